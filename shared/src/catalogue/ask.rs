@@ -1,0 +1,86 @@
+//! What goes into the mapper and what comes out.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// One image that a user asks for. Everything but the model and the prompt is optional; `None` leaves
+/// the choice to the model.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ask {
+    /// The catalogue's id, `owner/name`.
+    pub model_id: String,
+    /// A provider version the caller knows. Only the catalogue's own is ever run.
+    pub model_version: Option<String>,
+    /// What to paint, or how to change the source image.
+    pub prompt: String,
+    /// What must not be in the image.
+    pub negative_prompt: Option<String>,
+    /// Pixels.
+    pub width: Option<u32>,
+    /// Pixels.
+    pub height: Option<u32>,
+    /// Denoising steps.
+    pub num_inference_steps: Option<u32>,
+    /// How closely to follow the prompt; 0 is a value like any other.
+    pub guidance_scale: Option<f64>,
+    /// Equal seeds give equal images; 0 is a seed like any other.
+    pub seed: Option<i64>,
+    /// The image to start from.
+    pub source_image_url: Option<String>,
+    /// How much of the source image to change: 0 keeps it, 1 changes everything.
+    pub strength: Option<f64>,
+    /// A style by the model's own name for it.
+    pub style: Option<String>,
+    /// `generate`, `variation`, `edit`, `upscale` or `remove_background`; `None` is the model's own.
+    pub operation: Option<String>,
+}
+
+/// A request in the provider's terms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mapped {
+    /// `version` of `POST /v1/predictions`: `owner/name` for official models, else 64 hex digits.
+    pub version: String,
+    /// `input` of the same call; satisfies the model's schema.
+    pub input: Map<String, Value>,
+    /// Width and height that will be made; `None` where the facts do not say, for instance because
+    /// the image takes its size from the source image.
+    pub output: Option<(u32, u32)>,
+    /// File format that will be made (`webp`, `png`, `jpg`, `svg`); `None` where the facts do not say.
+    pub format: Option<String>,
+    /// The operation that will be run, also when the request named none.
+    pub operation: String,
+    /// Everything that was asked for and is made differently.
+    pub adjustments: Vec<Adjustment>,
+}
+
+/// One thing that was asked for and is made differently.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Adjustment {
+    /// The request's field; `size` stands for width and height where no pixel size is known.
+    pub field: &'static str,
+    /// What was asked for.
+    pub requested: Value,
+    /// What is used instead; null if nothing is.
+    pub used: Value,
+    /// Why, in words a user can read.
+    pub reason: &'static str,
+}
+
+/// The model cannot do what is asked (422 `unsupported`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsupported {
+    /// The request's field that cannot be met.
+    pub field: &'static str,
+    /// Why, in words a user can read.
+    pub reason: String,
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.reason)
+    }
+}
+
+impl std::error::Error for Unsupported {}

@@ -1,0 +1,109 @@
+//! A model's input while it is filled, role by role.
+
+use serde_json::{Map, Value, json};
+
+use super::ask::{Adjustment, Ask};
+use super::schema::{Field, Kind, Role};
+
+const LIMITS: &str = "outside the model's limits";
+const NOT_A_NUMBER: &str = "not a finite number, left out";
+
+/// File formats from the most to the least welcome.
+const FORMATS: [&str; 3] = ["webp", "png", "jpg"];
+
+/// The input as far as it is filled, and what was adjusted on the way.
+pub(super) struct Draft<'a> {
+    pub ask: &'a Ask,
+    pub source: Option<&'a str>,
+    pub input: Map<String, Value>,
+    pub adjustments: Vec<Adjustment>,
+    /// The format that will be made, as far as it is known.
+    pub format: Option<String>,
+    /// A field took the request's style.
+    pub styled: bool,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(ask: &'a Ask, source: Option<&'a str>, format: Option<String>) -> Self {
+        Self { ask, source, input: Map::new(), adjustments: Vec::new(), format, styled: false }
+    }
+
+    /// What the request puts into this field, if anything.
+    pub fn value(&mut self, field: &Field) -> Option<Value> {
+        let ask = self.ask;
+        match field.role? {
+            Role::Prompt => Some(&ask.prompt).filter(|prompt| !prompt.trim().is_empty()).map(|p| json!(p)),
+            Role::NegativePrompt => ask.negative_prompt.as_ref().map(|text| json!(text)),
+            Role::Seed => Some(self.seed(field, ask.seed?)),
+            Role::Steps => self.number("num_inference_steps", field, f64::from(ask.num_inference_steps?)),
+            Role::Guidance => self.number("guidance_scale", field, ask.guidance_scale?),
+            Role::Source if field.kind == Kind::Array => Some(json!([self.source?])),
+            Role::Source => Some(json!(self.source?)),
+            Role::Strength => self.number("strength", field, ask.strength?),
+            Role::SourceWeight => {
+                let strength = self.number("strength", field, ask.strength?)?;
+                Some(json!(inverted(strength.as_f64()?)))
+            }
+            Role::Style => self.style(field),
+            Role::Format => self.format(field),
+            Role::Width | Role::Height | Role::Size | Role::AspectRatio | Role::Megapixels => None,
+        }
+    }
+
+    /// Notes a difference between what was asked for and what is used, if there is one.
+    pub fn report(&mut self, field: &'static str, requested: Value, used: Value, reason: &'static str) {
+        if requested != used {
+            self.adjustments.push(Adjustment { field, requested, used, reason });
+        }
+    }
+
+    /// A number clamped to the field's limits, in the field's type.
+    fn number(&mut self, asked: &'static str, field: &Field, value: f64) -> Option<Value> {
+        let as_field = |value: f64| match field.kind {
+            Kind::Integer => json!(value as i64),
+            _ => json!(value),
+        };
+        if !value.is_finite() {
+            let (requested, used) = (Value::Null, Value::Null);
+            self.adjustments.push(Adjustment { field: asked, requested, used, reason: NOT_A_NUMBER });
+            return None;
+        }
+        let minimum = field.minimum.unwrap_or(f64::MIN);
+        let maximum = field.maximum.unwrap_or(f64::MAX);
+        let used = as_field(value.max(minimum).min(maximum));
+        self.report(asked, as_field(value), used.clone(), LIMITS);
+        Some(used)
+    }
+
+    /// A seed; one outside a field that has a maximum is folded into 0 to that maximum, so that
+    /// different seeds stay different as far as possible.
+    fn seed(&mut self, field: &Field, seed: i64) -> Value {
+        let Some(maximum) = field.maximum else {
+            return json!(seed);
+        };
+        let range = (maximum as i64).saturating_add(1).max(1);
+        let used = json!(seed.rem_euclid(range));
+        self.report("seed", json!(seed), used.clone(), LIMITS);
+        used
+    }
+
+    /// The style in the model's spelling, for the first field that knows it.
+    fn style(&mut self, field: &Field) -> Option<Value> {
+        let wanted = self.ask.style.as_ref().filter(|_| !self.styled)?;
+        let style = field.choices().find(|choice| choice.eq_ignore_ascii_case(wanted))?;
+        self.styled = true;
+        Some(json!(style))
+    }
+
+    fn format(&mut self, field: &Field) -> Option<Value> {
+        let offered = |format: &&str| field.choices().any(|choice| choice == *format);
+        let format = FORMATS.into_iter().find(offered)?;
+        self.format = Some(format.to_owned());
+        Some(json!(format))
+    }
+}
+
+/// A strength as the weight of the source image and back, without the dust of binary fractions.
+pub(super) fn inverted(strength: f64) -> f64 {
+    ((1.0 - strength) * 1e6).round() / 1e6
+}

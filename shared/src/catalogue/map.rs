@@ -1,0 +1,94 @@
+//! From a request to a model's input.
+
+use super::ask::{Ask, Mapped, Unsupported};
+use super::draft::Draft;
+use super::model::Model;
+use super::schema::Role;
+use super::size::Plan;
+
+impl Model {
+    /// What to send to the provider for this request. Pure and deterministic; never panics.
+    ///
+    /// # Errors
+    /// [`Unsupported`] when the model cannot do what is asked: another operation, a source image it
+    /// does not take or needs, a strength without either, a prompt it needs.
+    pub fn map(&self, ask: &Ask) -> Result<Mapped, Unsupported> {
+        let operation = self.operation(ask)?;
+        let source = self.source(ask, operation)?;
+        if ask.prompt.trim().is_empty() && self.input.role(Role::Prompt).is_some_and(|field| field.required) {
+            return Err(unsupported("prompt", "this model needs a prompt"));
+        }
+
+        let asked = self.asked_size(ask);
+        let plan = Plan::new(self, asked, source.is_some());
+        let mut draft = Draft::new(ask, source, self.format.clone());
+        for (name, field) in self.input.fields() {
+            let value = draft.value(field).or_else(|| plan.value(field)).or_else(|| field.value.clone());
+            if let Some(value) = value {
+                draft.input.insert(name.to_owned(), value);
+            }
+        }
+        if let Some(asked) = asked {
+            draft.report_size(self, asked, &plan);
+        }
+        draft.report_left_out(self);
+
+        self.input.validate(&draft.input).map_err(|fault| Unsupported {
+            field: "model_id",
+            reason: format!("the catalogue's entry of this model makes an input it would refuse ({fault})"),
+        })?;
+        Ok(Mapped {
+            version: self.provider_version().to_owned(),
+            input: draft.input,
+            output: plan.output,
+            format: draft.format,
+            operation: operation.to_owned(),
+            adjustments: draft.adjustments,
+        })
+    }
+
+    fn operation(&self, ask: &Ask) -> Result<&str, Unsupported> {
+        let wanted = ask.operation.as_deref();
+        let found =
+            self.operations.iter().find(|operation| wanted.is_none_or(|wanted| wanted == operation.as_str()));
+        found.map(String::as_str).ok_or_else(|| Unsupported {
+            field: "operation",
+            reason: format!("this model can: {}", self.operations.join(", ")),
+        })
+    }
+
+    fn source<'a>(&self, ask: &'a Ask, operation: &str) -> Result<Option<&'a str>, Unsupported> {
+        let source = ask.source_image_url.as_deref().filter(|url| !url.is_empty());
+        let field = self.input.role(Role::Source);
+        let needed = operation != "generate" || field.is_some_and(|field| field.required);
+        match (source, field) {
+            (Some(_), None) => Err(unsupported("source_image_url", "this model takes no source image")),
+            (None, _) if needed => Err(unsupported("source_image_url", "a source image is needed")),
+            (None, _) if ask.strength.is_some() => {
+                Err(unsupported("strength", "strength has a meaning only with a source image"))
+            }
+            (Some(_), _) if ask.strength.is_some() && !self.has_strength() => {
+                Err(unsupported("strength", "this model has no strength"))
+            }
+            _ => Ok(source),
+        }
+    }
+
+    pub(super) fn has_strength(&self) -> bool {
+        let either = |role| self.input.role(role).is_some();
+        either(Role::Strength) || either(Role::SourceWeight)
+    }
+
+    /// The request's size; a side that it leaves out is the model's default.
+    fn asked_size(&self, ask: &Ask) -> Option<(u32, u32)> {
+        let default = self.size.unwrap_or((1024, 1024));
+        match (ask.width, ask.height) {
+            (None, None) => None,
+            (width, height) => Some((width.unwrap_or(default.0), height.unwrap_or(default.1))),
+        }
+    }
+}
+
+fn unsupported(field: &'static str, reason: &str) -> Unsupported {
+    Unsupported { field, reason: reason.to_owned() }
+}

@@ -1,0 +1,66 @@
+//! One entry of the catalogue.
+
+use super::schema::Schema;
+
+/// One image model: what it is called, what it takes and what comes out.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// `owner/name` at the provider.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// What it can do, its own operation first.
+    pub operations: Vec<String>,
+    /// The provider's version, 64 hex digits; `None` for an official model, which is called by its id.
+    pub version: Option<String>,
+    /// How the provider hands over the result.
+    pub output: OutputForm,
+    /// File format of the result unless another is asked for; `None` where it is not known.
+    pub format: Option<String>,
+    /// What a source image does to the output's size.
+    pub source_size: SourceSize,
+    /// Width and height to ask for when the request names none; `None` if it cannot be chosen.
+    pub size: Option<(u32, u32)>,
+    /// Typical duration in seconds: a rough default per class of model, see `docs/models.md`.
+    pub estimated_seconds: u32,
+    /// Price of one image in US dollars; `None` where no source gives it.
+    pub cost_usd: Option<f64>,
+    /// May be asked for.
+    pub active: bool,
+    /// Used when an app lets its user not choose.
+    pub default: bool,
+    /// Where the facts come from (legend: `sources` in `models.json`) and which are in doubt.
+    pub facts: String,
+    /// What it takes.
+    pub input: Schema,
+}
+
+/// How the provider hands over the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputForm {
+    /// One URL.
+    String,
+    /// A list of URLs, also when there is one.
+    List,
+}
+
+/// What a source image does to the output's size.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SourceSize {
+    /// Nothing: the size that is asked for counts.
+    #[default]
+    Ignored,
+    /// The output takes the source image's shape; a size that is asked for has no effect.
+    Kept,
+    /// The facts do not say; the size is sent and not promised.
+    Unknown,
+}
+
+impl Model {
+    /// `version` of `POST /v1/predictions`.
+    pub fn provider_version(&self) -> &str {
+        self.version.as_deref().unwrap_or(&self.id)
+    }
+}

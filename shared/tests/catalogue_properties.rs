@@ -1,0 +1,97 @@
+//! Whatever is asked of any model, the mapper answers with an input the model's schema accepts.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use shared::catalogue::{Ask, Catalogue, Role};
+
+/// Texts a user could send, hostile ones among them.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        Just(" ".to_owned()),
+        Just("anime".to_owned()),
+        Just("Realistic".to_owned()),
+        vec(any::<char>(), 1..40).prop_map(String::from_iter),
+    ]
+}
+
+fn side() -> impl Strategy<Value = u32> {
+    prop_oneof![any::<u32>(), 0_u32..5000, Just(0), Just(u32::MAX)]
+}
+
+fn number() -> impl Strategy<Value = f64> {
+    prop_oneof![any::<f64>(), -1.0..60.0_f64, Just(0.0), Just(f64::NAN), Just(f64::MIN), Just(f64::MAX)]
+}
+
+fn operation() -> impl Strategy<Value = String> {
+    let known = ["generate", "variation", "edit", "upscale", "remove_background", "paint"];
+    proptest::sample::select(known.to_vec()).prop_map(str::to_owned)
+}
+
+fn asks() -> impl Strategy<Value = Ask> {
+    let texts = (text(), option::of(text()), option::of(text()), option::of(text()));
+    let sizes = (option::of(side()), option::of(side()), option::of(any::<u32>()));
+    let numbers = (option::of(number()), option::of(any::<i64>()), option::of(number()));
+    let rest = (option::of(text()), option::weighted(0.2, operation()));
+    (texts, sizes, numbers, rest).prop_map(|(texts, sizes, numbers, rest)| Ask {
+        model_id: String::new(),
+        prompt: texts.0,
+        negative_prompt: texts.1,
+        style: texts.2,
+        model_version: texts.3,
+        width: sizes.0,
+        height: sizes.1,
+        num_inference_steps: sizes.2,
+        guidance_scale: numbers.0,
+        seed: numbers.1,
+        strength: numbers.2,
+        source_image_url: rest.0,
+        operation: rest.1,
+    })
+}
+
+/// The request as a well-meaning app would make it for this model: it must then be mapped.
+fn made_possible(ask: &Ask, role: impl Fn(Role) -> bool) -> Ask {
+    let has_source = role(Role::Source);
+    let has_strength = role(Role::Strength) || role(Role::SourceWeight);
+    Ask {
+        prompt: format!("a fox {}", ask.prompt),
+        operation: None,
+        source_image_url: has_source.then(|| "https://example.com/a.png".to_owned()),
+        strength: ask.strength.filter(|_| has_strength),
+        ..ask.clone()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+    #[test]
+    fn every_mapped_input_satisfies_the_schema(ask in asks()) {
+        for model in Catalogue::builtin().all() {
+            let possible = made_possible(&ask, |role| model.input.role(role).is_some());
+            for (ask, must_map) in [(&ask, false), (&possible, true)] {
+                let ask = Ask { model_id: model.id.clone(), ..ask.clone() };
+                match model.map(&ask) {
+                    Ok(mapped) => {
+                        prop_assert_eq!(model.input.validate(&mapped.input), Ok(()), "{}", model.id);
+                        prop_assert_eq!(model.map(&ask), Ok(mapped.clone()), "not deterministic");
+                        let whole = mapped.output.is_none_or(|(width, height)| width > 0 && height > 0);
+                        prop_assert!(whole, "{}: {:?}", model.id, mapped.output);
+                        for adjustment in &mapped.adjustments {
+                            prop_assert!(
+                                adjustment.requested != adjustment.used || adjustment.used.is_null(),
+                                "{}: no adjustment at all: {:?}", model.id, adjustment
+                            );
+                        }
+                    }
+                    Err(fault) => {
+                        prop_assert!(!must_map, "{}: {} for {:?}", model.id, fault, ask);
+                        prop_assert!(fault.field != "model_id", "{}: {}", model.id, fault);
+                    }
+                }
+            }
+        }
+    }
+}
