@@ -1,0 +1,106 @@
+//! A job as the queue hands it out, and how long to wait before the next attempt.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::ports::Random;
+
+/// What a job is about. The queue carries other types too; we leave them to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobType {
+    /// Make one image at the provider.
+    GenerateImage,
+    /// Bring a finished image into the store.
+    DownloadImage,
+    /// Stop a prediction that nobody wants any more.
+    CancelPrediction,
+    /// A type that this version does not run.
+    #[serde(other)]
+    Unknown,
+}
+
+impl JobType {
+    /// The name in the column `job_type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GenerateImage => "generate-image",
+            Self::DownloadImage => "download-image",
+            Self::CancelPrediction => "cancel-prediction",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A row of `job_queue` that is leased to us.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Job {
+    /// Its id.
+    pub id: Uuid,
+    /// What it is about.
+    pub job_type: JobType,
+    /// What it needs to know; written by whoever enqueued it, so untrusted.
+    pub payload: Value,
+    /// The fencing token: each claim raises it, each write names it.
+    pub lease: i64,
+    /// Runs that ended or whose lease ran out.
+    pub attempts: u32,
+    /// The generation that it works for.
+    #[serde(default)]
+    pub generation_id: Option<Uuid>,
+    /// The prediction that is awaited.
+    #[serde(default)]
+    pub prediction_id: Option<String>,
+    /// A create was sent and its answer never came.
+    #[serde(default)]
+    pub outcome_unknown: bool,
+    /// Taken over from a lease that ran out.
+    #[serde(default)]
+    pub rescued: bool,
+    /// When the job was enqueued (ISO 8601).
+    #[serde(default)]
+    pub created_at: Option<String>,
+}
+
+/// The wait before attempt `attempts + 1`: exponential backoff with full jitter, so that jobs that
+/// failed together do not come back together.
+/// See <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.
+pub fn backoff(attempts: u32, random: &impl Random) -> Duration {
+    const BASE_S: f64 = 4.0;
+    const CAP_S: f64 = 300.0;
+    let ceiling = (BASE_S * 2_f64.powi(attempts.min(16) as i32)).min(CAP_S);
+    Duration::from_millis((ceiling * random.unit() * 1000.0) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed(f64);
+    impl Random for Fixed {
+        fn unit(&self) -> f64 {
+            self.0
+        }
+    }
+
+    #[test]
+    fn backoff_doubles_up_to_its_cap_and_jitters_down_to_zero() {
+        let ceilings: Vec<u64> = (0..10).map(|n| backoff(n, &Fixed(1.0)).as_secs()).collect();
+        assert_eq!(ceilings, [4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+        assert_eq!(backoff(u32::MAX, &Fixed(0.5)).as_secs(), 150);
+        assert_eq!(backoff(3, &Fixed(0.0)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_job_of_an_unknown_type_is_still_read() {
+        let job: Job = serde_json::from_value(serde_json::json!({
+            "id": Uuid::nil(), "job_type": "cleanup-storage", "payload": {}, "lease": 1, "attempts": 0,
+            "status": "processing", "some_new_column": 3
+        }))
+        .unwrap();
+        assert_eq!(job.job_type, JobType::Unknown);
+    }
+}

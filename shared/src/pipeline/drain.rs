@@ -1,0 +1,76 @@
+//! Runs ready jobs until none is left or the time is over.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use super::run_job::RunEnd;
+use super::{JOB_LEASE, Pipeline};
+use crate::ports::{Clock, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
+
+/// How much one drain may do.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// Jobs claimed and run at once.
+    pub parallel: u32,
+    /// No claim after this time.
+    pub time: Duration,
+    /// At most this many jobs: each takes a few of the platform's subrequests (50 an invocation on
+    /// the free plan, 10,000 on the paid one,
+    /// <https://developers.cloudflare.com/workers/platform/limits/#subrequests>).
+    pub jobs: u32,
+}
+
+/// What a drain did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Drained {
+    /// Jobs claimed.
+    pub claimed: u32,
+    /// Of these: went forward.
+    pub processed: u32,
+    /// Of these: failed, or the queue could not be told.
+    pub errors: u32,
+    /// Of the claimed: taken over from a lease that ran out.
+    pub rescued: u32,
+}
+
+impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+    /// Claims and runs jobs until the queue is empty or the budget is used up. Nothing here waits
+    /// for a generation: a job is let go once its prediction is created. An error means that the
+    /// first claim failed.
+    pub async fn drain(&self, budget: Budget) -> Result<Drained, QueueError> {
+        let end = self.world.now_ms().saturating_add(u64::try_from(budget.time.as_millis()).unwrap_or(u64::MAX));
+        let mut drained = Drained::default();
+        loop {
+            let limit = budget.parallel.min(budget.jobs.saturating_sub(drained.claimed));
+            let jobs = match self.queue.claim(limit, JOB_LEASE, None).await {
+                Ok(jobs) => jobs,
+                Err(error) if drained.claimed == 0 => return Err(error),
+                Err(_) => return Ok(drained),
+            };
+            let ends = join_all(jobs.iter().map(|job| async move {
+                let end = self.run_job(job).await;
+                if let Err(error) = &end {
+                    self.world.warn("the queue could not be told", job.id, &error.0);
+                }
+                end
+            }))
+            .await;
+            let claimed = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+            drained.claimed += claimed;
+            for end in ends {
+                match end {
+                    Ok(RunEnd::Forward) => drained.processed += 1,
+                    Ok(RunEnd::Failed) | Err(_) => drained.errors += 1,
+                }
+            }
+            for _ in jobs.iter().filter(|job| job.rescued) {
+                drained.rescued += 1;
+            }
+            let empty = claimed < limit;
+            if empty || drained.claimed >= budget.jobs || self.world.now_ms() >= end {
+                return Ok(drained);
+            }
+        }
+    }
+}

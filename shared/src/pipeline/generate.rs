@@ -1,0 +1,152 @@
+//! A `generate-image` job: create its prediction, or look at the one that is awaited.
+
+use serde_json::{Value, json};
+
+use super::run_job::RunEnd;
+use super::{ACCOUNT_PAUSE, PREDICTION_DEADLINE, Pipeline, WEBHOOK_WINDOW};
+use crate::catalogue::{Catalogue, Mapped};
+use crate::job::Job;
+use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step};
+use crate::replicate::{CreateError, NewPrediction, Outcome, Prediction, ProviderError, outcome};
+use crate::request::parse_ask;
+
+/// The prediction list is searched from this long before the job was enqueued: clocks differ.
+const CLOCK_SLACK_MS: u64 = 120_000;
+
+impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+    pub(super) async fn generate(&self, job: &Job) -> Result<RunEnd, QueueError> {
+        if let Some(prediction_id) = &job.prediction_id {
+            return self.look_at(job, prediction_id).await;
+        }
+        // A run that ended without a word may have created a prediction: look before paying again.
+        if job.outcome_unknown || job.rescued {
+            match self.find_created(job).await {
+                Ok(Some(found)) => return self.adopt(job, found).await,
+                Ok(None) => {}
+                Err(error) => return self.wait_for_webhook(job, &error.to_string()).await,
+            }
+        }
+        match mapped(&job.payload) {
+            Ok(mapped) => self.create(job, mapped).await,
+            Err(failure) => self.give_up(job, failure).await,
+        }
+    }
+
+    async fn create(&self, job: &Job, mapped: Mapped) -> Result<RunEnd, QueueError> {
+        let details = details_of(&mapped);
+        let new = NewPrediction {
+            version: mapped.version,
+            input: mapped.input,
+            webhook: self.webhook_for(job),
+            deadline: PREDICTION_DEADLINE,
+        };
+        match self.provider.create(&new).await {
+            Ok(prediction) => self.record(job, &prediction.id, details).await,
+            Err(CreateError::Throttled { retry_after }) => {
+                self.world.warn("throttled", job.id, "the provider asks to wait");
+                self.queue.snooze(job, retry_after, false).await?;
+                Ok(RunEnd::Forward)
+            }
+            Err(CreateError::Account(detail)) => {
+                self.world.warn("the provider refuses our account", job.id, &detail);
+                self.queue.snooze(job, ACCOUNT_PAUSE, false).await?;
+                Ok(RunEnd::Failed)
+            }
+            Err(CreateError::Rejected(detail)) => {
+                let failure = Failure::new("rejected", "The model does not accept this request.");
+                self.give_up(job, failure.because(detail)).await
+            }
+            Err(CreateError::Unknown(detail)) => self.wait_for_webhook(job, &detail).await,
+        }
+    }
+
+    /// Notes the prediction. Where the job is no longer ours or wanted, the prediction is stopped,
+    /// so that nobody pays for it.
+    async fn record(&self, job: &Job, prediction_id: &str, details: Value) -> Result<RunEnd, QueueError> {
+        let wait = self.options.sweep_after();
+        match self.queue.record_prediction(job, prediction_id, wait, details).await? {
+            Step::Done(_) => Ok(RunEnd::Forward),
+            Step::Stale => {
+                self.world.warn("lease lost while creating", job.id, "the prediction is cancelled");
+                if let Err(error) = self.provider.cancel(prediction_id).await {
+                    self.world.warn("prediction not cancelled", job.id, &error.to_string());
+                }
+                Ok(RunEnd::Failed)
+            }
+        }
+    }
+
+    async fn look_at(&self, job: &Job, prediction_id: &str) -> Result<RunEnd, QueueError> {
+        match self.provider.get(prediction_id).await {
+            Ok(prediction) => self.go_on_with(job, &prediction).await,
+            Err(ProviderError::NotFound) => {
+                let failure = Failure::new("prediction_lost", "The provider lost the image.");
+                self.try_later(job, failure.because("the prediction is not found")).await
+            }
+            Err(error @ ProviderError::Unavailable(_)) => {
+                self.world.warn("prediction not readable", job.id, &error.to_string());
+                self.queue.snooze(job, self.options.sweep_after(), false).await?;
+                Ok(RunEnd::Forward)
+            }
+        }
+    }
+
+    async fn adopt(&self, job: &Job, found: Prediction) -> Result<RunEnd, QueueError> {
+        self.world.warn("prediction adopted", job.id, "it was created by a run that ended unseen");
+        let details = mapped(&job.payload).map_or_else(|_| json!({}), |mapped| details_of(&mapped));
+        self.record(job, &found.id, details).await?;
+        self.go_on_with(job, &found).await
+    }
+
+    async fn go_on_with(&self, job: &Job, prediction: &Prediction) -> Result<RunEnd, QueueError> {
+        if outcome(prediction, &self.options.provider_origin) == Outcome::Running {
+            self.queue.snooze(job, self.options.sweep_after(), false).await?;
+            return Ok(RunEnd::Forward);
+        }
+        self.finish(job.id, job.attempts, prediction).await
+    }
+
+    /// The prediction whose webhook names this job.
+    async fn find_created(&self, job: &Job) -> Result<Option<Prediction>, ProviderError> {
+        let Some(webhook_base) = &self.options.webhook_base else { return Ok(None) };
+        let ours = format!("{webhook_base}/webhooks/replicate?job={}&", job.id);
+        let since = job
+            .created_at
+            .as_deref()
+            .and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
+            .and_then(|time| u64::try_from(time.timestamp_millis()).ok())
+            .unwrap_or_else(|| self.world.now_ms())
+            .saturating_sub(CLOCK_SLACK_MS);
+        let created = self.provider.list_since(since).await?;
+        Ok(created.into_iter().find(|one| one.webhook.as_deref().is_some_and(|webhook| webhook.starts_with(&ours))))
+    }
+
+    async fn wait_for_webhook(&self, job: &Job, detail: &str) -> Result<RunEnd, QueueError> {
+        self.world.warn("outcome of a create is unknown", job.id, detail);
+        self.queue.snooze(job, WEBHOOK_WINDOW, true).await?;
+        Ok(RunEnd::Failed)
+    }
+
+    fn webhook_for(&self, job: &Job) -> Option<String> {
+        let base = self.options.webhook_base.as_deref()?;
+        Some(format!("{base}/webhooks/replicate?job={}&lease={}", job.id, job.lease))
+    }
+}
+
+/// Maps a job's payload to a model's input. It is checked as a request is: whoever wrote it.
+fn mapped(payload: &Value) -> Result<Mapped, Failure> {
+    let ask = parse_ask(payload).map_err(|problem| Failure::new(problem.code.as_str(), problem.detail))?;
+    let model = Catalogue::builtin()
+        .model(&ask.model_id)
+        .ok_or_else(|| Failure::new("unknown_model", "There is no such model."))?;
+    model.map(&ask).map_err(|unsupported| Failure::new("unsupported", unsupported.reason))
+}
+
+fn details_of(mapped: &Mapped) -> Value {
+    let mut details = json!({ "adjustments": mapped.adjustments });
+    if let (Some((width, height)), Some(details)) = (mapped.output, details.as_object_mut()) {
+        details.insert("width".into(), json!(width));
+        details.insert("height".into(), json!(height));
+    }
+    details
+}

@@ -1,0 +1,60 @@
+//! The use cases: from a claimed job to a stored image.
+
+mod drain;
+mod generate;
+mod receive_prediction;
+mod run_alone;
+mod run_job;
+mod start;
+mod store_image;
+
+use std::time::Duration;
+
+pub use drain::{Budget, Drained};
+pub use receive_prediction::Callback;
+pub use run_alone::run_alone;
+pub use start::{StartPlan, Started};
+
+/// How long a run may take before another worker takes the job over.
+pub const JOB_LEASE: Duration = Duration::from_secs(60);
+/// The same for bringing an image into the store.
+const DOWNLOAD_LEASE: Duration = Duration::from_secs(120);
+/// Replicate stops a prediction after this time.
+const PREDICTION_DEADLINE: Duration = Duration::from_secs(15 * 60);
+/// When a create's outcome is unknown, nothing is created before this time: Replicate repeats its
+/// last webhook for about a minute, <https://replicate.com/docs/topics/webhooks/receive-webhook>.
+const WEBHOOK_WINDOW: Duration = Duration::from_secs(90);
+/// How long a throttled or refused account waits before it is asked again.
+const ACCOUNT_PAUSE: Duration = Duration::from_secs(60);
+
+/// What the pipeline must know of its surroundings.
+#[derive(Debug, Clone)]
+pub struct PipelineOptions {
+    /// The origin of the provider's API: outputs may lie there.
+    pub provider_origin: String,
+    /// Under which origin the provider reaches our webhook; `None`: the sweep alone finishes jobs.
+    pub webhook_base: Option<String>,
+}
+
+impl PipelineOptions {
+    /// When the sweep looks at an awaited prediction: seldom where a webhook comes first.
+    fn sweep_after(&self) -> Duration {
+        Duration::from_secs(if self.webhook_base.is_some() { 120 } else { 5 })
+    }
+}
+
+/// The use cases, on the ports that they need: queue, provider, store, and the world (time, chance
+/// and log).
+#[derive(Debug)]
+pub struct Pipeline<'a, Q, P, S, W> {
+    /// The job queue.
+    pub queue: &'a Q,
+    /// Who makes the images.
+    pub provider: &'a P,
+    /// Where they are kept.
+    pub store: &'a S,
+    /// Time, chance and log.
+    pub world: &'a W,
+    /// What else is to be known.
+    pub options: &'a PipelineOptions,
+}

@@ -1,0 +1,89 @@
+//! A prediction that ended: told by Replicate's webhook, or found by the sweep.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::run_job::RunEnd;
+use super::{DOWNLOAD_LEASE, Pipeline};
+use crate::job::{Job, backoff};
+use crate::ports::{Clock, Finished, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
+use crate::replicate::{FailureClass, Outcome, Prediction, outcome};
+
+/// What a verified webhook tells.
+#[derive(Debug, Clone)]
+pub struct Callback {
+    /// The job that our webhook URL names.
+    pub job_id: Uuid,
+    /// The prediction as it stands.
+    pub prediction: Prediction,
+}
+
+impl Callback {
+    /// Reads a verified webhook; `job` is the parameter of our URL. `None`: not one of ours.
+    pub fn parse(job: Option<&str>, body: &[u8]) -> Option<Self> {
+        Some(Self { job_id: Uuid::try_parse(job?).ok()?, prediction: Prediction::parse(body)? })
+    }
+}
+
+impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+    /// Takes in a webhook: the part that must be recorded before it is answered. Gives the
+    /// download job to run after the answer, if there is one.
+    pub async fn receive(&self, callback: &Callback) -> Result<Option<Box<Job>>, QueueError> {
+        match self.settle(callback.job_id, 0, &callback.prediction).await? {
+            Settled::Download(job) => Ok(Some(job)),
+            Settled::Ended(_) => Ok(None),
+        }
+    }
+
+    /// Records how a prediction ended and stores its image.
+    pub(super) async fn finish(
+        &self,
+        job_id: Uuid,
+        attempts: u32,
+        prediction: &Prediction,
+    ) -> Result<RunEnd, QueueError> {
+        match self.settle(job_id, attempts, prediction).await? {
+            Settled::Download(download) => self.download(&download).await,
+            Settled::Ended(end) => Ok(end),
+        }
+    }
+
+    async fn settle(&self, job_id: Uuid, attempts: u32, prediction: &Prediction) -> Result<Settled, QueueError> {
+        let result = match outcome(prediction, &self.options.provider_origin) {
+            Outcome::Running => return Ok(Settled::Ended(RunEnd::Forward)),
+            Outcome::Succeeded { output_url } => {
+                json!({ "status": "succeeded", "output_url": output_url, "predict_time": prediction.predict_time() })
+            }
+            Outcome::Failed { class, failure } => {
+                self.world.warn("prediction failed", job_id, &failure.cause);
+                let retry_in = match class {
+                    FailureClass::Transient => Some(backoff(attempts, self.world).as_secs_f64()),
+                    FailureClass::Permanent => None,
+                };
+                json!({
+                    "status": "failed", "error_message": failure.message, "error_code": failure.code,
+                    "error_details": { "code": failure.code, "cause": failure.cause },
+                    "retry_in_seconds": retry_in, "predict_time": prediction.predict_time(),
+                })
+            }
+        };
+        match self.queue.finish_prediction(job_id, &prediction.id, result, DOWNLOAD_LEASE).await? {
+            Finished::Download(job) => Ok(Settled::Download(job)),
+            Finished::Settled(word) => {
+                if word == "mismatch" {
+                    self.world.warn("prediction of no current job", job_id, &prediction.id);
+                }
+                Ok(Settled::Ended(if matches!(word.as_str(), "failed" | "retrying") {
+                    RunEnd::Failed
+                } else {
+                    RunEnd::Forward
+                }))
+            }
+        }
+    }
+}
+
+enum Settled {
+    Download(Box<Job>),
+    Ended(RunEnd),
+}

@@ -1,0 +1,82 @@
+//! The original's stand-alone run: make one image and wait for it, without queue and store.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::PREDICTION_DEADLINE;
+use crate::catalogue::Catalogue;
+use crate::ports::{Clock, ImageProvider};
+use crate::problem::{Code, Problem};
+use crate::replicate::{CreateError, NewPrediction, Outcome, ProviderError, outcome};
+use crate::request::{cannot, parse_ask};
+
+/// How often the prediction is read.
+const POLL: Duration = Duration::from_secs(1);
+/// The answer comes after this time at the latest: about as many reads as the free plan's 50
+/// subrequests allow.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// Makes one image. The body that it gives says `success: false` where the model failed; a problem
+/// is for requests that never reached it.
+pub async fn run_alone<P: ImageProvider, C: Clock>(
+    body: &Value,
+    provider: &P,
+    provider_origin: &str,
+    clock: &C,
+) -> Result<Value, Problem> {
+    let ask = parse_ask(body)?;
+    let model = Catalogue::builtin()
+        .model(&ask.model_id)
+        .ok_or_else(|| Problem::new(Code::UnknownModel, "There is no model with this id.").about("model_id"))?;
+    let mapped = model.map(&ask).map_err(|unsupported| cannot(&unsupported))?;
+    let new = NewPrediction {
+        version: mapped.version,
+        input: mapped.input,
+        webhook: None,
+        deadline: PREDICTION_DEADLINE,
+    };
+    let started = clock.now_ms();
+    let mut prediction = match provider.create(&new).await {
+        Ok(prediction) => prediction,
+        Err(CreateError::Throttled { retry_after }) => {
+            let mut problem = Problem::unavailable();
+            problem.retry_after = u32::try_from(retry_after.as_secs()).ok();
+            return Err(problem);
+        }
+        Err(CreateError::Rejected(_)) => return Ok(failed("The model does not accept this request.")),
+        Err(CreateError::Account(_) | CreateError::Unknown(_)) => return Err(Problem::unavailable()),
+    };
+    loop {
+        match outcome(&prediction, provider_origin) {
+            Outcome::Succeeded { output_url } => {
+                let elapsed = clock.now_ms().saturating_sub(started) as f64 / 1000.0;
+                return Ok(json!({
+                    "success": true,
+                    "output_url": output_url,
+                    "format": mapped.format,
+                    "width": mapped.output.map(|(width, _)| width),
+                    "height": mapped.output.map(|(_, height)| height),
+                    "generation_time_seconds": elapsed,
+                }));
+            }
+            Outcome::Failed { failure, .. } => return Ok(failed(&failure.message)),
+            Outcome::Running => {}
+        }
+        if clock.now_ms().saturating_sub(started) > u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX) {
+            // Nobody would ever see the image, so nobody should pay for it.
+            let _ = provider.cancel(&prediction.id).await;
+            return Ok(failed("The model took too long for a run without the queue."));
+        }
+        clock.sleep(POLL).await;
+        prediction = match provider.get(&prediction.id).await {
+            Ok(newer) => newer,
+            Err(ProviderError::Unavailable(_)) => prediction,
+            Err(ProviderError::NotFound) => return Ok(failed("The provider lost the image.")),
+        };
+    }
+}
+
+fn failed(error: &str) -> Value {
+    json!({ "success": false, "error": error })
+}

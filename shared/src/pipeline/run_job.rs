@@ -1,0 +1,70 @@
+//! One claimed job, by its type.
+
+use super::Pipeline;
+use crate::job::{Job, JobType, backoff};
+use crate::ports::{
+    Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step,
+};
+use crate::replicate::ProviderError;
+
+/// How a run ended, for the counts of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// The job went forward, or will be looked at again as planned.
+    Forward,
+    /// The run failed; the job is retried or has failed.
+    Failed,
+}
+
+impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+    /// Runs one leased job. An error means that the queue could not be told: the lease runs out
+    /// and the job is taken up again.
+    pub async fn run_job(&self, job: &Job) -> Result<RunEnd, QueueError> {
+        match job.job_type {
+            JobType::GenerateImage => self.generate(job).await,
+            JobType::DownloadImage => self.download(job).await,
+            JobType::CancelPrediction => self.cancel_prediction(job).await,
+            JobType::Unknown => {
+                let failure = Failure::new("unknown_job_type", "No worker runs jobs of this type.");
+                self.give_up(job, failure).await
+            }
+        }
+    }
+
+    async fn cancel_prediction(&self, job: &Job) -> Result<RunEnd, QueueError> {
+        let Some(prediction_id) = job.payload.get("prediction_id").and_then(|id| id.as_str()) else {
+            let failure = Failure::new("invalid_payload", "The job names no prediction.");
+            return self.give_up(job, failure).await;
+        };
+        match self.provider.cancel(prediction_id).await {
+            Ok(()) | Err(ProviderError::NotFound) => {
+                self.queue.complete(job).await?;
+                Ok(RunEnd::Forward)
+            }
+            Err(error) => {
+                let failure = Failure::new("provider_error", "The prediction could not be cancelled.");
+                self.try_later(job, failure.because(error.to_string())).await
+            }
+        }
+    }
+
+    /// The run failed in a way that the next one may not: another attempt after the backoff.
+    pub(super) async fn try_later(&self, job: &Job, failure: Failure) -> Result<RunEnd, QueueError> {
+        self.world.warn("attempt failed", job.id, &failure.cause);
+        let wait = backoff(job.attempts, self.world);
+        self.ended(job, self.queue.fail(job, &failure, Some(wait)).await?)
+    }
+
+    /// The run failed in a way that every other one would too.
+    pub(super) async fn give_up(&self, job: &Job, failure: Failure) -> Result<RunEnd, QueueError> {
+        self.world.warn("job failed", job.id, &failure.cause);
+        self.ended(job, self.queue.fail(job, &failure, None).await?)
+    }
+
+    fn ended(&self, job: &Job, step: Step) -> Result<RunEnd, QueueError> {
+        if step == Step::Stale {
+            self.world.warn("lease lost", job.id, "another worker holds the job now");
+        }
+        Ok(RunEnd::Failed)
+    }
+}

@@ -1,0 +1,175 @@
+//! The one error that a caller of the HTTP interface sees: RFC 9457 problem details.
+
+use serde_json::{Map, Value, json};
+
+/// What went wrong, as a name that never changes: clients branch on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The body or a parameter is malformed or out of range.
+    InvalidRequest,
+    /// No token, or one that does not verify.
+    Unauthorized,
+    /// The user may not do this, now or at all.
+    Forbidden,
+    /// No such path, or nothing with this id that the caller may see.
+    NotFound,
+    /// `model_id` names no active model.
+    UnknownModel,
+    /// The path exists, not for this method.
+    MethodNotAllowed,
+    /// The thing is in a state that rules this out.
+    Conflict,
+    /// The body is larger than is read.
+    BodyTooLarge,
+    /// The model cannot do what is asked.
+    Unsupported,
+    /// The idempotency key was used with another body.
+    IdempotencyMismatch,
+    /// A quota of the caller is used up; `retry_after` says until when.
+    QuotaExceeded,
+    /// A defect or a misconfiguration on our side.
+    InternalError,
+    /// The database or the provider did not answer.
+    Unavailable,
+}
+
+impl Code {
+    /// The stable snake_case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::UnknownModel => "unknown_model",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::Conflict => "conflict",
+            Self::BodyTooLarge => "body_too_large",
+            Self::Unsupported => "unsupported",
+            Self::IdempotencyMismatch => "idempotency_mismatch",
+            Self::QuotaExceeded => "quota_exceeded",
+            Self::InternalError => "internal_error",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// The code that the database names in an error's `details`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [
+            Self::InvalidRequest,
+            Self::Unauthorized,
+            Self::Forbidden,
+            Self::NotFound,
+            Self::UnknownModel,
+            Self::Conflict,
+            Self::Unsupported,
+            Self::IdempotencyMismatch,
+            Self::QuotaExceeded,
+        ]
+        .into_iter()
+        .find(|code| code.as_str() == name)
+    }
+
+    /// The HTTP status that goes with it.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::InvalidRequest => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden => 403,
+            Self::NotFound | Self::UnknownModel => 404,
+            Self::MethodNotAllowed => 405,
+            Self::Conflict => 409,
+            Self::BodyTooLarge => 413,
+            Self::Unsupported | Self::IdempotencyMismatch => 422,
+            Self::QuotaExceeded => 429,
+            Self::InternalError => 500,
+            Self::Unavailable => 503,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "Invalid request",
+            Self::Unauthorized => "Unauthorized",
+            Self::Forbidden => "Forbidden",
+            Self::NotFound => "Not found",
+            Self::UnknownModel => "Unknown model",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::Conflict => "Conflict",
+            Self::BodyTooLarge => "Body too large",
+            Self::Unsupported => "Unsupported by this model",
+            Self::IdempotencyMismatch => "Idempotency key reused",
+            Self::QuotaExceeded => "Quota exceeded",
+            Self::InternalError => "Internal error",
+            Self::Unavailable => "Service unavailable",
+        }
+    }
+}
+
+/// An error as the caller sees it. `detail` is a sentence for people; nothing internal is in it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{}: {detail}", code.as_str())]
+pub struct Problem {
+    /// What went wrong.
+    pub code: Code,
+    /// One sentence for people, with a way out where there is one.
+    pub detail: String,
+    /// The field of the request that is at fault.
+    pub field: Option<String>,
+    /// Seconds after which trying again makes sense (`Retry-After`).
+    pub retry_after: Option<u32>,
+    /// The methods that the path has (`Allow`), with [`Code::MethodNotAllowed`].
+    pub allow: Option<String>,
+}
+
+impl Problem {
+    /// A problem with no more than its sentence.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), field: None, retry_after: None, allow: None }
+    }
+
+    /// A field of the request is missing, malformed or out of range.
+    pub fn invalid(field: &str, detail: impl Into<String>) -> Self {
+        Self::new(Code::InvalidRequest, detail).about(field)
+    }
+
+    /// A defect or misconfiguration on our side; what it was belongs in the log.
+    pub fn internal() -> Self {
+        Self::new(Code::InternalError, "Something went wrong on our side. Please try again later.")
+    }
+
+    /// Something that we depend on did not answer.
+    pub fn unavailable() -> Self {
+        let mut problem = Self::new(
+            Code::Unavailable,
+            "The service cannot be reached at the moment. Please try again in a few seconds.",
+        );
+        problem.retry_after = Some(5);
+        problem
+    }
+
+    /// Names the field at fault.
+    #[must_use]
+    pub fn about(mut self, field: &str) -> Self {
+        self.field = Some(field.to_owned());
+        self
+    }
+
+    /// The `application/problem+json` body. `error` repeats `detail`, for the original's clients.
+    pub fn body(&self) -> Value {
+        let mut body = Map::new();
+        body.insert("type".into(), json!("about:blank"));
+        body.insert("title".into(), json!(self.code.title()));
+        body.insert("status".into(), json!(self.code.status()));
+        body.insert("detail".into(), json!(self.detail));
+        body.insert("code".into(), json!(self.code.as_str()));
+        body.insert("error".into(), json!(self.detail));
+        if let Some(field) = &self.field {
+            body.insert("field".into(), json!(field));
+        }
+        if let Some(seconds) = self.retry_after {
+            body.insert("retry_after".into(), json!(seconds));
+        }
+        Value::Object(body)
+    }
+}

@@ -1,0 +1,147 @@
+//! The HTTP client: four calls, each one request.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::prediction::{Prediction, is_id};
+use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, ImageProvider};
+
+/// What a prediction is created from.
+#[derive(Debug, Clone)]
+pub struct NewPrediction {
+    /// `owner/name` of an official model, or a 64-hex version.
+    pub version: String,
+    /// The model's input.
+    pub input: Map<String, Value>,
+    /// Where the provider calls back when it has ended.
+    pub webhook: Option<String>,
+    /// The provider stops it after this time from its creation (`Cancel-After`, at least 5 s).
+    pub deadline: Duration,
+}
+
+/// Why a prediction was not created, or may not have been.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CreateError {
+    /// Nothing was created; creating is allowed again after this time.
+    #[error("throttled")]
+    Throttled {
+        /// Until then.
+        retry_after: Duration,
+    },
+    /// Nothing was created, and the same request is refused again.
+    #[error("rejected: {0}")]
+    Rejected(String),
+    /// Nothing was created because of our account: token, permission or credit.
+    #[error("account: {0}")]
+    Account(String),
+    /// Whether it was created is unknown.
+    #[error("unknown outcome: {0}")]
+    Unknown(String),
+}
+
+/// A read or a cancel did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// There is no such prediction.
+    #[error("no such prediction")]
+    NotFound,
+    /// Worth trying again.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// A client of the API at one origin.
+#[derive(Debug)]
+pub struct Client<'a, H> {
+    http: &'a H,
+    origin: &'a str,
+    token: &'a str,
+}
+
+impl<'a, H: Http> Client<'a, H> {
+    /// `origin` has no `/v1` and no trailing slash.
+    pub fn new(http: &'a H, origin: &'a str, token: &'a str) -> Self {
+        Self { http, origin, token }
+    }
+
+    fn request(&self, method: &'static str, path: &str) -> HttpRequest {
+        HttpRequest::new(method, format!("{}/v1{path}", self.origin))
+            .header("authorization", format!("Bearer {}", self.token))
+    }
+
+    async fn read(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
+        match self.http.send(request).await {
+            Ok(response) if response.is_success() => Ok(response),
+            Ok(response) if response.status == 404 => Err(ProviderError::NotFound),
+            Ok(response) => Err(ProviderError::Unavailable(format!("status {}", response.status))),
+            Err(error) => Err(ProviderError::Unavailable(error.to_string())),
+        }
+    }
+}
+
+impl<H: Http> ImageProvider for Client<'_, H> {
+    async fn create(&self, prediction: &NewPrediction) -> Result<Prediction, CreateError> {
+        let mut body = json!({ "version": prediction.version, "input": prediction.input });
+        if let (Some(webhook), Some(body)) = (&prediction.webhook, body.as_object_mut()) {
+            body.insert("webhook".into(), json!(webhook));
+            body.insert("webhook_events_filter".into(), json!(["completed"]));
+        }
+        let request = self
+            .request("POST", "/predictions")
+            .header("cancel-after", format!("{}s", prediction.deadline.as_secs().max(5)))
+            .json(&body)
+            .within(Duration::from_secs(30));
+        read_created(self.http.send(request).await)
+    }
+
+    async fn get(&self, prediction_id: &str) -> Result<Prediction, ProviderError> {
+        let id = checked(prediction_id)?;
+        let response = self.read(self.request("GET", &format!("/predictions/{id}"))).await?;
+        Prediction::parse(&response.body).ok_or_else(|| ProviderError::Unavailable("not a prediction".into()))
+    }
+
+    async fn cancel(&self, prediction_id: &str) -> Result<(), ProviderError> {
+        let id = checked(prediction_id)?;
+        self.read(self.request("POST", &format!("/predictions/{id}/cancel"))).await.map(|_| ())
+    }
+
+    async fn list_since(&self, created_after_ms: u64) -> Result<Vec<Prediction>, ProviderError> {
+        let since = i64::try_from(created_after_ms)
+            .ok()
+            .and_then(chrono::DateTime::from_timestamp_millis)
+            .unwrap_or_default()
+            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let response = self.read(self.request("GET", &format!("/predictions?created_after={since}"))).await?;
+        let results = response.json().get("results").and_then(Value::as_array).cloned().unwrap_or_default();
+        Ok(results.into_iter().filter_map(|result| serde_json::from_value(result).ok()).collect())
+    }
+}
+
+fn checked(prediction_id: &str) -> Result<&str, ProviderError> {
+    if is_id(prediction_id) { Ok(prediction_id) } else { Err(ProviderError::NotFound) }
+}
+
+/// Reads the answer to a create. A 5xx or a broken connection may come after the prediction was
+/// made, so neither may lead to a second one without a look.
+fn read_created(answer: Result<HttpResponse, HttpError>) -> Result<Prediction, CreateError> {
+    let response = answer.map_err(|error| CreateError::Unknown(error.to_string()))?;
+    let body = response.json();
+    let detail = || body.get("detail").and_then(Value::as_str).unwrap_or("no detail").trim().to_owned();
+    match response.status {
+        200..=299 => {
+            Prediction::parse(&response.body).ok_or_else(|| CreateError::Unknown("not a prediction".into()))
+        }
+        401..=403 => Err(CreateError::Account(detail())),
+        429 => {
+            let seconds = body
+                .get("retry_after")
+                .and_then(Value::as_u64)
+                .or(response.retry_after.map(u64::from))
+                .unwrap_or(10);
+            Err(CreateError::Throttled { retry_after: Duration::from_secs(seconds.clamp(1, 3600)) })
+        }
+        400..=499 => Err(CreateError::Rejected(detail())),
+        status => Err(CreateError::Unknown(format!("status {status}"))),
+    }
+}

@@ -1,0 +1,89 @@
+//! The words that a failed prediction brings, and whether trying again makes sense.
+
+use crate::ports::Failure;
+
+/// Whether trying again makes sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureClass {
+    /// The next attempt may succeed.
+    Transient,
+    /// The same request fails again.
+    Permanent,
+}
+
+struct Known {
+    /// Part of the provider's text.
+    text: &'static str,
+    class: FailureClass,
+    code: &'static str,
+    message: &'static str,
+}
+
+const FLAGGED: &str = "The model refused this request as sensitive. Please change the prompt or the source image.";
+const INTERRUPTED: &str = "The provider had a fault while making the image.";
+
+/// Seen texts. Codes: <https://replicate.com/docs/reference/error-codes>; E005, PA and the safety
+/// checkers' sentences from recorded failures.
+const KNOWN: [Known; 9] = [
+    Known { text: "(E005)", class: FailureClass::Permanent, code: "content_flagged", message: FLAGGED },
+    Known { text: "flagged as sensitive", class: FailureClass::Permanent, code: "content_flagged", message: FLAGGED },
+    Known { text: "NSFW content", class: FailureClass::Permanent, code: "content_flagged", message: FLAGGED },
+    Known {
+        text: "E1001",
+        class: FailureClass::Permanent,
+        code: "out_of_memory",
+        message: "The image is too large for this model. Please ask for a smaller one.",
+    },
+    Known { text: "(code: PA)", class: FailureClass::Transient, code: "provider_interrupted", message: INTERRUPTED },
+    Known { text: "Director:", class: FailureClass::Transient, code: "provider_error", message: INTERRUPTED },
+    Known { text: "E1000", class: FailureClass::Transient, code: "provider_error", message: INTERRUPTED },
+    Known { text: "E6716", class: FailureClass::Transient, code: "provider_error", message: INTERRUPTED },
+    Known { text: "temporarily unavailable", class: FailureClass::Transient, code: "provider_error", message: INTERRUPTED },
+];
+
+/// Reads the `error` of a failed prediction. What is not known is tried again: a wasted attempt
+/// costs less than a lost picture.
+pub fn classify(error: &str) -> (FailureClass, Failure) {
+    match KNOWN.iter().find(|known| error.contains(known.text)) {
+        Some(known) => (known.class, Failure::new(known.code, known.message).because(error)),
+        None => (FailureClass::Transient, Failure::new("provider_error", INTERRUPTED).because(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recorded_errors_have_their_class() {
+        let table = [
+            ("Prediction interrupted; please retry (code: PA)", FailureClass::Transient, "provider_interrupted"),
+            ("Director: unexpected error handling prediction (E9828)", FailureClass::Transient, "provider_error"),
+            (
+                "The input or output was flagged as sensitive. Please try again with different inputs. (E005) (uIJ6l3ruRD)",
+                FailureClass::Permanent,
+                "content_flagged",
+            ),
+            (
+                "NSFW content detected. Try running it again, or try a different prompt.",
+                FailureClass::Permanent,
+                "content_flagged",
+            ),
+            (
+                "All generated images contained NSFW content. Try running it again with a different prompt.",
+                FailureClass::Permanent,
+                "content_flagged",
+            ),
+            ("CUDA out of memory (E1001)", FailureClass::Permanent, "out_of_memory"),
+            ("Service is temporarily unavailable.", FailureClass::Transient, "provider_error"),
+            ("Prediction failed.", FailureClass::Transient, "provider_error"),
+            ("", FailureClass::Transient, "provider_error"),
+        ];
+        for (error, class, code) in table {
+            let (seen, failure) = classify(error);
+            assert_eq!((seen, failure.code.as_str()), (class, code), "{error}");
+            assert_eq!(failure.cause, error);
+            assert!(!failure.message.contains("E9828"), "the provider's words are for operators");
+        }
+    }
+}

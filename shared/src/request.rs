@@ -1,0 +1,217 @@
+//! The body of `POST /start-generation` and the payload of a job, parsed once into a type.
+//!
+//! Both are untrusted: SQL functions are open to signed-in users directly, so what a job's payload
+//! holds is checked again before it is paid for.
+
+use serde_json::{Map, Value, json};
+
+use crate::catalogue::{Ask, Mapped};
+use crate::http::fields::Fields;
+use crate::problem::{Code, Problem};
+use crate::url_policy::check_public_https;
+
+/// The largest body that is read, in bytes.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The longest prompt, in characters.
+pub const MAX_PROMPT_CHARS: usize = 4_000;
+/// The most images that one request asks for.
+pub const MAX_BATCH: usize = 10;
+
+const OPERATIONS: [&str; 5] = ["generate", "variation", "edit", "upscale", "remove_background"];
+const PRIORITIES: [&str; 3] = ["low", "normal", "high"];
+
+/// One image of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// What to paint.
+    pub prompt: String,
+    /// The seed for this image.
+    pub seed: Option<i64>,
+}
+
+/// A valid request for one image or a batch of them.
+#[derive(Debug, Clone)]
+pub struct StartRequest {
+    /// The images, 1 to [`MAX_BATCH`].
+    pub items: Vec<Item>,
+    /// What they have in common; its prompt and seed are the first item's.
+    pub ask: Ask,
+    priority: Option<&'static str>,
+    scheduled_at: Option<String>,
+    expires_in: Option<i64>,
+}
+
+impl StartRequest {
+    /// Parses and checks a body.
+    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
+        if body.len() > MAX_BODY_BYTES {
+            return Err(Problem::new(Code::BodyTooLarge, "The body must be at most 64 KiB."));
+        }
+        let body: Value = serde_json::from_slice(body)
+            .map_err(|_| Problem::invalid("body", "The body must be valid JSON."))?;
+        let fields = Fields::of(&body)?;
+        let prompts = parse_prompts(&fields)?;
+        let first = prompts.first().cloned().unwrap_or_default();
+        let ask = ask_with_prompt(&fields, first)?;
+        for later in ["webhook_url", "source_generation_id"] {
+            if fields.get(later).is_some() {
+                return Err(unsupported(later, format!("{later} is not supported yet.")));
+            }
+        }
+        let items = spread(prompts, ask.seed, fields.integer("num_images", 1, MAX_BATCH as i64)?)?;
+        Ok(Self {
+            items,
+            ask,
+            priority: fields.word("priority", &PRIORITIES)?,
+            scheduled_at: fields.text("scheduled_at", 40)?,
+            expires_in: fields.integer("expires_in", 1, 30 * 24 * 3600)?,
+        })
+    }
+
+    /// The request as `start_generation` takes it: what was asked, and what will be made of it.
+    pub fn to_rpc(&self, mapped: &Mapped) -> Value {
+        let mut request = ask_to_json(&self.ask);
+        request.remove("prompt");
+        request.remove("seed");
+        request.insert("operation".into(), json!(mapped.operation));
+        let items: Vec<Value> =
+            self.items.iter().map(|item| json!({ "prompt": item.prompt, "seed": item.seed })).collect();
+        request.insert("items".into(), Value::Array(items));
+        request.insert("adjustments".into(), json!(mapped.adjustments));
+        if let Some((width, height)) = mapped.output {
+            request.insert("output".into(), json!({ "width": width, "height": height }));
+        }
+        put(&mut request, "priority", &self.priority);
+        put(&mut request, "scheduled_at", &self.scheduled_at);
+        put(&mut request, "expires_in", &self.expires_in);
+        Value::Object(request)
+    }
+}
+
+/// Parses what one image needs, from a request body or a job's payload.
+pub fn parse_ask(body: &Value) -> Result<Ask, Problem> {
+    let fields = Fields::of(body)?;
+    let prompt = parse_prompt(fields.get("prompt"), "prompt")?;
+    ask_with_prompt(&fields, prompt)
+}
+
+fn ask_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<Ask, Problem> {
+    let model_id = fields
+        .text("model_id", 200)?
+        .filter(|id| !id.is_empty())
+        .ok_or_else(|| Problem::invalid("model_id", "model_id is required: GET /models lists the models."))?;
+    let source_image_url = fields.text("source_image_url", usize::MAX)?;
+    if let Some(url) = &source_image_url {
+        check_public_https(url).map_err(|why| Problem::invalid("source_image_url", format!("source_image_url {why}.")))?;
+    }
+    let strength = fields.number("strength", 0.0, 1.0)?;
+    if strength.is_some() && source_image_url.is_none() {
+        return Err(Problem::invalid("strength", "strength needs a source_image_url."));
+    }
+    Ok(Ask {
+        model_id,
+        model_version: fields.text("model_version", 200)?,
+        prompt,
+        negative_prompt: fields.text("negative_prompt", MAX_PROMPT_CHARS)?.filter(|text| !text.is_empty()),
+        width: side(fields, "width")?,
+        height: side(fields, "height")?,
+        num_inference_steps: fields
+            .integer("num_inference_steps", 1, 500)?
+            .and_then(|steps| u32::try_from(steps).ok()),
+        guidance_scale: fields.number("guidance_scale", 0.0, 100.0)?,
+        seed: fields.integer("seed", 0, i64::from(u32::MAX))?,
+        source_image_url,
+        strength,
+        style: fields.text("style", 200)?.filter(|text| !text.is_empty()),
+        operation: fields.word("operation", &OPERATIONS)?.map(str::to_owned),
+    })
+}
+
+/// Width or height in pixels. The bounds keep nonsense out; the model's own limits come later.
+fn side(fields: &Fields<'_>, name: &str) -> Result<Option<u32>, Problem> {
+    Ok(fields.integer(name, 16, 8192)?.and_then(|pixels| u32::try_from(pixels).ok()))
+}
+
+fn parse_prompts(fields: &Fields<'_>) -> Result<Vec<String>, Problem> {
+    let Some(value) = fields.get("prompts") else {
+        return Ok(vec![parse_prompt(fields.get("prompt"), "prompt")?]);
+    };
+    if fields.get("prompt").is_some() {
+        return Err(Problem::invalid("prompts", "Give either prompt or prompts, not both."));
+    }
+    let list = value.as_array().filter(|list| (1..=MAX_BATCH).contains(&list.len())).ok_or_else(|| {
+        Problem::invalid("prompts", format!("prompts must be a list of 1 to {MAX_BATCH} prompts."))
+    })?;
+    list.iter().map(|prompt| parse_prompt(Some(prompt), "prompts")).collect()
+}
+
+fn parse_prompt(value: Option<&Value>, name: &str) -> Result<String, Problem> {
+    let text = value
+        .and_then(Value::as_str)
+        .ok_or_else(|| Problem::invalid(name, format!("{name} is required and must be text.")))?;
+    let length = text.chars().count();
+    if text.trim().is_empty() || length > MAX_PROMPT_CHARS {
+        let detail = format!("A prompt must have 1 to {MAX_PROMPT_CHARS} characters; this one has {length}.");
+        return Err(Problem::invalid(name, detail));
+    }
+    if text.contains('\0') {
+        return Err(Problem::invalid(name, "A prompt must not contain a NUL character."));
+    }
+    Ok(text.to_owned())
+}
+
+/// One item per prompt, or `count` of one prompt. With a fixed seed each further image takes the
+/// next seed: the same seed would only make the same picture again.
+fn spread(prompts: Vec<String>, seed: Option<i64>, count: Option<i64>) -> Result<Vec<Item>, Problem> {
+    let count = usize::try_from(count.unwrap_or(1)).unwrap_or(1);
+    if prompts.len() > 1 && count > 1 {
+        return Err(Problem::invalid("num_images", "num_images works with a single prompt only."));
+    }
+    if prompts.len() > 1 {
+        return Ok(prompts.into_iter().map(|prompt| Item { prompt, seed }).collect());
+    }
+    let prompt = prompts.into_iter().next().unwrap_or_default();
+    Ok((0_i64..)
+        .take(count)
+        .map(|n| Item {
+            prompt: prompt.clone(),
+            seed: seed.map(|first| first.saturating_add(n) % (i64::from(u32::MAX) + 1)),
+        })
+        .collect())
+}
+
+fn ask_to_json(ask: &Ask) -> Map<String, Value> {
+    let mut body = Map::new();
+    body.insert("prompt".into(), json!(ask.prompt));
+    body.insert("model_id".into(), json!(ask.model_id));
+    put(&mut body, "model_version", &ask.model_version);
+    put(&mut body, "negative_prompt", &ask.negative_prompt);
+    put(&mut body, "width", &ask.width);
+    put(&mut body, "height", &ask.height);
+    put(&mut body, "num_inference_steps", &ask.num_inference_steps);
+    put(&mut body, "guidance_scale", &ask.guidance_scale);
+    put(&mut body, "seed", &ask.seed);
+    put(&mut body, "source_image_url", &ask.source_image_url);
+    put(&mut body, "strength", &ask.strength);
+    put(&mut body, "style", &ask.style);
+    put(&mut body, "operation", &ask.operation);
+    body
+}
+
+fn put<T: serde::Serialize>(body: &mut Map<String, Value>, name: &str, value: &Option<T>) {
+    if let Some(value) = value {
+        body.insert(name.into(), json!(value));
+    }
+}
+
+fn unsupported(field: &str, detail: impl Into<String>) -> Problem {
+    Problem::new(Code::Unsupported, detail).about(field)
+}
+
+/// The problem that a request becomes when the model cannot do it.
+pub fn cannot(unsupported_by_model: &crate::catalogue::Unsupported) -> Problem {
+    unsupported(unsupported_by_model.field, unsupported_by_model.reason.clone())
+}
+
+#[cfg(test)]
+mod tests;

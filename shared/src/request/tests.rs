@@ -1,0 +1,93 @@
+use super::*;
+
+fn parse(body: Value) -> Result<StartRequest, Problem> {
+    StartRequest::parse(body.to_string().as_bytes())
+}
+
+fn with(field: &str, value: Value) -> Value {
+    let mut body = json!({ "prompt": "a fox", "model_id": "black-forest-labs/flux-schnell" });
+    body[field] = value;
+    body
+}
+
+#[test]
+fn the_originals_body_is_read() {
+    let request = parse(json!({
+        "prompt": "a fox", "model_id": "m", "model_version": "v", "width": 1344, "height": 768.0,
+        "num_inference_steps": 4, "guidance_scale": 0, "seed": 0, "negative_prompt": "", "style": null,
+        "source_image_url": "https://example.com/a.png", "strength": 1, "an_unknown_field": [1]
+    }))
+    .unwrap();
+    assert_eq!(request.items, [Item { prompt: "a fox".into(), seed: Some(0) }]);
+    assert_eq!((request.ask.width, request.ask.height), (Some(1344), Some(768)));
+    assert_eq!((request.ask.guidance_scale, request.ask.strength), (Some(0.0), Some(1.0)));
+    assert_eq!((request.ask.negative_prompt, request.ask.style), (None, None));
+}
+
+#[test]
+fn every_field_out_of_its_range_is_refused_by_name() {
+    let table = [
+        ("prompt", json!("")), ("prompt", json!("  \n")), ("prompt", json!(5)), ("prompt", json!(null)),
+        ("prompt", json!("x".repeat(4001))), ("prompt", json!("a\u{0}b")), ("model_id", json!("")), ("model_id", json!(null)),
+        ("model_id", json!(7)), ("width", json!(0)), ("width", json!(-5)), ("width", json!(99_999_999)),
+        ("width", json!(512.5)), ("width", json!("512")), ("height", json!(-5)), ("height", json!(1e300)),
+        ("num_inference_steps", json!(0)), ("num_inference_steps", json!(1000)), ("guidance_scale", json!(-1)),
+        ("guidance_scale", json!("7")), ("seed", json!(-1)), ("seed", json!(1.5)), ("seed", json!(4_294_967_296_u64)),
+        ("negative_prompt", json!("x".repeat(4001))), ("negative_prompt", json!(false)), ("style", json!(3)),
+        ("source_image_url", json!("http://example.com/a.png")), ("source_image_url", json!("https://127.0.0.1/a")),
+        ("source_image_url", json!("https://localhost/a")), ("source_image_url", json!("not a url")),
+        ("source_image_url", json!("data:image/png;base64,AAAA")), ("strength", json!(0.5)), ("num_images", json!(0)),
+        ("num_images", json!(11)), ("prompts", json!(["a"])), ("priority", json!("urgent")), ("priority", json!(1)),
+        ("operation", json!("paint")), ("expires_in", json!(0)), ("expires_in", json!("1h")), ("scheduled_at", json!(5)),
+    ];
+    for (field, value) in table {
+        let problem = parse(with(field, value.clone())).expect_err(&format!("{field}: {value} must be refused"));
+        assert_eq!(problem.code, Code::InvalidRequest, "{field}: {value}");
+        assert_eq!(problem.field.as_deref(), Some(field), "{value}");
+        assert_eq!(problem.body()["error"], problem.body()["detail"]);
+    }
+}
+
+#[test]
+fn strength_is_bounded_with_a_source_image() {
+    for (strength, fine) in [(json!(0), true), (json!(1), true), (json!(1.01), false), (json!(-0.1), false)] {
+        let mut body = with("strength", strength.clone());
+        body["source_image_url"] = json!("https://example.com/a.png");
+        assert_eq!(parse(body).is_ok(), fine, "{strength}");
+    }
+}
+
+#[test]
+fn bodies_that_are_no_json_object() {
+    for body in ["", "{", "[]", "null", "\"x\"", "5", "\u{feff}"] {
+        let problem = StartRequest::parse(body.as_bytes()).unwrap_err();
+        assert_eq!((problem.code, problem.field.as_deref()), (Code::InvalidRequest, Some("body")), "{body:?}");
+    }
+    let problem = StartRequest::parse(&[b' '; MAX_BODY_BYTES + 1]).unwrap_err();
+    assert_eq!(problem.code, Code::BodyTooLarge);
+}
+
+#[test]
+fn a_batch_has_one_item_per_image() {
+    let mut body = with("num_images", json!(3));
+    body["seed"] = json!(7);
+    let seeds: Vec<_> = parse(body).unwrap().items.iter().map(|item| item.seed).collect();
+    assert_eq!(seeds, [Some(7), Some(8), Some(9)], "the same seed would paint the same picture thrice");
+
+    let request = parse(json!({ "prompts": ["a", "b"], "model_id": "m" })).unwrap();
+    assert_eq!(request.items.iter().map(|item| item.prompt.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(request.items[0].seed, None);
+
+    for prompts in [json!([]), json!(["a", ""]), json!("a"), json!(vec!["a"; 11])] {
+        let problem = parse(json!({ "prompts": prompts, "model_id": "m" })).unwrap_err();
+        assert_eq!(problem.field.as_deref(), Some("prompts"));
+    }
+    let problem = parse(json!({ "prompts": ["a", "b"], "num_images": 2, "model_id": "m" })).unwrap_err();
+    assert_eq!(problem.field.as_deref(), Some("num_images"));
+}
+
+#[test]
+fn what_is_not_built_is_refused_and_not_ignored() {
+    let problem = parse(with("webhook_url", json!("https://example.com/hook"))).unwrap_err();
+    assert_eq!((problem.code, problem.field.as_deref()), (Code::Unsupported, Some("webhook_url")));
+}

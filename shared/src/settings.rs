@@ -1,0 +1,155 @@
+//! The configuration, read once from the environment and checked.
+
+use crate::url_policy::MAX_URL_BYTES;
+
+/// A variable is missing or malformed; the text names it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(pub String);
+
+/// Where Supabase is, and with which keys we call it.
+#[derive(Debug, Clone)]
+pub struct SupabaseSettings {
+    /// `SUPABASE_URL`, without a trailing slash.
+    pub url: String,
+    /// `SUPABASE_ANON_KEY` or `SUPABASE_SERVICE_ROLE_KEY`, whichever the function works with.
+    pub key: String,
+}
+
+/// Where Replicate is.
+#[derive(Debug, Clone)]
+pub struct ReplicateSettings {
+    /// `REPLICATE_API_URL`: an origin without `/v1`.
+    pub origin: String,
+    /// `REPLICATE_API_TOKEN`.
+    pub token: String,
+}
+
+/// The variables by name.
+pub struct Variables<F>(F);
+
+impl<F: Fn(&str) -> Option<String>> Variables<F> {
+    /// `lookup` gives a variable's value.
+    pub fn new(lookup: F) -> Self {
+        Self(lookup)
+    }
+
+    /// A variable that may be missing or empty.
+    pub fn optional(&self, name: &str) -> Option<String> {
+        (self.0)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn required(&self, name: &str) -> Result<String, SettingsError> {
+        self.optional(name).ok_or_else(|| SettingsError(format!("{name} is not set")))
+    }
+
+    /// A secret that goes into a header.
+    fn key(&self, name: &str) -> Result<String, SettingsError> {
+        let value = self.required(name)?;
+        if value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(value)
+        } else {
+            Err(SettingsError(format!("{name} contains characters that no key has")))
+        }
+    }
+
+    fn url(&self, name: &str) -> Result<Option<String>, SettingsError> {
+        let Some(value) = self.optional(name) else { return Ok(None) };
+        let valid = value.len() <= MAX_URL_BYTES
+            && url::Url::parse(&value).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if valid {
+            Ok(Some(value.trim_end_matches('/').to_owned()))
+        } else {
+            Err(SettingsError(format!("{name} is not an http(s) URL")))
+        }
+    }
+
+    /// Supabase with the anon key, for calls in a user's name.
+    pub fn supabase_for_users(&self) -> Result<SupabaseSettings, SettingsError> {
+        self.supabase("SUPABASE_ANON_KEY")
+    }
+
+    /// Supabase with the service key.
+    pub fn supabase_for_service(&self) -> Result<SupabaseSettings, SettingsError> {
+        self.supabase("SUPABASE_SERVICE_ROLE_KEY")
+    }
+
+    fn supabase(&self, key: &str) -> Result<SupabaseSettings, SettingsError> {
+        let url = self.url("SUPABASE_URL")?.ok_or_else(|| SettingsError("SUPABASE_URL is not set".into()))?;
+        Ok(SupabaseSettings { url, key: self.key(key)? })
+    }
+
+    /// Replicate.
+    pub fn replicate(&self) -> Result<ReplicateSettings, SettingsError> {
+        Ok(ReplicateSettings { origin: self.replicate_origin()?, token: self.key("REPLICATE_API_TOKEN")? })
+    }
+
+    /// The origin of Replicate's API.
+    pub fn replicate_origin(&self) -> Result<String, SettingsError> {
+        Ok(self.url("REPLICATE_API_URL")?.unwrap_or_else(|| "https://api.replicate.com".into()))
+    }
+
+    /// Where Replicate calls back; `None` means that the sweep alone finishes jobs.
+    pub fn webhook_base(&self) -> Result<Option<String>, SettingsError> {
+        if self.optional("REPLICATE_WEBHOOK_SECRET").is_none() {
+            return Ok(None);
+        }
+        self.url("PUBLIC_URL")
+    }
+
+    /// How many jobs run at once: `MAX_PARALLEL_JOBS`, 3 as in the original.
+    pub fn max_parallel_jobs(&self) -> u32 {
+        self.count("MAX_PARALLEL_JOBS", 100).unwrap_or(3)
+    }
+
+    /// How many jobs one invocation takes at most: `MAX_JOBS_PER_INVOCATION`. A job takes up to five
+    /// subrequests; the default stays below the free plan's 50 an invocation,
+    /// <https://developers.cloudflare.com/workers/platform/limits/#subrequests>.
+    pub fn max_jobs_per_invocation(&self) -> u32 {
+        self.count("MAX_JOBS_PER_INVOCATION", 2_000).unwrap_or(9)
+    }
+
+    fn count(&self, name: &str, max: u32) -> Option<u32> {
+        self.optional(name).and_then(|text| text.parse().ok()).filter(|n| (1..=max).contains(n))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(list: &'static [(&str, &str)]) -> Variables<impl Fn(&str) -> Option<String>> {
+        Variables::new(move |name| list.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string()))
+    }
+
+    #[test]
+    fn urls_lose_their_slash_and_keys_are_checked() {
+        let supabase =
+            variables(&[("SUPABASE_URL", "https://x.supabase.co/"), ("SUPABASE_ANON_KEY", " a.b.c ")]).supabase_for_users().unwrap();
+        assert_eq!((supabase.url.as_str(), supabase.key.as_str()), ("https://x.supabase.co", "a.b.c"));
+    }
+
+    #[test]
+    fn an_error_names_the_variable_and_never_its_value() {
+        let error = variables(&[("SUPABASE_URL", "https://x.co"), ("SUPABASE_ANON_KEY", "sec\nret")]).supabase_for_users().unwrap_err();
+        assert!(error.0.contains("SUPABASE_ANON_KEY") && !error.0.contains("sec"), "{error}");
+        let error = variables(&[]).supabase_for_service().unwrap_err();
+        assert_eq!(error.0, "SUPABASE_URL is not set");
+    }
+
+    #[test]
+    fn a_webhook_needs_both_its_url_and_its_secret() {
+        let both = variables(&[("PUBLIC_URL", "https://p.example/"), ("REPLICATE_WEBHOOK_SECRET", "whsec_x")]);
+        assert_eq!(both.webhook_base().unwrap().as_deref(), Some("https://p.example"));
+        assert_eq!(variables(&[("PUBLIC_URL", "https://p.example")]).webhook_base().unwrap(), None);
+        assert_eq!(variables(&[("REPLICATE_WEBHOOK_SECRET", "whsec_x")]).webhook_base().unwrap(), None);
+    }
+
+    #[test]
+    fn parallelism_has_a_default_and_bounds() {
+        for (text, expected) in [("7", 7), ("0", 3), ("x", 3), ("1000", 3)] {
+            let found = Variables::new(move |_: &str| Some(text.to_owned())).max_parallel_jobs();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+}

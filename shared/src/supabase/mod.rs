@@ -1,0 +1,12 @@
+//! The adapters to Supabase: PostgREST functions, Storage, and user tokens.
+
+mod generations;
+mod queue;
+mod rpc;
+mod storage;
+pub mod token;
+
+pub use generations::Generations;
+pub use queue::Queue;
+pub use rpc::{Rpc, RpcError};
+pub use storage::{BUCKET, Storage};

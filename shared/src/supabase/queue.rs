@@ -1,0 +1,116 @@
+//! The job queue on its SQL functions: one call a step, each one transaction.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::rpc::Rpc;
+use crate::job::{Job, JobType};
+use crate::ports::{Failure, Finished, Http, JobQueue, QueueError, Step};
+
+/// The queue, seen with the service key.
+pub struct Queue<'a, H>(Rpc<'a, H>);
+
+impl<'a, H: Http> Queue<'a, H> {
+    /// A queue that calls with the service key.
+    pub fn new(rpc: Rpc<'a, H>) -> Self {
+        Self(rpc)
+    }
+
+    async fn call(&self, function: &str, arguments: Value) -> Result<Value, QueueError> {
+        self.0.call(function, &arguments).await.map_err(|error| QueueError(error.to_string()))
+    }
+
+    async fn step(&self, function: &str, arguments: Value) -> Result<Step, QueueError> {
+        let answer = self.call(function, arguments).await?;
+        match outcome(&answer) {
+            "stale" => Ok(Step::Stale),
+            "" => Err(QueueError(format!("{function}: no outcome"))),
+            word => Ok(Step::Done(word.to_owned())),
+        }
+    }
+}
+
+fn outcome(answer: &Value) -> &str {
+    answer.get("outcome").and_then(Value::as_str).unwrap_or_default()
+}
+
+impl<H: Http> JobQueue for Queue<'_, H> {
+    async fn claim(&self, limit: u32, lease: Duration, types: Option<&[JobType]>) -> Result<Vec<Job>, QueueError> {
+        let types: Option<Vec<&str>> = types.map(|types| types.iter().map(|one| one.as_str()).collect());
+        let arguments = json!({ "p_limit": limit, "p_lease_seconds": lease.as_secs(), "p_job_types": types });
+        let rows = self.call("claim_jobs", arguments).await?;
+        serde_json::from_value(rows).map_err(|error| QueueError(format!("claim_jobs: {error}")))
+    }
+
+    async fn record_prediction(
+        &self,
+        job: &Job,
+        prediction_id: &str,
+        wait: Duration,
+        details: Value,
+    ) -> Result<Step, QueueError> {
+        self.step(
+            "record_prediction",
+            json!({
+                "p_job_id": job.id, "p_lease": job.lease, "p_prediction_id": prediction_id,
+                "p_wait_seconds": wait.as_secs(), "p_details": details,
+            }),
+        )
+        .await
+    }
+
+    async fn finish_prediction(
+        &self,
+        job_id: Uuid,
+        prediction_id: &str,
+        result: Value,
+        lease: Duration,
+    ) -> Result<Finished, QueueError> {
+        let arguments = json!({
+            "p_job_id": job_id, "p_prediction_id": prediction_id, "p_outcome": result,
+            "p_lease_seconds": lease.as_secs(),
+        });
+        let mut answer = self.call("finish_prediction", arguments).await?;
+        if outcome(&answer) != "download" {
+            return Ok(Finished::Settled(outcome(&answer).to_owned()));
+        }
+        let job = answer.get_mut("job").map(Value::take).unwrap_or_default();
+        serde_json::from_value(job)
+            .map(|job| Finished::Download(Box::new(job)))
+            .map_err(|error| QueueError(format!("finish_prediction: {error}")))
+    }
+
+    async fn finish_download(&self, job: &Job, image: Value) -> Result<Step, QueueError> {
+        let arguments = json!({ "p_job_id": job.id, "p_lease": job.lease, "p_image": image });
+        self.step("finish_download", arguments).await
+    }
+
+    async fn fail(&self, job: &Job, failure: &Failure, retry_in: Option<Duration>) -> Result<Step, QueueError> {
+        self.step(
+            "fail_job",
+            json!({
+                "p_job_id": job.id, "p_lease": job.lease, "p_error_message": failure.message,
+                "p_error_details": { "code": failure.code, "cause": failure.cause },
+                "p_retry_in_seconds": retry_in.map(|time| time.as_secs_f64()),
+            }),
+        )
+        .await
+    }
+
+    async fn snooze(&self, job: &Job, time: Duration, outcome_unknown: bool) -> Result<Step, QueueError> {
+        self.step(
+            "snooze_job",
+            json!({
+                "p_job_id": job.id, "p_lease": job.lease, "p_seconds": time.as_secs_f64(),
+                "p_outcome_unknown": outcome_unknown,
+            }),
+        )
+        .await
+    }
+
+    async fn complete(&self, job: &Job) -> Result<Step, QueueError> {
+        self.step("complete_job", json!({ "p_job_id": job.id, "p_lease": job.lease })).await
+    }
+}

@@ -1,0 +1,140 @@
+//! One call of a SQL function over PostgREST.
+//!
+//! The `postgrest` crate builds the request; our own HTTP port sends it, because the crate's
+//! `execute` has no time-out.
+
+use std::time::Duration;
+
+use postgrest::Postgrest;
+use serde_json::Value;
+
+use crate::ports::{Http, HttpError, HttpRequest, HttpResponse};
+use crate::problem::{Code, Problem};
+
+/// Why a call gave no result.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RpcError {
+    /// The function refused, in words that the user may read.
+    #[error("{0}")]
+    Refused(Problem),
+    /// The token was not accepted.
+    #[error("not authorized")]
+    Unauthorized,
+    /// No answer, or one that says nothing of our request; worth trying again.
+    #[error("{0}")]
+    Unavailable(String),
+    /// An answer that should not happen: a defect, a missing migration, a wrong key.
+    #[error("{0}")]
+    Defect(String),
+}
+
+impl RpcError {
+    /// What the caller of the HTTP interface sees of it.
+    pub fn into_problem(self) -> Problem {
+        match self {
+            Self::Refused(problem) => problem,
+            Self::Unauthorized => Problem::new(Code::Unauthorized, "The token was not accepted. Please sign in again."),
+            Self::Unavailable(_) => Problem::unavailable(),
+            Self::Defect(_) => Problem::internal(),
+        }
+    }
+}
+
+/// Calls SQL functions with one token.
+pub struct Rpc<'a, H> {
+    http: &'a H,
+    postgrest: Postgrest,
+    token: &'a str,
+}
+
+impl<'a, H: Http> Rpc<'a, H> {
+    /// `api_key` is the project's anon or service key; `token` the user's JWT or the service key.
+    /// Both must be plain ASCII without spaces (`Settings` and the token check see to it).
+    pub fn new(http: &'a H, supabase_url: &str, api_key: &str, token: &'a str) -> Self {
+        let postgrest = Postgrest::new(format!("{supabase_url}/rest/v1")).insert_header("apikey", api_key);
+        Self { http, postgrest, token }
+    }
+
+    /// Calls `function` with named arguments.
+    pub async fn call(&self, function: &str, arguments: &Value) -> Result<Value, RpcError> {
+        let request = self.build(function, arguments)?;
+        match self.http.send(request).await {
+            Ok(response) => read(function, &response),
+            Err(error @ HttpError::TooLarge) => Err(RpcError::Defect(format!("{function}: {error}"))),
+            Err(error) => Err(RpcError::Unavailable(format!("{function}: {error}"))),
+        }
+    }
+
+    fn build(&self, function: &str, arguments: &Value) -> Result<HttpRequest, RpcError> {
+        let built = self
+            .postgrest
+            .rpc(function, arguments.to_string())
+            .auth(self.token)
+            .build()
+            .build()
+            .map_err(|_| RpcError::Defect("SUPABASE_URL is not a valid URL".into()))?;
+        let mut request = HttpRequest::new("POST", built.url().as_str()).within(Duration::from_secs(10));
+        for (name, value) in built.headers() {
+            if let Ok(value) = value.to_str() {
+                request.headers.push((name.as_str().to_owned(), value.to_owned()));
+            }
+        }
+        let body = built.body().and_then(|body| body.as_bytes()).unwrap_or_default();
+        request.body = String::from_utf8_lossy(body).into_owned();
+        Ok(request)
+    }
+}
+
+/// Reads PostgREST's answer. Our functions raise `PTxyz` with the stable code in `details` and the
+/// seconds to wait in `hint`; <https://docs.postgrest.org/en/stable/references/errors.html>.
+fn read(function: &str, response: &HttpResponse) -> Result<Value, RpcError> {
+    let body = response.json();
+    if response.is_success() {
+        return Ok(body);
+    }
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    if text("code").starts_with("PT") {
+        if let Some(code) = Code::from_name(text("details")) {
+            let mut problem = Problem::new(code, text("message"));
+            problem.retry_after = text("hint").parse().ok();
+            return Err(RpcError::Refused(problem));
+        }
+    }
+    let summary = format!("{function}: status {} {} {}", response.status, text("code"), text("message"));
+    match response.status {
+        401 => Err(RpcError::Unauthorized),
+        408 | 429 | 500.. => Err(RpcError::Unavailable(summary)),
+        _ => Err(RpcError::Defect(summary)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Result<Value, RpcError> {
+        read("f", &HttpResponse { status, retry_after: None, body: body.as_bytes().to_vec() })
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_code_sentence_and_wait() {
+        let body = r#"{"code":"PT429","message":"Too many.","details":"quota_exceeded","hint":"17"}"#;
+        let Err(RpcError::Refused(problem)) = answer(429, body) else { panic!("not a refusal") };
+        assert_eq!((problem.code, problem.detail.as_str(), problem.retry_after), (Code::QuotaExceeded, "Too many.", Some(17)));
+    }
+
+    #[test]
+    fn internal_words_never_reach_the_user() {
+        let body = r#"{"code":"42703","message":"column \"x\" does not exist","details":null,"hint":null}"#;
+        for status in [400, 401, 403, 404, 500, 503] {
+            let problem = answer(status, body).unwrap_err().into_problem();
+            assert!(!problem.body().to_string().contains("column"), "{status}");
+        }
+    }
+
+    #[test]
+    fn success_is_json_or_nothing() {
+        assert_eq!(answer(200, "[1]"), Ok(serde_json::json!([1])));
+        assert_eq!(answer(204, ""), Ok(Value::Null));
+    }
+}

@@ -1,0 +1,143 @@
+//! Finished images in Supabase Storage.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::image_file::{self, ImageHead};
+use crate::ports::{Failure, Http, HttpRequest, ImageStore, RelayError, RelayHead, StoreError, StoredImage};
+
+/// The bucket for finished images.
+pub const BUCKET: &str = "generated-images";
+
+/// The largest image that is stored, in bytes: Supabase's free plan takes files up to 50 MB,
+/// <https://supabase.com/docs/guides/storage/uploads/file-limits>.
+const MAX_IMAGE_BYTES: u64 = 50 * 1000 * 1000;
+
+/// The store, written with the service key.
+#[derive(Debug)]
+pub struct Storage<'a, H> {
+    http: &'a H,
+    supabase_url: &'a str,
+    service_key: &'a str,
+}
+
+impl<'a, H: Http> Storage<'a, H> {
+    /// A store that writes with the service key.
+    pub fn new(http: &'a H, supabase_url: &'a str, service_key: &'a str) -> Self {
+        Self { http, supabase_url, service_key }
+    }
+
+    fn upload(&self, path: &str, head: ImageHead) -> HttpRequest {
+        HttpRequest::new("POST", format!("{}/storage/v1/object/{BUCKET}/{path}", self.supabase_url))
+            .header("authorization", format!("Bearer {}", self.service_key))
+            .header("apikey", self.service_key)
+            .header("content-type", head.format.content_type())
+            // The path is the generation's own: its picture never changes.
+            .header("cache-control", "max-age=31536000")
+            .header("x-upsert", "true")
+            .within(Duration::from_secs(60))
+    }
+}
+
+impl<H: Http> ImageStore for Storage<'_, H> {
+    async fn store(&self, source_url: &str, folder: Uuid, name: Uuid) -> Result<StoredImage, StoreError> {
+        let source = HttpRequest::new("GET", source_url).within(Duration::from_secs(60));
+        let mut target = None;
+        let accept = |head: &RelayHead<'_>| {
+            let image = check(head)?;
+            let path = format!("{folder}/{name}.{}", image.format.extension());
+            let request = self.upload(&path, image);
+            target = Some((path, image));
+            Ok(request)
+        };
+        let relayed = self.http.relay(source, MAX_IMAGE_BYTES, accept).await;
+        let (response, bytes) = relayed.map_err(|error| match error {
+            RelayError::Refused(refusal) => refusal,
+            RelayError::TooLarge => too_large(),
+            error @ (RelayError::Source(_) | RelayError::Target(_)) => StoreError::Transient(error.to_string()),
+        })?;
+        match (response.is_success(), target) {
+            (true, Some((path, head))) => {
+                let public_url = format!("{}/storage/v1/object/public/{BUCKET}/{path}", self.supabase_url);
+                Ok(StoredImage { path, public_url, bytes, head })
+            }
+            (true, None) => Err(StoreError::Transient("nothing was uploaded".into())),
+            (false, _) => Err(StoreError::Transient(format!("storage answered {}", response.status))),
+        }
+    }
+}
+
+/// Decides on the beginning of a download: the bytes must be an image, and the declared type must
+/// not say that it is something else.
+fn check(head: &RelayHead<'_>) -> Result<ImageHead, StoreError> {
+    match head.status {
+        200 => {}
+        403 | 404 | 410 => {
+            let message = "The image was deleted by the provider before it could be stored.";
+            return Err(permanent("output_expired", message, format!("the output answered {}", head.status)));
+        }
+        status => return Err(StoreError::Transient(format!("the output answered {status}"))),
+    }
+    if head.content_length.is_some_and(|length| length > MAX_IMAGE_BYTES) {
+        return Err(too_large());
+    }
+    let declared_image = head.content_type.starts_with("image/");
+    let undeclared = matches!(head.content_type, "" | "application/octet-stream" | "binary/octet-stream");
+    match image_file::inspect(head.bytes) {
+        Some(image) if declared_image || undeclared => Ok(image),
+        _ => Err(permanent(
+            "output_unusable",
+            "The model's answer was not an image.",
+            format!("declared as {:?}, and the bytes are not that", head.content_type),
+        )),
+    }
+}
+
+fn too_large() -> StoreError {
+    permanent("output_too_large", "The image is too large to be stored.", format!("over {MAX_IMAGE_BYTES} bytes"))
+}
+
+fn permanent(code: &str, message: &str, cause: String) -> StoreError {
+    StoreError::Permanent(Failure::new(code, message).because(cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image_file::ImageFormat;
+
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x03\0\0\0\x02\x08\x02\0\0\0";
+
+    fn head<'a>(status: u16, content_type: &'a str, bytes: &'a [u8]) -> RelayHead<'a> {
+        RelayHead { status, content_type, content_length: Some(bytes.len() as u64), bytes }
+    }
+
+    #[test]
+    fn the_bytes_decide_the_format() {
+        for content_type in ["image/png", "image/webp", "", "application/octet-stream"] {
+            let image = check(&head(200, content_type, PNG)).unwrap();
+            assert_eq!((image.format, image.size), (ImageFormat::Png, Some((3, 2))), "{content_type}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_never_passes() {
+        for (content_type, bytes) in [("text/html", PNG), ("image/png", b"<html>".as_slice()), ("image/png", b"")] {
+            let refusal = check(&head(200, content_type, bytes)).unwrap_err();
+            assert!(matches!(refusal, StoreError::Permanent(failure) if failure.code == "output_unusable"));
+        }
+    }
+
+    #[test]
+    fn gone_is_for_good_and_trouble_is_not() {
+        for status in [403, 404, 410] {
+            assert!(matches!(check(&head(status, "image/png", PNG)), Err(StoreError::Permanent(_))), "{status}");
+        }
+        for status in [429, 500, 502, 503, 301, 206] {
+            assert!(matches!(check(&head(status, "image/png", PNG)), Err(StoreError::Transient(_))), "{status}");
+        }
+        let large = RelayHead { content_length: Some(MAX_IMAGE_BYTES + 1), ..head(200, "image/png", PNG) };
+        assert!(matches!(check(&large), Err(StoreError::Permanent(failure)) if failure.code == "output_too_large"));
+    }
+}
