@@ -1,0 +1,99 @@
+//! The HTTP port over `fetch`.
+
+use futures::StreamExt;
+use js_sys::futures::JsFuture;
+use shared::ports::{Http, HttpError, HttpRequest, HttpResponse, RelayError, RelayHead};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, WorkerGlobalScope};
+
+use crate::relay::relay;
+
+/// The largest answer that is read whole, in bytes: a full page of predictions with long prompts.
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// HTTP over `fetch`. Redirects are not followed: no API that we call redirects, and an output
+/// that does might lead to where we do not want to go.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchClient;
+
+impl Http for FetchClient {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let body = (!request.body.is_empty()).then(|| JsValue::from_str(&request.body));
+        let response = fetch(&request, body).await?;
+        read(response).await
+    }
+
+    async fn relay<E>(
+        &self,
+        source: HttpRequest,
+        max_bytes: u64,
+        accept: impl FnOnce(&RelayHead<'_>) -> Result<HttpRequest, E>,
+    ) -> Result<(HttpResponse, u64), RelayError<E>> {
+        relay(source, max_bytes, accept).await
+    }
+}
+
+/// Sends a request; its time limit covers the answer's body too.
+pub(crate) async fn fetch(request: &HttpRequest, body: Option<JsValue>) -> Result<web_sys::Response, HttpError> {
+    let headers = Headers::new().map_err(failed)?;
+    for (name, value) in &request.headers {
+        headers.set(name, value).map_err(failed)?;
+    }
+    let init = RequestInit::new();
+    init.set_method(request.method);
+    init.set_headers(&headers);
+    init.set_redirect(RequestRedirect::Manual);
+    let timeout = u32::try_from(request.timeout.as_millis()).unwrap_or(u32::MAX);
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(timeout)));
+    if let Some(body) = &body {
+        init.set_body(body);
+    }
+    let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+    let response = JsFuture::from(scope.fetch_with_str_and_init(&request.url, &init)).await.map_err(failed)?;
+    response.dyn_into().map_err(failed)
+}
+
+/// Reads an answer whole.
+pub(crate) async fn read(response: web_sys::Response) -> Result<HttpResponse, HttpError> {
+    let headers = response.headers();
+    let number = |name: &str| headers.get(name).ok().flatten().and_then(|text| text.trim().parse::<u32>().ok());
+    let (status, retry_after) = (response.status(), number("retry-after"));
+    let declared = number("content-length").and_then(|length| usize::try_from(length).ok());
+    if declared.is_some_and(|length| length > MAX_ANSWER_BYTES) {
+        return Err(HttpError::TooLarge);
+    }
+    let mut response = worker::Response::from(response);
+    let body = if declared.is_some() {
+        response.bytes().await.map_err(|error| broken(&error))?
+    } else {
+        read_stream(&mut response).await?
+    };
+    Ok(HttpResponse { status, retry_after, body })
+}
+
+async fn read_stream(response: &mut worker::Response) -> Result<Vec<u8>, HttpError> {
+    // An answer without a body has no stream.
+    let Ok(mut stream) = response.stream() else { return Ok(Vec::new()) };
+    let mut body = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        body.extend_from_slice(&chunk.map_err(|error| broken(&error))?);
+        if body.len() > MAX_ANSWER_BYTES {
+            return Err(HttpError::TooLarge);
+        }
+    }
+    Ok(body)
+}
+
+/// What a rejected promise means.
+pub(crate) fn failed(error: impl Into<JsValue>) -> HttpError {
+    let name = js_sys::Reflect::get(&error.into(), &JsValue::from_str("name")).ok().and_then(|name| name.as_string());
+    match name.as_deref() {
+        Some("TimeoutError" | "AbortError") => HttpError::Timeout,
+        _ => HttpError::Connection,
+    }
+}
+
+fn broken(error: &worker::Error) -> HttpError {
+    let text = error.to_string();
+    if text.contains("Timeout") || text.contains("abort") { HttpError::Timeout } else { HttpError::Connection }
+}

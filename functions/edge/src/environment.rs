@@ -1,0 +1,85 @@
+//! The configuration of a Worker, and the adapters made from it.
+
+use shared::pipeline::{Pipeline, PipelineOptions};
+use shared::problem::Problem;
+use shared::replicate::Client;
+use shared::settings::{ReplicateSettings, SettingsError, SupabaseSettings, Variables};
+use shared::supabase::{Queue, Rpc, Storage};
+use worker::{Env, console_error};
+
+use crate::client::FetchClient;
+use crate::world::EdgeWorld;
+
+/// The variables and secrets of a Worker by name.
+pub fn variables(env: &Env) -> Variables<impl Fn(&str) -> Option<String> + '_> {
+    Variables::new(|name| env.var(name).ok().map(|value| value.to_string()))
+}
+
+/// What the pipeline works with, as this Worker is configured.
+#[derive(Debug)]
+pub struct Workplace {
+    /// Supabase, with the service key.
+    pub supabase: SupabaseSettings,
+    /// Replicate.
+    pub replicate: ReplicateSettings,
+    options: PipelineOptions,
+    http: FetchClient,
+    /// Time, chance and log.
+    pub world: EdgeWorld,
+}
+
+impl Workplace {
+    /// Reads the configuration. What is wrong with it goes to the log; the caller learns no more
+    /// than that it is our fault.
+    pub fn from_env(env: &Env) -> Result<Self, Problem> {
+        Self::try_from_env(env).map_err(|error| {
+            console_error!("configuration: {error}");
+            Problem::internal()
+        })
+    }
+
+    fn try_from_env(env: &Env) -> Result<Self, SettingsError> {
+        let variables = variables(env);
+        let replicate = variables.replicate()?;
+        let options = PipelineOptions {
+            provider_origin: replicate.origin.clone(),
+            webhook_base: variables.webhook_base()?,
+        };
+        Ok(Self {
+            supabase: variables.supabase_for_service()?,
+            replicate,
+            options,
+            http: FetchClient,
+            world: EdgeWorld,
+        })
+    }
+
+    /// The provider.
+    pub fn provider(&self) -> Client<'_, FetchClient> {
+        Client::new(&self.http, &self.replicate.origin, &self.replicate.token)
+    }
+
+    /// SQL functions, called with the service key.
+    pub fn rpc(&self) -> Rpc<'_, FetchClient> {
+        Rpc::new(&self.http, &self.supabase.url, &self.supabase.key, &self.supabase.key)
+    }
+
+    /// Gives `work` the pipeline.
+    pub async fn with_pipeline<T>(&self, work: impl AsyncFnOnce(&EdgePipeline<'_>) -> T) -> T {
+        let queue = Queue::new(self.rpc());
+        let provider = self.provider();
+        let store = Storage::new(&self.http, &self.supabase.url, &self.supabase.key);
+        let pipeline = Pipeline {
+            queue: &queue,
+            provider: &provider,
+            store: &store,
+            world: &self.world,
+            options: &self.options,
+        };
+        work(&pipeline).await
+    }
+}
+
+/// The pipeline on the real adapters.
+pub type EdgePipeline<'a> =
+    Pipeline<'a, Queue<'a, FetchClient>, Client<'a, FetchClient>, Storage<'a, FetchClient>, EdgeWorld>;

@@ -1,0 +1,19 @@
+//! What the three functions share on Cloudflare Workers: configuration from the environment, JSON
+//! and problem answers, CORS, and the ports of `shared` over `fetch`. No decisions are made here.
+
+mod answer;
+mod authorize;
+mod client;
+mod environment;
+mod relay;
+mod request;
+mod serve;
+mod world;
+
+pub use answer::Answer;
+pub use authorize::{Caller, service_caller, user};
+pub use client::FetchClient;
+pub use environment::{Workplace, variables};
+pub use request::Incoming;
+pub use serve::serve;
+pub use world::EdgeWorld;

@@ -1,0 +1,156 @@
+//! Streams the answer to one request into another, looking at its beginning on the way.
+//!
+//! Chunks stay JavaScript objects: only the first bytes are copied into wasm memory.
+
+use futures::future::join;
+use js_sys::futures::JsFuture;
+use js_sys::{Reflect, Uint8Array};
+use shared::ports::{HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError, RelayHead};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{ReadableStreamDefaultReader, TransformStream, WritableStreamDefaultWriter};
+use worker::worker_sys::FixedLengthStream;
+
+use crate::client::{failed, fetch, read};
+
+pub(crate) async fn relay<E>(
+    source: HttpRequest,
+    max_bytes: u64,
+    accept: impl FnOnce(&RelayHead<'_>) -> Result<HttpRequest, E>,
+) -> Result<(HttpResponse, u64), RelayError<E>> {
+    let response = fetch(&source, None).await.map_err(RelayError::Source)?;
+    let header = |name: &str| response.headers().get(name).ok().flatten();
+    let content_type = header("content-type").unwrap_or_default().to_ascii_lowercase();
+    // With a content encoding the length is that of the encoded bytes, and we see the decoded ones.
+    let content_length = match header("content-encoding") {
+        Some(_) => None,
+        None => header("content-length").and_then(|text| text.parse::<u64>().ok()),
+    };
+    let mut source = Source::open(&response).map_err(RelayError::Source)?;
+    let (first_chunks, head) = source.read_head().await.map_err(RelayError::Source)?;
+    let decision = accept(&RelayHead {
+        status: response.status(),
+        content_type: content_type.split(';').next().unwrap_or_default().trim(),
+        content_length,
+        bytes: &head,
+    });
+    let target = match decision {
+        Ok(target) => target,
+        Err(refusal) => {
+            source.abandon();
+            return Err(RelayError::Refused(refusal));
+        }
+    };
+    let pipe = pipe(content_length).map_err(|error| RelayError::Target(failed(error)))?;
+    let writer = pipe.writable().get_writer().map_err(|error| RelayError::Target(failed(error)))?;
+    let upload = async { read(fetch(&target, Some(pipe.readable().into())).await?).await };
+    let (moved, answer) = join(pump(first_chunks, source, &writer, max_bytes), upload).await;
+    match (moved, answer) {
+        (Ok(bytes), Ok(answer)) => Ok((answer, bytes)),
+        (Err(PumpError::TooLarge), _) => Err(RelayError::TooLarge),
+        (Err(PumpError::Source(error)), _) => Err(RelayError::Source(error)),
+        // A target that refuses early stops reading; its answer says why.
+        (Err(PumpError::Target), Ok(answer)) if !answer.is_success() => Ok((answer, 0)),
+        (Err(PumpError::Target), Ok(_)) => Err(RelayError::Target(HttpError::Connection)),
+        (_, Err(error)) => Err(RelayError::Target(error)),
+    }
+}
+
+/// Where the chunks come from.
+struct Source(Option<ReadableStreamDefaultReader>);
+
+impl Source {
+    fn open(response: &web_sys::Response) -> Result<Self, HttpError> {
+        let Some(body) = response.body() else { return Ok(Self(None)) };
+        body.get_reader().dyn_into().map(|reader| Self(Some(reader))).map_err(failed)
+    }
+
+    /// The next chunk; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Uint8Array>, HttpError> {
+        let Some(reader) = &self.0 else { return Ok(None) };
+        let result = JsFuture::from(reader.read()).await.map_err(failed)?;
+        let value = Reflect::get(&result, &JsValue::from_str("value")).map_err(failed)?;
+        Ok(value.dyn_into::<Uint8Array>().ok())
+    }
+
+    /// Reads until the head is full or the source ends; gives the chunks and a copy of the head.
+    async fn read_head(&mut self) -> Result<(Vec<Uint8Array>, Vec<u8>), HttpError> {
+        let (mut chunks, mut head) = (Vec::new(), Vec::new());
+        while head.len() < RELAY_HEAD_BYTES {
+            let Some(chunk) = self.next().await? else { break };
+            let room = u32::try_from(RELAY_HEAD_BYTES - head.len()).unwrap_or(0);
+            head.extend(chunk.subarray(0, room.min(chunk.length())).to_vec());
+            chunks.push(chunk);
+        }
+        Ok((chunks, head))
+    }
+
+    /// Tells the source that no more is wanted.
+    fn abandon(self) {
+        if let Some(reader) = self.0 {
+            // Nobody waits for it, so a rejection must not count as unhandled.
+            wasm_bindgen_futures::spawn_local(async move {
+                let _ = JsFuture::from(reader.cancel()).await;
+            });
+        }
+    }
+}
+
+enum PumpError {
+    Source(HttpError),
+    Target,
+    TooLarge,
+}
+
+async fn pump(
+    first_chunks: Vec<Uint8Array>,
+    mut source: Source,
+    writer: &WritableStreamDefaultWriter,
+    max_bytes: u64,
+) -> Result<u64, PumpError> {
+    let result = copy(first_chunks, &mut source, writer, max_bytes).await;
+    let ending = match &result {
+        Ok(_) => writer.close(),
+        Err(_) => writer.abort(),
+    };
+    let ended = JsFuture::from(ending).await;
+    match result {
+        Ok(_) if ended.is_err() => Err(PumpError::Target),
+        Ok(bytes) => Ok(bytes),
+        Err(error) => {
+            source.abandon();
+            Err(error)
+        }
+    }
+}
+
+async fn copy(
+    first_chunks: Vec<Uint8Array>,
+    source: &mut Source,
+    writer: &WritableStreamDefaultWriter,
+    max_bytes: u64,
+) -> Result<u64, PumpError> {
+    let mut bytes = 0_u64;
+    let mut waiting = first_chunks.into_iter();
+    loop {
+        let chunk = match waiting.next() {
+            Some(chunk) => chunk,
+            None => match source.next().await.map_err(PumpError::Source)? {
+                Some(chunk) => chunk,
+                None => return Ok(bytes),
+            },
+        };
+        bytes = bytes.saturating_add(u64::from(chunk.length()));
+        if bytes > max_bytes {
+            return Err(PumpError::TooLarge);
+        }
+        JsFuture::from(writer.write_with_chunk(&chunk)).await.map_err(|_| PumpError::Target)?;
+    }
+}
+
+/// A stream with two ends. With a known length the upload carries a `Content-Length`.
+fn pipe(content_length: Option<u64>) -> Result<TransformStream, JsValue> {
+    match content_length.and_then(|length| u32::try_from(length).ok()) {
+        Some(length) => Ok(FixedLengthStream::new(length)?.unchecked_into()),
+        None => TransformStream::new(),
+    }
+}

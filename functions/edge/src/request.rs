@@ -1,0 +1,78 @@
+//! A request as the handlers see it.
+
+use futures::StreamExt;
+use shared::problem::{Code, Problem};
+use worker::Request;
+
+/// An incoming request.
+#[derive(Debug)]
+pub struct Incoming {
+    request: Request,
+    path: String,
+    /// The id under which this request is logged and answered (`x-request-id`).
+    pub id: String,
+}
+
+impl Incoming {
+    pub(crate) fn new(request: Request, id: String) -> Self {
+        let path = request.path();
+        Self { request, path, id }
+    }
+
+    /// The method, upper case.
+    pub fn method(&self) -> String {
+        self.request.inner().method()
+    }
+
+    /// The path, still percent-encoded.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.request.headers().get(name).ok().flatten()
+    }
+
+    /// The token of `Authorization: Bearer …`.
+    pub fn bearer(&self) -> Option<String> {
+        let header = self.header("authorization")?;
+        let (scheme, token) = header.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    }
+
+    /// A query parameter.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let url = self.request.url().ok()?;
+        url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// Our own origin as the caller used it, with no trailing slash.
+    pub fn origin(&self) -> String {
+        self.request.url().map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+    }
+
+    /// Reads the body, and no further than `max` bytes.
+    pub async fn body(&mut self, max: usize) -> Result<Vec<u8>, Problem> {
+        let too_large =
+            || Problem::new(Code::BodyTooLarge, format!("The body must be at most {} KiB.", max / 1024));
+        let declared = self.header("content-length").and_then(|text| text.parse::<usize>().ok());
+        if declared.is_some_and(|length| length > max) {
+            return Err(too_large());
+        }
+        let broken = |_| Problem::invalid("body", "The body could not be read.");
+        if declared.is_some() {
+            // The runtime holds a body to the length that it declares.
+            return self.request.bytes().await.map_err(broken);
+        }
+        let Ok(mut stream) = self.request.stream() else { return Ok(Vec::new()) };
+        let mut body = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            body.extend_from_slice(&chunk.map_err(broken)?);
+            if body.len() > max {
+                return Err(too_large());
+            }
+        }
+        Ok(body)
+    }
+}

@@ -1,0 +1,80 @@
+//! The frame around each handler: request id, CORS, problems.
+
+use serde_json::json;
+use shared::problem::Problem;
+use worker::{Env, Headers, Request, Response, console_log};
+
+use crate::answer::Answer;
+use crate::environment::variables;
+use crate::request::Incoming;
+
+const ALLOWED_HEADERS: &str =
+    "authorization, x-client-info, apikey, content-type, accept, idempotency-key, x-request-id";
+const EXPOSED_HEADERS: &str = "x-request-id, retry-after, idempotency-replayed";
+
+/// Answers a request with what `handle` says: CORS and a request id on everything, preflight
+/// included, and one log line for what went wrong on our side.
+pub async fn serve(
+    request: Request,
+    env: &Env,
+    handle: impl AsyncFnOnce(&mut Incoming) -> Result<Answer, Problem>,
+) -> worker::Result<Response> {
+    let mut incoming = Incoming::new(request, request_id());
+    let origin = allowed_origin(env, incoming.header("origin").as_deref());
+    let preflight = incoming.method() == "OPTIONS" && incoming.header("access-control-request-method").is_some();
+    let answer = if preflight {
+        Answer::json(204, serde_json::Value::Null)
+            .header("access-control-allow-methods", "GET, POST, OPTIONS")
+            .header("access-control-allow-headers", ALLOWED_HEADERS)
+            .header("access-control-max-age", "86400")
+    } else {
+        handle(&mut incoming).await.unwrap_or_else(Answer::from)
+    };
+    if answer.status >= 500 {
+        let line = json!({
+            "level": "error", "request_id": incoming.id, "method": incoming.method(), "path": incoming.path(),
+            "status": answer.status, "code": answer.body.get("code"),
+        });
+        console_log!("{line}");
+    }
+    respond(answer, &incoming, origin)
+}
+
+fn respond(answer: Answer, incoming: &Incoming, origin: Option<String>) -> worker::Result<Response> {
+    let headers = Headers::new();
+    headers.set("x-request-id", &incoming.id)?;
+    if let Some(origin) = origin {
+        headers.set("access-control-allow-origin", &origin)?;
+        headers.set("access-control-expose-headers", EXPOSED_HEADERS)?;
+        if origin != "*" {
+            headers.set("vary", "origin")?;
+        }
+    }
+    for (name, value) in &answer.headers {
+        headers.set(name, value)?;
+    }
+    if answer.status == 204 {
+        return Ok(Response::empty()?.with_status(204).with_headers(headers));
+    }
+    headers.set("content-type", answer.content_type)?;
+    let body = answer.body.to_string();
+    Ok(Response::ok(body)?.with_status(answer.status).with_headers(headers))
+}
+
+/// `ALLOWED_ORIGINS`: a list with commas, `*` by default. `None`: this origin is not on it.
+fn allowed_origin(env: &Env, origin: Option<&str>) -> Option<String> {
+    let list = variables(env).optional("ALLOWED_ORIGINS").unwrap_or_else(|| "*".into());
+    if list.split(',').any(|one| one.trim() == "*") {
+        return Some("*".into());
+    }
+    let origin = origin?;
+    list.split(',').any(|one| one.trim() == origin).then(|| origin.to_owned())
+}
+
+fn request_id() -> String {
+    let mut bytes = [0_u8; 16];
+    // Without chance the id would be the same each time, which is no reason to refuse a request.
+    let _ = getrandom::fill(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+

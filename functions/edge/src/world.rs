@@ -1,0 +1,35 @@
+//! Time, chance and log of a Worker.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::ports::{Clock, Log, Random};
+use uuid::Uuid;
+use worker::{Delay, console_warn};
+
+/// Time, chance and log of a Worker.
+#[derive(Debug, Clone, Copy)]
+pub struct EdgeWorld;
+
+impl Clock for EdgeWorld {
+    fn now_ms(&self) -> u64 {
+        js_sys::Date::now() as u64
+    }
+
+    async fn sleep(&self, time: Duration) {
+        Delay::from(time).await;
+    }
+}
+
+impl Random for EdgeWorld {
+    fn unit(&self) -> f64 {
+        // 53 bits: as many as fit between 0 and 1. Without chance all jobs wait half the time.
+        getrandom::u64().map_or(0.5, |bits| (bits >> 11) as f64 / (1_u64 << 53) as f64)
+    }
+}
+
+impl Log for EdgeWorld {
+    fn warn(&self, what: &str, job_id: Uuid, detail: &str) {
+        console_warn!("{}", json!({ "level": "warn", "what": what, "job_id": job_id, "detail": detail }));
+    }
+}

@@ -1,0 +1,92 @@
+//! The Worker that Replicate calls back, and the original's stand-alone run.
+
+use edge::{Answer, Incoming, Workplace, serve, service_caller, variables};
+use serde_json::{Value, json};
+use shared::http::route::{Route, find};
+use shared::pipeline::{Callback, run_alone};
+use shared::ports::Clock;
+use shared::problem::{Code, Problem};
+use shared::request::MAX_BODY_BYTES;
+use shared::webhook::{MAX_BODY_BYTES as MAX_WEBHOOK_BYTES, Secret, verify};
+use worker::{Context, Env, Request, Response, console_error, event};
+
+#[derive(Clone, Copy)]
+enum Target {
+    RunAlone,
+    Webhook,
+    Health,
+}
+
+const ROUTES: &[Route<Target>] = &[
+    ("POST", "/process-generation", Target::RunAlone),
+    ("POST", "/webhooks/replicate", Target::Webhook),
+    ("GET", "/health", Target::Health),
+];
+
+#[event(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+}
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    serve(request, &env, async |incoming| handle(incoming, &env, &context).await).await
+}
+
+async fn handle(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
+    let found = find(ROUTES, &incoming.method(), incoming.path())?;
+    match found.target {
+        Target::Health => Ok(Answer::json(200, json!({ "status": "ok" }))),
+        Target::RunAlone => alone(incoming, env, context).await,
+        Target::Webhook => webhook(incoming, env, context).await,
+    }
+}
+
+async fn alone(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
+    let workplace = Workplace::from_env(env)?;
+    service_caller(incoming, context, &workplace.supabase.key)?;
+    let body = incoming.body(MAX_BODY_BYTES).await?;
+    let body: Value =
+        serde_json::from_slice(&body).map_err(|_| Problem::invalid("body", "The body must be valid JSON."))?;
+    let origin = &workplace.replicate.origin;
+    run_alone(&body, &workplace.provider(), origin, &workplace.world).await.map(|body| Answer::json(200, body))
+}
+
+/// Replicate's callback. What must not be lost is recorded before the answer, so that Replicate
+/// repeats a callback that could not be; the image is brought into the store after it.
+async fn webhook(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
+    let body = incoming.body(MAX_WEBHOOK_BYTES).await?;
+    check_signature(incoming, env, &body)?;
+    let workplace = Workplace::from_env(env)?;
+    let Some(callback) = Callback::parse(incoming.query("job").as_deref(), &body) else {
+        // Signed, so it is Replicate's, but not about a job of ours: nothing to repeat.
+        return Ok(Answer::json(200, json!({ "received": false })));
+    };
+    let download = workplace.with_pipeline(async |pipeline| pipeline.receive(&callback).await).await;
+    let download = download.map_err(|error| {
+        console_error!("{error}");
+        Problem::unavailable()
+    })?;
+    if let Some(job) = download {
+        context.wait_until(async move {
+            let stored = workplace.with_pipeline(async |pipeline| pipeline.download(&job).await).await;
+            if let Err(error) = stored {
+                console_error!("{error}");
+            }
+        });
+    }
+    Ok(Answer::json(200, json!({ "received": true })))
+}
+
+fn check_signature(incoming: &Incoming, env: &Env, body: &[u8]) -> Result<(), Problem> {
+    let configured = variables(env).optional("REPLICATE_WEBHOOK_SECRET").unwrap_or_default();
+    let secrets = Secret::parse_list(&configured).map_err(|error| {
+        console_error!("configuration: REPLICATE_WEBHOOK_SECRET: {error}");
+        Problem::new(Code::Unauthorized, "Webhooks are not accepted here.")
+    })?;
+    let header = |name: &str| incoming.header(name).unwrap_or_default();
+    let (id, timestamp) = (header("webhook-id"), header("webhook-timestamp"));
+    let now = edge::EdgeWorld.now_s();
+    verify(&secrets, &id, &timestamp, &header("webhook-signature"), body, now)
+        .map_err(|error| Problem::new(Code::Unauthorized, format!("{error}.")))
+}

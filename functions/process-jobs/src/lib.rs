@@ -1,0 +1,93 @@
+//! The private Worker that drains the queue: woken by start-generation, and each minute by cron.
+
+use std::time::Duration;
+
+use edge::{Answer, Caller, Incoming, Workplace, serve, service_caller, variables};
+use serde_json::{Value, json};
+use shared::health::sweep_health;
+use shared::http::route::{Route, find};
+use shared::pipeline::{Budget, Drained};
+use shared::ports::{Clock, QueueError};
+use shared::problem::Problem;
+use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, console_error, console_log, event};
+
+/// A wake-up runs within the caller's `wait_until`, which ends 30 s after its answer.
+const WAKE_TIME: Duration = Duration::from_secs(20);
+/// An explicit call is somebody's waiting HTTP request; a sweep ends before the next one begins.
+const SWEEP_TIME: Duration = Duration::from_secs(50);
+
+#[derive(Clone, Copy)]
+enum Target {
+    ProcessJobs,
+    Health,
+}
+
+const ROUTES: &[Route<Target>] =
+    &[("POST", "/process-jobs", Target::ProcessJobs), ("GET", "/health", Target::Health)];
+
+#[event(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+}
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    serve(request, &env, async |incoming| handle(incoming, &env, &context).await).await
+}
+
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    let Ok(workplace) = Workplace::from_env(&env) else { return };
+    match drain(&workplace, &env, SWEEP_TIME).await {
+        Ok(report) => {
+            console_log!("{}", json!({ "level": "info", "what": "sweep", "report": report }));
+            if let Err(error) = workplace.rpc().call("record_sweep", &json!({ "p_stats": report })).await {
+                console_error!("the sweep could not be recorded: {error}");
+            }
+        }
+        Err(error) => console_error!("sweep: {error}"),
+    }
+}
+
+async fn handle(incoming: &Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
+    let found = find(ROUTES, &incoming.method(), incoming.path())?;
+    let workplace = Workplace::from_env(env)?;
+    match found.target {
+        Target::ProcessJobs => {
+            let caller = service_caller(incoming, context, &workplace.supabase.key)?;
+            let time = if caller == Caller::Binding { WAKE_TIME } else { SWEEP_TIME };
+            drain(&workplace, env, time).await.map(|report| Answer::json(200, report)).map_err(|error| {
+                console_error!("{error}");
+                Problem::unavailable()
+            })
+        }
+        Target::Health => {
+            let status = workplace.rpc().call("queue_status", &json!({})).await.map_err(|error| {
+                console_error!("{error}");
+                error.into_problem()
+            })?;
+            let (healthy, body) = sweep_health(&status, workplace.world.now_ms());
+            Ok(Answer::json(if healthy { 200 } else { 503 }, body))
+        }
+    }
+}
+
+async fn drain(workplace: &Workplace, env: &Env, time: Duration) -> Result<Value, QueueError> {
+    let variables = variables(env);
+    let budget =
+        Budget { parallel: variables.max_parallel_jobs(), time, jobs: variables.max_jobs_per_invocation() };
+    let started = workplace.world.now_ms();
+    let drained = workplace.with_pipeline(async |pipeline| pipeline.drain(budget).await).await?;
+    Ok(report(drained, workplace.world.now_ms().saturating_sub(started)))
+}
+
+fn report(drained: Drained, duration_ms: u64) -> Value {
+    json!({
+        "success": true,
+        "claimed": drained.claimed,
+        "processed": drained.processed,
+        "errors": drained.errors,
+        "rescued": drained.rescued,
+        "duration_ms": duration_ms,
+    })
+}

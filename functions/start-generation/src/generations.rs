@@ -1,0 +1,123 @@
+//! The paths of a user's own generations: each verifies the token, then makes one round trip with it.
+
+use edge::{Answer, FetchClient, Incoming, user, variables};
+use serde_json::{Value, json};
+use shared::idempotency::Key;
+use shared::list_query::ListQuery;
+use shared::pipeline::{StartPlan, Started};
+use shared::problem::{Code, Problem};
+use shared::request::MAX_BODY_BYTES;
+use shared::settings::SupabaseSettings;
+use shared::supabase::{Generations, Rpc, RpcError};
+use uuid::Uuid;
+use worker::{Context, Env, Fetcher, Headers, Method, RequestInit, console_error, console_warn};
+
+pub(crate) async fn start(
+    incoming: &mut Incoming,
+    env: &Env,
+    context: &Context,
+    prefix: &str,
+) -> Result<Answer, Problem> {
+    let supabase = settings(env)?;
+    let (_, token) = user(incoming, env, &supabase).await?;
+    let body = incoming.body(MAX_BODY_BYTES).await?;
+    let key = Key::parse(incoming.header("idempotency-key").as_deref(), &body)?;
+    let plan = StartPlan::from_body(&body)?;
+    let row = generations(&supabase, &token)
+        .start(plan.request, key.as_ref().map(|key| (key.key.as_str(), key.request_hash.as_str())))
+        .await
+        .map_err(problem)?;
+    let started = Started::from_row(&row, &format!("{}{prefix}", incoming.origin())).ok_or_else(|| {
+        console_error!("start_generation answered without a generation");
+        Problem::internal()
+    })?;
+    let answer = Answer::json(202, started.body);
+    if started.replayed {
+        return Ok(answer.header("idempotency-replayed", "true"));
+    }
+    wake(env, context);
+    Ok(answer)
+}
+
+pub(crate) async fn get(incoming: &Incoming, env: &Env, id: &str) -> Result<Answer, Problem> {
+    let supabase = settings(env)?;
+    let (_, token) = user(incoming, env, &supabase).await?;
+    let row = generations(&supabase, &token).get(generation_id(id)?).await.map_err(problem)?;
+    Ok(private(row))
+}
+
+pub(crate) async fn list(incoming: &Incoming, env: &Env) -> Result<Answer, Problem> {
+    let supabase = settings(env)?;
+    let (_, token) = user(incoming, env, &supabase).await?;
+    let query = ListQuery::parse(|name| incoming.query(name))?;
+    let page = generations(&supabase, &token).list(query.to_rpc()).await.map_err(problem)?;
+    Ok(private(page))
+}
+
+pub(crate) async fn cancel(
+    incoming: &Incoming,
+    env: &Env,
+    context: &Context,
+    id: &str,
+) -> Result<Answer, Problem> {
+    let supabase = settings(env)?;
+    let (_, token) = user(incoming, env, &supabase).await?;
+    let state = generations(&supabase, &token).cancel(generation_id(id)?).await.map_err(problem)?;
+    // A prediction that runs is stopped by a job.
+    wake(env, context);
+    Ok(private(state))
+}
+
+fn private(body: Value) -> Answer {
+    Answer::json(200, body).header("cache-control", "private, no-store")
+}
+
+fn settings(env: &Env) -> Result<SupabaseSettings, Problem> {
+    variables(env).supabase_for_users().map_err(|error| {
+        console_error!("configuration: {error}");
+        Problem::internal()
+    })
+}
+
+fn generations<'a>(supabase: &SupabaseSettings, token: &'a str) -> Generations<'a, FetchClient> {
+    Generations::new(Rpc::new(&FetchClient, &supabase.url, &supabase.key, token))
+}
+
+fn generation_id(text: &str) -> Result<Uuid, Problem> {
+    Uuid::try_parse(text).map_err(|_| Problem::new(Code::NotFound, "There is no generation with this id."))
+}
+
+fn problem(error: RpcError) -> Problem {
+    if matches!(error, RpcError::Unavailable(_) | RpcError::Defect(_)) {
+        console_error!("{error}");
+    }
+    error.into_problem()
+}
+
+/// Wakes process-jobs without waiting for it. Where that fails, the cron trigger finds the job.
+fn wake(env: &Env, context: &Context) {
+    if variables(env).optional("WAKE").as_deref() == Some("off") {
+        return;
+    }
+    match env.service("PROCESS_JOBS") {
+        Ok(process_jobs) => context.wait_until(async move {
+            if let Err(error) = call(&process_jobs).await {
+                console_warn!("process-jobs was not woken: {error}");
+            }
+        }),
+        Err(error) => console_warn!("process-jobs is not bound: {error}"),
+    }
+}
+
+async fn call(process_jobs: &Fetcher) -> worker::Result<()> {
+    let headers = Headers::new();
+    headers.set("content-type", "application/json")?;
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post).with_headers(headers).with_body(Some(json!({}).to_string().into()));
+    // The host is not looked up: the binding leads to the Worker.
+    let response = process_jobs.fetch("https://process-jobs/process-jobs", Some(init)).await?;
+    match response.status_code() {
+        200..=299 => Ok(()),
+        status => Err(worker::Error::RustError(format!("status {status}"))),
+    }
+}
