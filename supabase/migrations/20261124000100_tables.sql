@@ -1,0 +1,144 @@
+-- What users and operators see: people, models, generations, images.
+-- The queue's own tables are in the next file.
+
+create table public.profiles (
+  id uuid primary key references auth.users on delete cascade,
+  username text,
+  email text,
+  avatar_url text,
+  created_at timestamptz not null default now()
+);
+
+create table public.models (
+  id uuid primary key default gen_random_uuid(),
+  -- The model's name at the provider, owner/name. Requests name a model by it.
+  replicate_id text unique not null,
+  version text,
+  name text,
+  display_name text,
+  description text,
+  default_width int,
+  default_height int,
+  default_steps int,
+  default_guidance_scale numeric,
+  default_strength numeric,
+  min_width int,
+  min_height int,
+  max_width int,
+  max_height int,
+  max_steps int,
+  strength_min numeric,
+  strength_max numeric,
+  supported_aspect_ratios jsonb,
+  supports_negative_prompt boolean not null default false,
+  supports_seed boolean not null default false,
+  supports_img2img boolean not null default false,
+  -- US dollars for one image.
+  cost_per_generation numeric,
+  estimated_time_seconds numeric,
+  is_active boolean not null default true,
+  is_default boolean not null default false,
+  sort_order int not null default 0,
+  created_at timestamptz not null default now()
+);
+
+create table public.batch_generations (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references public.profiles on delete cascade,
+  name text,
+  total_count int not null default 0,
+  completed_count int not null default 0,
+  failed_count int not null default 0,
+  cancelled_count int not null default 0,
+  status text not null default 'pending'
+    check (status in ('pending', 'processing', 'completed', 'partial', 'failed', 'cancelled')),
+  model_id uuid references public.models on delete set null,
+  model_version text,
+  width int,
+  height int,
+  steps int,
+  guidance_scale numeric,
+  created_at timestamptz not null default now(),
+  completed_at timestamptz
+);
+create index batch_generations_user on public.batch_generations (user_id, created_at desc);
+create index batch_generations_model on public.batch_generations (model_id);
+
+create table public.image_generations (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references public.profiles on delete cascade,
+  prompt text not null,
+  negative_prompt text,
+  -- The model's name at the provider as it was when the request came; model_id may go away.
+  model text,
+  model_id uuid references public.models on delete set null,
+  style text,
+  width int,
+  height int,
+  steps int,
+  guidance_scale numeric,
+  seed bigint,
+  source_image_url text,
+  generation_strength numeric,
+  status text not null default 'queued'
+    check (status in ('pending', 'queued', 'processing', 'downloading', 'completed', 'failed', 'cancelled')),
+  error_message text,
+  -- From the start of the run to the stored image.
+  generation_time_seconds numeric,
+  replicate_prediction_id text,
+  priority int not null default 0,
+  retry_count int not null default 0,
+  batch_id uuid references public.batch_generations on delete cascade,
+  batch_index int,
+  multi_group_id uuid,
+  multi_index int,
+  created_at timestamptz not null default now(),
+  completed_at timestamptz,
+  -- The job 'generate-image' it was started with. No foreign key: jobs are pruned, generations stay.
+  job_id uuid,
+  progress smallint not null default 0 check (progress between 0 and 100),
+  -- What was changed to fit the model: [{field, requested, used, reason}].
+  adjustments jsonb not null default '[]',
+  operation text not null default 'generate',
+  error_code text,
+  cost_usd numeric,
+  started_at timestamptz,
+  -- The provider's own measure of the model's run.
+  predict_time_seconds numeric,
+  source_generation_id uuid references public.image_generations on delete set null
+);
+create index image_generations_user on public.image_generations (user_id, created_at desc, id desc);
+create index image_generations_batch on public.image_generations (batch_id) where batch_id is not null;
+create index image_generations_model on public.image_generations (model_id);
+create index image_generations_source on public.image_generations (source_generation_id)
+where source_generation_id is not null;
+
+create table public.images (
+  id uuid primary key default gen_random_uuid(),
+  -- One image for a generation, however often its storing is repeated.
+  generation_id uuid unique references public.image_generations on delete cascade,
+  user_id uuid not null references public.profiles on delete cascade,
+  filename text,
+  storage_path text not null,
+  public_url text not null,
+  -- Bytes.
+  file_size bigint,
+  width int,
+  height int,
+  format text,
+  prompt text,
+  negative_prompt text,
+  model text,
+  style text,
+  source_image_id uuid references public.images on delete set null,
+  generation_strength numeric,
+  blurhash text,
+  is_public boolean not null default false,
+  is_favorite boolean not null default false,
+  rating int,
+  download_count int not null default 0,
+  archived_at timestamptz,
+  created_at timestamptz not null default now()
+);
+create index images_user on public.images (user_id, created_at desc);
+create index images_source on public.images (source_image_id) where source_image_id is not null;

@@ -1,0 +1,135 @@
+-- Reading a request that comes straight from a user: every value is checked before it is used.
+
+-- Refuses a call with an answer that PostgREST hands on as HTTP: status, a sentence, a stable code.
+-- p_retry_after: seconds until it is worth trying again.
+create function private.refuse(p_status int, p_code text, p_message text, p_retry_after int = null) returns void
+language plpgsql set search_path = '' as $$
+begin
+  if p_retry_after is null then
+    raise exception using errcode = 'PT' || p_status, message = p_message, detail = p_code;
+  end if;
+  raise exception using errcode = 'PT' || p_status, message = p_message, detail = p_code, hint = p_retry_after::text;
+end
+$$;
+
+-- A text of 1 to p_max characters, or null where it is absent or null.
+create function private.read_text(p_request jsonb, p_key text, p_max int) returns text
+language plpgsql set search_path = '' as $$
+declare
+  v_text text := p_request ->> p_key;
+begin
+  if v_text is null then
+    return null;
+  end if;
+  if jsonb_typeof(p_request -> p_key) <> 'string' or length(v_text) > p_max then
+    perform private.refuse(422, 'invalid_request', format('%s must be a text of at most %s characters.', p_key, p_max));
+  end if;
+  return nullif(v_text, '');
+end
+$$;
+
+-- A number from p_min to p_max, whole where p_whole, or null where it is absent or null.
+create function private.read_number(p_request jsonb, p_key text, p_min numeric, p_max numeric, p_whole boolean)
+returns numeric
+language plpgsql set search_path = '' as $$
+declare
+  v_number numeric;
+begin
+  if p_request ->> p_key is null then
+    return null;
+  end if;
+  if jsonb_typeof(p_request -> p_key) = 'number' then
+    v_number := (p_request ->> p_key)::numeric;
+    if v_number between p_min and p_max and (not p_whole or v_number = trunc(v_number)) then
+      return v_number;
+    end if;
+  end if;
+  perform private.refuse(422, 'invalid_request', format(
+    '%s must be a %s from %s to %s.', p_key, case when p_whole then 'whole number' else 'number' end, p_min, p_max));
+end
+$$;
+
+-- The items of a request, [{prompt, seed}], from either of its two forms.
+create function private.read_items(p_request jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_items jsonb := nullif(p_request -> 'items', 'null');
+  v_item jsonb;
+  v_prompt text;
+begin
+  if v_items is null then
+    v_items := jsonb_build_array(
+      jsonb_build_object('prompt', p_request -> 'prompt', 'seed', p_request -> 'seed')
+    );
+  end if;
+  if jsonb_typeof(v_items) <> 'array' then
+    perform private.refuse(422, 'invalid_request', 'items must be a list.');
+  end if;
+  if jsonb_array_length(v_items) not between 1 and 10 then
+    perform private.refuse(422, 'invalid_request', 'A request is for 1 to 10 images.');
+  end if;
+  for v_item in select jsonb_array_elements(v_items) loop
+    if jsonb_typeof(v_item) <> 'object' then
+      perform private.refuse(422, 'invalid_request', 'Each item must be an object with a prompt.');
+    end if;
+    v_prompt := private.read_text(v_item, 'prompt', 4000);
+    if v_prompt is null or btrim(v_prompt, E' \t\r\n') = '' then
+      perform private.refuse(422, 'invalid_request', 'prompt must be a text of 1 to 4000 characters.');
+    end if;
+    perform private.read_number(v_item, 'seed', 0, 9007199254740991, true);
+  end loop;
+  return v_items;
+end
+$$;
+
+-- A public https address: a DNS name with a top-level domain of letters. No user name, no address in
+-- numbers of any spelling, no name that only a local network knows.
+create function private.is_public_https_url(p_url text) returns boolean
+language sql immutable set search_path = '' as $$
+  select p_url ~* '^https://([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?(:[0-9]{1,5})?([/?#]|$)'
+    and p_url !~ '[[:space:][:cntrl:]\\]'
+    and p_url !~* '^https://[^/?#:]*\.(localhost|local|internal|intranet|lan|home|corp|arpa|test|invalid)([/?#:]|$)'
+$$;
+
+-- The source image: a public address, or the stored image of one of the user's own generations.
+create function private.read_source(p_request jsonb, p_user_id uuid) returns text
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_url text := private.read_text(p_request, 'source_image_url', 2048);
+  v_id text := private.read_text(p_request, 'source_generation_id', 36);
+begin
+  if v_id is not null then
+    select i.public_url into v_url from public.images as i
+    where i.generation_id = private.as_uuid(v_id) and i.user_id = p_user_id;
+    if not found then
+      perform private.refuse(404, 'not_found', 'There is no image of that generation.');
+    end if;
+    return v_url;
+  end if;
+  if v_url is not null and not private.is_public_https_url(v_url) then
+    perform private.refuse(422, 'invalid_request', 'source_image_url must be a public https address.');
+  end if;
+  return v_url;
+end
+$$;
+
+-- The time from which a request may run; null for at once.
+create function private.read_schedule(p_request jsonb) returns timestamptz
+language plpgsql set search_path = '' as $$
+declare
+  v_text text := private.read_text(p_request, 'scheduled_at', 64);
+  v_at timestamptz;
+begin
+  if v_text is null then
+    return null;
+  end if;
+  if v_text !~ '^\d{4}-\d\d-\d\d[T ]' or not pg_input_is_valid(v_text, 'timestamptz') then
+    perform private.refuse(422, 'invalid_request', 'scheduled_at must be a time in ISO 8601.');
+  end if;
+  v_at := v_text::timestamptz;
+  if v_at > now() + interval '1 year' then
+    perform private.refuse(422, 'invalid_request', 'scheduled_at must be within a year.');
+  end if;
+  return case when v_at > now() then v_at end;
+end
+$$;

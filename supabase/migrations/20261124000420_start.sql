@@ -1,0 +1,204 @@
+-- start_generation: everything that an accepted request needs, in one transaction; a refused one
+-- leaves nothing behind.
+
+-- Counts a request against the user's plan. The row's lock makes parallel requests take their turn.
+create function private.use_quota(p_user_id uuid, p_plan private.plans, p_images int) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_usage private.usage;
+  v_now timestamptz;
+begin
+  -- clock_timestamp(): a request may have waited for the row since its transaction began.
+  insert into private.usage as u (user_id, minute_started_at, minute_requests, day, day_images)
+  values (p_user_id, clock_timestamp(), 1, (clock_timestamp() at time zone 'UTC')::date, p_images)
+  on conflict (user_id) do update set
+    minute_started_at = case
+      when u.minute_started_at <= clock_timestamp() - interval '1 minute' then clock_timestamp()
+      else u.minute_started_at
+    end,
+    minute_requests = case
+      when u.minute_started_at <= clock_timestamp() - interval '1 minute' then 1 else u.minute_requests + 1
+    end,
+    day = excluded.day,
+    day_images = case when u.day = excluded.day then u.day_images + p_images else p_images end
+  returning * into v_usage;
+
+  v_now := clock_timestamp();
+  if v_usage.minute_requests > p_plan.requests_per_minute then
+    perform private.refuse(
+      429, 'quota_exceeded', format('You can send %s requests a minute.', p_plan.requests_per_minute),
+      greatest(1, ceil(extract(epoch from v_usage.minute_started_at + interval '1 minute' - v_now))::int)
+    );
+  end if;
+  if v_usage.day_images > p_plan.images_per_day then
+    perform private.refuse(
+      429, 'quota_exceeded', format('You can make %s images a day.', p_plan.images_per_day),
+      greatest(1, ceil(extract(epoch from (v_usage.day + 1)::timestamp at time zone 'UTC' - v_now))::int)
+    );
+  end if;
+end
+$$;
+
+-- Reserves an idempotency key; returns the answer already given under it, or null for a new one.
+-- A second call with the same key waits here until the first has committed or been refused.
+create function private.reserve_key(p_user_id uuid, p_key text, p_hash text) returns jsonb
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_known private.idempotency_keys;
+begin
+  if length(p_key) not between 1 and 255 then
+    perform private.refuse(422, 'invalid_request', 'The idempotency key must have 1 to 255 characters.');
+  end if;
+  insert into private.idempotency_keys as k (user_id, key, request_hash)
+  values (p_user_id, p_key, p_hash)
+  on conflict (user_id, key) do update set request_hash = excluded.request_hash, created_at = now(), response = null
+    where k.created_at < now() - interval '24 hours';
+  if found then
+    return null;
+  end if;
+  select * into v_known from private.idempotency_keys where user_id = p_user_id and key = p_key;
+  if v_known.request_hash <> p_hash then
+    perform private.refuse(422, 'idempotency_mismatch', 'This idempotency key was used for another request.');
+  end if;
+  return v_known.response || '{"replayed": true}';
+end
+$$;
+
+-- The model that a request names: by its name at the provider, or by its row's id.
+create function private.read_model(p_request jsonb) returns public.models
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_name text := private.read_text(p_request, 'model_id', 200);
+  v_model public.models;
+begin
+  if v_name is null then
+    perform private.refuse(422, 'invalid_request', 'model_id is missing.');
+  end if;
+  select * into v_model from public.models where replicate_id = v_name and is_active;
+  if not found then
+    select * into v_model from public.models where id = private.as_uuid(v_name) and is_active;
+  end if;
+  if not found then
+    perform private.refuse(404, 'unknown_model', format('There is no model %s.', left(v_name, 100)));
+  end if;
+  return v_model;
+end
+$$;
+
+create function private.start_generation(p_request jsonb, p_idempotency_key text, p_request_hash text)
+returns jsonb
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_user uuid := auth.uid();
+  v_plan private.plans;
+  v_model public.models;
+  v_items jsonb;
+  v_count int;
+  v_answer jsonb;
+  v_payload jsonb;
+  v_width int;
+  v_height int;
+  v_strength numeric;
+  v_source text;
+  v_operation text;
+  v_priority_name text;
+  v_priority int;
+  v_scheduled timestamptz;
+  v_expires timestamptz;
+  v_batch uuid;
+  v_turn bigint;
+  v_position int;
+begin
+  if v_user is null then
+    perform private.refuse(403, 'forbidden', 'Sign in to make images.');
+  end if;
+  if p_request is null or jsonb_typeof(p_request) <> 'object' then
+    perform private.refuse(422, 'invalid_request', 'The request must be an object.');
+  end if;
+  v_plan := private.plan_of(v_user);
+  if p_idempotency_key is not null then
+    v_answer := private.reserve_key(v_user, p_idempotency_key, coalesce(p_request_hash, md5(p_request::text)));
+    if v_answer is not null then
+      return v_answer;
+    end if;
+  end if;
+
+  v_items := private.read_items(p_request);
+  v_count := jsonb_array_length(v_items);
+  v_model := private.read_model(p_request);
+  v_source := private.read_source(p_request, v_user);
+  v_strength := private.read_number(p_request, 'strength', 0, 1, false);
+  if v_strength is not null and v_source is null then
+    perform private.refuse(422, 'invalid_request', 'strength needs a source image.');
+  end if;
+  -- Absent, it is the model's own: an upscaler asked for nothing else upscales.
+  v_operation := private.read_text(p_request, 'operation', 40);
+  if v_operation not in ('generate', 'variation', 'edit', 'upscale', 'remove_background') then
+    perform private.refuse(422, 'invalid_request', 'operation is unknown.');
+  end if;
+  v_scheduled := private.read_schedule(p_request);
+  v_expires := coalesce(v_scheduled, now())
+    + make_interval(secs => private.read_number(p_request, 'expires_in', 1, 2678400, true)::double precision);
+
+  v_priority_name := coalesce(private.read_text(p_request, 'priority', 10), 'normal');
+  v_priority := case v_priority_name when 'low' then -10 when 'normal' then 0 when 'high' then 10 end;
+  if v_priority is null then
+    perform private.refuse(422, 'invalid_request', 'priority must be low, normal or high.');
+  end if;
+  if v_priority_name <> all(v_plan.priorities) then
+    perform private.refuse(403, 'forbidden', format('Your plan does not include the priority %s.', v_priority_name));
+  end if;
+  perform private.use_quota(v_user, v_plan, v_count);
+
+  -- What the job's run needs; each item adds its prompt, seed and generation.
+  v_payload := jsonb_strip_nulls(jsonb_build_object(
+    'user_id', v_user,
+    'model_id', v_model.replicate_id,
+    'model_version', private.read_text(p_request, 'model_version', 200),
+    'negative_prompt', private.read_text(p_request, 'negative_prompt', 4000),
+    'width', private.read_number(p_request, 'width', 1, 16384, true),
+    'height', private.read_number(p_request, 'height', 1, 16384, true),
+    'num_inference_steps', private.read_number(p_request, 'num_inference_steps', 1, 1000, true),
+    'guidance_scale', private.read_number(p_request, 'guidance_scale', 0, 100, false),
+    'source_image_url', v_source,
+    'source_generation_id', private.as_uuid(p_request ->> 'source_generation_id'),
+    'strength', v_strength,
+    'style', private.read_text(p_request, 'style', 200),
+    'operation', v_operation
+  ));
+  v_width := (v_payload ->> 'width')::int;
+  v_height := (v_payload ->> 'height')::int;
+  if jsonb_typeof(p_request -> 'output') = 'object' then
+    v_width := coalesce(private.read_number(p_request -> 'output', 'width', 1, 16384, true), v_width);
+    v_height := coalesce(private.read_number(p_request -> 'output', 'height', 1, 16384, true), v_height);
+  end if;
+  v_width := coalesce(v_width, v_model.default_width);
+  v_height := coalesce(v_height, v_model.default_height);
+
+  if v_count > 1 then
+    insert into public.batch_generations (
+      user_id, total_count, model_id, model_version, width, height, steps, guidance_scale
+    )
+    values (
+      v_user, v_count, v_model.id, v_payload ->> 'model_version', v_width, v_height,
+      (v_payload ->> 'num_inference_steps')::int, (v_payload ->> 'guidance_scale')::numeric
+    )
+    returning id into v_batch;
+  end if;
+
+  if v_scheduled is null then
+    v_turn := private.next_turn(v_user, v_priority);
+    v_position := private.queue_position(v_priority, v_turn, 9223372036854775807);
+  end if;
+  v_answer := private.insert_generations(
+    v_user, v_items, v_payload, v_model, v_width, v_height, private.read_adjustments(p_request),
+    v_priority, v_batch, v_scheduled, v_expires, v_turn, v_position
+  );
+  v_answer := jsonb_build_object('status', 'queued', 'batch_id', v_batch, 'replayed', false, 'generations', v_answer)
+    || (v_answer -> 0);
+  if p_idempotency_key is not null then
+    update private.idempotency_keys set response = v_answer where user_id = v_user and key = p_idempotency_key;
+  end if;
+  return v_answer;
+end
+$$;

@@ -1,0 +1,171 @@
+-- A generation's steps between start and end, each one transaction. Rows are locked in the order
+-- job, generation, batch.
+
+-- Whether an earlier attempt of the job ended with this prediction.
+create function private.knew_prediction(p_job public.job_queue, p_prediction_id text) returns boolean
+language sql immutable set search_path = '' as $$
+  select coalesce(
+    p_job.error_details @> jsonb_build_array(jsonb_build_object('prediction_id', p_prediction_id)), false
+  )
+$$;
+
+-- Notes the prediction that a run has created and lets the lease run until the sweep should look.
+create function private.record_prediction(
+  p_job_id uuid, p_lease bigint, p_prediction_id text, p_wait_seconds int, p_details jsonb
+) returns jsonb
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_job public.job_queue;
+begin
+  update public.job_queue set
+    prediction_id = p_prediction_id,
+    lease_expires_at = now() + make_interval(secs => p_wait_seconds),
+    outcome_unknown = false,
+    -- Started in time: a retry may come later than that.
+    expires_at = null
+  where id = p_job_id and lease = p_lease and status = 'processing' and prediction_id is null
+  returning * into v_job;
+  if found then
+    update public.image_generations set
+      status = 'processing', progress = greatest(progress, 10), replicate_prediction_id = p_prediction_id,
+      started_at = coalesce(started_at, now()),
+      width = coalesce((p_details ->> 'width')::int, width),
+      height = coalesce((p_details ->> 'height')::int, height),
+      adjustments = coalesce(nullif(p_details -> 'adjustments', 'null'), adjustments)
+    where id = v_job.generation_id and status in ('pending', 'queued', 'processing');
+    return '{"outcome": "recorded"}';
+  end if;
+
+  -- An answer that came too late may still name what the webhook has told us meanwhile.
+  select * into v_job from public.job_queue where id = p_job_id;
+  if found and v_job.status <> 'cancelled'
+    and (v_job.prediction_id = p_prediction_id or private.knew_prediction(v_job, p_prediction_id))
+  then
+    return '{"outcome": "recorded"}';
+  end if;
+  return '{"outcome": "stale"}';
+end
+$$;
+
+-- The end of a prediction, from the provider's webhook or from asking. A fact, whoever holds the
+-- lease: matched by job and prediction, and adopted where the run died before it could record it.
+create function private.finish_prediction(
+  p_job_id uuid, p_prediction_id text, p_outcome jsonb, p_lease_seconds int
+) returns jsonb
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_job public.job_queue;
+  v_download public.job_queue;
+  v_generation public.image_generations;
+begin
+  select * into v_job from public.job_queue where id = p_job_id and job_type = 'generate-image' for update;
+  if not found then
+    return '{"outcome": "mismatch"}';
+  end if;
+  if private.knew_prediction(v_job, p_prediction_id) then
+    return '{"outcome": "duplicate"}';
+  end if;
+  if v_job.prediction_id <> p_prediction_id then
+    return '{"outcome": "mismatch"}';
+  end if;
+  if v_job.status = 'cancelled' then
+    return '{"outcome": "cancelled"}';
+  end if;
+  if v_job.status in ('completed', 'failed') then
+    return '{"outcome": "duplicate"}';
+  end if;
+
+  v_job.prediction_id := p_prediction_id;
+  if p_outcome ->> 'status' is distinct from 'succeeded' then
+    -- Kept with the job, so that a repeated delivery is known after the retry has cleared it.
+    return jsonb_build_object('outcome', private.end_attempt(
+      v_job, p_outcome ->> 'error_message',
+      case jsonb_typeof(p_outcome -> 'error_details') when 'object' then p_outcome -> 'error_details' else '{}' end
+        || jsonb_strip_nulls(jsonb_build_object('code', p_outcome -> 'error_code')),
+      (p_outcome ->> 'retry_in_seconds')::numeric
+    ));
+  end if;
+
+  update public.job_queue set
+    status = 'completed', completed_at = now(), lease_expires_at = null, turn = null,
+    prediction_id = p_prediction_id, outcome_unknown = false, expires_at = null, error_message = null
+  where id = p_job_id;
+  update public.image_generations set
+    status = 'downloading', progress = greatest(progress, 90), replicate_prediction_id = p_prediction_id,
+    started_at = coalesce(started_at, v_job.started_at, now()),
+    predict_time_seconds = coalesce((p_outcome ->> 'predict_time')::numeric, predict_time_seconds)
+  where id = v_job.generation_id and status in ('pending', 'queued', 'processing')
+  returning * into v_generation;
+
+  insert into public.job_queue (
+    job_type, payload, status, priority, created_by, fair_key, generation_id, started_at, lease, lease_expires_at
+  )
+  values (
+    'download-image',
+    jsonb_strip_nulls(jsonb_build_object('width', v_generation.width, 'height', v_generation.height))
+      || (p_outcome - 'status')
+      || jsonb_build_object(
+        'generation_id', v_job.generation_id,
+        'user_id', coalesce(v_generation.user_id::text, v_job.payload ->> 'user_id'),
+        'prediction_id', p_prediction_id
+      ),
+    'processing', v_job.priority, v_job.created_by, v_job.fair_key, v_job.generation_id, now(), 1,
+    now() + make_interval(secs => least(greatest(coalesce(p_lease_seconds, 120), 1), 86400))
+  )
+  returning * into v_download;
+  return jsonb_build_object('outcome', 'download', 'job', to_jsonb(v_download));
+end
+$$;
+
+-- The picture is stored: image, generation, job and batch are complete together.
+create function private.finish_download(p_job_id uuid, p_lease bigint, p_image jsonb) returns jsonb
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_generation_id uuid;
+  v_generation public.image_generations;
+begin
+  update public.job_queue
+  set status = 'completed', completed_at = now(), lease_expires_at = null, error_message = null
+  where id = p_job_id and lease = p_lease and status = 'processing' and job_type = 'download-image'
+  returning generation_id into v_generation_id;
+  if not found then
+    return '{"outcome": "stale"}';
+  end if;
+
+  update public.image_generations as g set
+    status = 'completed', progress = 100, completed_at = now(), error_message = null, error_code = null,
+    width = coalesce((p_image ->> 'width')::int, g.width),
+    height = coalesce((p_image ->> 'height')::int, g.height),
+    generation_time_seconds = round(extract(epoch from now() - coalesce(g.started_at, g.created_at)), 3),
+    cost_usd = coalesce(
+      (p_image ->> 'cost_usd')::numeric, g.cost_usd,
+      (select m.cost_per_generation from public.models as m where m.id = g.model_id)
+    )
+  where g.id = v_generation_id and g.status not in ('completed', 'failed', 'cancelled')
+  returning g.* into v_generation;
+  if not found then
+    return '{"outcome": "completed"}';
+  end if;
+
+  insert into public.images as i (
+    generation_id, user_id, filename, storage_path, public_url, file_size, width, height, format,
+    prompt, negative_prompt, model, style, generation_strength, source_image_id
+  )
+  values (
+    v_generation.id, v_generation.user_id, p_image ->> 'filename', p_image ->> 'storage_path',
+    p_image ->> 'public_url', (p_image ->> 'file_size')::bigint,
+    v_generation.width, v_generation.height, p_image ->> 'format',
+    v_generation.prompt, v_generation.negative_prompt, v_generation.model, v_generation.style,
+    v_generation.generation_strength,
+    (select s.id from public.images as s where s.generation_id = v_generation.source_generation_id)
+  )
+  on conflict (generation_id) do update set
+    filename = excluded.filename, storage_path = excluded.storage_path, public_url = excluded.public_url,
+    file_size = excluded.file_size, width = excluded.width, height = excluded.height, format = excluded.format;
+
+  if v_generation.batch_id is not null then
+    perform private.count_in_batch(v_generation.batch_id, 'completed', 1);
+  end if;
+  return '{"outcome": "completed"}';
+end
+$$;

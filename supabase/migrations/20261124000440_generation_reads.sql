@@ -1,0 +1,165 @@
+-- What a user sees of a generation, and cancelling one.
+
+create function private.generation_json(p_generation public.image_generations) returns jsonb
+language plpgsql stable set search_path = '' set enable_seqscan = off as $$
+declare
+  v_job public.job_queue;
+  v_position int;
+  v_seconds int;
+  v_model_seconds numeric;
+  v_images jsonb := '[]';
+begin
+  if p_generation.status in ('pending', 'queued', 'processing') then
+    select estimated_time_seconds into v_model_seconds from public.models where id = p_generation.model_id;
+  end if;
+  case
+    when p_generation.status in ('pending', 'queued') then
+      select * into v_job from public.job_queue where id = p_generation.job_id;
+      if v_job.turn is not null and v_job.status = 'pending' then
+        v_position := private.queue_position(v_job.priority, v_job.turn, v_job.seq);
+      end if;
+      v_seconds := private.estimate_seconds(v_model_seconds, coalesce(v_position, 1))
+        + greatest(0, ceil(extract(epoch from v_job.scheduled_at - now())));
+    when p_generation.status = 'processing' then
+      v_seconds := greatest(1, ceil(
+        coalesce(v_model_seconds, 20) - extract(epoch from now() - coalesce(p_generation.started_at, now()))
+      ));
+    when p_generation.status = 'downloading' then
+      v_seconds := 1;
+    when p_generation.status = 'completed' then
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'id', i.id, 'url', i.public_url, 'format', i.format,
+        'width', i.width, 'height', i.height, 'bytes', i.file_size
+      )), '[]') into v_images
+      from public.images as i where i.generation_id = p_generation.id;
+    else null;
+  end case;
+
+  return jsonb_build_object(
+    'id', p_generation.id,
+    'batch_id', p_generation.batch_id,
+    'status', case p_generation.status when 'pending' then 'queued' else p_generation.status end,
+    'progress', p_generation.progress,
+    'queue_position', v_position,
+    'estimated_seconds', v_seconds,
+    'operation', p_generation.operation,
+    'model_id', p_generation.model,
+    'prompt', p_generation.prompt,
+    'negative_prompt', p_generation.negative_prompt,
+    'width', p_generation.width,
+    'height', p_generation.height,
+    'seed', p_generation.seed,
+    'adjustments', p_generation.adjustments,
+    'error', case
+      when p_generation.error_message is not null or p_generation.error_code is not null
+        then jsonb_build_object('code', p_generation.error_code, 'message', p_generation.error_message)
+    end,
+    'images', v_images,
+    'cost_usd', p_generation.cost_usd,
+    'created_at', p_generation.created_at,
+    'started_at', p_generation.started_at,
+    'completed_at', p_generation.completed_at
+  );
+end
+$$;
+
+create function private.get_generation(p_generation_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_generation public.image_generations;
+begin
+  select * into v_generation from public.image_generations
+  where id = p_generation_id and user_id = auth.uid();
+  if not found then
+    perform private.refuse(404, 'not_found', 'There is no such generation.');
+  end if;
+  return private.generation_json(v_generation);
+end
+$$;
+
+-- The newest first. The cursor is the last row's time in microseconds and its id.
+create function private.list_generations(p_limit int, p_cursor text, p_status text, p_batch_id uuid)
+returns jsonb
+language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_limit int := least(greatest(coalesce(p_limit, 20), 1), 100);
+  v_before timestamptz := 'infinity';
+  v_before_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+  v_row public.image_generations;
+  v_rows jsonb[] := '{}';
+  v_next text;
+begin
+  if p_cursor is not null then
+    if p_cursor !~ '^\d{1,17}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+      perform private.refuse(422, 'invalid_request', 'cursor is not one that was given out.');
+    end if;
+    v_before := 'epoch'::timestamptz + split_part(p_cursor, '_', 1)::bigint * interval '1 microsecond';
+    v_before_id := split_part(p_cursor, '_', 2)::uuid;
+  end if;
+  for v_row in
+    select * from public.image_generations as g
+    where g.user_id = auth.uid() and (g.created_at, g.id) < (v_before, v_before_id)
+      and (p_status is null or g.status = p_status)
+      and (p_batch_id is null or g.batch_id = p_batch_id)
+    order by g.created_at desc, g.id desc limit v_limit + 1
+  loop
+    if cardinality(v_rows) = v_limit then
+      v_next := (extract(epoch from v_before) * 1000000)::bigint || '_' || v_before_id;
+      exit;
+    end if;
+    v_rows := v_rows || private.generation_json(v_row);
+    v_before := v_row.created_at;
+    v_before_id := v_row.id;
+  end loop;
+  return jsonb_build_object('generations', to_jsonb(v_rows), 'next_cursor', v_next);
+end
+$$;
+
+-- Ends a generation at its user's wish, wherever it is. A prediction that runs at the provider is
+-- cancelled there by a job of its own; one that is being created just now is cancelled by its worker,
+-- whose record_prediction is answered "stale". Cancelling what is cancelled already is no error.
+create function private.cancel_generation(p_generation_id uuid) returns jsonb
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_generation public.image_generations;
+  v_prediction text;
+begin
+  select * into v_generation from public.image_generations
+  where id = p_generation_id and user_id = auth.uid();
+  if not found then
+    perform private.refuse(404, 'not_found', 'There is no such generation.');
+  end if;
+
+  -- The first lock waits for a step that is just being taken: the end of a prediction adds the
+  -- download job, and the second lock must find it, or it would be locked after the generation.
+  perform 1 from public.job_queue where id = v_generation.job_id for update;
+  perform 1 from public.job_queue
+  where generation_id = p_generation_id and status in ('pending', 'processing') order by seq for update;
+  select * into v_generation from public.image_generations where id = p_generation_id for update;
+  if v_generation.status in ('completed', 'failed') then
+    perform private.refuse(409, 'conflict', format('The generation is already %s.', v_generation.status));
+  end if;
+
+  if v_generation.status <> 'cancelled' then
+    select prediction_id into v_prediction from public.job_queue
+    where generation_id = p_generation_id and job_type = 'generate-image'
+      and status = 'processing' and prediction_id is not null
+    limit 1;
+    update public.job_queue set
+      status = 'cancelled', completed_at = now(), lease_expires_at = null, turn = null,
+      error_message = 'Cancelled by the user.'
+    where generation_id = p_generation_id and status in ('pending', 'processing')
+      and private.carries_generation(job_type);
+    perform private.end_generation(p_generation_id, 'cancelled', null, null);
+    if v_prediction is not null then
+      insert into public.job_queue (job_type, payload, priority, created_by, generation_id, turn)
+      values (
+        'cancel-prediction',
+        jsonb_build_object('prediction_id', v_prediction, 'generation_id', p_generation_id),
+        10, v_generation.user_id, p_generation_id, private.next_turn(null, 10)
+      );
+    end if;
+  end if;
+  return jsonb_build_object('generation_id', p_generation_id, 'status', 'cancelled');
+end
+$$;

@@ -1,0 +1,110 @@
+-- Who may do what. Hosted projects grant every new table and function of `public` to anon and
+-- authenticated, and Postgres grants every function to everybody: all of it is taken back first.
+
+do $$
+declare
+  v_function regprocedure;
+begin
+  for v_function in
+    select p.oid from pg_proc as p
+    where p.pronamespace = 'private'::regnamespace
+      or (p.pronamespace = 'public'::regnamespace and p.proname = any(array[
+        'enqueue_job', 'claim_next_job', 'complete_job', 'claim_jobs', 'fail_job', 'snooze_job', 'extend_lease',
+        'record_prediction', 'finish_prediction', 'finish_download', 'start_generation', 'get_generation',
+        'list_generations', 'cancel_generation', 'requeue_job', 'prune_jobs', 'record_sweep', 'queue_status'
+      ]))
+  loop
+    execute format('revoke all on function %s from public, anon, authenticated, service_role', v_function);
+  end loop;
+end
+$$;
+
+revoke all on schema private from public, anon, authenticated, service_role;
+revoke all on all tables in schema private from public, anon, authenticated, service_role;
+revoke all on all sequences in schema private from public, anon, authenticated, service_role;
+revoke all on
+  public.profiles, public.models, public.batch_generations, public.image_generations, public.images,
+  public.job_queue, public.queue_health, public.failed_jobs_recent, public.stuck_jobs
+from public, anon, authenticated;
+do $$
+begin
+  execute format('revoke all on sequence %s from public, anon, authenticated',
+    pg_get_serial_sequence('public.job_queue', 'seq'));
+end
+$$;
+
+-- Tables: everybody reads their own; the queue and what the pipeline writes is written by nobody
+-- but the service and the functions.
+alter table public.profiles enable row level security;
+alter table public.models enable row level security;
+alter table public.batch_generations enable row level security;
+alter table public.image_generations enable row level security;
+alter table public.images enable row level security;
+alter table public.job_queue enable row level security;
+alter table private.settings enable row level security;
+alter table private.plans enable row level security;
+alter table private.user_plans enable row level security;
+alter table private.usage enable row level security;
+alter table private.idempotency_keys enable row level security;
+alter table private.sweep enable row level security;
+
+grant all on
+  public.profiles, public.models, public.batch_generations, public.image_generations, public.images,
+  public.job_queue
+to service_role;
+grant select on public.queue_health, public.failed_jobs_recent, public.stuck_jobs to service_role, authenticated;
+
+grant select on public.models to anon, authenticated;
+create policy "active models are public" on public.models for select to anon, authenticated
+using (is_active);
+
+grant select on public.profiles to authenticated;
+grant update (username, avatar_url) on public.profiles to authenticated;
+create policy "own profile" on public.profiles for select to authenticated
+using (id = (select auth.uid()));
+create policy "own profile's names" on public.profiles for update to authenticated
+using (id = (select auth.uid())) with check (id = (select auth.uid()));
+
+grant select on public.batch_generations, public.image_generations, public.job_queue to authenticated;
+create policy "own batches" on public.batch_generations for select to authenticated
+using (user_id = (select auth.uid()));
+create policy "own generations" on public.image_generations for select to authenticated
+using (user_id = (select auth.uid()));
+create policy "own jobs" on public.job_queue for select to authenticated
+using (created_by = (select auth.uid()));
+
+grant select on public.images to authenticated;
+grant update (is_public, is_favorite, rating, archived_at) on public.images to authenticated;
+create policy "own and public images" on public.images for select to authenticated
+using (user_id = (select auth.uid()) or is_public);
+create policy "own images' marks" on public.images for update to authenticated
+using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()));
+
+-- Functions, one by one. A public function needs its private one, reached by name only: the API does
+-- not expose the schema.
+grant usage on schema private to authenticated, service_role;
+
+grant execute on function
+  public.start_generation, private.start_generation,
+  public.get_generation, private.get_generation,
+  public.list_generations, private.list_generations,
+  public.cancel_generation, private.cancel_generation,
+  public.enqueue_job, private.enqueue_own_job
+to authenticated;
+
+grant execute on function
+  public.enqueue_job, private.enqueue_job,
+  public.claim_next_job, public.claim_jobs, private.claim_jobs,
+  public.complete_job(uuid, text, jsonb, jsonb, text), private.complete_job_unfenced,
+  public.complete_job(uuid, bigint, jsonb), private.complete_job,
+  public.fail_job, private.fail_job,
+  public.snooze_job, private.snooze_job,
+  public.extend_lease, private.extend_lease,
+  public.record_prediction, private.record_prediction,
+  public.finish_prediction, private.finish_prediction,
+  public.finish_download, private.finish_download,
+  public.requeue_job, private.requeue_job,
+  public.prune_jobs, private.prune_jobs,
+  public.record_sweep, private.record_sweep,
+  public.queue_status, private.queue_status
+to service_role;

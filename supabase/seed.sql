@@ -1,0 +1,2 @@
+-- Run by `supabase db reset` after the migrations, on a local database only. The catalogue's models
+-- come with the migrations, users sign up by themselves: there is nothing to seed.

@@ -1,0 +1,123 @@
+import { beforeEach, expect, test } from 'vitest';
+import { Database, type Job, refusal, SUCCEEDED } from './support.ts';
+
+const db = await Database.open();
+beforeEach(() => db.clear());
+
+async function started() {
+  const user = await db.createUser();
+  const { generation_id, job_id } = await db.start(user);
+  const cancel = () => db.callAs(user, 'cancel_generation', { p_generation_id: generation_id });
+  return { user, generation_id, job_id, cancel };
+}
+
+test('a queued generation is cancelled and its job never handed out', async () => {
+  const { generation_id, job_id, cancel } = await started();
+  expect(await cancel()).toEqual({ generation_id, status: 'cancelled' });
+  expect((await db.job(job_id)).status).toBe('cancelled');
+  expect(await db.generation(generation_id)).toMatchObject({
+    status: 'cancelled',
+    completed_at: expect.any(Date),
+  });
+  expect(await db.claim(5)).toEqual([]);
+  expect(await cancel(), 'cancelling again is no error').toEqual({ generation_id, status: 'cancelled' });
+});
+
+test('while its prediction is being created: the worker is told that it is one too many', async () => {
+  const { job_id, cancel } = await started();
+  const job = await db.claimOne();
+  await cancel();
+  const args = { p_job_id: job_id, p_lease: job.lease, p_prediction_id: 'p1', p_wait_seconds: 60 };
+  expect(await db.service('record_prediction', args)).toEqual({ outcome: 'stale' });
+  const finish = { p_job_id: job_id, p_prediction_id: 'p1', p_outcome: SUCCEEDED };
+  expect(await db.service('finish_prediction', finish)).toEqual({ outcome: 'cancelled' });
+  expect((await db.sql`select from public.job_queue`).length, 'nothing is left to do').toBe(1);
+});
+
+test('with a running prediction: a job to cancel it is ready at once', async () => {
+  const { user, generation_id, job_id, cancel } = await started();
+  const job = await db.claimOne();
+  await db.service('record_prediction', {
+    p_job_id: job_id,
+    p_lease: job.lease,
+    p_prediction_id: 'p1',
+    p_wait_seconds: 60,
+  });
+  await Promise.all([cancel(), cancel(), cancel()]);
+  const next = await db.claimOne();
+  expect(next).toMatchObject({
+    job_type: 'cancel-prediction',
+    payload: { prediction_id: 'p1', generation_id },
+    created_by: user,
+  });
+  await db.service('fail_job', {
+    p_job_id: next.id,
+    p_lease: next.lease,
+    p_error_message: 'gone',
+    p_error_details: { code: 'x' },
+  });
+  expect(await db.generation(generation_id), 'its failure is not the generation’s').toMatchObject({
+    status: 'cancelled',
+    error_code: null,
+  });
+});
+
+test('while the image is being stored: the download is cancelled too', async () => {
+  const { generation_id, job_id, cancel } = await started();
+  await db.claimOne();
+  const { job } = await db.service<{ job: Job }>('finish_prediction', {
+    p_job_id: job_id,
+    p_prediction_id: 'p1',
+    p_outcome: SUCCEEDED,
+  });
+  await cancel();
+  expect((await db.job(job.id)).status).toBe('cancelled');
+  const image = { storage_path: 'a', public_url: 'https://x.example/a', format: 'webp' };
+  expect(
+    await db.service('finish_download', { p_job_id: job.id, p_lease: job.lease, p_image: image }),
+  ).toEqual({ outcome: 'stale' });
+  expect((await db.generation(generation_id)).status).toBe('cancelled');
+  expect(await db.claim(5), 'a finished prediction needs no cancelling').toEqual([]);
+});
+
+test('a finished generation answers 409', async () => {
+  const { generation_id, job_id, cancel } = await started();
+  const job = await db.claimOne();
+  await db.service('fail_job', { p_job_id: job_id, p_lease: job.lease, p_error_message: 'broken' });
+  expect(await refusal(cancel())).toMatchObject({ sqlstate: 'PT409', code: 'conflict' });
+  expect((await db.generation(generation_id)).status).toBe('failed');
+});
+
+test("another user's generation is not found", async () => {
+  const { generation_id } = await started();
+  const stranger = await db.createUser();
+  for (const name of ['cancel_generation', 'get_generation']) {
+    const refused = await refusal(db.callAs(stranger, name, { p_generation_id: generation_id }));
+    expect(refused).toMatchObject({ sqlstate: 'PT404', code: 'not_found' });
+  }
+  expect((await db.generation(generation_id)).status).toBe('queued');
+});
+
+test('cancel and the end of the prediction at the same moment: one of them wins, nothing is left open', async () => {
+  for (let round = 0; round < 15; round++) {
+    await db.clear();
+    const { generation_id, job_id, cancel } = await started();
+    const job = await db.claimOne();
+    await db.service('record_prediction', {
+      p_job_id: job_id,
+      p_lease: job.lease,
+      p_prediction_id: 'p',
+      p_wait_seconds: 60,
+    });
+    const finish = db.service('finish_prediction', {
+      p_job_id: job_id,
+      p_prediction_id: 'p',
+      p_outcome: SUCCEEDED,
+    });
+    await Promise.all([finish, cancel()]);
+    expect((await db.generation(generation_id)).status).toBe('cancelled');
+    const open = await db.sql`select job_type from public.job_queue
+      where status in ('pending', 'processing') and job_type <> 'cancel-prediction'`;
+    expect([...open]).toEqual([]);
+  }
+});

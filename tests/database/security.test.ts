@@ -1,0 +1,246 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { Database, type Role, refusal } from './support.ts';
+
+const db = await Database.open();
+let owner: string;
+let stranger: string;
+
+const TABLES = [
+  'profiles',
+  'models',
+  'batch_generations',
+  'image_generations',
+  'images',
+  'job_queue',
+] as const;
+const VIEWS = ['queue_health', 'failed_jobs_recent', 'stuck_jobs'] as const;
+type Operation = 'select' | 'insert' | 'update' | 'delete';
+const OPERATIONS: Operation[] = ['select', 'insert', 'update', 'delete'];
+
+/** What each role may do at all; how far it reaches is tested below. Anything not named is refused. */
+const MAY: Record<Exclude<Role, 'service_role'>, Partial<Record<string, Operation[]>>> = {
+  anon: { models: ['select'] },
+  authenticated: {
+    models: ['select'],
+    profiles: ['select', 'update'],
+    batch_generations: ['select'],
+    image_generations: ['select'],
+    images: ['select', 'update'],
+    job_queue: ['select'],
+    queue_health: ['select'],
+    failed_jobs_recent: ['select'],
+    stuck_jobs: ['select'],
+  },
+};
+
+/** A column that the role may write where it may write any. */
+const WRITABLE: Record<string, string> = {
+  profiles: 'username',
+  images: 'is_favorite',
+  queue_health: 'status',
+};
+
+function statement(table: string, operation: Operation): string {
+  const column = WRITABLE[table] ?? 'id';
+  return {
+    select: `select * from public.${table}`,
+    insert: `insert into public.${table} default values`,
+    update: `update public.${table} set ${column} = ${column}`,
+    delete: `delete from public.${table}`,
+  }[operation];
+}
+
+beforeAll(async () => {
+  [owner, stranger] = [await db.createUser(), await db.createUser()];
+  for (const user of [owner, stranger]) {
+    const { generation_id } = await db.start(user, { items: [{ prompt: 'one' }, { prompt: 'two' }] });
+    await db.sql`insert into public.images (generation_id, user_id, storage_path, public_url)
+      values (${generation_id}, ${user}, ${`${user}/a.webp`}, 'https://x.example/a.webp')`;
+    await db.sql`update public.job_queue set status = 'failed', completed_at = now() where generation_id = ${generation_id}`;
+    await db.sql`insert into storage.objects (bucket_id, name) values ('generated-images', ${`${user}/a.webp`})`;
+  }
+  await db.sql`update public.job_queue set status = 'processing', started_at = now() - interval '1 hour' where status = 'pending'`;
+});
+
+describe.each(['anon', 'authenticated'] as const)('%s', (role) => {
+  const cells = [...TABLES, ...VIEWS].flatMap((table) =>
+    OPERATIONS.map((operation) => ({ table, operation })),
+  );
+  test.each(cells)('$operation on $table', async ({ table, operation }) => {
+    const attempt = db.as(role, role === 'anon' ? null : owner, (sql) =>
+      sql.unsafe(statement(table, operation)),
+    );
+    if (MAY[role][table]?.includes(operation)) await attempt;
+    // 55000: a view over an aggregate cannot be written, whoever asks.
+    else
+      expect(['42501', '55000'], `${role} may not ${operation} on ${table}`).toContain(
+        (await refusal(attempt)).sqlstate,
+      );
+  });
+
+  test.each(['settings', 'plans', 'user_plans', 'usage', 'idempotency_keys', 'sweep'])(
+    'private.%s is closed',
+    async (table) => {
+      const attempt = db.as(role, owner, (sql) => sql.unsafe(`select * from private.${table}`));
+      expect((await refusal(attempt)).sqlstate).toBe('42501');
+    },
+  );
+});
+
+describe('a signed-in user', () => {
+  test.each(['batch_generations', 'image_generations', 'images', 'job_queue'])(
+    'sees their own rows of %s and no other',
+    async (table) => {
+      const column = table === 'job_queue' ? 'created_by' : 'user_id';
+      const rows = await db.as('authenticated', owner, (sql) =>
+        sql.unsafe(`select ${column} as user_id from public.${table}`),
+      );
+      expect(rows.length).toBeGreaterThan(0);
+      expect(new Set(rows.map((row) => row.user_id))).toEqual(new Set([owner]));
+    },
+  );
+
+  test('sees only their own jobs in the operators’ views', async () => {
+    const ids = async (view: string) => {
+      const rows = await db.as('authenticated', owner, (sql) =>
+        sql.unsafe(`select payload ->> 'user_id' as user_id from public.${view}`),
+      );
+      return rows.map((row) => row.user_id);
+    };
+    expect(await ids('failed_jobs_recent')).toEqual([owner]);
+    expect(await ids('stuck_jobs')).toEqual([owner]);
+    const health = await db.as(
+      'authenticated',
+      owner,
+      (sql) => sql`select sum(count)::int as n from public.queue_health`,
+    );
+    expect(health[0]?.n).toBe(2);
+  });
+
+  test('sees a public image of another user, and cannot change it', async () => {
+    await db.sql`update public.images set is_public = true where user_id = ${stranger}`;
+    const seen = await db.as(
+      'authenticated',
+      owner,
+      (sql) => sql`select from public.images where user_id = ${stranger}`,
+    );
+    expect(seen.length).toBe(1);
+    const changed = await db.as(
+      'authenticated',
+      owner,
+      (sql) => sql`update public.images set rating = 1 where user_id = ${stranger} returning id`,
+    );
+    expect(changed.length).toBe(0);
+    await db.sql`update public.images set is_public = false`;
+  });
+
+  test('changes their own profile only, and only its names', async () => {
+    const change = (sets: string) =>
+      db.as('authenticated', owner, (sql) => sql.unsafe(`update public.profiles set ${sets} returning id`));
+    expect((await change("username = 'me'")).map((row) => row.id)).toEqual([owner]);
+    expect((await refusal(change("email = 'other@example.com'"))).sqlstate).toBe('42501');
+    expect((await refusal(change(`id = '${stranger}'`))).sqlstate).toBe('42501');
+  });
+
+  test('finds their own stored objects, and writes none', async () => {
+    const names = await db.as(
+      'authenticated',
+      owner,
+      (sql) => sql`select name from storage.objects where bucket_id = 'generated-images'`,
+    );
+    expect(names.map((row) => row.name)).toEqual([`${owner}/a.webp`]);
+    const put = db.as(
+      'authenticated',
+      owner,
+      (sql) =>
+        sql`insert into storage.objects (bucket_id, name) values ('generated-images', ${`${owner}/b.webp`})`,
+    );
+    expect((await refusal(put)).sqlstate).toBe('42501');
+    const gone = await db.as('authenticated', owner, (sql) => sql`delete from storage.objects returning id`);
+    expect(gone.length).toBe(0);
+    const [bucket] = await db.sql`select public from storage.buckets where id = 'generated-images'`;
+    expect(bucket?.public).toBe(true);
+  });
+
+  test('cannot act for another by forging a claim in the request', async () => {
+    const { generation_id } = await db.start(owner, { user_id: stranger, created_by: stranger });
+    expect((await db.generation(generation_id)).user_id).toBe(owner);
+  });
+});
+
+/** Who may call what; a function that is not named here is for nobody but its owner. */
+const USERS = ['start_generation', 'get_generation', 'list_generations', 'cancel_generation', 'enqueue_job'];
+const SERVICE = [
+  'enqueue_job',
+  'claim_next_job',
+  'complete_job',
+  'claim_jobs',
+  'fail_job',
+  'snooze_job',
+  'extend_lease',
+  'record_prediction',
+  'finish_prediction',
+  'finish_download',
+  'requeue_job',
+  'prune_jobs',
+  'record_sweep',
+  'queue_status',
+];
+const PRIVATE_USERS = [
+  'start_generation',
+  'get_generation',
+  'list_generations',
+  'cancel_generation',
+  'enqueue_own_job',
+];
+const PRIVATE_SERVICE = [...SERVICE.filter((name) => name !== 'claim_next_job'), 'complete_job_unfenced'];
+
+test.each<[Role, string, string[]]>([
+  ['anon', 'public', []],
+  ['authenticated', 'public', USERS],
+  ['service_role', 'public', SERVICE],
+  ['anon', 'private', []],
+  ['authenticated', 'private', PRIVATE_USERS],
+  ['service_role', 'private', PRIVATE_SERVICE],
+])('%s may call in %s exactly what is granted', async (role, schema, names) => {
+  const rows = await db.sql`select distinct proname as name from pg_proc
+    where pronamespace = ${schema}::regnamespace and has_function_privilege(${role}, oid, 'execute')`;
+  expect(rows.map((row) => row.name).sort()).toEqual([...new Set(names)].sort());
+});
+
+describe('rules for every object of the migrations', () => {
+  const none = async (query: string) => expect([...(await db.sql.unsafe(query))]).toEqual([]);
+
+  test('row-level security is on for every table', () =>
+    none(`select oid::regclass::text from pg_class where relkind = 'r' and not relrowsecurity
+      and relnamespace in ('public'::regnamespace, 'private'::regnamespace)`));
+
+  test('every function pins its search_path', () =>
+    none(`select oid::regprocedure::text from pg_proc
+      where pronamespace in ('public'::regnamespace, 'private'::regnamespace)
+        and not coalesce(proconfig @> array['search_path=""'], false)`));
+
+  test('functions with their owner’s rights are in private only', () =>
+    none(
+      `select oid::regprocedure::text from pg_proc where pronamespace = 'public'::regnamespace and prosecdef`,
+    ));
+
+  test('views run with the reader’s rights', () =>
+    none(`select oid::regclass::text from pg_class where relkind = 'v' and relnamespace = 'public'::regnamespace
+      and not coalesce(reloptions @> array['security_invoker=true'], false)`));
+
+  test('policies ask for auth.uid() once per statement, not once per row', () =>
+    none(`select policyname from pg_policies where schemaname in ('public', 'storage')
+      and regexp_replace(coalesce(qual, '') || coalesce(with_check, ''), '\\( ?SELECT auth\\.uid\\(\\)', '', 'gi') ~ 'auth\\.uid'`));
+
+  test('every foreign key has an index that begins with it', () =>
+    none(`select conrelid::regclass::text, conname from pg_constraint as c
+      where contype = 'f' and connamespace in ('public'::regnamespace, 'private'::regnamespace)
+        and not exists (select from pg_index as i where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1])`));
+
+  test('generations are published to Realtime', async () => {
+    const rows =
+      await db.sql`select tablename from pg_publication_tables where pubname = 'supabase_realtime'`;
+    expect(rows.map((row) => row.tablename)).toContain('image_generations');
+  });
+});

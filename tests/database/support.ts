@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto';
+import postgres from 'postgres';
+import { afterAll } from 'vitest';
+import { createDatabase } from '../stack/testing.ts';
+
+export type Role = 'anon' | 'authenticated' | 'service_role';
+export type Request = Record<string, unknown>;
+
+/** A row of job_queue as postgres.js reads it: bigint columns are texts. */
+export interface Job {
+  id: string;
+  job_type: string;
+  payload: Record<string, unknown>;
+  status: string;
+  attempts: number;
+  max_attempts: number;
+  priority: number;
+  lease: string;
+  lease_expires_at: Date | null;
+  scheduled_at: Date;
+  prediction_id: string | null;
+  outcome_unknown: boolean;
+  rescued: boolean;
+  generation_id: string | null;
+  created_by: string | null;
+  error_message: string | null;
+  error_details: { attempt: number; message: string; code?: string; prediction_id?: string }[] | null;
+}
+
+export interface Started {
+  generation_id: string;
+  job_id: string;
+  status: string;
+  queue_position: number | null;
+  estimated_seconds: number;
+  batch_id: string | null;
+  replayed: boolean;
+  generations: { generation_id: string; job_id: string; queue_position: number | null }[];
+}
+
+export const MODEL = 'test/painter';
+
+/** A migrated database of the test file's own, with one model, called as PostgREST calls it. */
+export class Database {
+  /** As the owner of the project's objects. */
+  readonly sql: postgres.Sql;
+  readonly superuserUrl: string;
+
+  private constructor(url: string, superuserUrl: string) {
+    this.sql = postgres(url, { max: 60, onnotice: () => {} });
+    this.superuserUrl = superuserUrl;
+  }
+
+  static async open(): Promise<Database> {
+    const { url, superuserUrl } = await createDatabase();
+    const database = new Database(url, superuserUrl);
+    afterAll(() => database.sql.end());
+    await database.sql`
+      insert into public.models
+        (replicate_id, display_name, default_width, default_height, cost_per_generation, estimated_time_seconds)
+      values (${MODEL}, 'Painter', 1024, 768, 0.003, 6)`;
+    return database;
+  }
+
+  async createUser(): Promise<string> {
+    const id = randomUUID();
+    await this.sql`insert into auth.users (id, email) values (${id}, ${`${id}@example.com`})`;
+    return id;
+  }
+
+  /** One transaction with the role and claims of a request, as PostgREST opens it. */
+  as<T>(role: Role, userId: string | null, call: (sql: postgres.TransactionSql) => Promise<T>): Promise<T> {
+    return this.sql.begin(async (sql) => {
+      const claims = JSON.stringify(userId ? { role, sub: userId } : { role });
+      await sql`select set_config('role', ${role}, true), set_config('request.jwt.claims', ${claims}, true)`;
+      return call(sql);
+    }) as Promise<T>;
+  }
+
+  /** Calls a function as a signed-in user and answers what it returns. */
+  async callAs<T>(userId: string, name: string, args: Record<string, unknown> = {}): Promise<T> {
+    return this.as('authenticated', userId, (sql) => call<T>(sql, name, args));
+  }
+
+  async service<T>(name: string, args: Record<string, unknown> = {}): Promise<T> {
+    return this.as('service_role', null, (sql) => call<T>(sql, name, args));
+  }
+
+  start(userId: string, request: Request = {}, key?: string, hash?: string): Promise<Started> {
+    return this.callAs(userId, 'start_generation', {
+      p_request: { prompt: 'a lighthouse', model_id: MODEL, ...request },
+      ...(key ? { p_idempotency_key: key } : {}),
+      ...(hash ? { p_request_hash: hash } : {}),
+    });
+  }
+
+  claim(limit = 1, options: { seconds?: number; types?: string[] } = {}): Promise<Job[]> {
+    const { seconds = 60, types = null } = options;
+    return this.as('service_role', null, async (sql) => [
+      ...(await sql<Job[]>`select * from public.claim_jobs(${limit}, ${seconds}, ${types}::text[])`),
+    ]);
+  }
+
+  /** Claims the one job that is ready; fails when there is none or a second one could be had. */
+  async claimOne(): Promise<Job> {
+    const jobs = await this.claim(2);
+    if (jobs.length !== 1) throw new Error(`exactly one job should be ready, ${jobs.length} were`);
+    return jobs[0] as Job;
+  }
+
+  async job(id: string): Promise<Job> {
+    const [job] = await this.sql<Job[]>`select * from public.job_queue where id = ${id}`;
+    if (!job) throw new Error(`job ${id} is gone`);
+    return job;
+  }
+
+  async generation(id: string): Promise<Record<string, unknown>> {
+    const [row] = await this.sql`select * from public.image_generations where id = ${id}`;
+    if (!row) throw new Error(`generation ${id} is gone`);
+    return row;
+  }
+
+  /** As if the job's lease had run out, or its scheduled time had come. */
+  async letTimePass(jobId: string): Promise<void> {
+    await this.sql`update public.job_queue set
+      lease_expires_at = case when status = 'processing' then now() - interval '1 second' end,
+      scheduled_at = least(scheduled_at, now() - interval '1 second')
+      where id = ${jobId}`;
+  }
+
+  async clear(): Promise<void> {
+    await this
+      .sql`truncate public.job_queue, public.image_generations, public.images, public.batch_generations,
+      private.usage, private.idempotency_keys cascade`;
+  }
+}
+
+const VALUE_TYPES: Record<string, string> = {
+  p_request: 'jsonb',
+  p_payload: 'jsonb',
+  p_outcome: 'jsonb',
+  p_image: 'jsonb',
+  p_details: 'jsonb',
+  p_error_details: 'jsonb',
+  p_result: 'jsonb',
+  p_stats: 'jsonb',
+  p_lease: 'bigint',
+  p_job_id: 'uuid',
+  p_generation_id: 'uuid',
+  p_batch_id: 'uuid',
+};
+
+/** Named arguments, as PostgREST passes them. */
+async function call<T>(
+  sql: postgres.TransactionSql,
+  name: string,
+  args: Record<string, unknown>,
+): Promise<T> {
+  const names = Object.keys(args);
+  const list = names.map((key, index) => {
+    const type = VALUE_TYPES[key];
+    return `${key} => $${index + 1}${type === 'jsonb' ? '::text::jsonb' : type ? `::${type}` : ''}`;
+  });
+  const values = names.map((key) => (VALUE_TYPES[key] === 'jsonb' ? JSON.stringify(args[key]) : args[key]));
+  const [row] = await sql.unsafe(`select public.${name}(${list.join(', ')}) as answer`, values as never[]);
+  return row?.answer as T;
+}
+
+export interface Refusal {
+  /** 'PT404' is HTTP 404 at PostgREST; a plain SQLSTATE is a refusal by Postgres itself. */
+  sqlstate: string;
+  code: string | undefined;
+  message: string;
+  retryAfter: number | undefined;
+}
+
+/** How a call was refused; fails when it was not. */
+export async function refusal(promise: Promise<unknown>): Promise<Refusal> {
+  try {
+    await promise;
+  } catch (error) {
+    const { code, detail, message, hint } = error as postgres.PostgresError;
+    return { sqlstate: code, code: detail, message, retryAfter: hint ? Number(hint) : undefined };
+  }
+  throw new Error('the call should have been refused, but it was answered');
+}
+
+export const SUCCEEDED = {
+  status: 'succeeded',
+  output_url: 'https://replicate.delivery/out.webp',
+  format: 'webp',
+  predict_time: 1.25,
+};
