@@ -1,0 +1,107 @@
+/** Downloads of output files: no authorization, as on replicate.delivery. */
+import type { ServerResponse } from 'node:http';
+import type { FileFault } from './faults.ts';
+import { type Reply, type Request, type Route, route } from './http.ts';
+import type { OutputFile } from './outputs.ts';
+import { contentTypes, type Encoded } from './paint.ts';
+import { notFound, serverError } from './problems.ts';
+import type { World } from './world.ts';
+
+const defaultLargeBytes = 64 * 1024 * 1024;
+const padding = Buffer.alloc(64 * 1024);
+
+export function outputRoutes(world: World): Route[] {
+  return [route('GET', '/files/:token/:name', (request) => download(request, world), 'file')];
+}
+
+async function download(request: Request, world: World): Promise<Reply> {
+  const file = world.outputs.find(request.params[0] ?? '');
+  // `find` also removes data whose time is over.
+  if (file === undefined || world.find(file.prediction.id)?.dataRemoved !== false) throw notFound();
+  const { notes, fault } = file.prediction;
+  notes.downloads += 1;
+  const misbehave =
+    fault.file_times === undefined || notes.downloads <= fault.file_times ? fault.file : undefined;
+  if (misbehave === 'not_found') throw notFound();
+  if (misbehave === 'server_error') throw serverError(503);
+  const encoded = await world.painter.encode(file.picture);
+  if (misbehave !== undefined) return wrongFile(misbehave, encoded, file);
+  return { status: 200, stream: (response) => serve(request, response, encoded, file) };
+}
+
+function serve(request: Request, response: ServerResponse, { bytes, etag }: Encoded, file: OutputFile): void {
+  const headers = fileHeaders(contentTypes[file.picture.format], etag);
+  if (request.header('if-none-match') === etag) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  const range = /^bytes=(\d+)-(\d*)$/.exec(request.header('range') ?? '');
+  const first = Number(range?.[1] ?? 0);
+  if (range === null || first >= bytes.length) {
+    response.writeHead(200, { ...headers, 'content-length': bytes.length });
+    response.end(request.method === 'HEAD' ? undefined : bytes);
+    return;
+  }
+  const last = range[2] === '' ? bytes.length - 1 : Math.min(Number(range[2]), bytes.length - 1);
+  const part = bytes.subarray(first, last + 1);
+  const contentRange = `bytes ${first}-${last}/${bytes.length}`;
+  response.writeHead(206, { ...headers, 'content-range': contentRange, 'content-length': part.length });
+  response.end(request.method === 'HEAD' ? undefined : part);
+}
+
+function wrongFile(fault: FileFault, { bytes, etag }: Encoded, { picture, prediction }: OutputFile): Reply {
+  const type = contentTypes[picture.format];
+  const whole = (contentType: string, body: Buffer) => (response: ServerResponse) => {
+    response.writeHead(200, { ...fileHeaders(contentType, etag), 'content-length': body.length });
+    response.end(body);
+  };
+  if (fault === 'wrong_type') return { status: 200, stream: whole('text/html; charset=utf-8', bytes) };
+  if (fault === 'mislabelled') {
+    return { status: 200, stream: whole(picture.format === 'png' ? 'image/jpeg' : 'image/png', bytes) };
+  }
+  if (fault === 'not_image') {
+    return {
+      status: 200,
+      stream: whole(type, Buffer.from('<html><body>This is not a picture.</body></html>')),
+    };
+  }
+  if (fault === 'truncated') {
+    const stream = (response: ServerResponse): void => {
+      response.writeHead(200, { ...fileHeaders(type, etag), 'content-length': bytes.length });
+      response.write(bytes.subarray(0, bytes.length >> 1), () => response.socket?.destroy());
+    };
+    return { status: 200, stream };
+  }
+  const length = Math.max(prediction.fault.file_bytes ?? defaultLargeBytes, bytes.length);
+  const declared = fault === 'too_large' ? { 'content-length': length } : {};
+  const stream = async (response: ServerResponse): Promise<void> => {
+    response.writeHead(200, { ...fileHeaders(type, etag), ...declared });
+    response.write(bytes);
+    await pad(response, length - bytes.length);
+    response.end();
+  };
+  return { status: 200, stream };
+}
+
+/** Writes zeros until the length is reached or the receiver has had enough. */
+async function pad(response: ServerResponse, length: number): Promise<void> {
+  for (let left = length; left > 0 && !response.destroyed; left -= padding.length) {
+    if (response.write(left < padding.length ? padding.subarray(0, left) : padding)) continue;
+    await new Promise<void>((resolve) => {
+      const go = (): void => {
+        response.off('drain', go).off('close', go);
+        resolve();
+      };
+      response.on('drain', go).on('close', go);
+    });
+  }
+}
+
+function fileHeaders(contentType: string, etag: string): Record<string, string> {
+  return {
+    'content-type': contentType,
+    'cache-control': 'public,max-age=3600',
+    'accept-ranges': 'bytes',
+    etag,
+  };
+}

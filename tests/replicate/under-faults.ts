@@ -1,0 +1,35 @@
+/** Carries out a call while the fault rules may refuse, delay, spoil or drop it. */
+import type { Call, Fault } from './faults.ts';
+import type { Reply } from './http.ts';
+import { Problem, problemFor } from './problems.ts';
+import type { World } from './world.ts';
+
+/** The connection is to be closed without an answer. */
+export class Dropped extends Error {}
+
+/** @param act what the call does; not called when the rules refuse it first */
+export async function underFaults(
+  world: World,
+  call: Call,
+  act: (fault: Fault) => Promise<Reply> | Reply,
+): Promise<Reply> {
+  const fault = world.faults.next(call);
+  const delay = async (): Promise<void> => {
+    if (fault.delay_ms !== undefined) await world.timers.sleep(fault.delay_ms);
+  };
+  if (fault.drop === 'before' || fault.status !== undefined) {
+    await delay();
+    if (fault.drop === 'before') throw new Dropped();
+    throw refusal(fault.status ?? 500, fault);
+  }
+  const reply = await act(fault);
+  await delay();
+  if (fault.drop === 'after') throw new Dropped();
+  if (fault.status_after !== undefined) throw refusal(fault.status_after, fault);
+  return reply;
+}
+
+function refusal(status: number, { retry_after, body }: Fault): Problem {
+  const problem = problemFor(status, retry_after);
+  return body === undefined ? problem : new Problem(status, body);
+}
