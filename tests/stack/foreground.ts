@@ -1,0 +1,60 @@
+import { StackFault } from './fault.ts';
+import { Guardian } from './guardian.ts';
+import { HELP, parseOptions } from './options.ts';
+import { type ProjectFiles, Stack } from './stack.ts';
+
+const log = (line: string) => process.stderr.write(`[stack] ${line}\n`);
+
+/** Runs a stack in the foreground until a signal ends it; the process exits with it. */
+export function runInForeground(project: ProjectFiles): void {
+  // stdout carries one line of JSON; whatever a library prints is not it.
+  console.log = console.info = console.debug = console.error;
+  run(project).catch((error) => {
+    log(
+      error instanceof StackFault ? error.message : `failed: ${error instanceof Error ? error.stack : error}`,
+    );
+    process.exit(1);
+  });
+}
+
+async function run(project: ProjectFiles): Promise<void> {
+  const options = parseOptions(process.argv.slice(2));
+  if (!options) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const guardian = new Guardian();
+  const stack = new Stack({ options, project, env: process.env, guardian, log });
+  let ready = false;
+  let stopping = false;
+  const stop = async (signal: NodeJS.Signals) => {
+    // A second signal, or one during the start: leave at once, the guardian ends the children.
+    if (stopping || !ready) process.exit(ready ? 1 : 128 + (signal === 'SIGINT' ? 2 : 15));
+    stopping = true;
+    log(`${signal}: stopping`);
+    await stack.stop();
+    guardian.dismiss();
+    process.exit(0);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(signal));
+  process.on('uncaughtException', (error) => {
+    // The Postgres client writes to a connection that was closed under a transaction, and throws
+    // where nobody can catch it (postgres 3.4.9, nextWrite in connection.js). Fresh connections cure it.
+    const isClosedSocket =
+      error instanceof TypeError && /postgres\/src\/connection\.js/.test(error.stack ?? '');
+    if (isClosedSocket) return void stack.renewConnections();
+    log(`failed: ${error.stack}`);
+    process.exit(1);
+  });
+  try {
+    const begun = performance.now();
+    const addresses = await stack.start();
+    ready = true;
+    log(`ready after ${((performance.now() - begun) / 1000).toFixed(1)} s; Ctrl-C stops it`);
+    process.stdout.write(`${JSON.stringify(addresses)}\n`);
+  } catch (error) {
+    await stack.stop();
+    guardian.dismiss();
+    throw error;
+  }
+}

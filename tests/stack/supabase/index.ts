@@ -1,0 +1,93 @@
+import { client, databaseUrl } from '../postgres.ts';
+import { CurrentBackends } from './backends.ts';
+import { bootstrap, createRoles } from './bootstrap.ts';
+import { JwtVerifier, type ProjectKeys, projectKeys } from './jwt.ts';
+import { migrate } from './migrations.ts';
+import { startGateway } from './server.ts';
+
+export { createRoles };
+
+export interface SupabaseOptions {
+  /** Superuser connection to the server, as startPostgres() gives it. */
+  superuserUrl: string;
+  /** Database on it; default `postgres`. It must exist. */
+  database?: string;
+  /** Folder for stored files. */
+  storageDir: string;
+  /** Folder with `<version>_<name>.sql`; absent: no migrations are applied. */
+  migrationsDir?: string;
+  /** Run once, after the migrations, on a database that has not seen it. */
+  seedFile?: string;
+  keys?: ProjectKeys;
+  host?: string;
+  /** 0 or absent: any free one. */
+  port?: number;
+  /** Connections for RPC; the table REST, auth and storage use half as many more. */
+  maxConnections?: number;
+}
+
+export interface RunningSupabase extends ProjectKeys {
+  url: string;
+  /** Connection as `postgres`, the owner of the project's objects; no superuser, as on Supabase. */
+  databaseUrl: string;
+  /** Files of migrations applied by this start. */
+  migrated: string[];
+  /** Replaces all connections to Postgres, after it was restarted. */
+  reconnect(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** A Supabase project on a Postgres server of ours: Auth, Storage, table REST and RPC at one origin. */
+export async function startSupabase(options: SupabaseOptions): Promise<RunningSupabase> {
+  const database = options.database ?? 'postgres';
+  const keys = options.keys ?? projectKeys('local-development-secret-of-at-least-32-characters');
+  const host = options.host ?? '127.0.0.1';
+  await createRoles(options.superuserUrl);
+  const { migrated } = await prepareDatabase(options);
+  const backends = await CurrentBackends.connect({
+    superuserUrl: options.superuserUrl,
+    database,
+    keys,
+    storageDir: options.storageDir,
+    maxConnections: options.maxConnections ?? 16,
+  });
+  try {
+    const verifier = new JwtVerifier(keys.jwtSecret);
+    const gateway = await startGateway({ backends, verifier, keys, host, port: options.port ?? 0 });
+    const stop = async () => {
+      await gateway.stop();
+      await backends.close();
+    };
+    const reconnect = () => backends.replace();
+    const url = databaseUrl(options.superuserUrl, database);
+    return { ...keys, url: gateway.url, databaseUrl: url, migrated, reconnect, stop };
+  } catch (error) {
+    await backends.close();
+    throw error;
+  }
+}
+
+/** Bootstrap, migrations and seed of one database, without starting anything; the server must have the roles. */
+export async function prepareDatabase(
+  options: Pick<SupabaseOptions, 'superuserUrl' | 'database' | 'migrationsDir' | 'seedFile'>,
+): Promise<{ migrated: string[] }> {
+  const database = options.database ?? 'postgres';
+  await bootstrap(options.superuserUrl, database);
+  if (!options.migrationsDir) return { migrated: [] };
+  const url = databaseUrl(options.superuserUrl, database);
+  return { migrated: await migrate(url, options.migrationsDir, options.seedFile) };
+}
+
+/** Makes an empty database, or a copy of another one that nobody is connected to. */
+export async function createDatabase(
+  superuserUrl: string,
+  name: string,
+  template = 'template1',
+): Promise<void> {
+  const sql = client(superuserUrl);
+  try {
+    await sql`create database ${sql(name)} template ${sql(template)} owner ${sql('postgres')}`;
+  } finally {
+    await sql.end();
+  }
+}

@@ -1,0 +1,81 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+
+export type Claims = Record<string, unknown> & { role?: string; sub?: string; exp?: number };
+
+/** The roles a token may name. Anything else, `postgres` above all, is refused. */
+export const API_ROLES = ['anon', 'authenticated', 'service_role'] as const;
+export type ApiRole = (typeof API_ROLES)[number];
+
+const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+const hmac = (secret: string, text: string) => createHmac('sha256', secret).update(text).digest();
+
+/** An HS256 token, as Supabase's classic keys and its users' sessions are. */
+export function signJwt(claims: Claims, secret: string): string {
+  const text = `${base64url({ alg: 'HS256', typ: 'JWT' })}.${base64url(claims)}`;
+  return `${text}.${hmac(secret, text).toString('base64url')}`;
+}
+
+export interface ProjectKeys {
+  jwtSecret: string;
+  anonKey: string;
+  serviceRoleKey: string;
+}
+
+/** The two long-lived keys of a project, made from its secret: the same secret and time give the same keys. */
+export function projectKeys(
+  jwtSecret: string = randomBytes(32).toString('base64url'),
+  issuedAt: number = 1_767_225_600, // 2026-01-01; fixed, so that keys depend on the secret only
+): ProjectKeys {
+  const key = (role: ApiRole) =>
+    signJwt(
+      { iss: 'supabase', ref: 'local', role, iat: issuedAt, exp: issuedAt + 10 * 365 * 86_400 },
+      jwtSecret,
+    );
+  return { jwtSecret, anonKey: key('anon'), serviceRoleKey: key('service_role') };
+}
+
+export type Verified = { claims: Claims } | { error: 'expired' | 'invalid' | 'not-yet-valid' };
+
+/** Clocks may differ by this many seconds, as PostgREST allows. */
+const SKEW_SECONDS = 30;
+const CACHE_SIZE = 1_000;
+
+/** Checks HS256 tokens; a token seen before costs one look-up and a look at its expiry. */
+export class JwtVerifier {
+  readonly #secret: string;
+  readonly #seen = new Map<string, Claims>();
+
+  constructor(secret: string) {
+    this.#secret = secret;
+  }
+
+  verify(token: string, now = Date.now() / 1000): Verified {
+    let claims = this.#seen.get(token);
+    if (!claims) {
+      claims = this.#check(token);
+      if (!claims) return { error: 'invalid' };
+      if (this.#seen.size >= CACHE_SIZE) this.#seen.clear();
+      this.#seen.set(token, claims);
+    }
+    if (typeof claims.exp === 'number' && claims.exp + SKEW_SECONDS < now) return { error: 'expired' };
+    for (const time of [claims.nbf, claims.iat]) {
+      if (typeof time === 'number' && time - SKEW_SECONDS > now) return { error: 'not-yet-valid' };
+    }
+    return { claims };
+  }
+
+  #check(token: string): Claims | undefined {
+    const [head, body, signature, ...more] = token.split('.');
+    if (!head || !body || !signature || more.length > 0) return undefined;
+    try {
+      if (JSON.parse(Buffer.from(head, 'base64url').toString()).alg !== 'HS256') return undefined;
+      const given = Buffer.from(signature, 'base64url');
+      const right = hmac(this.#secret, `${head}.${body}`);
+      if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
+      const claims = JSON.parse(Buffer.from(body, 'base64url').toString());
+      return claims && typeof claims === 'object' && !Array.isArray(claims) ? claims : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}

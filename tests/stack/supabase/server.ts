@@ -1,0 +1,167 @@
+import http from 'node:http';
+import type net from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
+import { StackFault } from '../fault.ts';
+import { ConnectionsReplaced, type CurrentBackends } from './backends.ts';
+import { type Caller, identify, identifyToken, type Refusal } from './credentials.ts';
+import type { JwtVerifier, ProjectKeys } from './jwt.ts';
+import { signsUrls, signUrls } from './signed-urls.ts';
+
+export interface GatewayOptions {
+  /** Asked anew for each request: they are replaced when Postgres was restarted. */
+  backends: CurrentBackends;
+  verifier: JwtVerifier;
+  keys: ProjectKeys;
+  host: string;
+  port: number;
+}
+
+const RPC_PATH = '/rest/v1/rpc/';
+const CORS = {
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers':
+    'content-range, content-location, content-profile, preference-applied, retry-after',
+};
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** The one origin of the local Supabase: answers RPC itself and hands the rest to lite. */
+export async function startGateway(options: GatewayOptions): Promise<{ url: string; stop(): Promise<void> }> {
+  const server = http.createServer((request, response) => {
+    handle(options, request, response).catch((error) => {
+      if (response.destroyed) return; // the caller has gone
+      if (error instanceof ConnectionsReplaced && !response.headersSent) {
+        return send(response, 503, {
+          code: 'PGRST001',
+          message: 'Database connection error',
+          details: null,
+          hint: null,
+        });
+      }
+      console.error(`supabase: ${request.method} ${request.url}:`, error);
+      if (response.headersSent) response.destroy();
+      else send(response, 500, { message: 'Internal server error' });
+    });
+  });
+  server.keepAliveTimeout = 65_000; // longer than clients keep theirs, so that none is closed under a request
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE';
+      reject(
+        taken ? new StackFault(`Port ${options.port} is taken; choose others with --port-base N.`) : error,
+      );
+    });
+    server.listen(options.port, options.host, resolve);
+  });
+  const { port } = server.address() as net.AddressInfo;
+  return {
+    url: `http://${options.host}:${port}`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function handle(options: GatewayOptions, request: http.IncomingMessage, response: http.ServerResponse) {
+  const url = new URL(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`);
+  if (request.method === 'OPTIONS') return preflight(request, response);
+  if (url.pathname === '/auth/v1/.well-known/jwks.json') return send(response, 200, { keys: [] }); // HS256 only
+  const refused = check(options, request, url);
+  if (refused && 'status' in refused) return send(response, refused.status, refused.body, refused.headers);
+  if (refused && isPlainRpc(request, url)) return callRpc(options, request, response, url, refused);
+  const backends = options.backends.get();
+  const { lite } = backends;
+  const forLite = toRequest(request, url);
+  const signs = signsUrls(request.method, url.pathname);
+  await forward(await backends.run(signs ? signUrls(lite, forLite) : lite.fetch(forLite)), response);
+}
+
+/** The caller, or why not; undefined where lite decides (auth and public files need no key). */
+function check({ verifier, keys }: GatewayOptions, request: http.IncomingMessage, url: URL) {
+  if (url.pathname.startsWith('/rest/v1/'))
+    return identify(request.headers, url.searchParams, verifier, keys);
+  const bearer = /^Bearer\s+(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  const identity: Caller | Refusal | undefined = bearer ? identifyToken(bearer.trim(), verifier) : undefined;
+  // lite words what it refuses itself; what it would wrongly accept is a token with a foreign role.
+  return identity && 'status' in identity && identity.status === 403 ? identity : undefined;
+}
+
+/** Filters, CSV and counting on a function's result are left to lite. */
+function isPlainRpc({ method, headers }: http.IncomingMessage, url: URL): boolean {
+  return (
+    method === 'POST' &&
+    url.pathname.startsWith(RPC_PATH) &&
+    [...url.searchParams.keys()].every((name) => name === 'apikey') &&
+    !/csv|text\/plain|octet-stream|plan\+json/.test(headers.accept ?? '') &&
+    !/count=/.test(String(headers.prefer ?? '')) &&
+    (headers['content-profile'] ?? 'public') === 'public'
+  );
+}
+
+async function callRpc(
+  { backends }: GatewayOptions,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  url: URL,
+  caller: Caller,
+) {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const current = backends.get();
+  const call = current.rpc.call({
+    name: decodeURIComponent(url.pathname.slice(RPC_PATH.length)),
+    headers: request.headers,
+    body: Buffer.concat(chunks).toString('utf8'),
+    caller,
+  });
+  const answer = await current.run(call);
+  response.writeHead(answer.status, { ...CORS, ...answer.headers });
+  response.end(answer.body);
+}
+
+function preflight(request: http.IncomingMessage, response: http.ServerResponse) {
+  response.writeHead(204, {
+    ...CORS,
+    'access-control-allow-methods': 'GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD',
+    'access-control-allow-headers': request.headers['access-control-request-headers'] ?? '*',
+    'access-control-max-age': '86400',
+  });
+  response.end();
+}
+
+/** As lite wants it; the body streams. */
+function toRequest(request: http.IncomingMessage, url: URL): Request {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
+    headers.append(request.rawHeaders[i] ?? '', request.rawHeaders[i + 1] ?? '');
+  }
+  const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
+  return new Request(url, {
+    method: request.method ?? 'GET',
+    headers,
+    ...(hasBody ? { body: Readable.toWeb(request) as ReadableStream<Uint8Array>, duplex: 'half' } : {}),
+  } as RequestInit);
+}
+
+async function forward(answer: Response, response: http.ServerResponse) {
+  const headers: Record<string, string | string[]> = { ...CORS };
+  answer.headers.forEach((value, name) => {
+    headers[name] = value;
+  });
+  response.writeHead(answer.status, headers);
+  if (!answer.body) return response.end();
+  await pipeline(Readable.fromWeb(answer.body as NodeReadableStream<Uint8Array>), response);
+}
+
+function send(
+  response: http.ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+) {
+  response.writeHead(status, { ...CORS, 'content-type': JSON_TYPE, ...headers });
+  response.end(JSON.stringify(body));
+}

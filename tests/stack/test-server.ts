@@ -1,0 +1,49 @@
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Guardian } from './guardian.ts';
+import { type RunningPostgres, startPostgres } from './postgres.ts';
+import { createDatabase as create, createRoles, prepareDatabase } from './supabase/index.ts';
+
+/** The project's own migrations; another folder can be given where migrations themselves are tested. */
+export const MIGRATIONS = fileURLToPath(new URL('../../supabase/migrations', import.meta.url));
+const SEED = fileURLToPath(new URL('../../supabase/seed.sql', import.meta.url));
+
+/** Templates of a test server: a bare Supabase project, and one with this project's migrations and seed. */
+export const EMPTY = 'template_empty';
+export const PROJECT = 'template_project';
+
+/** Starts a Postgres for tests, without fsync, and makes the templates on it. */
+export async function startTestServer(): Promise<RunningPostgres> {
+  const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'picture-queue-postgres-'));
+  await fs.chmod(dir, 0o755); // as root Postgres runs as another user
+  const guardian = new Guardian(); // a run that is killed must not leave its server behind
+  const server = await startPostgres({
+    dir: path.join(dir, 'data'),
+    durable: false,
+    maxConnections: 300,
+    onSpawn: (pid, ended) => guardian.watch(pid, ended),
+  });
+  const stop = async () => {
+    await server.stop();
+    guardian.dismiss();
+    await fs.rm(dir, { recursive: true, force: true });
+  };
+  try {
+    await createRoles(server.superuserUrl);
+    await create(server.superuserUrl, EMPTY);
+    await prepareDatabase({ superuserUrl: server.superuserUrl, database: EMPTY });
+    await create(server.superuserUrl, PROJECT, EMPTY);
+    await prepareDatabase({
+      superuserUrl: server.superuserUrl,
+      database: PROJECT,
+      migrationsDir: MIGRATIONS,
+      seedFile: SEED,
+    });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { ...server, stop };
+}

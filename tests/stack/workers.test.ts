@@ -1,0 +1,104 @@
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from './ports.ts';
+import { type RunningWorkers, startWorkers } from './workers/index.ts';
+
+const wranglerToml = fileURLToPath(new URL('fixtures/wrangler.toml', import.meta.url));
+const log: string[] = [];
+let dir: string;
+let workers: RunningWorkers;
+
+const options = async (toml = wranglerToml) => ({
+  wranglerToml: toml,
+  ports: {
+    'start-generation': await freePort(),
+    'process-generation': await freePort(),
+    'process-jobs': await freePort(),
+  },
+  cronPort: await freePort(),
+  vars: { 'start-generation': { SUPABASE_URL: 'http://127.0.0.1:9', ODD: 'a "b" \\ c\nd é' } },
+  dir,
+  cron: false,
+  log: (line: string) => log.push(line),
+});
+
+beforeAll(async () => {
+  dir = await fs.mkdtemp(path.join(os.tmpdir(), 'workers-'));
+  workers = await startWorkers(await options());
+}, 60_000);
+
+afterAll(async () => {
+  await workers?.stop();
+  await fs.rm(dir, { recursive: true });
+});
+
+const get = async (env: string, at = '/') => (await fetch(workers.urls[env] + at)).text();
+
+test('each worker answers on its own port, modules it imports included', async () => {
+  expect(await get('start-generation')).toBe('HELLO');
+  expect(await get('process-generation')).toBe('generation');
+});
+
+test('variables of the stack win over those of wrangler.toml', async () => {
+  expect(JSON.parse(await get('start-generation', '/env'))).toEqual({
+    SUPABASE_URL: 'http://127.0.0.1:9',
+    ALLOWED_ORIGINS: '*',
+    ODD: 'a "b" \\ c\nd é',
+  });
+});
+
+test('a service binding brings its props, a caller from outside has none', async () => {
+  expect(JSON.parse(await get('start-generation', '/wake')).props).toEqual({ caller: 'start-generation' });
+  expect(JSON.parse(await get('process-jobs')).props).toEqual({});
+});
+
+test('a scheduled event arrives, and what the worker logs too', async () => {
+  const time = new Date('2026-11-24T09:31:00Z');
+  expect(await workers.scheduled('process-jobs', '* * * * *', time)).toMatchObject({ outcome: 'ok' });
+  expect(JSON.parse(await get('process-jobs')).events).toEqual([{ cron: '* * * * *', at: time.getTime() }]);
+  await expect.poll(() => log).toContain(`scheduled at ${time.getTime()}`);
+});
+
+test('workerd that dies is started again; Durable Objects keep what they stored', async () => {
+  expect(await get('process-jobs', '/count')).toBe('1');
+  const { pid } = workers;
+  process.kill(pid, 'SIGKILL');
+  await expect.poll(() => log, { timeout: 20_000 }).toContain('workerd runs again');
+  expect(workers.pid).not.toBe(pid);
+  expect(log).toContain('workerd ended (SIGKILL); it is started again');
+  expect(await get('process-jobs', '/count')).toBe('2');
+}, 30_000);
+
+test.each([
+  [
+    'a worker that is not built',
+    (toml: string) => toml.replace('workers/start.js', 'workers/none.js'),
+    'start-generation is not built',
+  ],
+  ['bad TOML', () => '[env', 'cannot be used'],
+  [
+    'an environment that is missing',
+    (toml: string) => toml.replace('[env.process-jobs]', '[env.other]'),
+    'process-jobs',
+  ],
+  [
+    'a binding the stack does not have',
+    (toml: string) => `${toml}\n[[env.process-jobs.kv_namespaces]]\nbinding = "KV"\nid = "x"\n`,
+    'kv_namespaces',
+  ],
+])(
+  '%s is one clear sentence',
+  async (_, change, sentence) => {
+    const changed = path.join(path.dirname(wranglerToml), `wrangler-${process.pid}.toml`);
+    await fs.writeFile(changed, change(await fs.readFile(wranglerToml, 'utf8')));
+    try {
+      await expect(startWorkers(await options(changed))).rejects.toThrow(sentence);
+    } finally {
+      await fs.rm(changed);
+    }
+  },
+  30_000,
+);

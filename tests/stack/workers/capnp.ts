@@ -1,0 +1,94 @@
+import path from 'node:path';
+import type { WorkerConfig } from './config.ts';
+import { collectModules } from './modules.ts';
+
+export interface RunningPlan {
+  workers: WorkerConfig[];
+  /** Port of each worker, by its name. */
+  ports: Record<string, number>;
+  /** Port on which a scheduled event can be sent to a worker: see CRON_WORKER. */
+  cronPort: number;
+  /** Values over a worker's own vars, by its environment. */
+  vars: Record<string, Record<string, string>>;
+  /** Folder for Durable Objects. */
+  storageDir: string;
+}
+
+/** Turns `POST /<worker>?cron=&time=` into that worker's scheduled event; only here, no worker sees such a path. */
+const CRON_WORKER = `
+export default {
+  async fetch(request, env) {
+    const url = new URL(request.url);
+    const worker = env[url.pathname.slice(1)];
+    if (!worker) return new Response('No such worker', { status: 404 });
+    const scheduledTime = new Date(Number(url.searchParams.get('time')));
+    return Response.json(await worker.scheduled({ scheduledTime, cron: url.searchParams.get('cron') }));
+  },
+};`;
+
+const text = (value: string) => JSON.stringify(value);
+const list = (entries: string[]) => `[\n${entries.map((entry) => `  ${entry},\n`).join('')}]`;
+
+/** The configuration of workerd (https://github.com/cloudflare/workerd, workerd.capnp) for the three workers. */
+export async function workerdConfig(plan: RunningPlan, dir: string): Promise<string> {
+  const services = [
+    `(name = "internet", network = (allow = ["public", "private", "240.0.0.0/4"], tlsOptions = (trustBrowserCas = true)))`,
+    `(name = "storage", disk = (path = ${text(plan.storageDir)}, writable = true))`,
+    `(name = "cron", worker = ${cronWorker(plan.workers)})`,
+  ];
+  for (const worker of plan.workers) {
+    services.push(`(name = ${text(worker.name)}, worker = ${await workerService(worker, plan, dir)})`);
+  }
+  const sockets = [
+    `(name = "cron", address = "127.0.0.1:${plan.cronPort}", http = (), service = "cron")`,
+    ...plan.workers.map(
+      ({ name }) =>
+        `(name = ${text(name)}, address = "127.0.0.1:${plan.ports[name]}", http = (), service = ${text(name)})`,
+    ),
+  ];
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (services = ${list(services)}, sockets = ${list(sockets)});
+`;
+}
+
+function cronWorker(workers: WorkerConfig[]): string {
+  const bindings = workers.map(({ name }) => `(name = ${text(name)}, service = ${text(name)})`);
+  return `(
+    modules = [(name = "cron.js", esModule = ${text(CRON_WORKER)})],
+    compatibilityDate = "2026-01-01",
+    compatibilityFlags = ["service_binding_extra_handlers"],
+    bindings = ${list(bindings)})`;
+}
+
+async function workerService(worker: WorkerConfig, plan: RunningPlan, dir: string): Promise<string> {
+  const modules = (await collectModules(worker.main)).map(
+    // `embed` reads relative to the configuration's own file.
+    ({ name, kind, file }) => `(name = ${text(name)}, ${kind} = embed ${text(path.relative(dir, file))})`,
+  );
+  const vars = { ...worker.vars, ...plan.vars[worker.env] };
+  const bindings = Object.entries(vars).map(([name, value]) =>
+    typeof value === 'string'
+      ? `(name = ${text(name)}, text = ${text(value)})`
+      : `(name = ${text(name)}, json = ${text(JSON.stringify(value))})`,
+  );
+  for (const { binding, service, entrypoint, props } of worker.services) {
+    const target = [`name = ${text(service)}`];
+    if (entrypoint) target.push(`entrypoint = ${text(entrypoint)}`);
+    if (props) target.push(`props = (json = ${text(JSON.stringify(props))})`);
+    bindings.push(`(name = ${text(binding)}, service = (${target.join(', ')}))`);
+  }
+  for (const { binding, className, worker: owner } of worker.durableObjects) {
+    const designator = `className = ${text(className)}, serviceName = ${text(owner)}`;
+    bindings.push(`(name = ${text(binding)}, durableObjectNamespace = (${designator}))`);
+  }
+  const namespaces = worker.classes.map(
+    (name) => `(className = ${text(name)}, uniqueKey = ${text(`${worker.name}-${name}`)}, enableSql = true)`,
+  );
+  return `(
+    modules = ${list(modules)},
+    compatibilityDate = ${text(worker.compatibilityDate)},
+    compatibilityFlags = [${worker.compatibilityFlags.map(text).join(', ')}],
+    bindings = ${list(bindings)},
+    durableObjectNamespaces = ${list(namespaces)},
+    durableObjectStorage = (localDisk = "storage"))`;
+}
