@@ -114,7 +114,9 @@ mod tests {
 
     #[test]
     fn other_things_are_refused() {
-        for bytes in [&b""[..], b"<html><svg/></html>", b"<svgx>", b"%PDF-1.7", b"{\"a\":1}", b"<!-- open", b"BM\0\0"] {
+        for bytes in
+            [&b""[..], b"<html><svg/></html>", b"<svgx>", b"%PDF-1.7", b"{\"a\":1}", b"<!-- open", b"BM\0\0"]
+        {
             assert_eq!(inspect(bytes), None, "{:?}", String::from_utf8_lossy(bytes));
         }
     }

@@ -23,19 +23,25 @@ impl ListQuery {
     pub fn parse(parameter: impl Fn(&str) -> Option<String>) -> Result<Self, Problem> {
         let limit = match parameter("limit") {
             None => DEFAULT_LIMIT,
-            Some(text) => text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or_else(|| {
-                Problem::invalid("limit", format!("limit must be a whole number from 1 to {MAX_LIMIT}."))
-            })?,
+            Some(text) => {
+                text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or_else(|| {
+                    Problem::invalid("limit", format!("limit must be a whole number from 1 to {MAX_LIMIT}."))
+                })?
+            }
         };
         let status = parameter("status");
         if status.as_deref().is_some_and(|status| !STATUSES.contains(&status)) {
-            return Err(Problem::invalid("status", format!("status must be one of: {}.", STATUSES.join(", "))));
+            return Err(Problem::invalid(
+                "status",
+                format!("status must be one of: {}.", STATUSES.join(", ")),
+            ));
         }
         let batch_id = match parameter("batch_id") {
             None => None,
-            Some(text) => {
-                Some(Uuid::try_parse(&text).map_err(|_| Problem::invalid("batch_id", "batch_id must be a UUID."))?)
-            }
+            Some(text) => Some(
+                Uuid::try_parse(&text)
+                    .map_err(|_| Problem::invalid("batch_id", "batch_id must be a UUID."))?,
+            ),
         };
         let cursor = parameter("cursor");
         if cursor.as_deref().is_some_and(|cursor| cursor.is_empty() || cursor.len() > 200) {
@@ -66,7 +72,12 @@ mod tests {
         assert!(parse("limit", "100").is_ok());
         assert!(parse("status", "downloading").is_ok());
         for (name, value) in [
-            ("limit", "0"), ("limit", "101"), ("limit", "x"), ("status", "done"), ("batch_id", "7"), ("cursor", ""),
+            ("limit", "0"),
+            ("limit", "101"),
+            ("limit", "x"),
+            ("status", "done"),
+            ("batch_id", "7"),
+            ("cursor", ""),
         ] {
             assert_eq!(parse(name, value).unwrap_err().field.as_deref(), Some(name), "{value}");
         }

@@ -225,7 +225,12 @@ pub trait JobQueue {
     /// The image is stored.
     async fn finish_download(&self, job: &Job, image: Value) -> Result<Step, QueueError>;
     /// The run failed; `retry_in` of `None` means for good.
-    async fn fail(&self, job: &Job, failure: &Failure, retry_in: Option<Duration>) -> Result<Step, QueueError>;
+    async fn fail(
+        &self,
+        job: &Job,
+        failure: &Failure,
+        retry_in: Option<Duration>,
+    ) -> Result<Step, QueueError>;
     /// The job is looked at again later; no attempt is used.
     async fn snooze(&self, job: &Job, time: Duration, outcome_unknown: bool) -> Result<Step, QueueError>;
     /// The job is done and needs nothing recorded.

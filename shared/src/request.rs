@@ -102,7 +102,8 @@ fn ask_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<Ask, Problem> 
         .ok_or_else(|| Problem::invalid("model_id", "model_id is required: GET /models lists the models."))?;
     let source_image_url = fields.text("source_image_url", usize::MAX)?;
     if let Some(url) = &source_image_url {
-        check_public_https(url).map_err(|why| Problem::invalid("source_image_url", format!("source_image_url {why}.")))?;
+        check_public_https(url)
+            .map_err(|why| Problem::invalid("source_image_url", format!("source_image_url {why}.")))?;
     }
     let strength = fields.number("strength", 0.0, 1.0)?;
     if strength.is_some() && source_image_url.is_none() {

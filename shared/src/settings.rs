@@ -56,7 +56,8 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     fn url(&self, name: &str) -> Result<Option<String>, SettingsError> {
         let Some(value) = self.optional(name) else { return Ok(None) };
         let valid = value.len() <= MAX_URL_BYTES
-            && url::Url::parse(&value).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            && url::Url::parse(&value)
+                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if valid {
             Ok(Some(value.trim_end_matches('/').to_owned()))
         } else {
@@ -119,19 +120,25 @@ mod tests {
     use super::*;
 
     fn variables(list: &'static [(&str, &str)]) -> Variables<impl Fn(&str) -> Option<String>> {
-        Variables::new(move |name| list.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string()))
+        Variables::new(move |name| {
+            list.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string())
+        })
     }
 
     #[test]
     fn urls_lose_their_slash_and_keys_are_checked() {
         let supabase =
-            variables(&[("SUPABASE_URL", "https://x.supabase.co/"), ("SUPABASE_ANON_KEY", " a.b.c ")]).supabase_for_users().unwrap();
+            variables(&[("SUPABASE_URL", "https://x.supabase.co/"), ("SUPABASE_ANON_KEY", " a.b.c ")])
+                .supabase_for_users()
+                .unwrap();
         assert_eq!((supabase.url.as_str(), supabase.key.as_str()), ("https://x.supabase.co", "a.b.c"));
     }
 
     #[test]
     fn an_error_names_the_variable_and_never_its_value() {
-        let error = variables(&[("SUPABASE_URL", "https://x.co"), ("SUPABASE_ANON_KEY", "sec\nret")]).supabase_for_users().unwrap_err();
+        let error = variables(&[("SUPABASE_URL", "https://x.co"), ("SUPABASE_ANON_KEY", "sec\nret")])
+            .supabase_for_users()
+            .unwrap_err();
         assert!(error.0.contains("SUPABASE_ANON_KEY") && !error.0.contains("sec"), "{error}");
         let error = variables(&[]).supabase_for_service().unwrap_err();
         assert_eq!(error.0, "SUPABASE_URL is not set");
@@ -139,7 +146,8 @@ mod tests {
 
     #[test]
     fn a_webhook_needs_both_its_url_and_its_secret() {
-        let both = variables(&[("PUBLIC_URL", "https://p.example/"), ("REPLICATE_WEBHOOK_SECRET", "whsec_x")]);
+        let both =
+            variables(&[("PUBLIC_URL", "https://p.example/"), ("REPLICATE_WEBHOOK_SECRET", "whsec_x")]);
         assert_eq!(both.webhook_base().unwrap().as_deref(), Some("https://p.example"));
         assert_eq!(variables(&[("PUBLIC_URL", "https://p.example")]).webhook_base().unwrap(), None);
         assert_eq!(variables(&[("REPLICATE_WEBHOOK_SECRET", "whsec_x")]).webhook_base().unwrap(), None);

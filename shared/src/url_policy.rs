@@ -42,13 +42,23 @@ pub fn check_output(text: &str, provider_origin: &str) -> Option<Url> {
 /// Reserved names: RFC 2606, 6761, 6762, 8375; `internal`: ICANN 2024.
 fn is_public_name(name: &str) -> bool {
     const PRIVATE: [&str; 13] = [
-        "localhost", "localdomain", "local", "internal", "intranet", "private", "corp", "home", "lan",
-        "home.arpa", "test", "invalid", "onion",
+        "localhost",
+        "localdomain",
+        "local",
+        "internal",
+        "intranet",
+        "private",
+        "corp",
+        "home",
+        "lan",
+        "home.arpa",
+        "test",
+        "invalid",
+        "onion",
     ];
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    let within = |suffix: &str| {
-        name == suffix || name.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'))
-    };
+    let within =
+        |suffix: &str| name == suffix || name.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'));
     name.contains('.') && !PRIVATE.into_iter().any(within)
 }
 
@@ -58,7 +68,11 @@ mod tests {
 
     #[test]
     fn public_https_urls_pass() {
-        for url in ["https://example.com/a.png", "https://cdn.example.co.uk/x?y=1#z", "https://xn--bcher-kva.example/"] {
+        for url in [
+            "https://example.com/a.png",
+            "https://cdn.example.co.uk/x?y=1#z",
+            "https://xn--bcher-kva.example/",
+        ] {
             assert!(check_public_https(url).is_ok(), "{url}");
         }
     }
@@ -66,13 +80,37 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         for url in [
-            "http://example.com/a.png", "ftp://example.com", "file:///etc/passwd", "data:image/png;base64,AA==",
-            "javascript:alert(1)", "https://", "//example.com/a", "example.com/a", "", "https://user@example.com/",
-            "https://u:p@example.com/", "https://example.com:8443/", "https://localhost/", "https://a.localhost/",
-            "https://127.0.0.1/", "https://127.1/", "https://2130706433/", "https://0x7f000001/", "https://0177.0.0.1/",
-            "https://[::1]/", "https://[::ffff:127.0.0.1]/", "https://10.0.0.1/", "https://169.254.169.254/latest",
-            "https://192.168.1.1/", "https://8.8.8.8/", "https://metadata.google.internal/", "https://printer.local/",
-            "https://intranet/", "https://router.home.arpa/", "https://LOCALHOST./", "https://１２７.0.0.1/",
+            "http://example.com/a.png",
+            "ftp://example.com",
+            "file:///etc/passwd",
+            "data:image/png;base64,AA==",
+            "javascript:alert(1)",
+            "https://",
+            "//example.com/a",
+            "example.com/a",
+            "",
+            "https://user@example.com/",
+            "https://u:p@example.com/",
+            "https://example.com:8443/",
+            "https://localhost/",
+            "https://a.localhost/",
+            "https://127.0.0.1/",
+            "https://127.1/",
+            "https://2130706433/",
+            "https://0x7f000001/",
+            "https://0177.0.0.1/",
+            "https://[::1]/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://10.0.0.1/",
+            "https://169.254.169.254/latest",
+            "https://192.168.1.1/",
+            "https://8.8.8.8/",
+            "https://metadata.google.internal/",
+            "https://printer.local/",
+            "https://intranet/",
+            "https://router.home.arpa/",
+            "https://LOCALHOST./",
+            "https://１２７.0.0.1/",
         ] {
             assert!(check_public_https(url).is_err(), "{url} must be refused");
         }
@@ -84,7 +122,12 @@ mod tests {
         let api = "http://127.0.0.1:9000";
         assert!(check_output("https://replicate.delivery/x/out-0.webp", api).is_some());
         assert!(check_output("http://127.0.0.1:9000/files/x/out-0.webp", api).is_some());
-        for url in ["http://127.0.0.1:9001/x", "http://replicate.delivery/x", "https://127.0.0.1/x", "data:image/png;base64,AA=="] {
+        for url in [
+            "http://127.0.0.1:9001/x",
+            "http://replicate.delivery/x",
+            "https://127.0.0.1/x",
+            "data:image/png;base64,AA==",
+        ] {
             assert!(check_output(url, api).is_none(), "{url}");
         }
     }

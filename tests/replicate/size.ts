@@ -57,7 +57,7 @@ function fluxSize(
 ): Pixels {
   const small = get(model, input, 'megapixels') === '0.25';
   const pixels = source === undefined ? table[String(get(model, input, 'aspect_ratio'))] : undefined;
-  const [width, height] = pixels ?? fit(ratioOf(source ?? [1, 1]), megapixel, 16);
+  const [width, height] = pixels ?? pixelsOf(ratioOf(source ?? [1, 1]), megapixel, 16);
   return small ? [Math.floor(width / 2), Math.floor(height / 2)] : [width, height];
 }
 
@@ -65,7 +65,7 @@ function qwenSize(table: Record<string, Pixels>, model: ModelFacts, input: Input
   const aspect = String(get(model, input, 'aspect_ratio'));
   const ratio = parseRatio(aspect) ?? 1;
   if (get(model, input, 'image_size') === 'optimize_for_speed') return longestSide(ratio, 1024, 16);
-  return table[aspect] ?? fit(ratio, 1328 * 1328, 16);
+  return table[aspect] ?? pixelsOf(ratio, 1328 * 1328, 16);
 }
 
 function ideogramSize(model: ModelFacts, input: Input, source: Pixels | undefined): Pixels {
@@ -113,7 +113,7 @@ function ratioSize(rule: SizeRule, model: ModelFacts, input: Input, source: Pixe
   const size = get(model, input, 'size');
   if (size === 'small') return shortestSide(shape, 512, multiple);
   if (size === 'big') return longestSide(shape, 2048, multiple);
-  return fit(shape, pixelCount(rule, model, input, source), multiple);
+  return pixelsOf(shape, pixelCount(rule, model, input, source), multiple);
 }
 
 /** Stable Diffusion 3.5: the ratio is ignored when an image is given. */
@@ -162,7 +162,7 @@ function ratioOf(size: Pixels): number {
   return size[0] / size[1];
 }
 
-function fit(ratio: number, pixels: number, multiple: number): Pixels {
+function pixelsOf(ratio: number, pixels: number, multiple: number): Pixels {
   return [roundTo(Math.sqrt(pixels * ratio), multiple), roundTo(Math.sqrt(pixels / ratio), multiple)];
 }
 

@@ -167,6 +167,7 @@ export class Stack {
       seedFile: project.seedFile,
       keys: keysOf(memory, env),
       port: ports.supabase,
+      functionsUrl: `http://127.0.0.1:${ports.startGeneration}`,
     });
     this.#started.push(() => supabase.stop());
     this.#local = supabase;

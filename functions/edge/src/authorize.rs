@@ -96,7 +96,9 @@ async fn fetch_keys(supabase: &SupabaseSettings, now: u64) {
     let url = format!("{}/auth/v1/.well-known/jwks.json", supabase.url);
     let request = HttpRequest::new("GET", url).header("apikey", &supabase.key).within(Duration::from_secs(5));
     let keys = match FetchClient.send(request).await {
-        Ok(response) if response.is_success() => KeySet::parse(&response.body).map_err(|error| error.to_string()),
+        Ok(response) if response.is_success() => {
+            KeySet::parse(&response.body).map_err(|error| error.to_string())
+        }
         Ok(response) => Err(format!("status {}", response.status)),
         Err(error) => Err(error.to_string()),
     };

@@ -34,7 +34,10 @@ impl Http for FetchClient {
 }
 
 /// Sends a request; its time limit covers the answer's body too.
-pub(crate) async fn fetch(request: &HttpRequest, body: Option<JsValue>) -> Result<web_sys::Response, HttpError> {
+pub(crate) async fn fetch(
+    request: &HttpRequest,
+    body: Option<JsValue>,
+) -> Result<web_sys::Response, HttpError> {
     let headers = Headers::new().map_err(failed)?;
     for (name, value) in &request.headers {
         headers.set(name, value).map_err(failed)?;
@@ -49,14 +52,16 @@ pub(crate) async fn fetch(request: &HttpRequest, body: Option<JsValue>) -> Resul
         init.set_body(body);
     }
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
-    let response = JsFuture::from(scope.fetch_with_str_and_init(&request.url, &init)).await.map_err(failed)?;
+    let response =
+        JsFuture::from(scope.fetch_with_str_and_init(&request.url, &init)).await.map_err(failed)?;
     response.dyn_into().map_err(failed)
 }
 
 /// Reads an answer whole.
 pub(crate) async fn read(response: web_sys::Response) -> Result<HttpResponse, HttpError> {
     let headers = response.headers();
-    let number = |name: &str| headers.get(name).ok().flatten().and_then(|text| text.trim().parse::<u32>().ok());
+    let number =
+        |name: &str| headers.get(name).ok().flatten().and_then(|text| text.trim().parse::<u32>().ok());
     let (status, retry_after) = (response.status(), number("retry-after"));
     let declared = number("content-length").and_then(|length| usize::try_from(length).ok());
     if declared.is_some_and(|length| length > MAX_ANSWER_BYTES) {
@@ -86,7 +91,9 @@ async fn read_stream(response: &mut worker::Response) -> Result<Vec<u8>, HttpErr
 
 /// What a rejected promise means.
 pub(crate) fn failed(error: impl Into<JsValue>) -> HttpError {
-    let name = js_sys::Reflect::get(&error.into(), &JsValue::from_str("name")).ok().and_then(|name| name.as_string());
+    let name = js_sys::Reflect::get(&error.into(), &JsValue::from_str("name"))
+        .ok()
+        .and_then(|name| name.as_string());
     match name.as_deref() {
         Some("TimeoutError" | "AbortError") => HttpError::Timeout,
         _ => HttpError::Connection,
@@ -95,5 +102,9 @@ pub(crate) fn failed(error: impl Into<JsValue>) -> HttpError {
 
 fn broken(error: &worker::Error) -> HttpError {
     let text = error.to_string();
-    if text.contains("Timeout") || text.contains("abort") { HttpError::Timeout } else { HttpError::Connection }
+    if text.contains("Timeout") || text.contains("abort") {
+        HttpError::Timeout
+    } else {
+        HttpError::Connection
+    }
 }

@@ -21,7 +21,8 @@ pub async fn serve(
 ) -> worker::Result<Response> {
     let mut incoming = Incoming::new(request, request_id());
     let origin = allowed_origin(env, incoming.header("origin").as_deref());
-    let preflight = incoming.method() == "OPTIONS" && incoming.header("access-control-request-method").is_some();
+    let preflight =
+        incoming.method() == "OPTIONS" && incoming.header("access-control-request-method").is_some();
     let answer = if preflight {
         Answer::json(204, serde_json::Value::Null)
             .header("access-control-allow-methods", "GET, POST, OPTIONS")
@@ -77,4 +78,3 @@ fn request_id() -> String {
     let _ = getrandom::fill(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
-

@@ -46,10 +46,12 @@ async fn alone(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<
     let workplace = Workplace::from_env(env)?;
     service_caller(incoming, context, &workplace.supabase.key)?;
     let body = incoming.body(MAX_BODY_BYTES).await?;
-    let body: Value =
-        serde_json::from_slice(&body).map_err(|_| Problem::invalid("body", "The body must be valid JSON."))?;
+    let body: Value = serde_json::from_slice(&body)
+        .map_err(|_| Problem::invalid("body", "The body must be valid JSON."))?;
     let origin = &workplace.replicate.origin;
-    run_alone(&body, &workplace.provider(), origin, &workplace.world).await.map(|body| Answer::json(200, body))
+    run_alone(&body, &workplace.provider(), origin, &workplace.world)
+        .await
+        .map(|body| Answer::json(200, body))
 }
 
 /// Replicate's callback. What must not be lost is recorded before the answer, so that Replicate

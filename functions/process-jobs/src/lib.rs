@@ -9,7 +9,9 @@ use shared::http::route::{Route, find};
 use shared::pipeline::{Budget, Drained};
 use shared::ports::{Clock, QueueError};
 use shared::problem::Problem;
-use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, console_error, console_log, event};
+use worker::{
+    Context, Env, Request, Response, ScheduleContext, ScheduledEvent, console_error, console_log, event,
+};
 
 /// A wake-up runs within the caller's `wait_until`, which ends 30 s after its answer.
 const WAKE_TIME: Duration = Duration::from_secs(20);

@@ -23,7 +23,8 @@ impl<'a> Fields<'a> {
     /// A string of at most `max` characters.
     pub fn text(&self, name: &str, max: usize) -> Result<Option<String>, Problem> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        let text = value.as_str().ok_or_else(|| Problem::invalid(name, format!("{name} must be a string.")))?;
+        let text =
+            value.as_str().ok_or_else(|| Problem::invalid(name, format!("{name} must be a string.")))?;
         if text.chars().count() > max {
             return Err(Problem::invalid(name, format!("{name} must be at most {max} characters long.")));
         }
@@ -39,7 +40,10 @@ impl<'a> Fields<'a> {
         let Some(value) = self.get(name) else { return Ok(None) };
         // 28.0 is a whole number: some JSON writers print all numbers that way.
         let whole = value.as_i64().or_else(|| {
-            value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 9.0e15).map(|number| number as i64)
+            value
+                .as_f64()
+                .filter(|number| number.fract() == 0.0 && number.abs() < 9.0e15)
+                .map(|number| number as i64)
         });
         match whole {
             Some(number) if (min..=max).contains(&number) => Ok(Some(number)),

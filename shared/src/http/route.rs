@@ -62,8 +62,11 @@ fn match_path<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
 mod tests {
     use super::*;
 
-    const TABLE: &[Route<u8>] =
-        &[("POST", "/start-generation", 1), ("GET", "/generations/:", 2), ("POST", "/generations/:/cancel", 3)];
+    const TABLE: &[Route<u8>] = &[
+        ("POST", "/start-generation", 1),
+        ("GET", "/generations/:", 2),
+        ("POST", "/generations/:/cancel", 3),
+    ];
 
     #[test]
     fn paths_methods_and_parameters() {
@@ -77,7 +80,14 @@ mod tests {
 
     #[test]
     fn unknown_paths_and_wrong_methods() {
-        for path in ["/", "", "/generations", "/generations/", "/generations//cancel", "/functions/v1x/start-generation"] {
+        for path in [
+            "/",
+            "",
+            "/generations",
+            "/generations/",
+            "/generations//cancel",
+            "/functions/v1x/start-generation",
+        ] {
             assert_eq!(find(TABLE, "GET", path).unwrap_err().code, Code::NotFound, "{path}");
         }
         let problem = find(TABLE, "DELETE", "/start-generation").unwrap_err();

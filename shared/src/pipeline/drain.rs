@@ -39,7 +39,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// for a generation: a job is let go once its prediction is created. An error means that the
     /// first claim failed.
     pub async fn drain(&self, budget: Budget) -> Result<Drained, QueueError> {
-        let end = self.world.now_ms().saturating_add(u64::try_from(budget.time.as_millis()).unwrap_or(u64::MAX));
+        let end =
+            self.world.now_ms().saturating_add(u64::try_from(budget.time.as_millis()).unwrap_or(u64::MAX));
         let mut drained = Drained::default();
         loop {
             let limit = budget.parallel.min(budget.jobs.saturating_sub(drained.claimed));

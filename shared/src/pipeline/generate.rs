@@ -118,7 +118,9 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             .unwrap_or_else(|| self.world.now_ms())
             .saturating_sub(CLOCK_SLACK_MS);
         let created = self.provider.list_since(since).await?;
-        Ok(created.into_iter().find(|one| one.webhook.as_deref().is_some_and(|webhook| webhook.starts_with(&ours))))
+        Ok(created
+            .into_iter()
+            .find(|one| one.webhook.as_deref().is_some_and(|webhook| webhook.starts_with(&ours))))
     }
 
     async fn wait_for_webhook(&self, job: &Job, detail: &str) -> Result<RunEnd, QueueError> {

@@ -48,7 +48,12 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         }
     }
 
-    async fn settle(&self, job_id: Uuid, attempts: u32, prediction: &Prediction) -> Result<Settled, QueueError> {
+    async fn settle(
+        &self,
+        job_id: Uuid,
+        attempts: u32,
+        prediction: &Prediction,
+    ) -> Result<Settled, QueueError> {
         let result = match outcome(prediction, &self.options.provider_origin) {
             Outcome::Running => return Ok(Settled::Ended(RunEnd::Forward)),
             Outcome::Succeeded { output_url } => {

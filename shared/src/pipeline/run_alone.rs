@@ -26,9 +26,9 @@ pub async fn run_alone<P: ImageProvider, C: Clock>(
     clock: &C,
 ) -> Result<Value, Problem> {
     let ask = parse_ask(body)?;
-    let model = Catalogue::builtin()
-        .model(&ask.model_id)
-        .ok_or_else(|| Problem::new(Code::UnknownModel, "There is no model with this id.").about("model_id"))?;
+    let model = Catalogue::builtin().model(&ask.model_id).ok_or_else(|| {
+        Problem::new(Code::UnknownModel, "There is no model with this id.").about("model_id")
+    })?;
     let mapped = model.map(&ask).map_err(|unsupported| cannot(&unsupported))?;
     let new = NewPrediction {
         version: mapped.version,

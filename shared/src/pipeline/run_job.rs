@@ -2,9 +2,7 @@
 
 use super::Pipeline;
 use crate::job::{Job, JobType, backoff};
-use crate::ports::{
-    Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step,
-};
+use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step};
 use crate::replicate::ProviderError;
 
 /// How a run ended, for the counts of the answer.

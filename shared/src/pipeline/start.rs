@@ -49,7 +49,8 @@ impl Started {
         members.insert("success".into(), json!(true));
         members.insert("message".into(), json!(message));
         if let Some(batch_id) = row.get("batch_id").filter(|id| !id.is_null()) {
-            let all: Option<Vec<Value>> = generations.iter().map(|generation| one(generation, base)).collect();
+            let all: Option<Vec<Value>> =
+                generations.iter().map(|generation| one(generation, base)).collect();
             members.insert("batch_id".into(), batch_id.clone());
             members.insert("generations".into(), Value::Array(all?));
         }
@@ -119,6 +120,9 @@ mod tests {
             "generations": [{"generation_id": "g1", "job_id": "j1"}, {"generation_id": "g2", "job_id": "j2"}]
         });
         let body = Started::from_row(&row, "b").unwrap().body;
-        assert_eq!((body["batch_id"].as_str(), body["generations"][1]["generation_id"].as_str()), (Some("b1"), Some("g2")));
+        assert_eq!(
+            (body["batch_id"].as_str(), body["generations"][1]["generation_id"].as_str()),
+            (Some("b1"), Some("g2"))
+        );
     }
 }

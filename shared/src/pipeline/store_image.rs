@@ -7,7 +7,8 @@ use super::Pipeline;
 use super::run_job::RunEnd;
 use crate::job::Job;
 use crate::ports::{
-    Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step, StoreError, StoredImage,
+    Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step, StoreError,
+    StoredImage,
 };
 use crate::url_policy::check_output;
 
@@ -55,7 +56,8 @@ impl Source {
 
 /// What the `images` row says. The file's own size comes before the one that was expected.
 fn image_row(stored: &StoredImage, payload: &Value) -> Value {
-    let expected = |name: &str| payload.get(name).and_then(Value::as_u64).and_then(|side| u32::try_from(side).ok());
+    let expected =
+        |name: &str| payload.get(name).and_then(Value::as_u64).and_then(|side| u32::try_from(side).ok());
     let (width, height) = match stored.head.size {
         Some((width, height)) => (Some(width), Some(height)),
         None => (expected("width"), expected("height")),

@@ -19,14 +19,20 @@ struct Known {
     message: &'static str,
 }
 
-const FLAGGED: &str = "The model refused this request as sensitive. Please change the prompt or the source image.";
+const FLAGGED: &str =
+    "The model refused this request as sensitive. Please change the prompt or the source image.";
 const INTERRUPTED: &str = "The provider had a fault while making the image.";
 
 /// Seen texts. Codes: <https://replicate.com/docs/reference/error-codes>; E005, PA and the safety
 /// checkers' sentences from recorded failures.
 const KNOWN: [Known; 9] = [
     Known { text: "(E005)", class: FailureClass::Permanent, code: "content_flagged", message: FLAGGED },
-    Known { text: "flagged as sensitive", class: FailureClass::Permanent, code: "content_flagged", message: FLAGGED },
+    Known {
+        text: "flagged as sensitive",
+        class: FailureClass::Permanent,
+        code: "content_flagged",
+        message: FLAGGED,
+    },
     Known { text: "NSFW content", class: FailureClass::Permanent, code: "content_flagged", message: FLAGGED },
     Known {
         text: "E1001",
@@ -34,11 +40,21 @@ const KNOWN: [Known; 9] = [
         code: "out_of_memory",
         message: "The image is too large for this model. Please ask for a smaller one.",
     },
-    Known { text: "(code: PA)", class: FailureClass::Transient, code: "provider_interrupted", message: INTERRUPTED },
+    Known {
+        text: "(code: PA)",
+        class: FailureClass::Transient,
+        code: "provider_interrupted",
+        message: INTERRUPTED,
+    },
     Known { text: "Director:", class: FailureClass::Transient, code: "provider_error", message: INTERRUPTED },
     Known { text: "E1000", class: FailureClass::Transient, code: "provider_error", message: INTERRUPTED },
     Known { text: "E6716", class: FailureClass::Transient, code: "provider_error", message: INTERRUPTED },
-    Known { text: "temporarily unavailable", class: FailureClass::Transient, code: "provider_error", message: INTERRUPTED },
+    Known {
+        text: "temporarily unavailable",
+        class: FailureClass::Transient,
+        code: "provider_error",
+        message: INTERRUPTED,
+    },
 ];
 
 /// Reads the `error` of a failed prediction. What is not known is tried again: a wasted attempt
@@ -57,8 +73,16 @@ mod tests {
     #[test]
     fn recorded_errors_have_their_class() {
         let table = [
-            ("Prediction interrupted; please retry (code: PA)", FailureClass::Transient, "provider_interrupted"),
-            ("Director: unexpected error handling prediction (E9828)", FailureClass::Transient, "provider_error"),
+            (
+                "Prediction interrupted; please retry (code: PA)",
+                FailureClass::Transient,
+                "provider_interrupted",
+            ),
+            (
+                "Director: unexpected error handling prediction (E9828)",
+                FailureClass::Transient,
+                "provider_error",
+            ),
             (
                 "The input or output was flagged as sensitive. Please try again with different inputs. (E005) (uIJ6l3ruRD)",
                 FailureClass::Permanent,

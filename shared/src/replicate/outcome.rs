@@ -65,7 +65,9 @@ fn succeeded(prediction: &Prediction, provider_origin: &str) -> Outcome {
         other => other.as_str(),
     };
     match first {
-        Some(url) if check_output(url, provider_origin).is_some() => Outcome::Succeeded { output_url: url.to_owned() },
+        Some(url) if check_output(url, provider_origin).is_some() => {
+            Outcome::Succeeded { output_url: url.to_owned() }
+        }
         Some(_) => failed(
             FailureClass::Permanent,
             "output_unusable",
@@ -102,8 +104,12 @@ mod tests {
     #[test]
     fn a_string_and_a_list_are_outputs() {
         let url = "https://replicate.delivery/pbxt/x/out-0.webp";
-        for output in [json!(url), json!([url]), json!([url, "https://replicate.delivery/pbxt/x/out-1.webp"])] {
-            assert_eq!(read(json!({"status": "succeeded", "output": output})), Outcome::Succeeded { output_url: url.into() });
+        for output in [json!(url), json!([url]), json!([url, "https://replicate.delivery/pbxt/x/out-1.webp"])]
+        {
+            assert_eq!(
+                read(json!({"status": "succeeded", "output": output})),
+                Outcome::Succeeded { output_url: url.into() }
+            );
         }
     }
 

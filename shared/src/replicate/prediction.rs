@@ -60,7 +60,10 @@ impl Prediction {
 
     /// Seconds that the model ran: what is billed for models billed by time.
     pub fn predict_time(&self) -> Option<f64> {
-        self.metrics.get("predict_time").and_then(Value::as_f64).filter(|time| time.is_finite() && *time >= 0.0)
+        self.metrics
+            .get("predict_time")
+            .and_then(Value::as_f64)
+            .filter(|time| time.is_finite() && *time >= 0.0)
     }
 }
 

@@ -27,21 +27,51 @@ fn the_originals_body_is_read() {
 #[test]
 fn every_field_out_of_its_range_is_refused_by_name() {
     let table = [
-        ("prompt", json!("")), ("prompt", json!("  \n")), ("prompt", json!(5)), ("prompt", json!(null)),
-        ("prompt", json!("x".repeat(4001))), ("prompt", json!("a\u{0}b")), ("model_id", json!("")), ("model_id", json!(null)),
-        ("model_id", json!(7)), ("width", json!(0)), ("width", json!(-5)), ("width", json!(99_999_999)),
-        ("width", json!(512.5)), ("width", json!("512")), ("height", json!(-5)), ("height", json!(1e300)),
-        ("num_inference_steps", json!(0)), ("num_inference_steps", json!(1000)), ("guidance_scale", json!(-1)),
-        ("guidance_scale", json!("7")), ("seed", json!(-1)), ("seed", json!(1.5)), ("seed", json!(4_294_967_296_u64)),
-        ("negative_prompt", json!("x".repeat(4001))), ("negative_prompt", json!(false)), ("style", json!(3)),
-        ("source_image_url", json!("http://example.com/a.png")), ("source_image_url", json!("https://127.0.0.1/a")),
-        ("source_image_url", json!("https://localhost/a")), ("source_image_url", json!("not a url")),
-        ("source_image_url", json!("data:image/png;base64,AAAA")), ("strength", json!(0.5)), ("num_images", json!(0)),
-        ("num_images", json!(11)), ("prompts", json!(["a"])), ("priority", json!("urgent")), ("priority", json!(1)),
-        ("operation", json!("paint")), ("expires_in", json!(0)), ("expires_in", json!("1h")), ("scheduled_at", json!(5)),
+        ("prompt", json!("")),
+        ("prompt", json!("  \n")),
+        ("prompt", json!(5)),
+        ("prompt", json!(null)),
+        ("prompt", json!("x".repeat(4001))),
+        ("prompt", json!("a\u{0}b")),
+        ("model_id", json!("")),
+        ("model_id", json!(null)),
+        ("model_id", json!(7)),
+        ("width", json!(0)),
+        ("width", json!(-5)),
+        ("width", json!(99_999_999)),
+        ("width", json!(512.5)),
+        ("width", json!("512")),
+        ("height", json!(-5)),
+        ("height", json!(1e300)),
+        ("num_inference_steps", json!(0)),
+        ("num_inference_steps", json!(1000)),
+        ("guidance_scale", json!(-1)),
+        ("guidance_scale", json!("7")),
+        ("seed", json!(-1)),
+        ("seed", json!(1.5)),
+        ("seed", json!(4_294_967_296_u64)),
+        ("negative_prompt", json!("x".repeat(4001))),
+        ("negative_prompt", json!(false)),
+        ("style", json!(3)),
+        ("source_image_url", json!("http://example.com/a.png")),
+        ("source_image_url", json!("https://127.0.0.1/a")),
+        ("source_image_url", json!("https://localhost/a")),
+        ("source_image_url", json!("not a url")),
+        ("source_image_url", json!("data:image/png;base64,AAAA")),
+        ("strength", json!(0.5)),
+        ("num_images", json!(0)),
+        ("num_images", json!(11)),
+        ("prompts", json!(["a"])),
+        ("priority", json!("urgent")),
+        ("priority", json!(1)),
+        ("operation", json!("paint")),
+        ("expires_in", json!(0)),
+        ("expires_in", json!("1h")),
+        ("scheduled_at", json!(5)),
     ];
     for (field, value) in table {
-        let problem = parse(with(field, value.clone())).expect_err(&format!("{field}: {value} must be refused"));
+        let problem =
+            parse(with(field, value.clone())).expect_err(&format!("{field}: {value} must be refused"));
         assert_eq!(problem.code, Code::InvalidRequest, "{field}: {value}");
         assert_eq!(problem.field.as_deref(), Some(field), "{value}");
         assert_eq!(problem.body()["error"], problem.body()["detail"]);
@@ -61,7 +91,11 @@ fn strength_is_bounded_with_a_source_image() {
 fn bodies_that_are_no_json_object() {
     for body in ["", "{", "[]", "null", "\"x\"", "5", "\u{feff}"] {
         let problem = StartRequest::parse(body.as_bytes()).unwrap_err();
-        assert_eq!((problem.code, problem.field.as_deref()), (Code::InvalidRequest, Some("body")), "{body:?}");
+        assert_eq!(
+            (problem.code, problem.field.as_deref()),
+            (Code::InvalidRequest, Some("body")),
+            "{body:?}"
+        );
     }
     let problem = StartRequest::parse(&[b' '; MAX_BODY_BYTES + 1]).unwrap_err();
     assert_eq!(problem.code, Code::BodyTooLarge);

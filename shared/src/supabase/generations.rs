@@ -17,11 +17,7 @@ impl<'a, H: Http> Generations<'a, H> {
 
     /// Checks, creates and enqueues in one transaction. `request_hash` tells bodies apart that use
     /// the same idempotency key.
-    pub async fn start(
-        &self,
-        request: Value,
-        idempotency: Option<(&str, &str)>,
-    ) -> Result<Value, RpcError> {
+    pub async fn start(&self, request: Value, idempotency: Option<(&str, &str)>) -> Result<Value, RpcError> {
         let mut arguments = json!({ "p_request": request });
         if let (Some((key, request_hash)), Some(arguments)) = (idempotency, arguments.as_object_mut()) {
             arguments.insert("p_idempotency_key".into(), json!(key));

@@ -37,7 +37,12 @@ fn outcome(answer: &Value) -> &str {
 }
 
 impl<H: Http> JobQueue for Queue<'_, H> {
-    async fn claim(&self, limit: u32, lease: Duration, types: Option<&[JobType]>) -> Result<Vec<Job>, QueueError> {
+    async fn claim(
+        &self,
+        limit: u32,
+        lease: Duration,
+        types: Option<&[JobType]>,
+    ) -> Result<Vec<Job>, QueueError> {
         let types: Option<Vec<&str>> = types.map(|types| types.iter().map(|one| one.as_str()).collect());
         let arguments = json!({ "p_limit": limit, "p_lease_seconds": lease.as_secs(), "p_job_types": types });
         let rows = self.call("claim_jobs", arguments).await?;
@@ -87,7 +92,12 @@ impl<H: Http> JobQueue for Queue<'_, H> {
         self.step("finish_download", arguments).await
     }
 
-    async fn fail(&self, job: &Job, failure: &Failure, retry_in: Option<Duration>) -> Result<Step, QueueError> {
+    async fn fail(
+        &self,
+        job: &Job,
+        failure: &Failure,
+        retry_in: Option<Duration>,
+    ) -> Result<Step, QueueError> {
         self.step(
             "fail_job",
             json!({

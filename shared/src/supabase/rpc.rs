@@ -33,7 +33,9 @@ impl RpcError {
     pub fn into_problem(self) -> Problem {
         match self {
             Self::Refused(problem) => problem,
-            Self::Unauthorized => Problem::new(Code::Unauthorized, "The token was not accepted. Please sign in again."),
+            Self::Unauthorized => {
+                Problem::new(Code::Unauthorized, "The token was not accepted. Please sign in again.")
+            }
             Self::Unavailable(_) => Problem::unavailable(),
             Self::Defect(_) => Problem::internal(),
         }
@@ -93,12 +95,12 @@ fn read(function: &str, response: &HttpResponse) -> Result<Value, RpcError> {
         return Ok(body);
     }
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-    if text("code").starts_with("PT") {
-        if let Some(code) = Code::from_name(text("details")) {
-            let mut problem = Problem::new(code, text("message"));
-            problem.retry_after = text("hint").parse().ok();
-            return Err(RpcError::Refused(problem));
-        }
+    if text("code").starts_with("PT")
+        && let Some(code) = Code::from_name(text("details"))
+    {
+        let mut problem = Problem::new(code, text("message"));
+        problem.retry_after = text("hint").parse().ok();
+        return Err(RpcError::Refused(problem));
     }
     let summary = format!("{function}: status {} {} {}", response.status, text("code"), text("message"));
     match response.status {
@@ -120,7 +122,10 @@ mod tests {
     fn a_refusal_keeps_its_code_sentence_and_wait() {
         let body = r#"{"code":"PT429","message":"Too many.","details":"quota_exceeded","hint":"17"}"#;
         let Err(RpcError::Refused(problem)) = answer(429, body) else { panic!("not a refusal") };
-        assert_eq!((problem.code, problem.detail.as_str(), problem.retry_after), (Code::QuotaExceeded, "Too many.", Some(17)));
+        assert_eq!(
+            (problem.code, problem.detail.as_str(), problem.retry_after),
+            (Code::QuotaExceeded, "Too many.", Some(17))
+        );
     }
 
     #[test]

@@ -55,7 +55,9 @@ impl<H: Http> ImageStore for Storage<'_, H> {
         let (response, bytes) = relayed.map_err(|error| match error {
             RelayError::Refused(refusal) => refusal,
             RelayError::TooLarge => too_large(),
-            error @ (RelayError::Source(_) | RelayError::Target(_)) => StoreError::Transient(error.to_string()),
+            error @ (RelayError::Source(_) | RelayError::Target(_)) => {
+                StoreError::Transient(error.to_string())
+            }
         })?;
         match (response.is_success(), target) {
             (true, Some((path, head))) => {
@@ -95,7 +97,11 @@ fn check(head: &RelayHead<'_>) -> Result<ImageHead, StoreError> {
 }
 
 fn too_large() -> StoreError {
-    permanent("output_too_large", "The image is too large to be stored.", format!("over {MAX_IMAGE_BYTES} bytes"))
+    permanent(
+        "output_too_large",
+        "The image is too large to be stored.",
+        format!("over {MAX_IMAGE_BYTES} bytes"),
+    )
 }
 
 fn permanent(code: &str, message: &str, cause: String) -> StoreError {
@@ -123,7 +129,9 @@ mod tests {
 
     #[test]
     fn what_is_no_image_never_passes() {
-        for (content_type, bytes) in [("text/html", PNG), ("image/png", b"<html>".as_slice()), ("image/png", b"")] {
+        for (content_type, bytes) in
+            [("text/html", PNG), ("image/png", b"<html>".as_slice()), ("image/png", b"")]
+        {
             let refusal = check(&head(200, content_type, bytes)).unwrap_err();
             assert!(matches!(refusal, StoreError::Permanent(failure) if failure.code == "output_unusable"));
         }
@@ -132,12 +140,20 @@ mod tests {
     #[test]
     fn gone_is_for_good_and_trouble_is_not() {
         for status in [403, 404, 410] {
-            assert!(matches!(check(&head(status, "image/png", PNG)), Err(StoreError::Permanent(_))), "{status}");
+            assert!(
+                matches!(check(&head(status, "image/png", PNG)), Err(StoreError::Permanent(_))),
+                "{status}"
+            );
         }
         for status in [429, 500, 502, 503, 301, 206] {
-            assert!(matches!(check(&head(status, "image/png", PNG)), Err(StoreError::Transient(_))), "{status}");
+            assert!(
+                matches!(check(&head(status, "image/png", PNG)), Err(StoreError::Transient(_))),
+                "{status}"
+            );
         }
         let large = RelayHead { content_length: Some(MAX_IMAGE_BYTES + 1), ..head(200, "image/png", PNG) };
-        assert!(matches!(check(&large), Err(StoreError::Permanent(failure)) if failure.code == "output_too_large"));
+        assert!(
+            matches!(check(&large), Err(StoreError::Permanent(failure)) if failure.code == "output_too_large")
+        );
     }
 }

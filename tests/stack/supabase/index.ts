@@ -22,6 +22,8 @@ export interface SupabaseOptions {
   host?: string;
   /** 0 or absent: any free one. */
   port?: number;
+  /** Origin of the worker that answers `/functions/v1/`; absent: the project has no functions. */
+  functionsUrl?: string;
   /** Connections for RPC; the table REST, auth and storage use half as many more. */
   maxConnections?: number;
 }
@@ -53,7 +55,14 @@ export async function startSupabase(options: SupabaseOptions): Promise<RunningSu
   });
   try {
     const verifier = new JwtVerifier(keys.jwtSecret);
-    const gateway = await startGateway({ backends, verifier, keys, host, port: options.port ?? 0 });
+    const gateway = await startGateway({
+      backends,
+      verifier,
+      keys,
+      host,
+      port: options.port ?? 0,
+      ...(options.functionsUrl === undefined ? {} : { functionsUrl: options.functionsUrl }),
+    });
     const stop = async () => {
       await gateway.stop();
       await backends.close();

@@ -6,6 +6,7 @@ import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { StackFault } from '../fault.ts';
 import { ConnectionsReplaced, type CurrentBackends } from './backends.ts';
 import { type Caller, identify, identifyToken, type Refusal } from './credentials.ts';
+import { callFunction, isFunctionCall } from './edge-functions.ts';
 import type { JwtVerifier, ProjectKeys } from './jwt.ts';
 import { signsUrls, signUrls } from './signed-urls.ts';
 
@@ -16,6 +17,8 @@ export interface GatewayOptions {
   keys: ProjectKeys;
   host: string;
   port: number;
+  /** Origin of the worker behind `/functions/v1/`; absent: the project has no functions. */
+  functionsUrl?: string;
 }
 
 const RPC_PATH = '/rest/v1/rpc/';
@@ -67,6 +70,10 @@ export async function startGateway(options: GatewayOptions): Promise<{ url: stri
 
 async function handle(options: GatewayOptions, request: http.IncomingMessage, response: http.ServerResponse) {
   const url = new URL(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`);
+  if (options.functionsUrl && isFunctionCall(url)) {
+    if (await callFunction(options.functionsUrl, request, response)) return;
+    return send(response, 503, { code: 'BOOT_ERROR', message: 'The function could not be reached' });
+  }
   if (request.method === 'OPTIONS') return preflight(request, response);
   if (url.pathname === '/auth/v1/.well-known/jwks.json') return send(response, 200, { keys: [] }); // HS256 only
   const refused = check(options, request, url);

@@ -1,0 +1,60 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { Fault } from './fault.mjs';
+import { say } from './progress.mjs';
+import { TOOLS } from './run.mjs';
+import { ensureCargoTools, ensurePackages, ensureRust } from './tools.mjs';
+import { ensureWorkers } from './workers.mjs';
+
+const OLDEST_NODE = 20;
+const WAIT_MS = 1000;
+
+/** Brings about whatever is missing: packages, tools, built Workers. Quick when nothing is. */
+export async function setUp() {
+  if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
+    throw new Fault(
+      `Node ${process.version} is too old: ${OLDEST_NODE} or newer is needed (https://nodejs.org).`,
+    );
+  }
+  await oneAtATime(async () => {
+    await ensureRust();
+    await ensurePackages();
+    await ensureCargoTools();
+    await ensureWorkers();
+  });
+}
+
+/** Two set-ups in one folder would undo each other's work; the second waits. */
+async function oneAtATime(work) {
+  fs.mkdirSync(TOOLS, { recursive: true });
+  const lock = path.join(TOOLS, 'setup.lock');
+  let told = false;
+  while (!take(lock)) {
+    if (!told) say('Another set-up is running in this folder; waiting for it.');
+    told = true;
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+  }
+  try {
+    await work();
+  } finally {
+    fs.rmSync(lock, { force: true });
+  }
+}
+
+/** The lock names its holder, so that one left by a killed set-up is taken over. */
+function take(lock) {
+  try {
+    fs.writeFileSync(lock, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw new Fault(`${lock} cannot be written: ${error.message}`);
+  }
+  const holder = Number(fs.readFileSync(lock, 'utf8'));
+  try {
+    if (holder > 0) process.kill(holder, 0);
+    else throw new Error('no holder');
+  } catch (error) {
+    if (error.code !== 'EPERM') fs.rmSync(lock, { force: true });
+  }
+  return false;
+}

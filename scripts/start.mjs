@@ -1,0 +1,56 @@
+// npm start: the whole system on this machine, and how to try it.
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { main } from './fault.mjs';
+import { environment, ROOT } from './run.mjs';
+import { setUp } from './setup.mjs';
+
+/** Long enough to watch a generation go through its states. */
+const GENERATION_MS = '3000';
+
+await main(async () => {
+  const args = process.argv.slice(2);
+  await setUp();
+  const stack = spawn('node', ['tests/stack/main.ts', ...args], {
+    cwd: ROOT,
+    env: environment({ SIMULATOR_GENERATION_MS: process.env.SIMULATOR_GENERATION_MS ?? GENERATION_MS }),
+    stdio: ['inherit', 'pipe', 'inherit'],
+  });
+  process.on('SIGINT', () => {}).on('SIGTERM', () => stack.kill('SIGTERM'));
+  createInterface({ input: stack.stdout }).on('line', (line) => {
+    if (line.startsWith('{')) welcome(JSON.parse(line));
+    else console.log(line);
+  });
+  return await new Promise((resolve) => stack.on('close', (code) => resolve(code ?? 1)));
+});
+
+function welcome(stack) {
+  const variables = {
+    START_GENERATION_URL: stack.startGenerationUrl,
+    SUPABASE_URL: stack.supabaseUrl,
+    SUPABASE_ANON_KEY: stack.anonKey,
+    SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey,
+    PROCESS_JOBS_URL: stack.processJobsUrl,
+    DATABASE_URL: stack.databaseUrl,
+  };
+  const exports = Object.entries(variables).map(([name, value]) => `export ${name}='${value}'`);
+  const file = path.join(ROOT, '.local/env.sh');
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, `${exports.join('\n')}\n`, { mode: 0o600 });
+  console.log(`
+Picture Queue is running: ${stack.startGenerationUrl}
+
+In another terminal:
+
+  source .local/env.sh
+  TOKEN=$(curl -s "$SUPABASE_URL/auth/v1/signup" -H "apikey: $SUPABASE_ANON_KEY" \\
+    -d "{\\"email\\":\\"$RANDOM$RANDOM@example.com\\",\\"password\\":\\"a-password\\"}" \\
+    -H 'content-type: application/json' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+  curl -s "$START_GENERATION_URL/start-generation" -H "authorization: Bearer $TOKEN" \\
+    -d '{"prompt":"a red fox in the snow","model_id":"black-forest-labs/flux-schnell"}'
+
+The answer names urls.self: ask it with the same token until the status is "completed".
+Pictures come from a simulator of Replicate; Ctrl-C stops everything. More: README.md`);
+}
