@@ -9,6 +9,8 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Tools that we build; git ignores the folder. */
 export const TOOLS = path.join(ROOT, '.tools');
 
+const PARENT_CHECK_MS = 300;
+
 /** The environment in which everything runs: our tools and our Node come first. */
 export function environment(extra = {}) {
   const cargoHome = process.env.CARGO_HOME ?? path.join(process.env.HOME ?? '', '.cargo');
@@ -24,19 +26,30 @@ export function environment(extra = {}) {
   };
 }
 
-/** Runs a command that talks to the terminal itself; gives its exit code. Signals are handed on. */
+/** Runs a command that talks to the terminal itself; gives its exit code. */
 export function foreground(command, args, options = {}) {
+  return endOf(spawn(command, args, { cwd: ROOT, env: environment(), stdio: 'inherit', ...options }));
+}
+
+/**
+ * Waits for a child and gives its exit code. A signal to us is handed on and we end after the child; the end
+ * of npm counts as one.
+ */
+export function endOf(child) {
+  const stop = (signal = 'SIGTERM') => child.kill(signal);
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.env.npm_lifecycle_event !== undefined && process.ppid !== parent) stop();
+  }, PARENT_CHECK_MS);
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: ROOT, env: environment(), stdio: 'inherit', ...options });
-    // Ctrl-C reaches the whole group; the child decides how it ends, and we end after it.
-    const handOn = (signal) => child.kill(signal);
-    const ignore = () => {};
-    process.on('SIGTERM', handOn).on('SIGINT', ignore);
-    child.on('error', (error) => reject(new Fault(`${command} could not be started: ${error.message}`)));
-    child.on('close', (code, signal) => {
-      process.off('SIGTERM', handOn).off('SIGINT', ignore);
-      resolve(code ?? 128 + (constants.signals[signal] ?? 0));
-    });
+    child.on('error', (error) =>
+      reject(new Fault(`${child.spawnfile} could not be started: ${error.message}`)),
+    );
+    child.on('close', (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));
+  }).finally(() => {
+    clearInterval(watch);
+    process.off('SIGTERM', stop).off('SIGINT', stop);
   });
 }
 

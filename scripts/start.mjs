@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { main } from './fault.mjs';
-import { environment, ROOT } from './run.mjs';
+import { endOf, environment, ROOT } from './run.mjs';
 import { setUp } from './setup.mjs';
 
 /** Long enough to watch a generation go through its states. */
@@ -18,22 +18,22 @@ await main(async () => {
     env: environment({ SIMULATOR_GENERATION_MS: process.env.SIMULATOR_GENERATION_MS ?? GENERATION_MS }),
     stdio: ['inherit', 'pipe', 'inherit'],
   });
-  process.on('SIGINT', () => {}).on('SIGTERM', () => stack.kill('SIGTERM'));
   createInterface({ input: stack.stdout }).on('line', (line) => {
     if (line.startsWith('{')) welcome(JSON.parse(line));
     else console.log(line);
   });
-  return await new Promise((resolve) => stack.on('close', (code) => resolve(code ?? 1)));
+  return await endOf(stack);
 });
 
 function welcome(stack) {
+  // Not the names that the stack itself reads: SUPABASE_URL would make the next start use it as a project.
   const variables = {
     START_GENERATION_URL: stack.startGenerationUrl,
-    SUPABASE_URL: stack.supabaseUrl,
-    SUPABASE_ANON_KEY: stack.anonKey,
-    SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey,
+    LOCAL_SUPABASE_URL: stack.supabaseUrl,
+    LOCAL_ANON_KEY: stack.anonKey,
+    LOCAL_SERVICE_ROLE_KEY: stack.serviceRoleKey,
     PROCESS_JOBS_URL: stack.processJobsUrl,
-    DATABASE_URL: stack.databaseUrl,
+    LOCAL_DATABASE_URL: stack.databaseUrl,
   };
   const exports = Object.entries(variables).map(([name, value]) => `export ${name}='${value}'`);
   const file = path.join(ROOT, '.local/env.sh');
@@ -45,7 +45,7 @@ Picture Queue is running: ${stack.startGenerationUrl}
 In another terminal:
 
   source .local/env.sh
-  TOKEN=$(curl -s "$SUPABASE_URL/auth/v1/signup" -H "apikey: $SUPABASE_ANON_KEY" \\
+  TOKEN=$(curl -s "$LOCAL_SUPABASE_URL/auth/v1/signup" -H "apikey: $LOCAL_ANON_KEY" \\
     -d "{\\"email\\":\\"$RANDOM$RANDOM@example.com\\",\\"password\\":\\"a-password\\"}" \\
     -H 'content-type: application/json' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
   curl -s "$START_GENERATION_URL/start-generation" -H "authorization: Bearer $TOKEN" \\

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::ports::Random;
 
-/// What a job is about. The queue carries other types too; we leave them to others.
+/// What a job is about. The queue carries other types too, for other people's workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum JobType {
@@ -24,6 +24,9 @@ pub enum JobType {
 }
 
 impl JobType {
+    /// The types that we claim, what costs least and is waited for longest first.
+    pub const OURS: [Self; 3] = [Self::CancelPrediction, Self::DownloadImage, Self::GenerateImage];
+
     /// The name in the column `job_type`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -60,9 +63,20 @@ pub struct Job {
     /// Taken over from a lease that ran out.
     #[serde(default)]
     pub rescued: bool,
-    /// When the job was enqueued (ISO 8601).
+    /// When it was last claimed as a ready one (ISO 8601): the current attempt began then.
     #[serde(default)]
-    pub created_at: Option<String>,
+    pub started_at: Option<String>,
+    /// What its attempts ended with: `[{attempt, prediction_id?, …}]`.
+    #[serde(default)]
+    pub error_details: Value,
+}
+
+impl Job {
+    /// Whether an earlier attempt ended with this prediction.
+    pub fn knew(&self, prediction_id: &str) -> bool {
+        let history = self.error_details.as_array().map(Vec::as_slice).unwrap_or_default();
+        history.iter().any(|error| error.get("prediction_id").is_some_and(|id| id == prediction_id))
+    }
 }
 
 /// The wait before attempt `attempts + 1`: exponential backoff with full jitter, so that jobs that

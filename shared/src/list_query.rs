@@ -44,7 +44,7 @@ impl ListQuery {
             ),
         };
         let cursor = parameter("cursor");
-        if cursor.as_deref().is_some_and(|cursor| cursor.is_empty() || cursor.len() > 200) {
+        if cursor.as_deref().is_some_and(|cursor| !is_cursor(cursor)) {
             return Err(Problem::invalid("cursor", "cursor must be the next_cursor of an earlier page."));
         }
         Ok(Self { limit, cursor, status, batch_id })
@@ -56,6 +56,15 @@ impl ListQuery {
             "p_limit": self.limit, "p_cursor": self.cursor, "p_status": self.status, "p_batch_id": self.batch_id,
         })
     }
+}
+
+/// `{microseconds}_{generation id}`, as `list_generations` makes it.
+fn is_cursor(text: &str) -> bool {
+    text.split_once('_').is_some_and(|(time, id)| {
+        (1..=17).contains(&time.len())
+            && time.bytes().all(|byte| byte.is_ascii_digit())
+            && Uuid::try_parse(id).is_ok()
+    })
 }
 
 #[cfg(test)]
@@ -71,6 +80,7 @@ mod tests {
         assert_eq!(ListQuery::parse(|_| None).unwrap().to_rpc()["p_limit"], 20);
         assert!(parse("limit", "100").is_ok());
         assert!(parse("status", "downloading").is_ok());
+        assert!(parse("cursor", "1795513424388601_55abe292-c194-4207-bd22-c52f2e3fe775").is_ok());
         for (name, value) in [
             ("limit", "0"),
             ("limit", "101"),
@@ -78,6 +88,8 @@ mod tests {
             ("status", "done"),
             ("batch_id", "7"),
             ("cursor", ""),
+            ("cursor", "x"),
+            ("cursor", "17_x"),
         ] {
             assert_eq!(parse(name, value).unwrap_err().field.as_deref(), Some(name), "{value}");
         }

@@ -199,13 +199,8 @@ pub struct QueueError(pub String);
 /// The job queue, from the workers' side.
 #[expect(async_fn_in_trait, reason = "wasm futures are not Send; nothing here needs them to be")]
 pub trait JobQueue {
-    /// Leases up to `limit` jobs.
-    async fn claim(
-        &self,
-        limit: u32,
-        lease: Duration,
-        types: Option<&[JobType]>,
-    ) -> Result<Vec<Job>, QueueError>;
+    /// Leases up to `limit` jobs of these types, the first type first.
+    async fn claim(&self, limit: u32, lease: Duration, types: &[JobType]) -> Result<Vec<Job>, QueueError>;
     /// Notes the prediction that now runs for the job; the sweep looks at it after `wait`.
     async fn record_prediction(
         &self,

@@ -97,7 +97,7 @@ impl Code {
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict => "Conflict",
             Self::BodyTooLarge => "Body too large",
-            Self::Unsupported => "Unsupported by this model",
+            Self::Unsupported => "Unsupported",
             Self::IdempotencyMismatch => "Idempotency key reused",
             Self::QuotaExceeded => "Quota exceeded",
             Self::InternalError => "Internal error",

@@ -16,6 +16,14 @@ pub struct SupabaseSettings {
     pub key: String,
 }
 
+impl SupabaseSettings {
+    /// The key where it is a JWT. Supabase's newer keys (`sb_secret_…`) are none: they go into `apikey`
+    /// alone, and as a bearer token they are refused, <https://supabase.com/docs/guides/api/api-keys>.
+    pub fn bearer(&self) -> Option<&str> {
+        (!self.key.starts_with("sb_")).then_some(&self.key)
+    }
+}
+
 /// Where Replicate is.
 #[derive(Debug, Clone)]
 pub struct ReplicateSettings {
@@ -103,11 +111,12 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         self.count("MAX_PARALLEL_JOBS", 100).unwrap_or(3)
     }
 
-    /// How many jobs one invocation takes at most: `MAX_JOBS_PER_INVOCATION`. A job takes up to five
-    /// subrequests; the default stays below the free plan's 50 an invocation,
-    /// <https://developers.cloudflare.com/workers/platform/limits/#subrequests>.
+    /// How many jobs one invocation takes at most: `MAX_JOBS_PER_INVOCATION`. A job mostly takes two
+    /// subrequests and its share of a claim; the default stays below the free plan's 50 an invocation,
+    /// <https://developers.cloudflare.com/workers/platform/limits/#subrequests>. On the paid plan
+    /// (10,000) 2,000 is right.
     pub fn max_jobs_per_invocation(&self) -> u32 {
-        self.count("MAX_JOBS_PER_INVOCATION", 2_000).unwrap_or(9)
+        self.count("MAX_JOBS_PER_INVOCATION", 2_000).unwrap_or(20)
     }
 
     fn count(&self, name: &str, max: u32) -> Option<u32> {

@@ -112,6 +112,12 @@ begin
   if v_user is null then
     perform private.refuse(403, 'forbidden', 'Sign in to make images.');
   end if;
+  -- A token outlives a ban or a deletion by up to its hour.
+  if not exists (
+    select from auth.users as u where u.id = v_user and (u.banned_until is null or u.banned_until <= now())
+  ) then
+    perform private.refuse(403, 'forbidden', 'This account is suspended or no longer exists.');
+  end if;
   if p_request is null or jsonb_typeof(p_request) <> 'object' then
     perform private.refuse(422, 'invalid_request', 'The request must be an object.');
   end if;

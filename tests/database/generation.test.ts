@@ -60,7 +60,6 @@ test('from start to stored image', async () => {
     seed: 0,
     guidance_scale: 0,
     width: 640,
-    operation: 'generate',
     user_id: user,
     generation_id: started.generation_id,
   });

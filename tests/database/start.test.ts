@@ -113,6 +113,19 @@ describe('a request that is refused leaves nothing behind', () => {
     expect((await db.job(job_id)).payload).toMatchObject({ source_image_url: url, strength: 0 });
   });
 
+  test('a caller who is banned or deleted', async () => {
+    const banned = await db.createUser();
+    await db.sql`update auth.users set banned_until = now() + interval '1 hour' where id = ${banned}`;
+    expect(await refusal(db.start(banned))).toMatchObject({ sqlstate: 'PT403', code: 'forbidden' });
+    expect(await refusal(db.start('00000000-0000-4000-8000-000000000000'))).toMatchObject({
+      sqlstate: 'PT403',
+      code: 'forbidden',
+    });
+    expect((await rows())['public.job_queue']).toBe(0);
+    await db.sql`update auth.users set banned_until = now() - interval '1 second' where id = ${banned}`;
+    expect((await db.start(banned)).generation_id).toBeTypeOf('string');
+  });
+
   test('a caller who is nobody', async () => {
     const call = (id: string | null) =>
       db.as(

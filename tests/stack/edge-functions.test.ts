@@ -38,7 +38,13 @@ const worker = http.createServer(async (request, response) => {
 
 const startProject = async (functionsUrl: string) => {
   const { superuserUrl, name } = await createDatabase(EMPTY);
-  return startSupabase({ superuserUrl, database: name, storageDir: '/nowhere', functionsUrl, maxConnections: 2 });
+  return startSupabase({
+    superuserUrl,
+    database: name,
+    storageDir: '/nowhere',
+    functionsUrl,
+    maxConnections: 2,
+  });
 };
 
 beforeAll(async () => {
@@ -85,7 +91,10 @@ test('an answer arrives while it is being made', async () => {
 test('a worker that does not run is 503, not a hanging request', async () => {
   const supabase = await startProject(`http://127.0.0.1:${await freePort()}`);
   try {
-    const answer = await fetch(`${supabase.url}/functions/v1/start-generation`, { method: 'POST', body: '{}' });
+    const answer = await fetch(`${supabase.url}/functions/v1/start-generation`, {
+      method: 'POST',
+      body: '{}',
+    });
     expect(answer.status).toBe(503);
   } finally {
     await supabase.stop();

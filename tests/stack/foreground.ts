@@ -3,6 +3,10 @@ import { Guardian } from './guardian.ts';
 import { HELP, parseOptions } from './options.ts';
 import { type ProjectFiles, Stack } from './stack.ts';
 
+/** Ctrl-C reaches the whole group and npm hands it on once more: repeats within this time are one signal. */
+const SAME_SIGNAL_MS = 1_000;
+const PARENT_CHECK_MS = 300;
+
 const log = (line: string) => process.stderr.write(`[stack] ${line}\n`);
 
 /** Runs a stack in the foreground until a signal ends it; the process exits with it. */
@@ -26,17 +30,19 @@ async function run(project: ProjectFiles): Promise<void> {
   const guardian = new Guardian();
   const stack = new Stack({ options, project, env: process.env, guardian, log });
   let ready = false;
-  let stopping = false;
-  const stop = async (signal: NodeJS.Signals) => {
+  let stoppingSince: number | undefined;
+  const stop = async (reason: string) => {
+    if (stoppingSince !== undefined && performance.now() - stoppingSince < SAME_SIGNAL_MS) return;
     // A second signal, or one during the start: leave at once, the guardian ends the children.
-    if (stopping || !ready) process.exit(ready ? 1 : 128 + (signal === 'SIGINT' ? 2 : 15));
-    stopping = true;
-    log(`${signal}: stopping`);
+    if (stoppingSince !== undefined || !ready) process.exit(ready ? 1 : reason === 'SIGINT' ? 130 : 143);
+    stoppingSince = performance.now();
+    log(`${reason}: stopping`);
     await stack.stop();
     guardian.dismiss();
     process.exit(0);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(signal));
+  stopWithNpm(() => void stop('npm has ended'));
   process.on('uncaughtException', (error) => {
     // The Postgres client writes to a connection that was closed under a transaction, and throws
     // where nobody can catch it (postgres 3.4.9, nextWrite in connection.js). Fresh connections cure it.
@@ -57,4 +63,16 @@ async function run(project: ProjectFiles): Promise<void> {
     guardian.dismiss();
     throw error;
   }
+}
+
+/** Started by npm, the stack ends with it: one that nobody holds any more would keep its ports. */
+function stopWithNpm(stop: () => void): void {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    stop();
+  }, PARENT_CHECK_MS);
+  watch.unref();
 }

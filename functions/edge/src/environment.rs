@@ -61,14 +61,14 @@ impl Workplace {
 
     /// SQL functions, called with the service key.
     pub fn rpc(&self) -> Rpc<'_, FetchClient> {
-        Rpc::new(&self.http, &self.supabase.url, &self.supabase.key, &self.supabase.key)
+        Rpc::new(&self.http, &self.supabase.url, &self.supabase.key, self.supabase.bearer())
     }
 
     /// Gives `work` the pipeline.
     pub async fn with_pipeline<T>(&self, work: impl AsyncFnOnce(&EdgePipeline<'_>) -> T) -> T {
         let queue = Queue::new(self.rpc());
         let provider = self.provider();
-        let store = Storage::new(&self.http, &self.supabase.url, &self.supabase.key);
+        let store = Storage::new(&self.http, &self.supabase);
         let pipeline = Pipeline {
             queue: &queue,
             provider: &provider,

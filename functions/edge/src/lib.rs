@@ -8,6 +8,7 @@ mod environment;
 mod relay;
 mod request;
 mod serve;
+mod wake;
 mod world;
 
 pub use answer::Answer;
@@ -16,4 +17,5 @@ pub use client::FetchClient;
 pub use environment::{Workplace, variables};
 pub use request::Incoming;
 pub use serve::serve;
+pub use wake::{JOBS_LEFT, wake};
 pub use world::EdgeWorld;

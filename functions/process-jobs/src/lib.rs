@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edge::{Answer, Caller, Incoming, Workplace, serve, service_caller, variables};
+use edge::{Answer, Caller, Incoming, JOBS_LEFT, Workplace, serve, service_caller, variables};
 use serde_json::{Value, json};
 use shared::health::sweep_health;
 use shared::http::route::{Route, find};
@@ -41,10 +41,14 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let Ok(workplace) = Workplace::from_env(&env) else { return };
     match drain(&workplace, &env, SWEEP_TIME).await {
-        Ok(report) => {
+        Ok(drained) => {
+            let report = drained.report();
             console_log!("{}", json!({ "level": "info", "what": "sweep", "report": report }));
             if let Err(error) = workplace.rpc().call("record_sweep", &json!({ "p_stats": report })).await {
                 console_error!("the sweep could not be recorded: {error}");
+            }
+            if let Err(error) = workplace.rpc().call("prune_jobs", &json!({})).await {
+                console_error!("old jobs could not be pruned: {error}");
             }
         }
         Err(error) => console_error!("sweep: {error}"),
@@ -58,10 +62,12 @@ async fn handle(incoming: &Incoming, env: &Env, context: &Context) -> Result<Ans
         Target::ProcessJobs => {
             let caller = service_caller(incoming, context, &workplace.supabase.key)?;
             let time = if caller == Caller::Binding { WAKE_TIME } else { SWEEP_TIME };
-            drain(&workplace, env, time).await.map(|report| Answer::json(200, report)).map_err(|error| {
+            let drained = drain(&workplace, env, time).await.map_err(|error| {
                 console_error!("{error}");
                 Problem::unavailable()
-            })
+            })?;
+            let answer = Answer::json(200, drained.report());
+            Ok(if drained.counts.unfinished { answer.header(JOBS_LEFT, "true") } else { answer })
         }
         Target::Health => {
             let status = workplace.rpc().call("queue_status", &json!({})).await.map_err(|error| {
@@ -74,22 +80,30 @@ async fn handle(incoming: &Incoming, env: &Env, context: &Context) -> Result<Ans
     }
 }
 
-async fn drain(workplace: &Workplace, env: &Env, time: Duration) -> Result<Value, QueueError> {
+async fn drain(workplace: &Workplace, env: &Env, time: Duration) -> Result<Run, QueueError> {
     let variables = variables(env);
     let budget =
         Budget { parallel: variables.max_parallel_jobs(), time, jobs: variables.max_jobs_per_invocation() };
     let started = workplace.world.now_ms();
-    let drained = workplace.with_pipeline(async |pipeline| pipeline.drain(budget).await).await?;
-    Ok(report(drained, workplace.world.now_ms().saturating_sub(started)))
+    let counts = workplace.with_pipeline(async |pipeline| pipeline.drain(budget).await).await?;
+    Ok(Run { counts, duration_ms: workplace.world.now_ms().saturating_sub(started) })
 }
 
-fn report(drained: Drained, duration_ms: u64) -> Value {
-    json!({
-        "success": true,
-        "claimed": drained.claimed,
-        "processed": drained.processed,
-        "errors": drained.errors,
-        "rescued": drained.rescued,
-        "duration_ms": duration_ms,
-    })
+/// What a run did, and how long it took.
+struct Run {
+    counts: Drained,
+    duration_ms: u64,
+}
+
+impl Run {
+    fn report(&self) -> Value {
+        json!({
+            "success": true,
+            "claimed": self.counts.claimed,
+            "processed": self.counts.processed,
+            "errors": self.counts.errors,
+            "rescued": self.counts.rescued,
+            "duration_ms": self.duration_ms,
+        })
+    }
 }

@@ -1,7 +1,7 @@
 //! The paths of a user's own generations: each verifies the token, then makes one round trip with it.
 
-use edge::{Answer, FetchClient, Incoming, user, variables};
-use serde_json::{Value, json};
+use edge::{Answer, FetchClient, Incoming, user, variables, wake};
+use serde_json::Value;
 use shared::idempotency::Key;
 use shared::list_query::ListQuery;
 use shared::pipeline::{StartPlan, Started};
@@ -10,7 +10,7 @@ use shared::request::MAX_BODY_BYTES;
 use shared::settings::SupabaseSettings;
 use shared::supabase::{Generations, Rpc, RpcError};
 use uuid::Uuid;
-use worker::{Context, Env, Fetcher, Headers, Method, RequestInit, console_error, console_warn};
+use worker::{Context, Env, console_error};
 
 pub(crate) async fn start(
     incoming: &mut Incoming,
@@ -80,7 +80,7 @@ fn settings(env: &Env) -> Result<SupabaseSettings, Problem> {
 }
 
 fn generations<'a>(supabase: &SupabaseSettings, token: &'a str) -> Generations<'a, FetchClient> {
-    Generations::new(Rpc::new(&FetchClient, &supabase.url, &supabase.key, token))
+    Generations::new(Rpc::new(&FetchClient, &supabase.url, &supabase.key, Some(token)))
 }
 
 fn generation_id(text: &str) -> Result<Uuid, Problem> {
@@ -92,32 +92,4 @@ fn problem(error: RpcError) -> Problem {
         console_error!("{error}");
     }
     error.into_problem()
-}
-
-/// Wakes process-jobs without waiting for it. Where that fails, the cron trigger finds the job.
-fn wake(env: &Env, context: &Context) {
-    if variables(env).optional("WAKE").as_deref() == Some("off") {
-        return;
-    }
-    match env.service("PROCESS_JOBS") {
-        Ok(process_jobs) => context.wait_until(async move {
-            if let Err(error) = call(&process_jobs).await {
-                console_warn!("process-jobs was not woken: {error}");
-            }
-        }),
-        Err(error) => console_warn!("process-jobs is not bound: {error}"),
-    }
-}
-
-async fn call(process_jobs: &Fetcher) -> worker::Result<()> {
-    let headers = Headers::new();
-    headers.set("content-type", "application/json")?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_headers(headers).with_body(Some(json!({}).to_string().into()));
-    // The host is not looked up: the binding leads to the Worker.
-    let response = process_jobs.fetch("https://process-jobs/process-jobs", Some(init)).await?;
-    match response.status_code() {
-        200..=299 => Ok(()),
-        status => Err(worker::Error::RustError(format!("status {status}"))),
-    }
 }

@@ -6,7 +6,7 @@ use edge::{Answer, Incoming, serve};
 use serde_json::{Value, json};
 use shared::catalogue::Catalogue;
 use shared::http::route::{Route, find};
-use shared::problem::Problem;
+use shared::problem::{Code, Problem};
 use worker::{Context, Env, Request, Response, event};
 
 #[derive(Clone, Copy)]
@@ -15,6 +15,7 @@ enum Target {
     List,
     Get,
     Cancel,
+    Events,
     Models,
     Health,
 }
@@ -24,6 +25,7 @@ const ROUTES: &[Route<Target>] = &[
     ("GET", "/generations", Target::List),
     ("GET", "/generations/:", Target::Get),
     ("POST", "/generations/:/cancel", Target::Cancel),
+    ("GET", "/generations/:/events", Target::Events),
     ("GET", "/models", Target::Models),
     ("GET", "/health", Target::Health),
 ];
@@ -47,6 +49,10 @@ async fn handle(incoming: &mut Incoming, env: &Env, context: &Context) -> Result
         Target::List => generations::list(incoming, env).await,
         Target::Get => generations::get(incoming, env, id).await,
         Target::Cancel => generations::cancel(incoming, env, context, id).await,
+        // urls.events leads here until there is a live channel: the answer says what works instead.
+        Target::Events => {
+            Err(Problem::new(Code::NotFound, "Live updates are not available yet. Please poll urls.self."))
+        }
         Target::Models => Ok(models()),
         Target::Health => Ok(Answer::json(200, json!({ "status": "ok" }))),
     }

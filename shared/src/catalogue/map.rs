@@ -16,7 +16,7 @@ impl Model {
         let operation = self.operation(ask)?;
         let source = self.source(ask, operation)?;
         if ask.prompt.trim().is_empty() && self.input.role(Role::Prompt).is_some_and(|field| field.required) {
-            return Err(unsupported("prompt", "this model needs a prompt"));
+            return Err(unsupported("prompt", "This model needs a prompt."));
         }
 
         let asked = self.asked_size(ask);
@@ -33,9 +33,9 @@ impl Model {
         }
         draft.report_left_out(self);
 
-        self.input.validate(&draft.input).map_err(|fault| Unsupported {
-            field: "model_id",
-            reason: format!("the catalogue's entry of this model makes an input it would refuse ({fault})"),
+        // A fault of the catalogue, not of the request; tests over all models keep it from happening.
+        self.input.validate(&draft.input).map_err(|_| {
+            unsupported("model_id", "This model cannot be used for this request. Please choose another one.")
         })?;
         Ok(Mapped {
             version: self.provider_version().to_owned(),
@@ -53,7 +53,7 @@ impl Model {
             self.operations.iter().find(|operation| wanted.is_none_or(|wanted| wanted == operation.as_str()));
         found.map(String::as_str).ok_or_else(|| Unsupported {
             field: "operation",
-            reason: format!("this model can: {}", self.operations.join(", ")),
+            reason: format!("This model cannot do that; it can: {}.", self.operations.join(", ")),
         })
     }
 
@@ -62,13 +62,15 @@ impl Model {
         let field = self.input.role(Role::Source);
         let needed = operation != "generate" || field.is_some_and(|field| field.required);
         match (source, field) {
-            (Some(_), None) => Err(unsupported("source_image_url", "this model takes no source image")),
-            (None, _) if needed => Err(unsupported("source_image_url", "a source image is needed")),
+            (Some(_), None) => Err(unsupported("source_image_url", "This model takes no source image.")),
+            (None, _) if needed => {
+                Err(unsupported("source_image_url", "A source image is needed: source_image_url."))
+            }
             (None, _) if ask.strength.is_some() => {
-                Err(unsupported("strength", "strength has a meaning only with a source image"))
+                Err(unsupported("strength", "strength has a meaning only with a source image."))
             }
             (Some(_), _) if ask.strength.is_some() && !self.has_strength() => {
-                Err(unsupported("strength", "this model has no strength"))
+                Err(unsupported("strength", "This model has no strength."))
             }
             _ => Ok(source),
         }

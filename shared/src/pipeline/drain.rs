@@ -6,6 +6,7 @@ use futures::future::join_all;
 
 use super::run_job::RunEnd;
 use super::{JOB_LEASE, Pipeline};
+use crate::job::JobType;
 use crate::ports::{Clock, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
 
 /// How much one drain may do.
@@ -32,6 +33,8 @@ pub struct Drained {
     pub errors: u32,
     /// Of the claimed: taken over from a lease that ran out.
     pub rescued: u32,
+    /// The budget was used up before the queue was empty.
+    pub unfinished: bool,
 }
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
@@ -44,7 +47,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         let mut drained = Drained::default();
         loop {
             let limit = budget.parallel.min(budget.jobs.saturating_sub(drained.claimed));
-            let jobs = match self.queue.claim(limit, JOB_LEASE, None).await {
+            let jobs = match self.queue.claim(limit, JOB_LEASE, &JobType::OURS).await {
                 Ok(jobs) => jobs,
                 Err(error) if drained.claimed == 0 => return Err(error),
                 Err(_) => return Ok(drained),
@@ -68,8 +71,11 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             for _ in jobs.iter().filter(|job| job.rescued) {
                 drained.rescued += 1;
             }
-            let empty = claimed < limit;
-            if empty || drained.claimed >= budget.jobs || self.world.now_ms() >= end {
+            if claimed < limit {
+                return Ok(drained);
+            }
+            if drained.claimed >= budget.jobs || self.world.now_ms() >= end {
+                drained.unfinished = true;
                 return Ok(drained);
             }
         }

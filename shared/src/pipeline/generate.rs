@@ -10,7 +10,7 @@ use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, Que
 use crate::replicate::{CreateError, NewPrediction, Outcome, Prediction, ProviderError, outcome};
 use crate::request::parse_ask;
 
-/// The prediction list is searched from this long before the job was enqueued: clocks differ.
+/// The prediction list is searched from this long before the attempt began: clocks differ.
 const CLOCK_SLACK_MS: u64 = 120_000;
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
@@ -22,6 +22,11 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         if job.outcome_unknown || job.rescued {
             match self.find_created(job).await {
                 Ok(Some(found)) => return self.adopt(job, found).await,
+                // The create that left nothing was this attempt's: one attempt, one create.
+                Ok(None) if job.outcome_unknown => {
+                    let failure = Failure::new("provider_unreachable", "The provider did not answer.");
+                    return self.try_later(job, failure.because("a create left no prediction")).await;
+                }
                 Ok(None) => {}
                 Err(error) => return self.wait_for_webhook(job, &error.to_string()).await,
             }
@@ -106,21 +111,21 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         self.finish(job.id, job.attempts, prediction).await
     }
 
-    /// The prediction whose webhook names this job.
+    /// The prediction whose webhook names this job, and that no earlier attempt ended with.
     async fn find_created(&self, job: &Job) -> Result<Option<Prediction>, ProviderError> {
         let Some(webhook_base) = &self.options.webhook_base else { return Ok(None) };
         let ours = format!("{webhook_base}/webhooks/replicate?job={}&", job.id);
         let since = job
-            .created_at
+            .started_at
             .as_deref()
             .and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
             .and_then(|time| u64::try_from(time.timestamp_millis()).ok())
             .unwrap_or_else(|| self.world.now_ms())
             .saturating_sub(CLOCK_SLACK_MS);
         let created = self.provider.list_since(since).await?;
-        Ok(created
-            .into_iter()
-            .find(|one| one.webhook.as_deref().is_some_and(|webhook| webhook.starts_with(&ours))))
+        Ok(created.into_iter().find(|one| {
+            !job.knew(&one.id) && one.webhook.as_deref().is_some_and(|webhook| webhook.starts_with(&ours))
+        }))
     }
 
     async fn wait_for_webhook(&self, job: &Job, detail: &str) -> Result<RunEnd, QueueError> {
@@ -131,7 +136,10 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     fn webhook_for(&self, job: &Job) -> Option<String> {
         let base = self.options.webhook_base.as_deref()?;
-        Some(format!("{base}/webhooks/replicate?job={}&lease={}", job.id, job.lease))
+        Some(format!(
+            "{base}/webhooks/replicate?job={}&lease={}&attempts={}",
+            job.id, job.lease, job.attempts
+        ))
     }
 }
 

@@ -24,7 +24,7 @@ const PREDICTION_DEADLINE: Duration = Duration::from_secs(15 * 60);
 /// When a create's outcome is unknown, nothing is created before this time: Replicate repeats its
 /// last webhook for about a minute, <https://replicate.com/docs/topics/webhooks/receive-webhook>.
 const WEBHOOK_WINDOW: Duration = Duration::from_secs(90);
-/// How long a throttled or refused account waits before it is asked again.
+/// How long a refused account waits before it is asked again.
 const ACCOUNT_PAUSE: Duration = Duration::from_secs(60);
 
 /// What the pipeline must know of its surroundings.

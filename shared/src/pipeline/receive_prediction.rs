@@ -14,14 +14,20 @@ use crate::replicate::{FailureClass, Outcome, Prediction, outcome};
 pub struct Callback {
     /// The job that our webhook URL names.
     pub job_id: Uuid,
+    /// Attempts before this one, for the backoff; our URL's query is not signed, so it decides no more.
+    pub attempts: u32,
     /// The prediction as it stands.
     pub prediction: Prediction,
 }
 
 impl Callback {
-    /// Reads a verified webhook; `job` is the parameter of our URL. `None`: not one of ours.
-    pub fn parse(job: Option<&str>, body: &[u8]) -> Option<Self> {
-        Some(Self { job_id: Uuid::try_parse(job?).ok()?, prediction: Prediction::parse(body)? })
+    /// Reads a verified webhook; `parameter` gives a parameter of our URL. `None`: not one of ours.
+    pub fn parse(parameter: impl Fn(&str) -> Option<String>, body: &[u8]) -> Option<Self> {
+        Some(Self {
+            job_id: Uuid::try_parse(&parameter("job")?).ok()?,
+            attempts: parameter("attempts").and_then(|text| text.parse().ok()).unwrap_or(0),
+            prediction: Prediction::parse(body)?,
+        })
     }
 }
 
@@ -29,7 +35,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// Takes in a webhook: the part that must be recorded before it is answered. Gives the
     /// download job to run after the answer, if there is one.
     pub async fn receive(&self, callback: &Callback) -> Result<Option<Box<Job>>, QueueError> {
-        match self.settle(callback.job_id, 0, &callback.prediction).await? {
+        match self.settle(callback.job_id, callback.attempts, &callback.prediction).await? {
             Settled::Download(job) => Ok(Some(job)),
             Settled::Ended(_) => Ok(None),
         }

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::prediction::{Prediction, is_id};
 use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, ImageProvider};
+
+/// How much of the list is searched: 100 predictions a page, 600 creates a minute at most, so five
+/// minutes of it, <https://replicate.com/docs/topics/predictions/rate-limits>.
+const MAX_LIST_PAGES: usize = 30;
 
 /// What a prediction is created from.
 #[derive(Debug, Clone)]
@@ -112,10 +117,29 @@ impl<H: Http> ImageProvider for Client<'_, H> {
             .and_then(chrono::DateTime::from_timestamp_millis)
             .unwrap_or_default()
             .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        let response = self.read(self.request("GET", &format!("/predictions?created_after={since}"))).await?;
-        let results = response.json().get("results").and_then(Value::as_array).cloned().unwrap_or_default();
-        Ok(results.into_iter().filter_map(|result| serde_json::from_value(result).ok()).collect())
+        let mut found = Vec::new();
+        let mut path = format!("/predictions?created_after={since}");
+        for _ in 0..MAX_LIST_PAGES {
+            let page: Page = serde_json::from_slice(&self.read(self.request("GET", &path)).await?.body)
+                .map_err(|_| ProviderError::Unavailable("not a list of predictions".into()))?;
+            found.extend(page.results.into_iter().filter_map(|one| serde_json::from_value(one).ok()));
+            let Some(next) = page.next else { return Ok(found) };
+            // Only its query is used: the token goes nowhere but to our origin.
+            let (_, query) = next
+                .split_once('?')
+                .ok_or_else(|| ProviderError::Unavailable("the next page has no cursor".into()))?;
+            path = format!("/predictions?{query}");
+        }
+        Err(ProviderError::Unavailable("too many predictions to search".into()))
     }
+}
+
+/// One page of the list of predictions.
+#[derive(Deserialize)]
+struct Page {
+    results: Vec<Value>,
+    #[serde(default)]
+    next: Option<String>,
 }
 
 fn checked(prediction_id: &str) -> Result<&str, ProviderError> {
@@ -141,6 +165,8 @@ fn read_created(answer: Result<HttpResponse, HttpError>) -> Result<Prediction, C
                 .unwrap_or(10);
             Err(CreateError::Throttled { retry_after: Duration::from_secs(seconds.clamp(1, 3600)) })
         }
+        // A time-out or a conflict tells nothing of what became of the request.
+        408 | 409 | 500.. => Err(CreateError::Unknown(format!("status {}", response.status))),
         400..=499 => Err(CreateError::Rejected(detail())),
         status => Err(CreateError::Unknown(format!("status {status}"))),
     }

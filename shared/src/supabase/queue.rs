@@ -37,13 +37,8 @@ fn outcome(answer: &Value) -> &str {
 }
 
 impl<H: Http> JobQueue for Queue<'_, H> {
-    async fn claim(
-        &self,
-        limit: u32,
-        lease: Duration,
-        types: Option<&[JobType]>,
-    ) -> Result<Vec<Job>, QueueError> {
-        let types: Option<Vec<&str>> = types.map(|types| types.iter().map(|one| one.as_str()).collect());
+    async fn claim(&self, limit: u32, lease: Duration, types: &[JobType]) -> Result<Vec<Job>, QueueError> {
+        let types: Vec<&str> = types.iter().map(|one| one.as_str()).collect();
         let arguments = json!({ "p_limit": limit, "p_lease_seconds": lease.as_secs(), "p_job_types": types });
         let rows = self.call("claim_jobs", arguments).await?;
         serde_json::from_value(rows).map_err(|error| QueueError(format!("claim_jobs: {error}")))
@@ -78,8 +73,10 @@ impl<H: Http> JobQueue for Queue<'_, H> {
             "p_lease_seconds": lease.as_secs(),
         });
         let mut answer = self.call("finish_prediction", arguments).await?;
-        if outcome(&answer) != "download" {
-            return Ok(Finished::Settled(outcome(&answer).to_owned()));
+        match outcome(&answer) {
+            "download" => {}
+            "" => return Err(QueueError("finish_prediction: no outcome".into())),
+            word => return Ok(Finished::Settled(word.to_owned())),
         }
         let job = answer.get_mut("job").map(Value::take).unwrap_or_default();
         serde_json::from_value(job)

@@ -46,13 +46,14 @@ impl RpcError {
 pub struct Rpc<'a, H> {
     http: &'a H,
     postgrest: Postgrest,
-    token: &'a str,
+    token: Option<&'a str>,
 }
 
 impl<'a, H: Http> Rpc<'a, H> {
-    /// `api_key` is the project's anon or service key; `token` the user's JWT or the service key.
+    /// `api_key` is the project's anon or service key; `token` the user's JWT, or the service key where
+    /// it is one ([`SupabaseSettings::bearer`](crate::settings::SupabaseSettings::bearer)).
     /// Both must be plain ASCII without spaces (`Settings` and the token check see to it).
-    pub fn new(http: &'a H, supabase_url: &str, api_key: &str, token: &'a str) -> Self {
+    pub fn new(http: &'a H, supabase_url: &str, api_key: &str, token: Option<&'a str>) -> Self {
         let postgrest = Postgrest::new(format!("{supabase_url}/rest/v1")).insert_header("apikey", api_key);
         Self { http, postgrest, token }
     }
@@ -68,13 +69,13 @@ impl<'a, H: Http> Rpc<'a, H> {
     }
 
     fn build(&self, function: &str, arguments: &Value) -> Result<HttpRequest, RpcError> {
-        let built = self
-            .postgrest
-            .rpc(function, arguments.to_string())
-            .auth(self.token)
-            .build()
-            .build()
-            .map_err(|_| RpcError::Defect("SUPABASE_URL is not a valid URL".into()))?;
+        let call = self.postgrest.rpc(function, arguments.to_string());
+        let call = match self.token {
+            Some(token) => call.auth(token),
+            None => call,
+        };
+        let built =
+            call.build().build().map_err(|_| RpcError::Defect("SUPABASE_URL is not a valid URL".into()))?;
         let mut request = HttpRequest::new("POST", built.url().as_str()).within(Duration::from_secs(10));
         for (name, value) in built.headers() {
             if let Ok(value) = value.to_str() {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::image_file::{self, ImageHead};
 use crate::ports::{Failure, Http, HttpRequest, ImageStore, RelayError, RelayHead, StoreError, StoredImage};
+use crate::settings::SupabaseSettings;
 
 /// The bucket for finished images.
 pub const BUCKET: &str = "generated-images";
@@ -18,20 +19,23 @@ const MAX_IMAGE_BYTES: u64 = 50 * 1000 * 1000;
 #[derive(Debug)]
 pub struct Storage<'a, H> {
     http: &'a H,
-    supabase_url: &'a str,
-    service_key: &'a str,
+    supabase: &'a SupabaseSettings,
 }
 
 impl<'a, H: Http> Storage<'a, H> {
     /// A store that writes with the service key.
-    pub fn new(http: &'a H, supabase_url: &'a str, service_key: &'a str) -> Self {
-        Self { http, supabase_url, service_key }
+    pub fn new(http: &'a H, supabase: &'a SupabaseSettings) -> Self {
+        Self { http, supabase }
     }
 
     fn upload(&self, path: &str, head: ImageHead) -> HttpRequest {
-        HttpRequest::new("POST", format!("{}/storage/v1/object/{BUCKET}/{path}", self.supabase_url))
-            .header("authorization", format!("Bearer {}", self.service_key))
-            .header("apikey", self.service_key)
+        let url = format!("{}/storage/v1/object/{BUCKET}/{path}", self.supabase.url);
+        let request = HttpRequest::new("POST", url).header("apikey", &self.supabase.key);
+        let request = match self.supabase.bearer() {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        };
+        request
             .header("content-type", head.format.content_type())
             // The path is the generation's own: its picture never changes.
             .header("cache-control", "max-age=31536000")
@@ -61,7 +65,7 @@ impl<H: Http> ImageStore for Storage<'_, H> {
         })?;
         match (response.is_success(), target) {
             (true, Some((path, head))) => {
-                let public_url = format!("{}/storage/v1/object/public/{BUCKET}/{path}", self.supabase_url);
+                let public_url = format!("{}/storage/v1/object/public/{BUCKET}/{path}", self.supabase.url);
                 Ok(StoredImage { path, public_url, bytes, head })
             }
             (true, None) => Err(StoreError::Transient("nothing was uploaded".into())),

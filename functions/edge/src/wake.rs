@@ -1,0 +1,46 @@
+//! The wake-up of process-jobs over its service binding.
+
+use worker::{Context, Env, Fetcher, Headers, Method, RequestInit, console_warn};
+
+use crate::environment::variables;
+
+/// The header with which process-jobs says that it stopped before the queue was empty: each
+/// invocation has a budget of subrequests, and a further call has a new one.
+pub const JOBS_LEFT: &str = "x-jobs-left";
+
+/// A waker lives for 30 s after its answer; what is left then is found by the cron trigger.
+const MAX_CALLS: u32 = 10;
+
+/// Wakes process-jobs without waiting for it. Where that fails, the cron trigger finds the job.
+pub fn wake(env: &Env, context: &Context) {
+    if variables(env).optional("WAKE").as_deref() == Some("off") {
+        return;
+    }
+    match env.service("PROCESS_JOBS") {
+        Ok(process_jobs) => context.wait_until(async move {
+            if let Err(error) = call_until_empty(&process_jobs).await {
+                console_warn!("process-jobs was not woken: {error}");
+            }
+        }),
+        Err(error) => console_warn!("process-jobs is not bound: {error}"),
+    }
+}
+
+async fn call_until_empty(process_jobs: &Fetcher) -> worker::Result<()> {
+    for _ in 0..MAX_CALLS {
+        let headers = Headers::new();
+        headers.set("content-type", "application/json")?;
+        let mut init = RequestInit::new();
+        init.with_method(Method::Post).with_headers(headers).with_body(Some("{}".into()));
+        // The host is not looked up: the binding leads to the Worker.
+        let response = process_jobs.fetch("https://process-jobs/process-jobs", Some(init)).await?;
+        let status = response.status_code();
+        if !(200..=299).contains(&status) {
+            return Err(worker::Error::RustError(format!("status {status}")));
+        }
+        if response.headers().get(JOBS_LEFT)?.is_none() {
+            break;
+        }
+    }
+    Ok(())
+}

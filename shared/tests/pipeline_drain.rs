@@ -1,0 +1,196 @@
+//! Draining the queue, and the run without one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must stop"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::pipeline::{Budget, Drained, run_alone};
+use shared::ports::Clock;
+use shared::problem::{Code, Problem};
+use shared::replicate::Status;
+use support::provider::Fate;
+use support::wire::Fault;
+use support::{API, Bench, OUTPUT, block_on, request};
+
+const BUDGET: Budget = Budget { parallel: 3, time: Duration::from_secs(20), jobs: 100 };
+
+fn drain(bench: &Bench, budget: Budget) -> Drained {
+    block_on(bench.pipeline().drain(budget)).unwrap()
+}
+
+#[test]
+fn an_empty_queue_is_one_claim_and_no_error() {
+    let bench = Bench::new();
+    assert_eq!(drain(&bench, BUDGET), Drained::default());
+    assert_eq!(*bench.wire.calls.borrow(), ["claim"]);
+}
+
+#[test]
+fn every_ready_job_is_run_and_counted() {
+    let bench = Bench::new();
+    for _ in 0..6 {
+        bench.start();
+    }
+    let foreign = bench.queue.enqueue("cleanup-storage", json!({}));
+    let lost = bench.claim();
+    bench.pass(60);
+    assert_eq!(
+        drain(&bench, BUDGET),
+        Drained { claimed: 6, processed: 6, errors: 0, rescued: 1, unfinished: false }
+    );
+    assert_eq!(bench.provider.created(), 6);
+    assert_eq!(bench.queue.row(lost.id).attempts, 1);
+    assert_eq!(bench.queue.row(foreign).status, "pending", "other people's workers run other types");
+    assert_eq!(bench.wire.count("claim"), 3, "the last claim came short: the queue is empty");
+}
+
+#[test]
+fn a_short_claim_ends_it_without_another_look() {
+    let bench = Bench::new();
+    bench.start();
+    assert_eq!(drain(&bench, BUDGET).claimed, 1);
+    assert_eq!(bench.wire.count("claim"), 1);
+}
+
+#[test]
+fn the_budget_of_jobs_is_kept_exactly() {
+    let bench = Bench::new();
+    for _ in 0..9 {
+        bench.start();
+    }
+    let drained = drain(&bench, Budget { jobs: 4, ..BUDGET });
+    assert_eq!((drained.claimed, drained.unfinished), (4, true));
+    assert_eq!((bench.wire.count("claim"), bench.provider.created()), (2, 4));
+}
+
+#[test]
+fn no_claim_after_the_budget_of_time() {
+    let bench = Bench::new();
+    for _ in 0..9 {
+        bench.start();
+    }
+    let drained = drain(&bench, Budget { time: Duration::ZERO, ..BUDGET });
+    assert_eq!((drained.claimed, drained.unfinished), (3, true));
+    assert_eq!(bench.wire.count("claim"), 1);
+}
+
+#[test]
+fn a_queue_that_cannot_be_asked_is_an_error_only_at_first() {
+    let bench = Bench::new();
+    for _ in 0..4 {
+        bench.start();
+    }
+    bench.wire.fail("claim", Fault::LostRequest);
+    assert!(block_on(bench.pipeline().drain(BUDGET)).is_err());
+    assert_eq!(drain(&bench, Budget { jobs: 3, ..BUDGET }).claimed, 3);
+
+    let bench = Bench::new();
+    for _ in 0..4 {
+        bench.start();
+    }
+    // The second claim is lost, after jobs have been run.
+    bench.wire.pass_then_fail("claim", Fault::LostRequest);
+    assert_eq!(drain(&bench, BUDGET), Drained { claimed: 3, processed: 3, ..Drained::default() });
+}
+
+#[test]
+fn a_job_whose_end_cannot_be_told_is_an_error_and_comes_back() {
+    let bench = Bench::new();
+    let job = bench.start();
+    bench.wire.fail("record", Fault::LostRequest);
+    assert_eq!(drain(&bench, BUDGET), Drained { claimed: 1, errors: 1, ..Drained::default() });
+    assert!(bench.world.warned("the queue could not be told"));
+    bench.pass(60);
+    assert_eq!(drain(&bench, BUDGET), Drained { claimed: 1, processed: 1, rescued: 1, ..Drained::default() });
+    assert_eq!((bench.queue.generation(job).status, bench.provider.created()), ("completed", 1));
+}
+
+fn alone(bench: &Bench, body: &Value) -> Result<Value, Problem> {
+    block_on(run_alone(body, &bench.provider, API, &*bench.world))
+}
+
+#[test]
+fn alone_a_success_tells_where_the_image_lies() {
+    let bench = Bench::new();
+    bench.provider.next(Fate::succeeds_after(3_500));
+    let answer = alone(&bench, &request()).unwrap();
+    let expected = json!({
+        "success": true, "output_url": OUTPUT, "format": "webp", "width": 1024, "height": 1024,
+        "generation_time_seconds": 4.0,
+    });
+    assert_eq!(answer, expected);
+    assert_eq!(bench.provider.booked.borrow()[0].new.webhook, None, "nobody would take the webhook");
+}
+
+#[test]
+fn alone_a_failure_is_an_answer_in_words_for_users() {
+    let bench = Bench::new();
+    bench.provider.next(Fate::fails_with("CUDA out of memory (E1001)"));
+    let answer = alone(&bench, &request()).unwrap();
+    assert_eq!(answer["success"], false);
+    assert_eq!(answer["error"], "The image is too large for this model. Please ask for a smaller one.");
+
+    let bench = Bench::new();
+    bench.wire.fail("create", Fault::Rejected);
+    let answer = alone(&bench, &request()).unwrap();
+    assert_eq!(answer, json!({ "success": false, "error": "The model does not accept this request." }));
+}
+
+#[test]
+fn alone_a_run_that_takes_too_long_is_stopped_at_the_provider() {
+    let bench = Bench::new();
+    bench.provider.next(Fate::succeeds_after(600_000));
+    let started = bench.world.now_s();
+    let answer = alone(&bench, &request()).unwrap();
+    assert_eq!(answer["success"], false);
+    assert_eq!(bench.provider.prediction(0).status, Status::Canceled);
+    assert!(bench.wire.calls.borrow().len() < 50, "the free plan allows 50 subrequests");
+    assert!(bench.world.now_s() - started < 60, "the caller waits");
+}
+
+#[test]
+fn alone_reads_that_fail_are_repeated_and_a_lost_prediction_ends_it() {
+    let bench = Bench::new();
+    bench.provider.next(Fate::succeeds_after(1_500));
+    bench.wire.fail("get", Fault::LostRequest);
+    assert_eq!(alone(&bench, &request()).unwrap()["success"], true);
+    bench.provider.forgets.set(true);
+    assert_eq!(alone(&bench, &request()).unwrap()["error"], "The provider lost the image.");
+}
+
+#[test]
+fn alone_a_busy_provider_is_a_problem_that_says_when() {
+    for (fault, retry_after) in
+        [(Fault::Throttled(7), Some(7)), (Fault::Account, Some(5)), (Fault::LostRequest, Some(5))]
+    {
+        let bench = Bench::new();
+        bench.wire.fail("create", fault);
+        let problem = alone(&bench, &request()).unwrap_err();
+        assert_eq!((problem.code, problem.retry_after), (Code::Unavailable, retry_after), "{fault:?}");
+        assert!(!problem.detail.contains("credit"), "the account's state is not the caller's business");
+    }
+}
+
+#[test]
+fn alone_a_bad_request_never_reaches_the_provider() {
+    let table = [
+        (json!({}), Code::InvalidRequest),
+        (json!({ "prompt": "x", "model_id": "nobody/nothing" }), Code::UnknownModel),
+        (
+            json!({ "prompt": "x", "model_id": "black-forest-labs/flux-schnell", "operation": "upscale" }),
+            Code::Unsupported,
+        ),
+    ];
+    for (body, code) in table {
+        let bench = Bench::new();
+        assert_eq!(alone(&bench, &body).unwrap_err().code, code, "{body}");
+        assert_eq!(bench.provider.created(), 0);
+    }
+}

@@ -1,0 +1,207 @@
+//! A `generate-image` job: creating its prediction, adopting one, and looking at one.
+
+mod support;
+
+use serde_json::json;
+use support::provider::Fate;
+use support::wire::Fault;
+use support::{Bench, request};
+
+#[test]
+fn a_claimed_job_creates_one_prediction_and_lets_go() {
+    let bench = Bench::new();
+    bench.provider.next(Fate::succeeds_after(8_000));
+    let job = bench.start();
+    assert_eq!(bench.run_next(), "Forward");
+
+    assert_eq!(*bench.wire.calls.borrow(), ["create", "record"], "two round trips and nothing else");
+    let row = bench.queue.row(job);
+    assert_eq!((row.status, row.prediction_id), ("processing", Some(bench.provider.prediction(0).id)));
+    assert_eq!(row.attempts, 0, "waiting for a prediction is no attempt");
+    let generation = bench.queue.generation(job);
+    assert_eq!(
+        (generation.status, generation.width, generation.height),
+        ("processing", Some(1024), Some(1024))
+    );
+
+    let sent = bench.provider.booked.borrow()[0].new.clone();
+    assert_eq!(sent.version, "black-forest-labs/flux-schnell");
+    assert_eq!(
+        (sent.input["prompt"].as_str(), sent.input["seed"].as_i64()),
+        (Some("a fox in the snow"), Some(7))
+    );
+    let webhook = format!("https://hooks.example.com/webhooks/replicate?job={job}&lease=1&attempts=0");
+    assert_eq!(sent.webhook, Some(webhook));
+    assert_eq!(sent.deadline.as_secs(), 900);
+}
+
+#[test]
+fn without_a_public_address_there_is_no_webhook_and_the_sweep_looks_soon() {
+    let mut bench = Bench::new();
+    bench.options.webhook_base = None;
+    let job = bench.start();
+    bench.run_next();
+    assert_eq!(bench.provider.booked.borrow()[0].new.webhook, None);
+    bench.pass(5);
+    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!(bench.queue.generation(job).status, "completed");
+}
+
+#[test]
+fn a_prediction_that_nobody_wants_any_more_is_cancelled() {
+    let bench = Bench::new();
+    bench.provider.next(Fate::succeeds_after(60_000));
+    let job = bench.start();
+    let claimed = bench.claim();
+    bench.queue.cancel_generation(claimed.generation_id.unwrap());
+    assert_eq!(bench.run(&claimed), "Failed");
+    assert_eq!(bench.provider.prediction(0).status, shared::replicate::Status::Canceled);
+    assert_eq!(bench.queue.generation(job).status, "cancelled");
+    assert!(bench.world.warned("lease lost while creating"));
+}
+
+#[test]
+fn a_cancel_that_fails_is_written_down() {
+    let bench = Bench::new();
+    bench.start();
+    let claimed = bench.claim();
+    bench.queue.cancel_generation(claimed.generation_id.unwrap());
+    bench.wire.fail("cancel", Fault::LostRequest);
+    bench.run(&claimed);
+    assert!(bench.world.warned("prediction not cancelled"));
+}
+
+#[test]
+fn a_refused_create_costs_an_attempt_only_where_it_is_the_requests_fault() {
+    // fault, end of the run, status of the job, attempts, seconds until it is ready again
+    let table = [
+        (Fault::Throttled(7), "Forward", "pending", 0, Some(7)),
+        (Fault::Account, "Failed", "pending", 0, Some(60)),
+        (Fault::Rejected, "Failed", "failed", 1, None),
+    ];
+    for (fault, end, status, attempts, ready_after) in table {
+        let bench = Bench::new();
+        let job = bench.start();
+        bench.wire.fail("create", fault);
+        assert_eq!(bench.run_next(), end, "{fault:?}");
+        let row = bench.queue.row(job);
+        assert_eq!((row.status, row.attempts, row.outcome_unknown), (status, attempts, false), "{fault:?}");
+        if let Some(seconds) = ready_after {
+            bench.pass(seconds - 1);
+            assert!(bench.queue.claim_now(1, 60_000).is_empty(), "{fault:?}: ready too early");
+            bench.pass(1);
+            assert_eq!(bench.run_next(), "Forward", "{fault:?}");
+            assert_eq!(bench.wire.count("list"), 0, "{fault:?}: nothing can have been created");
+        }
+        assert_eq!(bench.provider.created(), usize::from(ready_after.is_some()), "{fault:?}");
+    }
+}
+
+#[test]
+fn what_the_model_refuses_fails_for_good_in_words_for_users() {
+    let bench = Bench::new();
+    let job = bench.start();
+    bench.wire.fail("create", Fault::Rejected);
+    bench.run_next();
+    let generation = bench.queue.generation(job);
+    assert_eq!((generation.status, generation.error_code.as_deref()), ("failed", Some("rejected")));
+    assert_eq!(generation.error_message.as_deref(), Some("The model does not accept this request."));
+    let history = bench.queue.row(job).errors;
+    assert_eq!(history[0]["cause"], "- input: prompt is required", "operators read what the provider said");
+}
+
+#[test]
+fn a_look_at_the_awaited_prediction_goes_on_from_there() {
+    // fate, end of the run, status of the job and of the generation, attempts
+    let error = "The input or output was flagged as sensitive. (E005)";
+    let table = [
+        ("running", Fate::succeeds_after(300_000), "Forward", "processing", "processing", 0),
+        ("succeeded", Fate::succeeds_after(1_000), "Forward", "completed", "completed", 0),
+        ("failed", Fate::fails_with("Director: unexpected error (E9828)"), "Failed", "pending", "queued", 1),
+        ("flagged", Fate::fails_with(error), "Failed", "failed", "failed", 1),
+        ("empty", Fate::gives(json!([])), "Failed", "pending", "queued", 1),
+        ("private", Fate::gives(json!("https://169.254.169.254/x")), "Failed", "failed", "failed", 1),
+    ];
+    for (name, fate, end, job_status, status, attempts) in table {
+        let bench = Bench::new();
+        bench.provider.next(fate);
+        let job = bench.start();
+        bench.run_next();
+        bench.pass(120);
+        assert_eq!(bench.run_next(), end, "{name}");
+        let row = bench.queue.row(job);
+        assert_eq!((row.status, row.attempts), (job_status, attempts), "{name}");
+        assert_eq!(bench.queue.generation(job).status, status, "{name}");
+        assert_eq!(bench.provider.created(), 1, "{name}");
+    }
+}
+
+#[test]
+fn a_prediction_stopped_by_its_deadline_is_tried_again() {
+    for starts_after_ms in [0, 10_000_000] {
+        let bench = Bench::new();
+        bench.provider.next(Fate { starts_after_ms, ..Fate::succeeds_after(10_000_000) });
+        let job = bench.start();
+        bench.run_next();
+        bench.pass(900);
+        assert_eq!(bench.run_next(), "Failed");
+        let code = if starts_after_ms == 0 { "timed_out" } else { "provider_busy" };
+        let row = bench.queue.row(job);
+        assert_eq!((row.status, row.errors[0]["code"].as_str()), ("pending", Some(code)));
+    }
+}
+
+#[test]
+fn a_provider_that_cannot_be_read_is_asked_again_later() {
+    let bench = Bench::new();
+    let job = bench.start();
+    bench.run_next();
+    bench.pass(120);
+    bench.wire.fail("get", Fault::LostRequest);
+    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!((bench.queue.row(job).status, bench.queue.row(job).attempts), ("processing", 0));
+    bench.pass(120);
+    bench.run_next();
+    assert_eq!(bench.queue.generation(job).status, "completed");
+}
+
+#[test]
+fn a_prediction_that_is_not_found_ends_the_attempt() {
+    let bench = Bench::new();
+    let job = bench.start();
+    bench.run_next();
+    bench.pass(120);
+    bench.provider.forgets.set(true);
+    assert_eq!(bench.run_next(), "Failed");
+    let row = bench.queue.row(job);
+    assert_eq!((row.status, row.attempts, row.prediction_id), ("pending", 1, None));
+    assert_eq!(row.errors[0]["code"], "prediction_lost");
+}
+
+#[test]
+fn a_payload_that_cannot_be_run_fails_for_good_with_its_code() {
+    let mut long = request();
+    long["prompt"] = json!("x".repeat(4001));
+    let mut private_source = request();
+    private_source["source_image_url"] = json!("https://169.254.169.254/latest");
+    let table = [
+        ("no prompt", json!({ "model_id": "black-forest-labs/flux-schnell" }), "invalid_request"),
+        ("long prompt", long, "invalid_request"),
+        ("private source", private_source, "invalid_request"),
+        ("no model", json!({ "prompt": "a fox" }), "invalid_request"),
+        ("unknown model", json!({ "prompt": "a fox", "model_id": "nobody/nothing" }), "unknown_model"),
+        (
+            "not what the model does",
+            json!({ "prompt": "a fox", "model_id": "black-forest-labs/flux-schnell", "operation": "upscale" }),
+            "unsupported",
+        ),
+    ];
+    for (name, payload, code) in table {
+        let bench = Bench::new();
+        let job = bench.queue.start_generation(payload);
+        assert_eq!(bench.run_next(), "Failed", "{name}");
+        let generation = bench.queue.generation(job);
+        assert_eq!((generation.status, generation.error_code.as_deref()), ("failed", Some(code)), "{name}");
+        assert_eq!((bench.queue.row(job).status, bench.provider.created()), ("failed", 0), "{name}");
+    }
+}

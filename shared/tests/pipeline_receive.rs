@@ -1,0 +1,310 @@
+//! Webhooks, the image's way into the store, and the jobs beside them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must stop"
+)]
+
+mod support;
+
+use serde_json::{Value, json};
+use shared::pipeline::Callback;
+use shared::replicate::Status;
+use support::provider::Fate;
+use support::wire::Fault;
+use support::{Bench, OUTPUT, block_on};
+use uuid::Uuid;
+
+/// A bench whose one job awaits a prediction with this fate.
+fn awaiting(fate: Fate) -> (Bench, Uuid) {
+    let bench = Bench::new();
+    bench.provider.next(fate);
+    let job = bench.start();
+    bench.run_next();
+    bench.wire.calls.borrow_mut().clear();
+    (bench, job)
+}
+
+#[test]
+fn success_hands_out_the_download_under_a_lease() {
+    let (bench, job) = awaiting(Fate::succeeds_after(0));
+    let download = bench.webhook(job, 0).expect("a download job");
+    assert_eq!((download.lease, download.attempts), (1, 0));
+    assert_eq!(download.payload["output_url"], OUTPUT);
+    assert_eq!(bench.queue.generation(job).status, "downloading");
+    assert_eq!(bench.run(&download), "Forward");
+
+    assert_eq!(*bench.wire.calls.borrow(), ["finish_prediction", "store", "finish_download"]);
+    let generation = bench.queue.generation(job);
+    assert_eq!(generation.status, "completed");
+    let name = format!("{}.webp", generation.id);
+    let path = format!("{}/{name}", generation.user_id);
+    let image = bench.queue.image(job);
+    assert_eq!(
+        (image["storage_path"].as_str(), image["filename"].as_str()),
+        (Some(path.as_str()), Some(name.as_str()))
+    );
+    assert_eq!((image["file_size"].as_u64(), image["format"].as_str()), (Some(123_456), Some("webp")));
+    assert_eq!((image["width"].as_u64(), image["height"].as_u64()), (Some(1024), Some(1024)));
+    assert_eq!(bench.store.files.borrow()[&path], OUTPUT);
+}
+
+#[test]
+fn failures_are_retried_or_final() {
+    let table = [
+        ("Prediction interrupted; please retry (code: PA)", "pending", "queued", "provider_interrupted"),
+        ("NSFW content detected. Try running it again.", "failed", "failed", "content_flagged"),
+    ];
+    for (error, job_status, status, code) in table {
+        let (bench, job) = awaiting(Fate::fails_with(error));
+        assert!(bench.webhook(job, 0).is_none(), "{error}");
+        let row = bench.queue.row(job);
+        assert_eq!(
+            (row.status, row.attempts, row.errors[0]["code"].as_str()),
+            (job_status, 1, Some(code)),
+            "{error}"
+        );
+        assert_eq!(row.errors[0]["cause"], error, "operators read the provider's words");
+        let generation = bench.queue.generation(job);
+        assert_eq!(generation.status, status, "{error}");
+        assert_ne!(generation.error_message.as_deref(), Some(error), "users do not");
+    }
+}
+
+#[test]
+fn attempts_are_used_up_by_failures_at_the_provider() {
+    let bench = Bench::new();
+    let job = bench.start();
+    for place in 0..3 {
+        bench.provider.next(Fate::fails_with("(E1000)"));
+        bench.pass(300);
+        assert_eq!(bench.run_next(), "Forward");
+        bench.webhook(job, place);
+    }
+    assert_eq!((bench.queue.row(job).status, bench.queue.row(job).attempts), ("failed", 3));
+    let generation = bench.queue.generation(job);
+    assert_eq!((generation.status, generation.error_code.as_deref()), ("failed", Some("provider_error")));
+    assert_eq!(bench.provider.created(), 3);
+}
+
+#[test]
+fn a_repeated_webhook_changes_nothing() {
+    let (bench, job) = awaiting(Fate::succeeds_after(0));
+    let download = bench.webhook(job, 0).expect("a download job");
+    assert!(bench.webhook(job, 0).is_none(), "one download for one prediction");
+    bench.run(&download);
+    assert!(bench.webhook(job, 0).is_none());
+    assert_eq!((bench.queue.generation(job).status, bench.wire.count("store")), ("completed", 1));
+
+    let (bench, job) = awaiting(Fate::fails_with("(E1000)"));
+    bench.webhook(job, 0);
+    bench.webhook(job, 0);
+    assert_eq!(bench.queue.row(job).attempts, 1, "a failure counts once");
+}
+
+#[test]
+fn a_webhook_of_a_prediction_still_running_asks_nothing_of_the_queue() {
+    let (bench, job) = awaiting(Fate::succeeds_after(60_000));
+    assert!(bench.webhook(job, 0).is_none());
+    assert!(bench.wire.calls.borrow().is_empty());
+}
+
+#[test]
+fn a_webhook_of_no_current_job_is_written_down_and_nothing_else() {
+    let (bench, job) = awaiting(Fate::succeeds_after(0));
+    let mut prediction = bench.provider.prediction(0);
+    let stranger = Callback { job_id: Uuid::from_u128(9), attempts: 0, prediction: prediction.clone() };
+    prediction.id = "anotherprediction".into();
+    let other = Callback { job_id: job, attempts: 0, prediction };
+    for callback in [stranger, other] {
+        assert!(block_on(bench.pipeline().receive(&callback)).unwrap().is_none());
+    }
+    let warnings = bench.world.warnings.borrow();
+    assert_eq!(warnings.iter().filter(|(what, ..)| what == "prediction of no current job").count(), 2);
+    assert_eq!(bench.queue.generation(job).status, "processing");
+}
+
+#[test]
+fn a_webhook_after_the_users_cancel_is_ignored() {
+    let (bench, job) = awaiting(Fate::succeeds_after(0));
+    bench.queue.cancel_generation(bench.queue.generation(job).id);
+    assert!(bench.webhook(job, 0).is_none());
+    assert_eq!((bench.queue.generation(job).status, bench.wire.count("store")), ("cancelled", 0));
+}
+
+#[test]
+fn a_webhook_that_cannot_be_recorded_is_an_error_so_that_it_is_repeated() {
+    let (bench, job) = awaiting(Fate::succeeds_after(0));
+    bench.wire.fail("finish_prediction", Fault::LostRequest);
+    let callback = Callback { job_id: job, attempts: 0, prediction: bench.provider.prediction(0) };
+    assert!(block_on(bench.pipeline().receive(&callback)).is_err());
+    assert!(bench.webhook(job, 0).is_some(), "the repetition is taken");
+}
+
+#[test]
+fn a_callback_names_a_job_and_holds_a_prediction() {
+    let id = Uuid::from_u128(5).to_string();
+    let body = json!({ "id": "abc", "status": "succeeded" }).to_string();
+    let parse = |query: &[(&str, &str)], body: &str| {
+        let value =
+            |name: &str| query.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
+        Callback::parse(value, body.as_bytes())
+    };
+    let callback = parse(&[("job", &id), ("lease", "3"), ("attempts", "2")], &body).expect("a callback");
+    assert_eq!(callback.attempts, 2, "they stretch the backoff");
+    assert_eq!(parse(&[("job", &id), ("attempts", "x")], &body).expect("a callback").attempts, 0);
+    assert_eq!((callback.job_id, callback.prediction.status), (Uuid::from_u128(5), Status::Succeeded));
+    let path = json!({ "id": "../x", "status": "succeeded" }).to_string();
+    for (job, body) in [
+        (None, body.as_str()),
+        (Some("1"), &body),
+        (Some(id.as_str()), "{}"),
+        (Some(&id), "<"),
+        (Some(&id), &path),
+    ] {
+        let query: Vec<_> = job.iter().map(|id| ("job", *id)).collect();
+        assert!(parse(&query, body).is_none(), "{job:?} {body}");
+    }
+}
+
+/// A bench with a download job that is ready, and the ids of its generation's job and itself.
+fn downloading() -> (Bench, Uuid, Uuid) {
+    let (bench, job) = awaiting(Fate::succeeds_after(0));
+    let download = bench.webhook(job, 0).expect("a download job").id;
+    bench.pass(120);
+    (bench, job, download)
+}
+
+#[test]
+fn a_store_in_trouble_is_tried_again_until_the_attempts_are_used_up() {
+    let (bench, job, download) = downloading();
+    for _ in 0..2 {
+        bench.wire.fail("store", Fault::LostRequest);
+    }
+    // The first lease ran out: that was the first attempt.
+    assert_eq!(bench.run_next(), "Failed");
+    assert_eq!((bench.queue.row(download).status, bench.queue.row(download).attempts), ("pending", 2));
+    assert_eq!(bench.queue.generation(job).status, "downloading");
+    bench.pass(300);
+    assert_eq!(bench.run_next(), "Failed");
+    let generation = bench.queue.generation(job);
+    assert_eq!((generation.status, generation.error_code.as_deref()), ("failed", Some("storage_failed")));
+}
+
+#[test]
+fn a_file_that_will_never_do_fails_for_good() {
+    let (bench, job, download) = downloading();
+    bench.wire.fail("store", Fault::Rejected);
+    assert_eq!(bench.run_next(), "Failed");
+    assert_eq!(bench.queue.row(download).status, "failed");
+    let generation = bench.queue.generation(job);
+    assert_eq!((generation.status, generation.error_code.as_deref()), ("failed", Some("output_unusable")));
+    assert_eq!(generation.error_message.as_deref(), Some("The model's answer was not an image."));
+}
+
+#[test]
+fn two_workers_that_store_the_same_image_make_one() {
+    let (bench, job, _) = downloading();
+    let slow = bench.claim();
+    bench.pass(60);
+    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!(bench.run(&slow), "Forward", "the picture is there, whoever brought it");
+    assert!(bench.world.warned("lease lost while storing"));
+    assert_eq!(bench.store.files.borrow().len(), 1, "both wrote to one path");
+    assert_eq!(bench.queue.image(job)["file_size"], 123_456);
+}
+
+#[test]
+fn a_download_goes_nowhere_but_to_the_provider() {
+    let table = [
+        json!("http://replicate.delivery/x"),
+        json!("https://127.0.0.1/x"),
+        json!("https://[::1]/x"),
+        json!("https://169.254.169.254/latest/meta-data"),
+        json!("https://localhost/x"),
+        json!("file:///etc/passwd"),
+        json!("https://metadata.google.internal/x"),
+        json!("data:image/png;base64,AA=="),
+        json!("https://2130706433/"),
+        json!(7),
+        Value::Null,
+    ];
+    for address in table {
+        let (bench, job, download) = downloading();
+        bench.queue.edit(download, |row| row.payload["output_url"] = address.clone());
+        assert_eq!(bench.run_next(), "Failed", "{address}");
+        assert_eq!(bench.wire.count("store"), 0, "{address} was fetched");
+        let generation = bench.queue.generation(job);
+        assert_eq!(
+            (generation.status, generation.error_code.as_deref()),
+            ("failed", Some("invalid_payload")),
+            "{address}"
+        );
+    }
+}
+
+#[test]
+fn a_download_needs_to_know_whose_image_it_is() {
+    for field in ["user_id", "generation_id"] {
+        for value in [Value::Null, json!("../../etc"), json!(1)] {
+            let (bench, _, download) = downloading();
+            bench.queue.edit(download, |row| row.payload[field] = value.clone());
+            assert_eq!(bench.run_next(), "Failed", "{field} {value}");
+            assert_eq!(
+                (bench.queue.row(download).status, bench.wire.count("store")),
+                ("failed", 0),
+                "{field} {value}"
+            );
+        }
+    }
+}
+
+#[test]
+fn cancelling_stops_the_running_prediction() {
+    let (bench, job) = awaiting(Fate::succeeds_after(60_000));
+    bench.queue.cancel_generation(bench.queue.generation(job).id);
+    bench.wire.fail("cancel", Fault::LostRequest);
+    assert_eq!(bench.run_next(), "Failed");
+    assert_eq!(
+        bench.queue.job_of_type("cancel-prediction").status,
+        "pending",
+        "an unreachable provider is tried again"
+    );
+    bench.pass(10);
+    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!(bench.provider.prediction(0).status, Status::Canceled);
+    assert_eq!(bench.queue.job_of_type("cancel-prediction").status, "completed");
+}
+
+#[test]
+fn cancelling_what_is_not_there_is_done() {
+    for id in ["nosuchprediction", "p0000000000000000000000000"] {
+        let bench = Bench::new();
+        let job = bench.queue.enqueue("cancel-prediction", json!({ "prediction_id": id }));
+        assert_eq!(bench.run_next(), "Forward");
+        assert_eq!(bench.queue.row(job).status, "completed");
+    }
+}
+
+#[test]
+fn jobs_that_nobody_can_run_fail_for_good() {
+    let table = [
+        ("cancel-prediction", json!({}), "invalid_payload"),
+        ("cancel-prediction", json!({ "prediction_id": 5 }), "invalid_payload"),
+        ("download-image", json!({}), "invalid_payload"),
+        ("generate-image", json!([]), "invalid_request"),
+        ("cleanup-storage", json!({}), "unknown_job_type"),
+    ];
+    for (job_type, payload, code) in table {
+        let bench = Bench::new();
+        let job = bench.queue.enqueue(job_type, payload.clone());
+        assert_eq!(bench.run_next(), "Failed", "{job_type} {payload}");
+        let row = bench.queue.row(job);
+        assert_eq!(
+            (row.status, row.errors[0]["code"].as_str()),
+            ("failed", Some(code)),
+            "{job_type} {payload}"
+        );
+    }
+}

@@ -1,0 +1,222 @@
+//! Thousands of generations under random faults. A failing seed is printed; `SIMULATION_SEED=n`
+//! replays it alone, `SIMULATION_SEEDS=n` runs more of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must stop"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::env;
+
+use shared::ports::Clock;
+use support::Bench;
+use support::queue_rows::{Generation, Row};
+use support::simulation::{Plan, Simulation, job_of};
+use uuid::Uuid;
+
+const GENERATIONS: usize = 50;
+
+/// What happened, to be compared and counted.
+#[derive(Debug, Default, PartialEq)]
+struct Report {
+    statuses: BTreeMap<&'static str, usize>,
+    predictions: usize,
+    /// Completed generations for which more than one prediction was created.
+    repeated: usize,
+    crashes: usize,
+    calls: usize,
+    warnings: BTreeMap<String, usize>,
+    ended_ms: u64,
+}
+
+impl Report {
+    fn add(&mut self, other: Self) {
+        for (status, count) in other.statuses {
+            *self.statuses.entry(status).or_default() += count;
+        }
+        for (what, count) in other.warnings {
+            *self.warnings.entry(what).or_default() += count;
+        }
+        self.predictions += other.predictions;
+        self.repeated += other.repeated;
+        self.crashes += other.crashes;
+        self.calls += other.calls;
+        self.ended_ms = self.ended_ms.max(other.ended_ms);
+    }
+}
+
+fn simulate(plan: Plan) -> Report {
+    let bench = Bench::with_seed(plan.seed);
+    let mut simulation = Simulation::new(&bench, plan);
+    simulation.run();
+    let mut report = Report { crashes: simulation.crashes.get(), ..Report::default() };
+    check(&bench, plan, &mut report);
+    report.calls = bench.wire.calls.borrow().len();
+    report.ended_ms = bench.world.now_ms();
+    for (what, ..) in bench.world.warnings.borrow().iter() {
+        *report.warnings.entry(what.clone()).or_default() += 1;
+    }
+    report
+}
+
+fn check(bench: &Bench, plan: Plan, report: &mut Report) {
+    let tables = bench.queue.tables.borrow();
+    assert_eq!(tables.generations.len(), plan.generations, "every start is there");
+    for generation in tables.generations.values() {
+        let job = tables.jobs.iter().find(|row| row.id == generation.job_id).expect("its job");
+        let again =
+            format!("seed {}; SIMULATION_SEED={} replays it: {generation:#?} {job:#?}", plan.seed, plan.seed);
+        assert!(generation.ended(), "never ended: {again}");
+        assert!(never_backwards(generation), "a status moved backwards: {again}");
+
+        let images = tables.images.get(&generation.id).map_or(0, Vec::len);
+        let stored = bench
+            .store
+            .files
+            .borrow()
+            .keys()
+            .filter(|path| path.contains(&generation.id.to_string()))
+            .count();
+        assert_eq!(
+            images,
+            usize::from(generation.status == "completed"),
+            "completed is stored, once: {again}"
+        );
+        assert!(stored <= 1 && images <= stored, "one file for one generation: {again}");
+
+        let created = paid(bench, job.id, plan.stalls);
+        assert!(
+            created.total <= most_creates(job),
+            "{} predictions in {} attempts: {again}",
+            created.total,
+            job.attempts
+        );
+        assert!(created.in_order <= 1 + created.failed, "paid twice ({created:?}): {again}");
+        *report.statuses.entry(generation.status).or_default() += 1;
+        report.predictions += created.total;
+        report.repeated +=
+            usize::from(generation.status == "completed" && created.total > 1 + created.failed);
+    }
+}
+
+/// Back only by a retry, and never on after an end.
+fn never_backwards(generation: &Generation) -> bool {
+    const ORDER: [&str; 6] = ["queued", "processing", "downloading", "completed", "failed", "cancelled"];
+    let mut at = 0;
+    generation.history.iter().all(|word| {
+        let place = ORDER.iter().position(|one| one == word).unwrap_or(0);
+        let forward = *word == "retry" || (place >= at && at < 3);
+        at = place;
+        forward
+    })
+}
+
+/// One create an attempt, and one for the attempt that did not fail.
+fn most_creates(job: &Row) -> usize {
+    job.attempts as usize + usize::from(job.status != "failed")
+}
+
+#[derive(Debug, Default)]
+struct Created {
+    total: usize,
+    /// Of these: by the holder of the job, not by one who had lost it already.
+    in_order: usize,
+    /// Of these: failed at the provider.
+    failed: usize,
+}
+
+/// The predictions that were created for a job, from the provider's own books.
+///
+/// What we stopped ourselves did not fail at the provider. Only where workers sleep over their lease
+/// may one stop what the next holder is about to adopt.
+fn paid(bench: &Bench, job_id: Uuid, stalls: bool) -> Created {
+    let mut created = Created::default();
+    let now = bench.world.now_ms();
+    for one in bench.provider.booked.borrow().iter() {
+        if one.new.webhook.as_deref().and_then(job_of) != Some(job_id) {
+            continue;
+        }
+        created.total += 1;
+        created.in_order += usize::from(!one.overtaken);
+        // A success without an output is a failure too.
+        let empty = matches!(&one.fate.end, support::provider::End::Output(output) if *output == serde_json::json!([]));
+        let unusable = one.status(now) != "succeeded" || empty;
+        let not_ours = stalls || one.cancelled_ms.is_none();
+        created.failed += usize::from(!one.overtaken && unusable && not_ours);
+    }
+    created
+}
+
+fn seeds(count: u64) -> Vec<u64> {
+    match env::var("SIMULATION_SEED") {
+        Ok(seed) => vec![seed.parse().expect("SIMULATION_SEED is a number")],
+        Err(_) => {
+            (1..=env::var("SIMULATION_SEEDS").map_or(count, |more| more.parse().expect("a number"))).collect()
+        }
+    }
+}
+
+fn simulate_all(count: u64, plan: impl Fn(u64) -> Plan) -> Report {
+    let mut sum = Report::default();
+    for seed in seeds(count) {
+        sum.add(simulate(plan(seed)));
+    }
+    println!("{sum:#?}");
+    sum
+}
+
+#[test]
+fn without_faults_everything_completes_or_fails_at_the_provider_and_nothing_is_paid_twice() {
+    let sum = simulate_all(5, |seed| Plan {
+        seed,
+        generations: GENERATIONS,
+        fault_rate: 0.0,
+        crash_rate: 0.0,
+        stalls: false,
+    });
+    assert_eq!(sum.repeated, 0);
+    assert_eq!((sum.crashes, sum.warnings.get("outcome of a create is unknown")), (0, None));
+}
+
+#[test]
+fn under_lost_calls_crashes_and_webhooks_nothing_is_lost_stored_or_paid_twice() {
+    let sum = simulate_all(80, |seed| Plan {
+        seed,
+        generations: GENERATIONS,
+        fault_rate: 0.02 + 0.04 * (seed % 5) as f64,
+        crash_rate: 0.001 * (seed % 7) as f64,
+        stalls: false,
+    });
+    assert_eq!(sum.repeated, 0, "paid twice");
+    if env::var("SIMULATION_SEED").is_err() {
+        assert!(sum.crashes > 100, "the faults are too rare to prove anything: {sum:?}");
+        for what in ["outcome of a create is unknown", "prediction adopted", "the queue could not be told"] {
+            assert!(sum.warnings.contains_key(what), "the path {what:?} was never taken");
+        }
+    }
+}
+
+#[test]
+fn workers_that_sleep_over_their_lease_change_nothing_that_is_no_longer_theirs() {
+    let sum = simulate_all(20, |seed| Plan {
+        seed,
+        generations: GENERATIONS,
+        fault_rate: 0.01 * (seed % 4) as f64,
+        crash_rate: 0.001 * (seed % 3) as f64,
+        stalls: true,
+    });
+    assert!(
+        sum.warnings.contains_key("lease lost while creating") || env::var("SIMULATION_SEED").is_ok(),
+        "no lease ran out: {sum:?}"
+    );
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    let plan = Plan { seed: 11, generations: GENERATIONS, fault_rate: 0.1, crash_rate: 0.003, stalls: true };
+    assert_eq!(simulate(plan), simulate(plan));
+}

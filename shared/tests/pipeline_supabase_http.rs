@@ -1,0 +1,299 @@
+//! The adapters to Supabase: exact requests, and what each answer means.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must stop"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::job::{Job, JobType};
+use shared::ports::{Failure, Finished, HttpError, ImageStore, JobQueue, QueueError, Step, StoreError};
+use shared::problem::Code;
+use shared::settings::SupabaseSettings;
+use shared::supabase::{Generations, Queue, Rpc, RpcError, Storage};
+use support::http::{Recorder, Source, header};
+use support::{OUTPUT, block_on};
+use uuid::Uuid;
+
+const URL: &str = "https://project.supabase.co";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x03\0\0\0\x02\x08\x02\0\0\0";
+
+fn queue(http: &Recorder) -> Queue<'_, Recorder> {
+    Queue::new(Rpc::new(http, URL, "service-key", Some("service-key")))
+}
+
+fn row() -> Value {
+    json!({ "id": Uuid::from_u128(1), "job_type": "generate-image", "payload": {}, "lease": 4, "attempts": 1,
+        "status": "processing", "error_details": [{ "attempt": 1, "prediction_id": "old" }] })
+}
+
+fn job() -> Job {
+    serde_json::from_value(row()).unwrap()
+}
+
+#[test]
+fn a_call_is_exactly_this_request() {
+    let http = Recorder::default().answers(200, "[]");
+    block_on(queue(&http).claim(3, Duration::from_secs(60), &[JobType::GenerateImage])).unwrap();
+    let request = http.only();
+    assert_eq!(
+        (request.method, request.url.as_str()),
+        ("POST", "https://project.supabase.co/rest/v1/rpc/claim_jobs")
+    );
+    assert_eq!(header(&request, "authorization"), Some("Bearer service-key"));
+    assert_eq!(header(&request, "apikey"), Some("service-key"));
+    assert_eq!(header(&request, "content-type"), Some("application/json"));
+    assert_eq!(request.timeout, Duration::from_secs(10));
+    assert_eq!(
+        body(&http),
+        json!({ "p_limit": 3, "p_lease_seconds": 60, "p_job_types": ["generate-image"] })
+    );
+}
+
+fn body(http: &Recorder) -> Value {
+    serde_json::from_str(&http.only().body).unwrap()
+}
+
+#[test]
+fn each_step_names_its_function_job_and_lease() {
+    let (id, job) = (Uuid::from_u128(1), job());
+    let failure = Failure::new("rejected", "The model does not accept this request.").because("422");
+    let wait = Duration::from_millis(1500);
+    let ok = r#"{"outcome":"done"}"#;
+    let done = Ok(Step::Done("done".into()));
+    let check = |function: &str, arguments: Value, call: &dyn Fn(&Recorder) -> Result<Step, QueueError>| {
+        let http = Recorder::default().answers(200, ok);
+        assert_eq!(call(&http), done, "{function}");
+        assert_eq!(http.only().url, format!("{URL}/rest/v1/rpc/{function}"));
+        assert_eq!(body(&http), arguments, "{function}");
+        let http = Recorder::default().answers(200, r#"{"outcome":"stale"}"#);
+        assert_eq!(call(&http), Ok(Step::Stale), "{function}");
+        for nothing in ["", "null", "{}", "<html>"] {
+            let http = Recorder::default().answers(200, nothing);
+            assert!(call(&http).is_err(), "{function}: {nothing:?} tells of no outcome");
+        }
+    };
+    check(
+        "record_prediction",
+        json!({ "p_job_id": id, "p_lease": 4, "p_prediction_id": "abc", "p_wait_seconds": 120, "p_details": { "width": 1 } }),
+        &|http| {
+            block_on(queue(http).record_prediction(
+                &job,
+                "abc",
+                Duration::from_secs(120),
+                json!({ "width": 1 }),
+            ))
+        },
+    );
+    check(
+        "finish_download",
+        json!({ "p_job_id": id, "p_lease": 4, "p_image": { "format": "png" } }),
+        &|http| block_on(queue(http).finish_download(&job, json!({ "format": "png" }))),
+    );
+    let failed = |retry: Value| {
+        json!({ "p_job_id": id, "p_lease": 4, "p_error_message": "The model does not accept this request.",
+            "p_error_details": { "code": "rejected", "cause": "422" }, "p_retry_in_seconds": retry })
+    };
+    check("fail_job", failed(json!(1.5)), &|http| block_on(queue(http).fail(&job, &failure, Some(wait))));
+    check("fail_job", failed(Value::Null), &|http| block_on(queue(http).fail(&job, &failure, None)));
+    check(
+        "snooze_job",
+        json!({ "p_job_id": id, "p_lease": 4, "p_seconds": 1.5, "p_outcome_unknown": true }),
+        &|http| block_on(queue(http).snooze(&job, wait, true)),
+    );
+    check("complete_job", json!({ "p_job_id": id, "p_lease": 4 }), &|http| {
+        block_on(queue(http).complete(&job))
+    });
+}
+
+#[test]
+fn a_claim_gives_jobs_as_the_database_writes_them() {
+    let http = Recorder::default().answers(200, &json!([row()]).to_string());
+    let types = [JobType::CancelPrediction, JobType::GenerateImage];
+    let jobs = block_on(queue(&http).claim(1, Duration::from_secs(60), &types)).unwrap();
+    assert_eq!(body(&http)["p_job_types"], json!(["cancel-prediction", "generate-image"]));
+    assert_eq!((jobs[0].lease, jobs[0].attempts, jobs[0].job_type), (4, 1, JobType::GenerateImage));
+    assert!(jobs[0].knew("old") && !jobs[0].knew("new"));
+    let http = Recorder::default().answers(200, r#"[{"id":1}]"#);
+    assert!(block_on(queue(&http).claim(1, Duration::from_secs(60), &types)).is_err());
+}
+
+fn finished(http: &Recorder) -> Result<Finished, QueueError> {
+    let outcome = json!({ "status": "succeeded" });
+    block_on(queue(http).finish_prediction(Uuid::from_u128(1), "abc", outcome, Duration::from_secs(120)))
+}
+
+#[test]
+fn the_end_of_a_prediction_names_no_lease() {
+    let answer = json!({ "outcome": "download", "job": row() }).to_string();
+    let http = Recorder::default().answers(200, &answer);
+    assert!(matches!(finished(&http), Ok(Finished::Download(job)) if job.lease == 4));
+    let expected = json!({ "p_job_id": Uuid::from_u128(1), "p_prediction_id": "abc",
+        "p_outcome": { "status": "succeeded" }, "p_lease_seconds": 120 });
+    assert_eq!(body(&http), expected);
+    for word in ["retrying", "failed", "duplicate", "mismatch", "cancelled"] {
+        let http = Recorder::default().answers(200, &json!({ "outcome": word }).to_string());
+        assert!(matches!(finished(&http), Ok(Finished::Settled(seen)) if seen == word));
+    }
+}
+
+#[test]
+fn an_end_that_was_not_recorded_is_an_error_so_that_the_webhook_is_repeated() {
+    for body in ["", "null", "{}", "<html>", r#"{"outcome":"download"}"#] {
+        let http = Recorder::default().answers(200, body);
+        assert!(finished(&http).is_err(), "{body:?} tells of no outcome");
+    }
+}
+
+#[test]
+fn answers_of_postgrest_have_their_meaning() {
+    let refusal =
+        r#"{"code":"PT404","message":"There is no such generation.","details":"not_found","hint":null}"#;
+    let throttled = r#"{"code":"PT429","message":"Too many.","details":"quota_exceeded","hint":"17"}"#;
+    let other = r#"{"code":"PT418","message":"x","details":"a_code_of_next_year","hint":null}"#;
+    let call = |http: &Recorder| {
+        block_on(Generations::new(Rpc::new(http, URL, "anon", Some("jwt"))).get(Uuid::from_u128(1)))
+            .unwrap_err()
+    };
+    let refused = |status, body| match call(&Recorder::default().answers(status, body)) {
+        RpcError::Refused(problem) => (problem.code, problem.detail, problem.retry_after),
+        error => panic!("not a refusal: {error:?}"),
+    };
+    assert_eq!(refused(404, refusal), (Code::NotFound, "There is no such generation.".into(), None));
+    assert_eq!(refused(429, throttled), (Code::QuotaExceeded, "Too many.".into(), Some(17)));
+
+    let kind = |http: Recorder| match call(&http) {
+        RpcError::Refused(_) => "refused",
+        RpcError::Unauthorized => "unauthorized",
+        RpcError::Unavailable(_) => "unavailable",
+        RpcError::Defect(_) => "defect",
+    };
+    let table = [
+        (401, r#"{"code":"PGRST301","message":"JWT expired"}"#, "unauthorized"),
+        (404, r#"{"code":"PGRST202","message":"Could not find the function"}"#, "defect"),
+        (400, r#"{"code":"22P02","message":"invalid input syntax"}"#, "defect"),
+        (403, r#"{"code":"42501","message":"permission denied"}"#, "defect"),
+        (418, other, "defect"),
+        (408, "", "unavailable"),
+        (429, "", "unavailable"),
+        (500, r#"{"code":"40P01","message":"deadlock detected"}"#, "unavailable"),
+        (503, "<html>", "unavailable"),
+        (504, r#"{"code":"PGRST003","message":"Timed out acquiring connection"}"#, "unavailable"),
+    ];
+    for (status, body, expected) in table {
+        assert_eq!(kind(Recorder::default().answers(status, body)), expected, "{status} {body}");
+    }
+    for (error, expected) in [
+        (HttpError::Timeout, "unavailable"),
+        (HttpError::Connection, "unavailable"),
+        (HttpError::TooLarge, "defect"),
+    ] {
+        assert_eq!(kind(Recorder::default().responds(Err(error))), expected, "{error}");
+    }
+}
+
+#[test]
+fn a_user_calls_with_the_users_own_token() {
+    let http = Recorder::default().answers(200, "{}");
+    let generations = Generations::new(Rpc::new(&http, URL, "anon-key", Some("users.jwt.token")));
+    block_on(generations.start(json!({ "prompt": "x" }), Some(("key", "hash")))).unwrap();
+    let request = http.only();
+    assert_eq!(request.url, "https://project.supabase.co/rest/v1/rpc/start_generation");
+    assert_eq!(header(&request, "authorization"), Some("Bearer users.jwt.token"));
+    assert_eq!(header(&request, "apikey"), Some("anon-key"));
+    let expected =
+        json!({ "p_request": { "prompt": "x" }, "p_idempotency_key": "key", "p_request_hash": "hash" });
+    assert_eq!(body(&http), expected);
+}
+
+fn png() -> Source {
+    Source { status: 200, content_type: "image/png", body: PNG.to_vec() }
+}
+
+fn store(http: &Recorder) -> Result<shared::ports::StoredImage, StoreError> {
+    let supabase = SupabaseSettings { url: URL.into(), key: "service-key".into() };
+    let storage = Storage::new(http, &supabase);
+    block_on(storage.store(OUTPUT, Uuid::from_u128(1), Uuid::from_u128(2)))
+}
+
+#[test]
+fn an_upload_is_exactly_this_request() {
+    let http = Recorder::default().serves(Ok(png())).answers(200, r#"{"Key":"x"}"#);
+    let stored = store(&http).unwrap();
+    let path = "00000000-0000-0000-0000-000000000001/00000000-0000-0000-0000-000000000002.png";
+    assert_eq!(stored.path, path);
+    assert_eq!(stored.public_url, format!("{URL}/storage/v1/object/public/generated-images/{path}"));
+    assert_eq!((stored.bytes, stored.head.size), (PNG.len() as u64, Some((3, 2))));
+
+    let requests = http.requests.borrow();
+    let (source, upload) = (&requests[0], &requests[1]);
+    assert_eq!((source.method, source.url.as_str()), ("GET", OUTPUT));
+    assert!(source.headers.is_empty(), "no key of ours goes to the source");
+    assert_eq!(
+        (upload.method, &upload.url),
+        ("POST", &format!("{URL}/storage/v1/object/generated-images/{path}"))
+    );
+    assert_eq!(header(upload, "authorization"), Some("Bearer service-key"));
+    assert_eq!(header(upload, "apikey"), Some("service-key"));
+    assert_eq!(header(upload, "content-type"), Some("image/png"));
+    assert_eq!(header(upload, "x-upsert"), Some("true"), "a repeated download replaces its own file");
+    assert_eq!(header(upload, "cache-control"), Some("max-age=31536000"));
+    assert_eq!(upload.timeout, Duration::from_secs(60));
+}
+
+#[test]
+fn what_must_not_be_stored_is_never_uploaded() {
+    let gone = Source { status: 404, ..png() };
+    let page = Source { content_type: "text/html", ..png() };
+    let not_an_image = Source { body: b"<html>".to_vec(), ..png() };
+    for (source, code) in
+        [(gone, "output_expired"), (page, "output_unusable"), (not_an_image, "output_unusable")]
+    {
+        let http = Recorder::default().serves(Ok(source));
+        let refused = store(&http).unwrap_err();
+        assert!(matches!(&refused, StoreError::Permanent(failure) if failure.code == code), "{refused:?}");
+        assert_eq!(http.requests.borrow().len(), 1, "{code}: nothing is uploaded");
+    }
+    let mut large = png();
+    large.body.resize(50_000_001, 0);
+    let refused = store(&Recorder::default().serves(Ok(large))).unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::Permanent(failure) if failure.code == "output_too_large"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn trouble_on_the_way_is_worth_trying_again() {
+    let busy = Source { status: 503, ..png() };
+    for http in [
+        Recorder::default().serves(Err(HttpError::Timeout)),
+        Recorder::default().serves(Ok(busy)),
+        Recorder::default().serves(Ok(png())).responds(Err(HttpError::Connection)),
+        Recorder::default().serves(Ok(png())).answers(500, ""),
+        Recorder::default().serves(Ok(png())).answers(413, ""),
+    ] {
+        let error = store(&http).unwrap_err();
+        assert!(matches!(error, StoreError::Transient(_)), "{error:?}");
+    }
+}
+
+#[test]
+fn a_key_that_is_no_token_goes_into_apikey_alone() {
+    let supabase = SupabaseSettings { url: URL.into(), key: "sb_secret_x".into() };
+    let http = Recorder::default().serves(Ok(png())).answers(200, "{}");
+    block_on(Storage::new(&http, &supabase).store(OUTPUT, Uuid::nil(), Uuid::nil())).unwrap();
+    let upload = http.requests.borrow()[1].clone();
+    assert_eq!((header(&upload, "apikey"), header(&upload, "authorization")), (Some("sb_secret_x"), None));
+
+    let http = Recorder::default().answers(200, "[]");
+    let rpc = Rpc::new(&http, URL, &supabase.key, supabase.bearer());
+    block_on(rpc.call("queue_status", &json!({}))).unwrap();
+    let request = http.only();
+    assert_eq!((header(&request, "apikey"), header(&request, "authorization")), (Some("sb_secret_x"), None));
+}

@@ -1,0 +1,156 @@
+//! A `generate-image` job whose last run may have created a prediction: look before paying again.
+
+mod support;
+
+use support::provider::Fate;
+use support::wire::Fault;
+use support::{Bench, block_on};
+
+#[test]
+fn an_unknown_outcome_creates_nothing_before_the_webhook_window_has_passed() {
+    for fault in [Fault::LostRequest, Fault::LostAnswer] {
+        let bench = Bench::new();
+        let job = bench.start();
+        bench.wire.fail("create", fault);
+        assert_eq!(bench.run_next(), "Failed", "{fault:?}");
+        let row = bench.queue.row(job);
+        assert_eq!((row.status, row.outcome_unknown, row.attempts), ("processing", true, 0), "{fault:?}");
+        bench.pass(89);
+        assert!(bench.queue.claim_now(1, 60_000).is_empty(), "{fault:?}: looked at within the window");
+    }
+}
+
+#[test]
+fn an_unknown_outcome_that_left_nothing_is_an_attempt_and_creates_once_more() {
+    let bench = Bench::new();
+    let job = bench.start();
+    bench.wire.fail("create", Fault::LostRequest);
+    bench.run_next();
+    bench.pass(90);
+    bench.run_next();
+    assert_eq!(bench.wire.count("list"), 1, "the list is searched first");
+    let row = bench.queue.row(job);
+    assert_eq!((row.status, row.attempts, row.outcome_unknown), ("pending", 1, false));
+    assert_eq!(bench.wire.count("create"), 1, "one create an attempt");
+    bench.pass(10);
+    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!((bench.wire.count("create"), bench.provider.created()), (2, 1));
+}
+
+#[test]
+fn a_provider_that_never_answers_ends_the_generation_after_its_attempts() {
+    let bench = Bench::new();
+    let job = bench.start();
+    for _ in 0..20 {
+        bench.wire.fail("create", Fault::LostRequest);
+    }
+    for _ in 0..20 {
+        for claimed in bench.queue.claim_now(1, 60_000) {
+            bench.run(&claimed);
+        }
+        bench.pass(100);
+    }
+    let row = bench.queue.row(job);
+    assert_eq!((row.status, row.attempts), ("failed", 3), "it would be tried for ever");
+    assert_eq!(bench.wire.count("create"), 3, "one create an attempt");
+    assert_eq!(bench.queue.generation(job).error_code.as_deref(), Some("provider_unreachable"));
+}
+
+#[test]
+fn an_unknown_outcome_adopts_what_the_list_shows() {
+    let bench = Bench::new();
+    bench.provider.next(Fate::succeeds_after(200_000));
+    let job = bench.start();
+    bench.wire.fail("create", Fault::LostAnswer);
+    bench.run_next();
+    bench.pass(90);
+    assert_eq!(bench.run_next(), "Forward");
+    let row = bench.queue.row(job);
+    assert_eq!((row.prediction_id, row.outcome_unknown), (Some(bench.provider.prediction(0).id), false));
+    assert_eq!(bench.queue.generation(job).width, Some(1024), "the row is corrected as by a create");
+    bench.pass(120);
+    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!((bench.queue.generation(job).status, bench.provider.created()), ("completed", 1));
+}
+
+#[test]
+fn an_unknown_outcome_is_settled_by_the_webhook() {
+    let bench = Bench::new();
+    let job = bench.start();
+    bench.wire.fail("create", Fault::LostAnswer);
+    bench.run_next();
+    let download = bench.webhook(job, 0).expect("the prediction is adopted");
+    assert_eq!(bench.run(&download), "Forward");
+    assert_eq!((bench.queue.generation(job).status, bench.provider.created()), ("completed", 1));
+    bench.pass(600);
+    assert!(bench.queue.claim_now(9, 60_000).is_empty(), "nothing is left to do");
+}
+
+#[test]
+fn a_rescued_job_adopts_instead_of_creating() {
+    let bench = Bench::new();
+    let job = bench.start();
+    bench.wire.fail("record", Fault::LostRequest);
+    let claimed = bench.claim();
+    let ended = block_on(bench.pipeline().run_job(&claimed));
+    assert!(ended.is_err(), "the queue could not be told");
+    bench.pass(60);
+    let rescued = bench.claim();
+    assert!(rescued.rescued);
+    assert_eq!(bench.run(&rescued), "Forward");
+    assert_eq!((bench.queue.generation(job).status, bench.provider.created()), ("completed", 1));
+    assert!(bench.world.warned("prediction adopted"));
+}
+
+#[test]
+fn a_rescued_job_that_left_nothing_creates() {
+    let bench = Bench::new();
+    let job = bench.start();
+    bench.claim();
+    bench.pass(60);
+    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!(*bench.wire.calls.borrow(), ["list", "create", "record"]);
+    assert_eq!(bench.queue.row(job).attempts, 1, "the lost run counts");
+}
+
+#[test]
+fn a_search_that_fails_creates_nothing() {
+    let bench = Bench::new();
+    let job = bench.start();
+    bench.claim();
+    bench.pass(60);
+    bench.wire.fail("list", Fault::LostRequest);
+    assert_eq!(bench.run_next(), "Failed");
+    assert_eq!(bench.wire.count("create"), 0);
+    assert!(bench.queue.row(job).outcome_unknown, "looked at again after the window");
+}
+
+#[test]
+fn a_search_does_not_take_an_earlier_attempts_prediction_for_this_ones() {
+    let bench = Bench::new();
+    let job = bench.start();
+    bench.provider.next(Fate::fails_with("Prediction interrupted; please retry (code: PA)"));
+    bench.run_next();
+    bench.webhook(job, 0);
+    bench.pass(10);
+    bench.wire.fail("create", Fault::LostRequest);
+    bench.run_next();
+    bench.pass(90);
+    bench.run_next();
+    bench.pass(30);
+    assert_eq!(bench.run_next(), "Forward", "the job is held by a prediction that failed before");
+    assert_eq!(bench.queue.row(job).prediction_id, Some(bench.provider.prediction(1).id));
+}
+
+#[test]
+fn another_jobs_prediction_is_never_adopted() {
+    let bench = Bench::new();
+    bench.start();
+    bench.run_next();
+    let job = bench.start();
+    bench.claim();
+    bench.pass(60);
+    let rescued = bench.queue.claim_now(2, 60_000).into_iter().find(|one| one.id == job).unwrap();
+    bench.run(&rescued);
+    assert_eq!(bench.queue.row(job).prediction_id, Some(bench.provider.prediction(1).id));
+}

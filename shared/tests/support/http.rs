@@ -1,0 +1,84 @@
+//! An HTTP port that answers from a list and keeps every request.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use shared::ports::{Http, HttpError, HttpRequest, HttpResponse, RelayError, RelayHead};
+
+/// What the source of a relay answers.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub status: u16,
+    pub content_type: &'static str,
+    pub body: Vec<u8>,
+}
+
+#[derive(Default)]
+pub struct Recorder {
+    pub requests: RefCell<Vec<HttpRequest>>,
+    answers: RefCell<VecDeque<Result<HttpResponse, HttpError>>>,
+    sources: RefCell<VecDeque<Result<Source, HttpError>>>,
+}
+
+impl Recorder {
+    /// The next request is answered with this.
+    pub fn answers(self, status: u16, body: &str) -> Self {
+        self.responds(Ok(HttpResponse { status, retry_after: None, body: body.as_bytes().to_vec() }))
+    }
+
+    pub fn responds(self, answer: Result<HttpResponse, HttpError>) -> Self {
+        self.answers.borrow_mut().push_back(answer);
+        self
+    }
+
+    /// The next relay reads this.
+    pub fn serves(self, source: Result<Source, HttpError>) -> Self {
+        self.sources.borrow_mut().push_back(source);
+        self
+    }
+
+    /// The only request that was made.
+    pub fn only(&self) -> HttpRequest {
+        let requests = self.requests.borrow();
+        assert_eq!(requests.len(), 1, "one request is expected: {requests:?}");
+        requests[0].clone()
+    }
+}
+
+/// The value of a header, by its lower-case name.
+pub fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    let mut values = request.headers.iter().filter(|(seen, _)| seen.eq_ignore_ascii_case(name));
+    let value = values.next().map(|(_, value)| value.as_str());
+    assert!(values.next().is_none(), "the header {name} is sent twice");
+    value
+}
+
+impl Http for Recorder {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.requests.borrow_mut().push(request);
+        self.answers.borrow_mut().pop_front().unwrap()
+    }
+
+    async fn relay<E>(
+        &self,
+        source: HttpRequest,
+        max_bytes: u64,
+        accept: impl FnOnce(&RelayHead<'_>) -> Result<HttpRequest, E>,
+    ) -> Result<(HttpResponse, u64), RelayError<E>> {
+        self.requests.borrow_mut().push(source);
+        let file = self.sources.borrow_mut().pop_front().unwrap().map_err(RelayError::Source)?;
+        let length = file.body.len() as u64;
+        let head = RelayHead {
+            status: file.status,
+            content_type: file.content_type,
+            content_length: None,
+            bytes: &file.body[..file.body.len().min(shared::ports::RELAY_HEAD_BYTES)],
+        };
+        let target = accept(&head).map_err(RelayError::Refused)?;
+        if length > max_bytes {
+            return Err(RelayError::TooLarge);
+        }
+        let answer = self.send(target).await.map_err(RelayError::Target)?;
+        Ok((answer, length))
+    }
+}

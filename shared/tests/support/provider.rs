@@ -1,0 +1,231 @@
+//! A provider whose predictions run by the clock.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::ports::{Clock, ImageProvider};
+use shared::replicate::{CreateError, NewPrediction, Prediction, ProviderError};
+
+use super::wire::{Fault, Wire};
+use super::{OUTPUT, World};
+
+/// The provider deletes what it made after an hour.
+const KEPT_MS: u64 = 3_600_000;
+
+/// What becomes of a prediction.
+#[derive(Debug, Clone)]
+pub struct Fate {
+    /// It starts running so long after it was created.
+    pub starts_after_ms: u64,
+    /// It ends so long after it was created.
+    pub ends_after_ms: u64,
+    /// How it ends.
+    pub end: End,
+}
+
+#[derive(Debug, Clone)]
+pub enum End {
+    Output(Value),
+    Error(&'static str),
+}
+
+impl Fate {
+    pub fn succeeds_after(ends_after_ms: u64) -> Self {
+        Self { starts_after_ms: 0, ends_after_ms, end: End::Output(json!([OUTPUT])) }
+    }
+
+    pub fn fails_with(error: &'static str) -> Self {
+        Self { starts_after_ms: 0, ends_after_ms: 0, end: End::Error(error) }
+    }
+
+    /// Ends at once with this output.
+    pub fn gives(output: Value) -> Self {
+        Self { starts_after_ms: 0, ends_after_ms: 0, end: End::Output(output) }
+    }
+}
+
+/// A prediction in the provider's books.
+#[derive(Debug, Clone)]
+pub struct Booked {
+    pub id: String,
+    pub new: NewPrediction,
+    pub created_ms: u64,
+    pub fate: Fate,
+    pub cancelled_ms: Option<u64>,
+    /// It was created by a worker that had lost its job before.
+    pub overtaken: bool,
+    /// Its end was handed out by [`MemoryProvider::take_ended`].
+    told: bool,
+}
+
+impl Booked {
+    fn ended_ms(&self) -> u64 {
+        let deadline = self.created_ms + u64::try_from(self.new.deadline.as_millis()).unwrap();
+        let own = self.created_ms + self.fate.ends_after_ms;
+        own.min(deadline).min(self.cancelled_ms.unwrap_or(u64::MAX))
+    }
+
+    /// The status word at this time.
+    pub fn status(&self, now_ms: u64) -> &'static str {
+        let started_ms = self.created_ms + self.fate.starts_after_ms;
+        let cut_short = self.ended_ms() < self.created_ms + self.fate.ends_after_ms;
+        match (now_ms >= self.ended_ms(), &self.fate.end) {
+            (false, _) if now_ms < started_ms => "starting",
+            (false, _) => "processing",
+            (true, _) if cut_short && self.ended_ms() < started_ms => "aborted",
+            (true, _) if cut_short => "canceled",
+            (true, End::Output(_)) => "succeeded",
+            (true, End::Error(_)) => "failed",
+        }
+    }
+
+    pub fn at(&self, now_ms: u64) -> Prediction {
+        let status = self.status(now_ms);
+        let removed = now_ms >= self.ended_ms().saturating_add(KEPT_MS);
+        let (output, error) = match &self.fate.end {
+            End::Output(output) if status == "succeeded" && !removed => (output.clone(), Value::Null),
+            End::Error(error) if status == "failed" => (Value::Null, json!(error)),
+            _ => (Value::Null, Value::Null),
+        };
+        let body = json!({
+            "id": self.id, "status": status, "output": output, "error": error, "data_removed": removed,
+            "metrics": { "predict_time": 1.5 }, "webhook": self.new.webhook,
+        });
+        Prediction::parse(body.to_string().as_bytes()).unwrap()
+    }
+}
+
+/// Whether the lease that a webhook's URL names still holds its job.
+type IsCurrent = Box<dyn Fn(&str) -> bool>;
+
+pub struct MemoryProvider {
+    wire: Rc<Wire>,
+    world: Rc<World>,
+    /// Every prediction that was created, oldest first.
+    pub booked: RefCell<Vec<Booked>>,
+    /// The fates of the next predictions; without one, a prediction succeeds at once.
+    pub fates: RefCell<VecDeque<Fate>>,
+    /// Whether the provider has lost its predictions.
+    pub forgets: Cell<bool>,
+    /// Tells of a webhook's URL whether its lease is the job's current one.
+    pub is_current: RefCell<IsCurrent>,
+}
+
+impl MemoryProvider {
+    pub fn new(wire: Rc<Wire>, world: Rc<World>) -> Self {
+        Self {
+            wire,
+            world,
+            booked: RefCell::default(),
+            fates: RefCell::default(),
+            forgets: Cell::new(false),
+            is_current: RefCell::new(Box::new(|_| true)),
+        }
+    }
+
+    /// The next prediction has this fate.
+    pub fn next(&self, fate: Fate) {
+        self.fates.borrow_mut().push_back(fate);
+    }
+
+    /// How many predictions were created.
+    pub fn created(&self) -> usize {
+        self.booked.borrow().len()
+    }
+
+    /// The prediction as it stands now, by its place in the order of creation.
+    pub fn prediction(&self, place: usize) -> Prediction {
+        self.booked.borrow()[place].at(self.world.now_ms())
+    }
+
+    /// Predictions that ended since the last call: a webhook is due for each.
+    pub fn take_ended(&self) -> Vec<(Option<String>, Prediction)> {
+        let now = self.world.now_ms();
+        let mut booked = self.booked.borrow_mut();
+        let ended = booked.iter_mut().filter(|one| !one.told && now >= one.ended_ms());
+        ended
+            .map(|one| {
+                one.told = true;
+                (one.new.webhook.clone(), one.at(now))
+            })
+            .collect()
+    }
+
+    fn book(&self, new: &NewPrediction) -> Prediction {
+        let created_ms = self.world.now_ms();
+        let fate = self.fates.borrow_mut().pop_front().unwrap_or_else(|| Fate::succeeds_after(0));
+        let id = format!("p{:025}", self.created());
+        let overtaken = new.webhook.as_deref().is_some_and(|webhook| !(self.is_current.borrow())(webhook));
+        let booked =
+            Booked { id, new: new.clone(), created_ms, fate, cancelled_ms: None, overtaken, told: false };
+        let mut answer = booked.at(created_ms);
+        answer.status = shared::replicate::Status::Starting;
+        self.booked.borrow_mut().push(booked);
+        answer
+    }
+}
+
+fn unavailable<T>() -> Result<T, ProviderError> {
+    Err(ProviderError::Unavailable("status 503".into()))
+}
+
+impl ImageProvider for MemoryProvider {
+    async fn create(&self, new: &NewPrediction) -> Result<Prediction, CreateError> {
+        let faults = [Fault::LostRequest, Fault::LostAnswer, Fault::Throttled(7), Fault::Account];
+        let fault = self.wire.request("create", &faults).await;
+        match fault {
+            Some(Fault::LostRequest) => return Err(CreateError::Unknown("the connection failed".into())),
+            Some(Fault::Throttled(seconds)) => {
+                return Err(CreateError::Throttled { retry_after: Duration::from_secs(seconds) });
+            }
+            Some(Fault::Account) => return Err(CreateError::Account("You have insufficient credit.".into())),
+            Some(Fault::Rejected) => return Err(CreateError::Rejected("- input: prompt is required".into())),
+            _ => {}
+        }
+        let prediction = self.book(new);
+        self.wire.answer().await;
+        if fault.is_some() { Err(CreateError::Unknown("no answer in time".into())) } else { Ok(prediction) }
+    }
+
+    async fn get(&self, prediction_id: &str) -> Result<Prediction, ProviderError> {
+        if self.wire.request("get", &[Fault::LostRequest]).await.is_some() {
+            return unavailable();
+        }
+        let now = self.world.now_ms();
+        let found = self.booked.borrow().iter().find(|one| one.id == prediction_id).map(|one| one.at(now));
+        self.wire.answer().await;
+        found.filter(|_| !self.forgets.get()).ok_or(ProviderError::NotFound)
+    }
+
+    async fn cancel(&self, prediction_id: &str) -> Result<(), ProviderError> {
+        let fault = self.wire.request("cancel", &[Fault::LostRequest, Fault::LostAnswer]).await;
+        if fault == Some(Fault::LostRequest) {
+            return unavailable();
+        }
+        let now = self.world.now_ms();
+        match self.booked.borrow_mut().iter_mut().find(|one| one.id == prediction_id) {
+            Some(one) if one.ended_ms() > now => one.cancelled_ms = Some(now),
+            Some(_) => {}
+            None => return Err(ProviderError::NotFound),
+        }
+        self.wire.answer().await;
+        if fault.is_some() { unavailable() } else { Ok(()) }
+    }
+
+    async fn list_since(&self, created_after_ms: u64) -> Result<Vec<Prediction>, ProviderError> {
+        if self.wire.request("list", &[Fault::LostRequest]).await.is_some() {
+            return unavailable();
+        }
+        let now = self.world.now_ms();
+        let booked = self.booked.borrow();
+        Ok(booked
+            .iter()
+            .rev()
+            .filter(|one| one.created_ms > created_after_ms)
+            .map(|one| one.at(now))
+            .collect())
+    }
+}

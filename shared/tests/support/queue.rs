@@ -1,0 +1,209 @@
+//! The in-memory queue as the pipeline's port.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::job::{Job, JobType};
+use shared::ports::{Clock, Failure, Finished, JobQueue, QueueError, Step};
+use uuid::Uuid;
+
+use super::World;
+use super::queue_rows::{Generation, Row};
+use super::queue_state::Tables;
+use super::wire::{Fault, Wire};
+
+const FAULTS: [Fault; 2] = [Fault::LostRequest, Fault::LostAnswer];
+
+pub struct MemoryQueue {
+    wire: Rc<Wire>,
+    world: Rc<World>,
+    pub tables: Rc<RefCell<Tables>>,
+}
+
+impl MemoryQueue {
+    pub fn new(wire: Rc<Wire>, world: Rc<World>) -> Self {
+        Self { wire, world, tables: Rc::default() }
+    }
+
+    pub fn start_generation(&self, request: Value) -> Uuid {
+        self.tables.borrow_mut().start_generation(self.world.now_ms(), request)
+    }
+
+    /// Adds a job of any type.
+    pub fn enqueue(&self, job_type: &str, payload: Value) -> Uuid {
+        let mut tables = self.tables.borrow_mut();
+        let at = tables.add_job(self.world.now_ms(), job_type, payload, None);
+        tables.jobs[at].id
+    }
+
+    pub fn cancel_generation(&self, id: Uuid) -> &'static str {
+        self.tables.borrow_mut().cancel_generation(self.world.now_ms(), id)
+    }
+
+    /// The job's row as it stands.
+    pub fn row(&self, id: Uuid) -> Row {
+        let tables = self.tables.borrow();
+        tables.jobs[tables.place(id).unwrap()].clone()
+    }
+
+    /// Changes the job's row.
+    pub fn edit(&self, id: Uuid, change: impl FnOnce(&mut Row)) {
+        let mut tables = self.tables.borrow_mut();
+        let at = tables.place(id).unwrap();
+        change(&mut tables.jobs[at]);
+    }
+
+    /// The generation that the job works for.
+    pub fn generation(&self, job_id: Uuid) -> Generation {
+        self.tables.borrow().generations[&self.row(job_id).generation_id.unwrap()].clone()
+    }
+
+    /// The image row of the job's generation.
+    pub fn image(&self, job_id: Uuid) -> Value {
+        let images = &self.tables.borrow().images[&self.row(job_id).generation_id.unwrap()];
+        assert_eq!(images.len(), 1, "stored more than once");
+        images[0].clone()
+    }
+
+    /// The one job of this type.
+    pub fn job_of_type(&self, job_type: &str) -> Row {
+        let tables = self.tables.borrow();
+        let mut found = tables.jobs.iter().filter(|row| row.job_type == job_type);
+        let first = found.next().unwrap_or_else(|| panic!("there is no {job_type} job")).clone();
+        assert!(found.next().is_none(), "there is more than one {job_type} job");
+        first
+    }
+
+    /// `claim_jobs`: lost jobs first, then ready ones.
+    pub fn claim_now(&self, limit: usize, lease_ms: u64) -> Vec<Job> {
+        self.claim_of(limit, lease_ms, &[])
+    }
+
+    fn claim_of(&self, limit: usize, lease_ms: u64, types: &[&str]) -> Vec<Job> {
+        let now = self.world.now_ms();
+        let mut tables = self.tables.borrow_mut();
+        let mut claimed = tables.rescue(now, limit, lease_ms);
+        let ready = tables.claim_ready(now, limit - claimed.len(), lease_ms, types);
+        claimed.extend(ready);
+        claimed.into_iter().map(|at| job(&tables.jobs[at])).collect()
+    }
+
+    /// One call: lost before or after its effect, or answered.
+    async fn call<T>(
+        &self,
+        name: &'static str,
+        effect: impl FnOnce(&mut Tables, u64) -> T,
+    ) -> Result<T, QueueError> {
+        let fault = self.wire.request(name, &FAULTS).await;
+        if fault == Some(Fault::LostRequest) {
+            return Err(QueueError(format!("{name}: the connection failed")));
+        }
+        let answer = effect(&mut self.tables.borrow_mut(), self.world.now_ms());
+        self.wire.answer().await;
+        if fault.is_some() { Err(QueueError(format!("{name}: no answer in time"))) } else { Ok(answer) }
+    }
+}
+
+/// The row as PostgREST writes it.
+fn job(row: &Row) -> Job {
+    let time =
+        |ms: u64| chrono::DateTime::from_timestamp_millis(i64::try_from(ms).unwrap()).unwrap().to_rfc3339();
+    let errors = (!row.errors.is_empty()).then_some(&row.errors);
+    serde_json::from_value(json!({
+        "id": row.id, "job_type": row.job_type, "payload": row.payload, "status": row.status,
+        "attempts": row.attempts, "max_attempts": row.max_attempts, "priority": row.priority,
+        "scheduled_at": time(row.scheduled_ms), "created_at": time(row.created_ms),
+        "started_at": row.started_ms.map(time), "lease": row.lease,
+        "lease_expires_at": row.lease_expires_ms.map(time), "prediction_id": row.prediction_id,
+        "outcome_unknown": row.outcome_unknown, "rescued": row.rescued, "generation_id": row.generation_id,
+        "error_message": row.error_message, "error_details": errors,
+    }))
+    .unwrap()
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap()
+}
+
+fn step(word: &'static str) -> Step {
+    if word == "stale" { Step::Stale } else { Step::Done(word.to_owned()) }
+}
+
+impl JobQueue for MemoryQueue {
+    async fn claim(&self, limit: u32, lease: Duration, types: &[JobType]) -> Result<Vec<Job>, QueueError> {
+        let types: Vec<&str> = types.iter().map(|one| one.as_str()).collect();
+        let fault = self.wire.request("claim", &FAULTS).await;
+        if fault == Some(Fault::LostRequest) {
+            return Err(QueueError("claim: the connection failed".into()));
+        }
+        let jobs = self.claim_of(limit as usize, ms(lease), &types);
+        self.wire.answer().await;
+        if fault.is_some() { Err(QueueError("claim: no answer in time".into())) } else { Ok(jobs) }
+    }
+
+    async fn record_prediction(
+        &self,
+        job: &Job,
+        prediction_id: &str,
+        wait: Duration,
+        details: Value,
+    ) -> Result<Step, QueueError> {
+        let lease = (job.id, job.lease);
+        self.call("record", |tables, now| step(tables.record(now, lease, prediction_id, ms(wait), &details)))
+            .await
+    }
+
+    async fn finish_prediction(
+        &self,
+        job_id: Uuid,
+        prediction_id: &str,
+        outcome: Value,
+        lease: Duration,
+    ) -> Result<Finished, QueueError> {
+        self.call("finish_prediction", |tables, now| {
+            match tables.finish_prediction(now, job_id, prediction_id, &outcome, ms(lease)) {
+                (_, Some(at)) => Finished::Download(Box::new(job(&tables.jobs[at]))),
+                (word, None) => Finished::Settled(word.to_owned()),
+            }
+        })
+        .await
+    }
+
+    async fn finish_download(&self, job: &Job, image: Value) -> Result<Step, QueueError> {
+        self.call("finish_download", |tables, _| step(tables.finish_download(job.id, job.lease, &image)))
+            .await
+    }
+
+    async fn fail(
+        &self,
+        job: &Job,
+        failure: &Failure,
+        retry_in: Option<Duration>,
+    ) -> Result<Step, QueueError> {
+        let details = json!({ "code": failure.code, "cause": failure.cause });
+        self.call("fail", |tables, now| {
+            let Some(at) = tables.held(job.id, job.lease) else { return Step::Stale };
+            step(tables.end_attempt(now, at, &failure.message, &details, retry_in.map(ms)))
+        })
+        .await
+    }
+
+    async fn snooze(&self, job: &Job, time: Duration, outcome_unknown: bool) -> Result<Step, QueueError> {
+        self.call("snooze", |tables, now| {
+            step(tables.snooze(now, job.id, job.lease, ms(time), outcome_unknown))
+        })
+        .await
+    }
+
+    async fn complete(&self, job: &Job) -> Result<Step, QueueError> {
+        self.call("complete", |tables, _| {
+            let Some(at) = tables.held(job.id, job.lease) else { return Step::Stale };
+            tables.jobs[at].status = "completed";
+            tables.jobs[at].lease_expires_ms = None;
+            Step::Done("completed".to_owned())
+        })
+        .await
+    }
+}

@@ -1,0 +1,92 @@
+//! The rows of the in-memory queue.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A row of `job_queue`.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub id: Uuid,
+    pub job_type: String,
+    pub payload: Value,
+    pub status: &'static str,
+    pub attempts: u32,
+    pub max_attempts: u32,
+    pub priority: i32,
+    pub scheduled_ms: u64,
+    pub created_ms: u64,
+    pub started_ms: Option<u64>,
+    pub lease: i64,
+    pub lease_expires_ms: Option<u64>,
+    pub prediction_id: Option<String>,
+    pub outcome_unknown: bool,
+    pub rescued: bool,
+    pub generation_id: Option<Uuid>,
+    pub expires_ms: Option<u64>,
+    pub error_message: Option<String>,
+    /// The history, one entry an attempt.
+    pub errors: Vec<Value>,
+}
+
+impl Row {
+    /// `carries_generation`: job types whose end is their generation's end.
+    pub fn carries_generation(&self) -> bool {
+        matches!(self.job_type.as_str(), "generate-image" | "download-image")
+    }
+
+    /// `knew_prediction`: an earlier attempt ended with it.
+    pub fn knew(&self, prediction_id: &str) -> bool {
+        self.errors.iter().any(|error| error["prediction_id"] == prediction_id)
+    }
+
+    /// `add_error`
+    pub fn add_error(&mut self, now_ms: u64, message: &str, details: &Value) {
+        let mut entry = json!({ "attempt": self.attempts + 1, "at": now_ms, "message": message });
+        if let Some(prediction_id) = &self.prediction_id {
+            entry["prediction_id"] = json!(prediction_id);
+        }
+        entry.as_object_mut().unwrap().extend(details.as_object().cloned().unwrap_or_default());
+        self.errors.push(entry);
+    }
+
+    pub fn is_lost(&self, now_ms: u64) -> bool {
+        self.status == "processing" && self.lease_expires_ms.is_some_and(|time| time <= now_ms)
+    }
+
+    /// The current run left no prediction, known or possible.
+    pub fn left_nothing(&self) -> bool {
+        self.prediction_id.is_none() && !self.outcome_unknown
+    }
+
+    pub fn is_expired(&self, now_ms: u64) -> bool {
+        self.expires_ms.is_some_and(|time| time <= now_ms)
+    }
+}
+
+/// A row of `image_generations`.
+#[derive(Debug, Clone)]
+pub struct Generation {
+    pub id: Uuid,
+    pub job_id: Uuid,
+    pub user_id: Uuid,
+    pub status: &'static str,
+    pub prediction_id: Option<String>,
+    pub width: Option<u64>,
+    pub height: Option<u64>,
+    pub error_code: Option<String>,
+    pub error_message: Option<String>,
+    pub retries: u32,
+    /// Every status that it had, with a mark where a retry led back.
+    pub history: Vec<&'static str>,
+}
+
+impl Generation {
+    pub fn ended(&self) -> bool {
+        matches!(self.status, "completed" | "failed" | "cancelled")
+    }
+
+    pub fn go(&mut self, status: &'static str) {
+        self.status = status;
+        self.history.push(status);
+    }
+}

@@ -1,0 +1,350 @@
+//! The steps of the in-memory queue, function by function as in
+//! `supabase/migrations`. Times are milliseconds.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::queue_rows::{Generation, Row};
+
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// In the order in which they were added.
+    pub jobs: Vec<Row>,
+    pub generations: BTreeMap<Uuid, Generation>,
+    /// The rows of `images`, by generation: one would be too few, two too many.
+    pub images: BTreeMap<Uuid, Vec<Value>>,
+}
+
+impl Tables {
+    pub fn add_job(
+        &mut self,
+        now_ms: u64,
+        job_type: &str,
+        payload: Value,
+        generation_id: Option<Uuid>,
+    ) -> usize {
+        self.jobs.push(Row {
+            id: Uuid::from_u128(0x1_0000_0000 + self.jobs.len() as u128),
+            job_type: job_type.to_owned(),
+            payload,
+            status: "pending",
+            attempts: 0,
+            max_attempts: 3,
+            priority: 0,
+            scheduled_ms: now_ms,
+            created_ms: now_ms,
+            started_ms: None,
+            lease: 0,
+            lease_expires_ms: None,
+            prediction_id: None,
+            outcome_unknown: false,
+            rescued: false,
+            generation_id,
+            expires_ms: None,
+            error_message: None,
+            errors: Vec::new(),
+        });
+        self.jobs.len() - 1
+    }
+
+    pub fn place(&self, id: Uuid) -> Option<usize> {
+        self.jobs.iter().position(|row| row.id == id)
+    }
+
+    /// The job where it is held under this lease.
+    pub fn held(&self, id: Uuid, lease: i64) -> Option<usize> {
+        self.place(id).filter(|at| self.jobs[*at].lease == lease && self.jobs[*at].status == "processing")
+    }
+
+    /// `end_generation`
+    fn end_generation(&mut self, id: Option<Uuid>, status: &'static str, message: &str, code: &str) {
+        if let Some(generation) = id.and_then(|id| self.generations.get_mut(&id)).filter(|one| !one.ended()) {
+            generation.go(status);
+            generation.error_message = Some(message.to_owned());
+            generation.error_code = Some(code.to_owned());
+        }
+    }
+
+    fn end_job(&mut self, at: usize, status: &'static str) {
+        self.jobs[at].status = status;
+        self.jobs[at].lease_expires_ms = None;
+    }
+
+    /// `end_attempt`
+    pub fn end_attempt(
+        &mut self,
+        now_ms: u64,
+        at: usize,
+        message: &str,
+        details: &Value,
+        retry_ms: Option<u64>,
+    ) -> &'static str {
+        let row = &mut self.jobs[at];
+        row.add_error(now_ms, message, details);
+        row.error_message = Some(message.to_owned());
+        row.attempts += 1;
+        let (carries, generation_id) = (row.carries_generation(), row.generation_id);
+        if let Some(wait) = retry_ms.filter(|_| row.attempts < row.max_attempts) {
+            row.scheduled_ms = now_ms + wait;
+            row.prediction_id = None;
+            (row.outcome_unknown, row.rescued) = (false, false);
+            let makes = row.job_type == "generate-image";
+            self.end_job(at, "pending");
+            let generation = generation_id.and_then(|id| self.generations.get_mut(&id));
+            if let Some(generation) = generation.filter(|one| makes && !one.ended()) {
+                generation.retries += 1;
+                generation.prediction_id = None;
+                generation.history.push("retry");
+                generation.go("queued");
+            }
+            return "retrying";
+        }
+        self.end_job(at, "failed");
+        if carries {
+            let code = details["code"].as_str().unwrap_or("failed");
+            let status = if code == "cancelled" { "cancelled" } else { "failed" };
+            self.end_generation(generation_id, status, message, code);
+        }
+        "failed"
+    }
+
+    /// `cancel_expired` and `rescue_jobs`: gives the places of the jobs that are taken over.
+    pub fn rescue(&mut self, now_ms: u64, limit: usize, lease_ms: u64) -> Vec<usize> {
+        const EXPIRED: &str = "The request expired before it could be started.";
+        const EXHAUSTED: &str = "The image could not be made after several attempts.";
+        const NO_ANSWER: &str = "The run ended without an answer.";
+        for at in 0..self.jobs.len() {
+            if self.jobs[at].status == "pending" && self.jobs[at].is_expired(now_ms) {
+                self.end_job(at, "cancelled");
+                self.end_generation(self.jobs[at].generation_id, "cancelled", EXPIRED, "expired");
+            }
+        }
+        let mut lost: Vec<usize> = (0..self.jobs.len()).filter(|at| self.jobs[*at].is_lost(now_ms)).collect();
+        lost.sort_by_key(|at| self.jobs[*at].lease_expires_ms);
+        lost.truncate(limit);
+        lost.retain(|at| {
+            let row = &mut self.jobs[*at];
+            if row.left_nothing() {
+                row.add_error(now_ms, NO_ANSWER, &json!({ "code": "lease_expired" }));
+                row.attempts += 1;
+                let (expired, used_up) = (row.is_expired(now_ms), row.attempts >= row.max_attempts);
+                if expired || used_up {
+                    let (status, message, code) = match expired {
+                        true => ("cancelled", EXPIRED, "expired"),
+                        false => ("failed", EXHAUSTED, "attempts_exhausted"),
+                    };
+                    let generation_id = row.generation_id.filter(|_| row.carries_generation());
+                    self.end_job(*at, status);
+                    self.end_generation(generation_id, status, message, code);
+                    return false;
+                }
+            }
+            row.rescued = true;
+            row.lease += 1;
+            row.lease_expires_ms = Some(now_ms + lease_ms);
+            true
+        });
+        lost
+    }
+
+    /// `pick_ready` and `claim_jobs`, without fair turns: within a priority, first come first served.
+    pub fn claim_ready(&mut self, now_ms: u64, limit: usize, lease_ms: u64, types: &[&str]) -> Vec<usize> {
+        let mut ready: Vec<usize> = (0..self.jobs.len())
+            .filter(|at| self.jobs[*at].status == "pending" && self.jobs[*at].scheduled_ms <= now_ms)
+            .filter(|at| types.is_empty() || types.contains(&self.jobs[*at].job_type.as_str()))
+            .collect();
+        ready.sort_by_key(|at| {
+            let row = &self.jobs[*at];
+            (types.iter().position(|one| *one == row.job_type), -row.priority)
+        });
+        ready.truncate(limit);
+        for at in &ready {
+            let row = &mut self.jobs[*at];
+            row.status = "processing";
+            row.lease += 1;
+            row.lease_expires_ms = Some(now_ms + lease_ms);
+            row.rescued = false;
+            row.started_ms = Some(now_ms);
+        }
+        ready
+    }
+
+    /// `record_prediction`
+    pub fn record(
+        &mut self,
+        now_ms: u64,
+        (id, lease): (Uuid, i64),
+        prediction_id: &str,
+        wait_ms: u64,
+        details: &Value,
+    ) -> &'static str {
+        if let Some(at) = self.held(id, lease).filter(|at| self.jobs[*at].prediction_id.is_none()) {
+            let row = &mut self.jobs[at];
+            row.prediction_id = Some(prediction_id.to_owned());
+            row.lease_expires_ms = Some(now_ms + wait_ms);
+            row.outcome_unknown = false;
+            row.expires_ms = None;
+            let generation = row.generation_id.and_then(|id| self.generations.get_mut(&id));
+            if let Some(one) = generation.filter(|one| matches!(one.status, "queued" | "processing")) {
+                one.go("processing");
+                one.prediction_id = Some(prediction_id.to_owned());
+                one.width = details["width"].as_u64().or(one.width);
+                one.height = details["height"].as_u64().or(one.height);
+            }
+            return "recorded";
+        }
+        let known = self.place(id).map(|at| &self.jobs[at]).is_some_and(|row| {
+            let same = row.prediction_id.as_deref() == Some(prediction_id) || row.knew(prediction_id);
+            row.status != "cancelled" && same
+        });
+        if known { "recorded" } else { "stale" }
+    }
+
+    /// `finish_prediction`; the second value is the place of the download job.
+    pub fn finish_prediction(
+        &mut self,
+        now_ms: u64,
+        id: Uuid,
+        prediction_id: &str,
+        outcome: &Value,
+        lease_ms: u64,
+    ) -> (&'static str, Option<usize>) {
+        let Some(at) = self.place(id).filter(|at| self.jobs[*at].job_type == "generate-image") else {
+            return ("mismatch", None);
+        };
+        let row = &mut self.jobs[at];
+        if row.knew(prediction_id) {
+            return ("duplicate", None);
+        }
+        if row.prediction_id.as_deref().is_some_and(|recorded| recorded != prediction_id) {
+            return ("mismatch", None);
+        }
+        match row.status {
+            "cancelled" => return ("cancelled", None),
+            "completed" | "failed" => return ("duplicate", None),
+            _ => row.prediction_id = Some(prediction_id.to_owned()),
+        }
+        if outcome["status"] != "succeeded" {
+            let mut details: Map<String, Value> =
+                outcome["error_details"].as_object().cloned().unwrap_or_default();
+            details.insert("code".into(), outcome["error_code"].clone());
+            let retry_ms = outcome["retry_in_seconds"].as_f64().map(|seconds| (seconds * 1000.0) as u64);
+            let message = outcome["error_message"].as_str().unwrap_or_default();
+            return (self.end_attempt(now_ms, at, message, &details.into(), retry_ms), None);
+        }
+        row.outcome_unknown = false;
+        row.expires_ms = None;
+        row.error_message = None;
+        let mut payload = outcome.clone();
+        payload.as_object_mut().unwrap().remove("status");
+        payload["prediction_id"] = json!(prediction_id);
+        payload["generation_id"] = json!(row.generation_id);
+        payload["user_id"] = row.payload["user_id"].clone();
+        let (generation_id, priority) = (row.generation_id, row.priority);
+        self.end_job(at, "completed");
+        if let Some(one) =
+            generation_id.and_then(|id| self.generations.get_mut(&id)).filter(|one| !one.ended())
+        {
+            one.go("downloading");
+            one.prediction_id = Some(prediction_id.to_owned());
+            payload["width"] = json!(one.width);
+            payload["height"] = json!(one.height);
+            payload["user_id"] = json!(one.user_id);
+        }
+        let download = self.add_job(now_ms, "download-image", payload, generation_id);
+        let row = &mut self.jobs[download];
+        (row.status, row.lease, row.priority) = ("processing", 1, priority);
+        (row.started_ms, row.lease_expires_ms) = (Some(now_ms), Some(now_ms + lease_ms));
+        ("download", Some(download))
+    }
+
+    /// `finish_download`
+    pub fn finish_download(&mut self, id: Uuid, lease: i64, image: &Value) -> &'static str {
+        let Some(at) = self.held(id, lease).filter(|at| self.jobs[*at].job_type == "download-image") else {
+            return "stale";
+        };
+        self.end_job(at, "completed");
+        let generation = self.jobs[at].generation_id.and_then(|id| self.generations.get_mut(&id));
+        if let Some(one) = generation.filter(|one| !one.ended()) {
+            one.go("completed");
+            (one.error_code, one.error_message) = (None, None);
+            self.images.entry(one.id).or_default().push(image.clone());
+        }
+        "completed"
+    }
+
+    /// `snooze_job`
+    pub fn snooze(
+        &mut self,
+        now_ms: u64,
+        id: Uuid,
+        lease: i64,
+        ms: u64,
+        outcome_unknown: bool,
+    ) -> &'static str {
+        let Some(at) = self.held(id, lease) else { return "stale" };
+        let row = &mut self.jobs[at];
+        row.outcome_unknown = outcome_unknown;
+        if row.prediction_id.is_some() || outcome_unknown {
+            row.lease_expires_ms = Some(now_ms + ms);
+        } else {
+            row.scheduled_ms = now_ms + ms;
+            self.end_job(at, "pending");
+        }
+        "snoozed"
+    }
+
+    /// `cancel_generation`, for its owner: gives the status that it ended in.
+    pub fn cancel_generation(&mut self, now_ms: u64, id: Uuid) -> &'static str {
+        if self.generations[&id].ended() {
+            return self.generations[&id].status;
+        }
+        let mut running = None;
+        for at in 0..self.jobs.len() {
+            let row = &self.jobs[at];
+            let open = matches!(row.status, "pending" | "processing") && row.carries_generation();
+            if !open || row.generation_id != Some(id) {
+                continue;
+            }
+            if row.job_type == "generate-image" && row.status == "processing" {
+                running = running.or(row.prediction_id.clone());
+            }
+            self.end_job(at, "cancelled");
+        }
+        let generation = self.generations.get_mut(&id).unwrap();
+        generation.go("cancelled");
+        if let Some(prediction_id) = running {
+            let payload = json!({ "prediction_id": prediction_id, "generation_id": id });
+            let at = self.add_job(now_ms, "cancel-prediction", payload, Some(id));
+            self.jobs[at].priority = 10;
+        }
+        "cancelled"
+    }
+
+    pub fn start_generation(&mut self, now_ms: u64, request: Value) -> Uuid {
+        let id = Uuid::from_u128(0x2_0000_0000 + self.generations.len() as u128);
+        let user_id = Uuid::from_u128(0x3_0000_0000 + self.generations.len() as u128 % 3);
+        let mut payload = request;
+        payload["generation_id"] = json!(id);
+        payload["user_id"] = json!(user_id);
+        let at = self.add_job(now_ms, "generate-image", payload, Some(id));
+        let job_id = self.jobs[at].id;
+        let generation = Generation {
+            id,
+            job_id,
+            user_id,
+            status: "queued",
+            prediction_id: None,
+            width: None,
+            height: None,
+            error_code: None,
+            error_message: None,
+            retries: 0,
+            history: vec!["queued"],
+        };
+        self.generations.insert(id, generation);
+        job_id
+    }
+}

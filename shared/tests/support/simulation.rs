@@ -1,0 +1,264 @@
+//! A seeded world in which workers crash, stall and overlap, and calls and webhooks get lost.
+//!
+//! One scheduler polls the workers' futures in a random order; a crash drops a future at whatever
+//! call it waits for. After a while everything heals, and all that was started must end.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use serde_json::json;
+use shared::pipeline::{Budget, Callback};
+use shared::ports::Clock;
+use uuid::Uuid;
+
+use super::provider::{End, Fate};
+use super::rng::Rng;
+use super::world::START_MS;
+use super::{Bench, OUTPUT, request};
+
+/// How a simulated world is.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub seed: u64,
+    pub generations: usize,
+    /// The probability of a fault at each call.
+    pub fault_rate: f64,
+    /// The probability of a crash at each step.
+    pub crash_rate: f64,
+    /// Whether the clock may jump over a lease while its holder lives on.
+    pub stalls: bool,
+}
+
+struct Delivery {
+    due_ms: u64,
+    tries_left: u32,
+    callback: Callback,
+}
+
+type Worker<'a> = Pin<Box<dyn Future<Output = Option<Delivery>> + 'a>>;
+
+pub struct Simulation<'a> {
+    bench: &'a Bench,
+    plan: Plan,
+    rng: Rng,
+    workers: Vec<Worker<'a>>,
+    deliveries: Vec<Delivery>,
+    started: usize,
+    next_sweep_ms: u64,
+    cancel_rate: f64,
+    pub crashes: Cell<usize>,
+}
+
+const BUDGET: Budget = Budget { parallel: 3, time: Duration::from_secs(20), jobs: 9 };
+/// How long faults go on: retries and late looks are to meet them too.
+const TROUBLE_MS: u64 = 40 * 60_000;
+const MAX_STEPS: usize = 200_000;
+
+impl<'a> Simulation<'a> {
+    pub fn new(bench: &'a Bench, plan: Plan) -> Self {
+        bench.wire.fault_rate.set(plan.fault_rate);
+        bench.wire.pauses.set(true);
+        let tables = bench.queue.tables.clone();
+        *bench.provider.is_current.borrow_mut() = Box::new(move |webhook| {
+            let tables = tables.borrow();
+            let held =
+                job_of(webhook).zip(lease_of(webhook)).and_then(|(job, lease)| tables.held(job, lease));
+            held.is_some_and(|at| tables.jobs[at].prediction_id.is_none())
+        });
+        Self {
+            bench,
+            plan,
+            rng: Rng::new(plan.seed.wrapping_mul(0x5eed).wrapping_add(1)),
+            workers: Vec::new(),
+            deliveries: Vec::new(),
+            started: 0,
+            next_sweep_ms: START_MS,
+            cancel_rate: 0.002,
+            crashes: Cell::new(0),
+        }
+    }
+
+    /// Runs until everything has ended.
+    ///
+    /// # Panics
+    /// When something never ends.
+    pub fn run(&mut self) {
+        for _ in 0..MAX_STEPS {
+            self.step();
+            if self.started == self.plan.generations && self.bench.world.now_ms() >= START_MS + TROUBLE_MS {
+                self.heal();
+                if self.is_quiet() {
+                    return;
+                }
+            }
+        }
+        let tables = self.bench.queue.tables.borrow();
+        let open: Vec<_> =
+            tables.jobs.iter().filter(|row| row.status == "processing" || row.status == "pending").collect();
+        panic!("seed {}: these jobs never end: {open:#?}", self.plan.seed);
+    }
+
+    fn step(&mut self) {
+        if self.started < self.plan.generations && self.rng.chance(0.02) {
+            self.start();
+        }
+        if self.rng.chance(self.cancel_rate) {
+            self.cancel_one();
+        }
+        self.hear_from_provider();
+        self.take_due();
+        self.pass_time();
+        if self.workers.is_empty() {
+            return;
+        }
+        let at = self.rng.within(0, self.workers.len() as u64) as usize;
+        if self.rng.chance(self.plan.crash_rate) {
+            self.crashes.set(self.crashes.get() + 1);
+            drop(self.workers.swap_remove(at));
+            return;
+        }
+        let polled = self.workers[at].as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if let std::task::Poll::Ready(again) = polled {
+            drop(self.workers.swap_remove(at));
+            self.deliveries.extend(again);
+        }
+    }
+
+    fn start(&mut self) {
+        self.started += 1;
+        self.bench.queue.start_generation(request());
+        if self.rng.chance(0.8) {
+            self.wake();
+        }
+    }
+
+    fn wake(&mut self) {
+        let bench = self.bench;
+        self.workers.push(Box::pin(async move {
+            // An error is the next sweep's business.
+            let _ = bench.pipeline().drain(BUDGET).await;
+            None
+        }));
+    }
+
+    fn cancel_one(&mut self) {
+        let tables = self.bench.queue.tables.borrow();
+        let ids: Vec<Uuid> = tables.generations.keys().copied().collect();
+        drop(tables);
+        if !ids.is_empty() {
+            self.bench.queue.cancel_generation(ids[self.rng.within(0, ids.len() as u64) as usize]);
+        }
+    }
+
+    /// A webhook for each prediction that ended: lost, sent once, or repeated, in any order.
+    fn hear_from_provider(&mut self) {
+        if self.bench.provider.fates.borrow().is_empty() {
+            self.bench.provider.next(fate(&self.rng));
+        }
+        for (webhook, prediction) in self.bench.provider.take_ended() {
+            let Some(job_id) = webhook.as_deref().and_then(job_of) else { continue };
+            let lost = self.bench.wire.fault_rate.get() > 0.0 && self.rng.chance(0.2);
+            let copies = if lost { 0 } else { self.rng.within(1, 4) };
+            for _ in 0..copies {
+                let due_ms = self.bench.world.now_ms() + self.rng.within(0, 60_000);
+                let callback = Callback { job_id, attempts: 0, prediction: prediction.clone() };
+                self.deliveries.push(Delivery { due_ms, tries_left: 3, callback });
+            }
+        }
+    }
+
+    fn take_due(&mut self) {
+        let now = self.bench.world.now_ms();
+        if now >= self.next_sweep_ms {
+            self.next_sweep_ms = now + 60_000;
+            self.wake();
+        }
+        while let Some(at) = self.deliveries.iter().position(|delivery| delivery.due_ms <= now) {
+            let delivery = self.deliveries.swap_remove(at);
+            let bench = self.bench;
+            self.workers.push(Box::pin(async move { deliver(bench, delivery).await }));
+        }
+    }
+
+    fn pass_time(&mut self) {
+        let world = &self.bench.world;
+        if self.workers.is_empty() {
+            let next = self
+                .deliveries
+                .iter()
+                .map(|one| one.due_ms)
+                .min()
+                .unwrap_or(u64::MAX)
+                .min(self.next_sweep_ms);
+            // Starts are not to wait for the next minute each.
+            let idle = next.saturating_sub(world.now_ms());
+            world.advance(if self.started < self.plan.generations { idle.min(1_000) } else { idle });
+        } else if self.plan.stalls && self.rng.chance(0.002) {
+            world.advance(self.rng.within(30_000, 200_000));
+        } else {
+            world.advance(self.rng.within(0, 60));
+        }
+    }
+
+    fn heal(&mut self) {
+        self.bench.wire.fault_rate.set(0.0);
+        self.plan.crash_rate = 0.0;
+        self.plan.stalls = false;
+        // A user's cancel would hide a job that never ends.
+        self.cancel_rate = 0.0;
+    }
+
+    fn is_quiet(&self) -> bool {
+        let tables = self.bench.queue.tables.borrow();
+        self.workers.is_empty()
+            && self.deliveries.is_empty()
+            && tables.jobs.iter().all(|row| matches!(row.status, "completed" | "failed" | "cancelled"))
+    }
+}
+
+/// As the Worker does it: recorded before the answer, stored after it; repeated where it failed.
+async fn deliver(bench: &Bench, delivery: Delivery) -> Option<Delivery> {
+    match bench.pipeline().receive(&delivery.callback).await {
+        Ok(Some(job)) => {
+            let _ = bench.pipeline().run_job(&job).await;
+            None
+        }
+        Ok(None) => None,
+        Err(_) if delivery.tries_left == 0 => None,
+        Err(_) => {
+            let due_ms = bench.world.now_ms() + 10_000;
+            Some(Delivery { due_ms, tries_left: delivery.tries_left - 1, ..delivery })
+        }
+    }
+}
+
+/// The job that a webhook's URL names.
+pub fn job_of(webhook: &str) -> Option<Uuid> {
+    let (_, rest) = webhook.split_once("?job=")?;
+    Uuid::try_parse(rest.split('&').next()?).ok()
+}
+
+/// The lease under which a webhook's prediction was created.
+pub fn lease_of(webhook: &str) -> Option<i64> {
+    webhook.split_once("&lease=")?.1.parse().ok()
+}
+
+fn fate(rng: &Rng) -> Fate {
+    let after = rng.within(500, 30_000);
+    match rng.within(0, 100) {
+        0..80 => Fate::succeeds_after(after),
+        80..88 => Fate {
+            ends_after_ms: after,
+            ..Fate::fails_with("Prediction interrupted; please retry (code: PA)")
+        },
+        88..92 => Fate { ends_after_ms: after, ..Fate::fails_with("NSFW content detected.") },
+        92..94 => Fate { starts_after_ms: after, ends_after_ms: 3_000_000, end: End::Output(json!(OUTPUT)) },
+        94..96 => {
+            Fate { starts_after_ms: 2_000_000, ends_after_ms: 3_000_000, end: End::Output(json!(OUTPUT)) }
+        }
+        96..98 => Fate { ends_after_ms: after, ..Fate::gives(json!([])) },
+        _ => Fate::succeeds_after(after * 20),
+    }
+}

@@ -1,0 +1,48 @@
+//! A store that remembers what was written where.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use shared::image_file::{ImageFormat, ImageHead};
+use shared::ports::{Failure, ImageStore, StoreError, StoredImage};
+use uuid::Uuid;
+
+use super::wire::{Fault, Wire};
+
+pub struct MemoryStore {
+    wire: Rc<Wire>,
+    /// Source URL of each file, by path.
+    pub files: RefCell<BTreeMap<String, String>>,
+}
+
+impl MemoryStore {
+    pub fn new(wire: Rc<Wire>) -> Self {
+        Self { wire, files: RefCell::default() }
+    }
+}
+
+impl ImageStore for MemoryStore {
+    async fn store(&self, source_url: &str, folder: Uuid, name: Uuid) -> Result<StoredImage, StoreError> {
+        let faults = [Fault::LostRequest, Fault::LostAnswer];
+        let fault = self.wire.request("store", &faults).await;
+        match fault {
+            Some(Fault::LostRequest) => return Err(StoreError::Transient("connection lost".into())),
+            Some(Fault::Rejected) => {
+                let failure = Failure::new("output_unusable", "The model's answer was not an image.");
+                return Err(StoreError::Permanent(failure.because("text/html")));
+            }
+            _ => {}
+        }
+        let path = format!("{folder}/{name}.webp");
+        self.files.borrow_mut().insert(path.clone(), source_url.to_owned());
+        self.wire.answer().await;
+        if fault.is_some() {
+            return Err(StoreError::Transient("no answer in time".into()));
+        }
+        let public_url =
+            format!("https://project.supabase.co/storage/v1/object/public/generated-images/{path}");
+        let head = ImageHead { format: ImageFormat::Webp, size: Some((1024, 1024)) };
+        Ok(StoredImage { path, public_url, bytes: 123_456, head })
+    }
+}

@@ -1,0 +1,88 @@
+import sharp from 'sharp';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { TestStack } from './support/stack.ts';
+import { call, TestUser } from './support/user.ts';
+
+interface Model {
+  id: string;
+  operations: string[];
+  supports: { prompt: boolean; source_image_required: boolean };
+  output: { formats: string[] };
+}
+
+let stack: TestStack;
+let user: TestUser;
+let models: Model[];
+
+beforeAll(async () => {
+  stack = await TestStack.start();
+  user = await TestUser.signUp(stack);
+  const answer = await call<{ models: Model[] }>('GET', `${stack.addresses.startGenerationUrl}/models`);
+  models = answer.body.models;
+});
+afterAll(() => stack?.stop());
+
+const fromPromptAlone = () =>
+  models.filter(
+    ({ operations, supports }) =>
+      operations.includes('generate') && supports.prompt && !supports.source_image_required,
+  );
+
+test('the catalogue and the models table name the same models', async () => {
+  const rows = await stack.sql<{ replicate_id: string }[]>`
+    select replicate_id from public.models where is_active`;
+  expect(rows.map((row) => row.replicate_id).sort()).toEqual(models.map(({ id }) => id).sort());
+  expect(fromPromptAlone().length, 'models that need no source image').toBeGreaterThan(20);
+});
+
+test('each of them makes a picture of the size that its row tells', { timeout: 120_000 }, async () => {
+  const chosen = fromPromptAlone();
+  const started = new Map<string, string>();
+  for (const { id } of chosen) {
+    const { generation_id } = await user.start({
+      prompt: `a lighthouse, by ${id}`,
+      model_id: id,
+      width: 1344,
+      height: 768,
+    });
+    started.set(id, generation_id);
+  }
+  const wrong: unknown[] = [];
+  for (const [id, generationId] of started) {
+    const generation = await user.ended(generationId);
+    const image = generation.images[0];
+    if (generation.status !== 'completed' || !image) {
+      wrong.push({ id, status: generation.status, error: generation.error });
+      continue;
+    }
+    const file = await sharp(Buffer.from(await (await fetch(image.url)).arrayBuffer())).metadata();
+    const stored = { width: file.width, height: file.height, format: file.format?.replace('jpeg', 'jpg') };
+    const told = { width: image.width, height: image.height, format: image.format };
+    const isSame = JSON.stringify(stored) === JSON.stringify(told);
+    const rowAgrees = generation.width === image.width && generation.height === image.height;
+    const isLandscape = image.width > image.height;
+    // A model that names no formats may choose one.
+    const formats = models.find((model) => model.id === id)?.output.formats ?? [];
+    const isOffered = formats.length === 0 || formats.includes(image.format);
+    if (!isSame || !rowAgrees || !isLandscape || !isOffered) {
+      wrong.push({ id, stored, told, row: [generation.width, generation.height], formats });
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('no prediction was refused, and none was made twice', async () => {
+  const stats = await stack.simulator.stats();
+  const creates = Object.entries(stats.answers).filter(([answer]) => answer.startsWith('create '));
+  expect(creates).toEqual([['create 201', fromPromptAlone().length]]);
+  expect(stats).toMatchObject({ jobs_with_several_predictions: 0, running: 0 });
+});
+
+test('a size other than the one asked for is among the adjustments', async () => {
+  const rows = await stack.sql<{ model: string; width: number; height: number; adjustments: unknown[] }[]>`
+    select model, width, height, adjustments from public.image_generations order by model`;
+  const silent = rows.filter(
+    ({ width, height, adjustments }) => (width !== 1344 || height !== 768) && adjustments.length === 0,
+  );
+  expect(silent, 'models whose other size is not among the adjustments').toEqual([]);
+});

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { RunningSupabase } from '../stack/supabase/index.ts';
+import { createSupabase } from '../stack/testing.ts';
+import { type CountingProxy, startProxy } from './support/proxy.ts';
+import { TestStack } from './support/stack.ts';
+import { TestUser } from './support/user.ts';
+
+/** Every request that the workers send to Supabase, counted by a proxy in between. */
+
+let supabase: RunningSupabase;
+let proxy: CountingProxy;
+let stack: TestStack;
+let user: TestUser;
+
+beforeAll(async () => {
+  supabase = await createSupabase();
+  proxy = await startProxy(supabase.url);
+  stack = await TestStack.start({
+    env: {
+      SUPABASE_URL: proxy.url,
+      SUPABASE_ANON_KEY: supabase.anonKey,
+      SUPABASE_SERVICE_ROLE_KEY: supabase.serviceRoleKey,
+      SUPABASE_JWT_SECRET: supabase.jwtSecret,
+      DATABASE_URL: supabase.databaseUrl,
+    },
+  });
+  user = await TestUser.signUp(stack);
+  // The first call of a new isolate fetches the project's public keys, once in many minutes.
+  await user.call('GET', '/generations');
+});
+afterAll(async () => {
+  await stack?.stop();
+  await proxy?.stop();
+  await supabase?.stop();
+});
+
+/** The images' rows, read past the proxy. */
+const completed = (ids: string[]) =>
+  stack.until(`${ids.length} images to be completed`, async () => {
+    const [row] = await stack.sql<{ count: number }[]>`
+      select count(*)::int from public.image_generations
+      where id in ${stack.sql(ids)} and status = 'completed'`;
+    return row?.count === ids.length;
+  });
+
+/** No job may be under way, or its requests would count for the next test. */
+const idle = () =>
+  stack.until('the queue to be idle', async () => {
+    const [row] = await stack.sql`
+      select count(*)::int as open from public.job_queue where status in ('pending', 'processing')`;
+    return row?.open === 0;
+  });
+
+test('one image: 1 request until the answer, 6 until it is completed', async () => {
+  const before = proxy.passed.length;
+  const started = await user.start({ prompt: 'counted' });
+  await completed([started.generation_id]);
+  await idle();
+  expect(proxy.counts(before)).toEqual({
+    'POST /rest/v1/rpc/start_generation': 1,
+    'POST /rest/v1/rpc/claim_jobs': 1,
+    'POST /rest/v1/rpc/record_prediction': 1,
+    'POST /rest/v1/rpc/finish_prediction': 1,
+    'POST /storage/v1/object/generated-images/*/*.webp': 1,
+    'POST /rest/v1/rpc/finish_download': 1,
+  });
+  expect(proxy.passed[before]?.path).toBe('/rest/v1/rpc/start_generation');
+});
+
+test('a batch of 9 needs 37 requests and its claims: less than 4.6 an image', async () => {
+  const before = proxy.passed.length;
+  const started = await user.start({ prompt: 'nine of them', num_images: 9 });
+  const ids = started.generations?.map(({ generation_id }) => generation_id) ?? [];
+  expect(ids).toHaveLength(9);
+  await completed(ids);
+  await idle();
+  const { 'POST /rest/v1/rpc/claim_jobs': claims, ...others } = proxy.counts(before);
+  expect(others).toEqual({
+    'POST /rest/v1/rpc/start_generation': 1,
+    'POST /rest/v1/rpc/record_prediction': 9,
+    'POST /rest/v1/rpc/finish_prediction': 9,
+    'POST /storage/v1/object/generated-images/*/*.webp': 9,
+    'POST /rest/v1/rpc/finish_download': 9,
+  });
+  // Three full ones, and one that finds the queue empty if the run goes on until then.
+  expect([3, 4]).toContain(claims);
+});
+
+test('reading, listing, cancelling and refusing cost at most one request', async () => {
+  const started = await user.start({ prompt: 'read' });
+  await completed([started.generation_id]);
+  await idle();
+  const id = started.generation_id;
+  const table: [string, string, unknown, number, Record<string, number>][] = [
+    ['GET', `/generations/${id}`, undefined, 200, { 'POST /rest/v1/rpc/get_generation': 1 }],
+    ['GET', '/generations', undefined, 200, { 'POST /rest/v1/rpc/list_generations': 1 }],
+    ['POST', `/generations/${id}/cancel`, undefined, 409, { 'POST /rest/v1/rpc/cancel_generation': 1 }],
+    ['POST', '/start-generation', { prompt: 'x', model_id: 'no/such' }, 404, {}],
+    ['POST', '/start-generation', { prompt: '' }, 400, {}],
+    ['GET', '/generations/not-an-id', undefined, 404, {}],
+    ['GET', '/models', undefined, 200, {}],
+  ];
+  for (const [method, path, body, status, requests] of table) {
+    const before = proxy.passed.length;
+    expect([path, (await user.call(method, path, body)).status]).toEqual([path, status]);
+    expect(proxy.counts(before), path).toEqual(requests);
+  }
+});

@@ -1,0 +1,44 @@
+import type { BookEntry, Books, Stats } from '../../replicate/control.ts';
+import type { Fault, Match } from '../../replicate/faults.ts';
+import type { Settings } from '../../replicate/settings.ts';
+
+/** The simulator's books and switches, from another process. */
+export class SimulatorControl {
+  readonly #url: string;
+
+  constructor(replicateUrl: string) {
+    this.#url = `${replicateUrl}/_control`;
+  }
+
+  stats = (): Promise<Stats> => this.#ask('stats');
+
+  /** All predictions, or those whose webhook names a job. */
+  async predictions(job?: string): Promise<BookEntry[]> {
+    const query = job === undefined ? '' : `?job=${job}`;
+    return (await this.#ask<Books>(`predictions${query}`)).predictions;
+  }
+
+  /** For stacks without webhooks, where nothing in a prediction names its job. */
+  async withPrompt(prompt: string): Promise<BookEntry[]> {
+    const all = await this.predictions();
+    return all.filter(({ prediction }) => (prediction.input as { prompt?: string }).prompt === prompt);
+  }
+
+  /** Replaces all rules by one for the creates whose prompt contains a text. */
+  fault = (prompt: string, fault: Fault, match: Match = {}): Promise<unknown> =>
+    this.faults([{ match: { prompt, ...match }, fault }]);
+
+  faults = (rules: { match?: Match; fault: Fault }[]): Promise<unknown> => this.#ask('faults', { rules });
+
+  configure = (settings: Partial<Settings>): Promise<unknown> => this.#ask('settings', settings);
+
+  release = (): Promise<{ released: number }> => this.#ask('release', {});
+
+  async #ask<T>(path: string, body?: unknown): Promise<T> {
+    const answer = await fetch(`${this.#url}/${path}`, {
+      ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+    });
+    if (!answer.ok) throw new Error(`the simulator refused ${path}: ${await answer.text()}`);
+    return (await answer.json()) as T;
+  }
+}
