@@ -242,7 +242,7 @@ pub fn job_of(webhook: &str) -> Option<Uuid> {
 
 /// The lease under which a webhook's prediction was created.
 pub fn lease_of(webhook: &str) -> Option<i64> {
-    webhook.split_once("&lease=")?.1.parse().ok()
+    webhook.split_once("&lease=")?.1.split('&').next()?.parse().ok()
 }
 
 fn fate(rng: &Rng) -> Fate {
