@@ -6,6 +6,8 @@ const QUIET_MS = 20_000;
 const REFRESH_MS = 500;
 const LAST_LINES = 5;
 const FIRST_ERRORS = 5;
+/** Where in its own code a tool failed helps nobody here. */
+const STACK_TRACE = /\bat .+:\d+:\d+\)?$|^npm error\s*[{}]?$|debug-\d+\.log$/;
 
 /** A line about what is going on; stdout stays free for results. */
 export function say(text) {
@@ -43,7 +45,7 @@ export function longStep(title, command, args, { wayOut, ...options }) {
     });
     const keep = (chunk) => {
       for (const line of String(chunk).split(/[\r\n]+/)) {
-        if (line.trim() === '') continue;
+        if (line.trim() === '' || STACK_TRACE.test(line)) continue;
         lines = [...lines, line.trim()].slice(-LAST_LINES);
         if (/\berror\b/i.test(line) && errors.length < FIRST_ERRORS) errors.push(line.trim());
       }
