@@ -7,7 +7,7 @@ const REFRESH_MS = 500;
 const LAST_LINES = 5;
 const FIRST_ERRORS = 5;
 /** Where in its own code a tool failed helps nobody here. */
-const STACK_TRACE = /\bat .+:\d+:\d+\)?$|^npm error\s*[{}]?$|debug-\d+\.log$/;
+const STACK_TRACE = /\bat .+:\d+:\d+\)?( \{)?$|^npm error\s*[{}]?$|debug-\d+\.log$/;
 
 /** A line about what is going on; stdout stays free for results. */
 export function say(text) {

@@ -1,6 +1,8 @@
 //! What the use cases need from outside, as traits. A Worker implements them with `fetch`, a native
 //! test with whatever it likes.
 
+mod http;
+
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,141 +12,7 @@ use crate::image_file::ImageHead;
 use crate::job::{Job, JobType};
 use crate::replicate::{CreateError, NewPrediction, Prediction, ProviderError};
 
-/// An outgoing HTTP request.
-#[derive(Debug, Clone)]
-pub struct HttpRequest {
-    /// `GET`, `POST`, …
-    pub method: &'static str,
-    /// Absolute URL.
-    pub url: String,
-    /// Header names and values.
-    pub headers: Vec<(String, String)>,
-    /// The body; empty means none.
-    pub body: String,
-    /// The whole exchange ends after this time.
-    pub timeout: Duration,
-}
-
-impl HttpRequest {
-    /// A request without headers and body, ended after ten seconds.
-    pub fn new(method: &'static str, url: impl Into<String>) -> Self {
-        Self {
-            method,
-            url: url.into(),
-            headers: Vec::new(),
-            body: String::new(),
-            timeout: Duration::from_secs(10),
-        }
-    }
-
-    /// Adds a header.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.headers.push((name.to_owned(), value.into()));
-        self
-    }
-
-    /// Sets a JSON body.
-    #[must_use]
-    pub fn json(mut self, body: &Value) -> Self {
-        self.body = body.to_string();
-        self.header("content-type", "application/json")
-    }
-
-    /// Sets the time after which the exchange ends.
-    #[must_use]
-    pub fn within(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-}
-
-/// The answer to an [`HttpRequest`], read whole (up to the adapter's limit).
-#[derive(Debug, Clone)]
-pub struct HttpResponse {
-    /// The status code.
-    pub status: u16,
-    /// `Retry-After` in seconds, where the answer has one.
-    pub retry_after: Option<u32>,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-impl HttpResponse {
-    /// 2xx.
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// The body as JSON, `Null` where it is none.
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
-    }
-}
-
-/// No usable answer came. Whether the request arrived is unknown in every case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HttpError {
-    /// The time was over.
-    #[error("no answer in time")]
-    Timeout,
-    /// The connection failed or broke.
-    #[error("the connection failed")]
-    Connection,
-    /// The answer was larger than is read.
-    #[error("the answer was too large")]
-    TooLarge,
-}
-
-/// The beginning of a download, on which [`Http::relay`] decides.
-#[derive(Debug)]
-pub struct RelayHead<'a> {
-    /// The status code of the source's answer.
-    pub status: u16,
-    /// Its `Content-Type`, lower case, without parameters; empty where there is none.
-    pub content_type: &'a str,
-    /// Its `Content-Length`.
-    pub content_length: Option<u64>,
-    /// Its first bytes: the whole file if it is shorter than [`RELAY_HEAD_BYTES`].
-    pub bytes: &'a [u8],
-}
-
-/// How many bytes [`RelayHead`] shows at most. A JPEG's size stands behind its metadata; 64 KiB
-/// covers one full metadata segment.
-pub const RELAY_HEAD_BYTES: usize = 64 * 1024;
-
-/// Why a relay did not end well.
-#[derive(Debug, thiserror::Error)]
-pub enum RelayError<E> {
-    /// The source did not answer or broke off.
-    #[error("source: {0}")]
-    Source(HttpError),
-    /// The decision on the head was no.
-    #[error("refused")]
-    Refused(E),
-    /// More than the allowed number of bytes came.
-    #[error("too large")]
-    TooLarge,
-    /// The target did not answer.
-    #[error("target: {0}")]
-    Target(HttpError),
-}
-
-/// HTTP as a client.
-#[expect(async_fn_in_trait, reason = "wasm futures are not Send; nothing here needs them to be")]
-pub trait Http {
-    /// Sends a request and reads the answer whole.
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError>;
-
-    /// Streams the answer to `source` into the request that `accept` makes from its beginning,
-    /// without holding it in memory. Gives the target's answer and the number of bytes moved.
-    async fn relay<E>(
-        &self,
-        source: HttpRequest,
-        max_bytes: u64,
-        accept: impl FnOnce(&RelayHead<'_>) -> Result<HttpRequest, E>,
-    ) -> Result<(HttpResponse, u64), RelayError<E>>;
-}
+pub use http::{Http, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError, RelayHead};
 
 /// The time.
 #[expect(async_fn_in_trait, reason = "wasm futures are not Send; nothing here needs them to be")]
