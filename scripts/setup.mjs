@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Fault } from './fault.mjs';
 import { say } from './progress.mjs';
-import { TOOLS } from './run.mjs';
+import { output, TOOLS } from './run.mjs';
 import { ensureCargoTools, ensurePackages, ensureRust } from './tools.mjs';
 import { ensureWorkers } from './workers.mjs';
 
@@ -26,11 +26,10 @@ export async function setUp() {
 
 /** Two set-ups in one folder would undo each other's work; the second waits. */
 async function oneAtATime(work) {
-  fs.mkdirSync(TOOLS, { recursive: true });
   const lock = path.join(TOOLS, 'setup.lock');
   let told = false;
-  while (!take(lock)) {
-    if (!told) say('Another set-up is running in this folder; waiting for it.');
+  while (!(await take(lock))) {
+    if (!told) say(`Another set-up (process ${holderOf(lock)}) is running in this folder; waiting for it.`);
     told = true;
     await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
   }
@@ -42,19 +41,24 @@ async function oneAtATime(work) {
 }
 
 /** The lock names its holder, so that one left by a killed set-up is taken over. */
-function take(lock) {
+async function take(lock) {
   try {
+    fs.mkdirSync(TOOLS, { recursive: true });
     fs.writeFileSync(lock, String(process.pid), { flag: 'wx' });
     return true;
   } catch (error) {
     if (error.code !== 'EEXIST') throw new Fault(`${lock} cannot be written: ${error.message}`);
   }
-  const holder = Number(fs.readFileSync(lock, 'utf8'));
-  try {
-    if (holder > 0) process.kill(holder, 0);
-    else throw new Error('no holder');
-  } catch (error) {
-    if (error.code !== 'EPERM') fs.rmSync(lock, { force: true });
-  }
+  // The id of a killed set-up may belong to anything by now: only a script of ours keeps the lock.
+  const command = await output('ps', ['-o', 'args=', '-p', String(holderOf(lock))]);
+  if (!command?.includes('scripts/')) fs.rmSync(lock, { force: true });
   return false;
+}
+
+function holderOf(lock) {
+  try {
+    return Number(fs.readFileSync(lock, 'utf8'));
+  } catch {
+    return 0; // it was given back meanwhile
+  }
 }

@@ -63,7 +63,7 @@ impl StartRequest {
             items,
             ask,
             priority: fields.word("priority", &PRIORITIES)?,
-            scheduled_at: fields.text("scheduled_at", 40)?,
+            scheduled_at: time(&fields, "scheduled_at")?,
             expires_in: fields.integer("expires_in", 1, 30 * 24 * 3600)?,
         })
     }
@@ -100,11 +100,16 @@ fn ask_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<Ask, Problem> 
         .text("model_id", 200)?
         .filter(|id| !id.is_empty())
         .ok_or_else(|| Problem::invalid("model_id", "model_id is required: GET /models lists the models."))?;
-    let source_image_url = fields.text("source_image_url", usize::MAX)?;
-    if let Some(url) = &source_image_url {
-        check_public_https(url)
-            .map_err(|why| Problem::invalid("source_image_url", format!("source_image_url {why}.")))?;
-    }
+    // Passed on as the parser read it: what others make of odd spellings must not matter.
+    let source_image_url = match fields.text("source_image_url", usize::MAX)? {
+        Some(url) => match check_public_https(&url) {
+            Ok(url) => Some(url.to_string()),
+            Err(why) => {
+                return Err(Problem::invalid("source_image_url", format!("source_image_url {why}.")));
+            }
+        },
+        None => None,
+    };
     let strength = fields.number("strength", 0.0, 1.0)?;
     if strength.is_some() && source_image_url.is_none() {
         return Err(Problem::invalid("strength", "strength needs a source_image_url."));
@@ -126,6 +131,16 @@ fn ask_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<Ask, Problem> 
         style: fields.text("style", 200)?.filter(|text| !text.is_empty()),
         operation: fields.word("operation", &OPERATIONS)?.map(str::to_owned),
     })
+}
+
+/// A point in time as RFC 3339 writes it.
+fn time(fields: &Fields<'_>, name: &str) -> Result<Option<String>, Problem> {
+    let text = fields.text(name, 40)?;
+    if text.as_deref().is_some_and(|text| chrono::DateTime::parse_from_rfc3339(text).is_err()) {
+        let detail = format!("{name} must be a time such as 2027-01-31T12:00:00Z.");
+        return Err(Problem::invalid(name, detail));
+    }
+    Ok(text)
 }
 
 /// Width or height in pixels. The bounds keep nonsense out; the model's own limits come later.

@@ -56,10 +56,10 @@ fn is_public_name(name: &str) -> bool {
         "invalid",
         "onion",
     ];
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let name = name.to_ascii_lowercase();
     let within =
         |suffix: &str| name == suffix || name.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'));
-    name.contains('.') && !PRIVATE.into_iter().any(within)
+    name.contains('.') && !name.ends_with('.') && !PRIVATE.into_iter().any(within)
 }
 
 #[cfg(test)]
@@ -110,6 +110,7 @@ mod tests {
             "https://intranet/",
             "https://router.home.arpa/",
             "https://LOCALHOST./",
+            "https://example.com./",
             "https://１２７.0.0.1/",
         ] {
             assert!(check_public_https(url).is_err(), "{url} must be refused");

@@ -106,8 +106,6 @@ fn what_the_model_refuses_fails_for_good_in_words_for_users() {
     let generation = bench.queue.generation(job);
     assert_eq!((generation.status, generation.error_code.as_deref()), ("failed", Some("rejected")));
     assert_eq!(generation.error_message.as_deref(), Some("The model does not accept this request."));
-    let history = bench.queue.row(job).errors;
-    assert_eq!(history[0]["cause"], "- input: prompt is required", "operators read what the provider said");
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn each_step_names_its_function_job_and_lease() {
     );
     let failed = |retry: Value| {
         json!({ "p_job_id": id, "p_lease": 4, "p_error_message": "The model does not accept this request.",
-            "p_error_details": { "code": "rejected", "cause": "422" }, "p_retry_in_seconds": retry })
+            "p_error_details": { "code": "rejected" }, "p_retry_in_seconds": retry })
     };
     check("fail_job", failed(json!(1.5)), &|http| block_on(queue(http).fail(&job, &failure, Some(wait))));
     check("fail_job", failed(Value::Null), &|http| block_on(queue(http).fail(&job, &failure, None)));

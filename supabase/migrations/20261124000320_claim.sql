@@ -43,6 +43,23 @@ begin
 end
 $$;
 
+-- Takes back that a generation has failed. The caller holds the job's row.
+create function private.reopen_generation(p_generation_id uuid, p_status text) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_batch uuid;
+begin
+  update public.image_generations set
+    status = p_status, progress = case p_status when 'queued' then 0 else progress end,
+    error_message = null, error_code = null, completed_at = null
+  where id = p_generation_id and status = 'failed'
+  returning batch_id into v_batch;
+  if v_batch is not null then
+    perform private.count_in_batch(v_batch, 'failed', -1);
+  end if;
+end
+$$;
+
 -- Taken before work that touches rows of several users: those transactions queue up behind each
 -- other instead of meeting crosswise. Only claims that found such work take it.
 create function private.lock_maintenance() returns void

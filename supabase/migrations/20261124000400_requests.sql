@@ -38,7 +38,8 @@ begin
   if p_request ->> p_key is null then
     return null;
   end if;
-  if jsonb_typeof(p_request -> p_key) = 'number' then
+  -- No number that anybody means has more digits, and each would be stored.
+  if jsonb_typeof(p_request -> p_key) = 'number' and length(p_request ->> p_key) <= 40 then
     v_number := (p_request ->> p_key)::numeric;
     if v_number between p_min and p_max and (not p_whole or v_number = trunc(v_number)) then
       return v_number;

@@ -71,8 +71,18 @@ begin
   if v_job.status = 'cancelled' then
     return '{"outcome": "cancelled"}';
   end if;
-  if v_job.status in ('completed', 'failed') then
+  if v_job.status = 'completed' then
     return '{"outcome": "duplicate"}';
+  end if;
+  if v_job.status = 'failed' then
+    -- Given up because its last run died unseen; that run had created this prediction all the same.
+    -- The picture is made and paid for: it is brought in.
+    if p_outcome ->> 'status' is distinct from 'succeeded' or v_job.prediction_id is not null
+      or v_job.error_details -> -1 ->> 'code' is distinct from 'lease_expired'
+    then
+      return '{"outcome": "duplicate"}';
+    end if;
+    perform private.reopen_generation(v_job.generation_id, 'processing');
   end if;
 
   v_job.prediction_id := p_prediction_id;

@@ -5,7 +5,6 @@ create function private.requeue_job(p_job_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_job public.job_queue;
-  v_batch uuid;
 begin
   update public.job_queue set
     status = 'pending', attempts = 0, scheduled_at = now(), turn = null, completed_at = null,
@@ -18,15 +17,9 @@ begin
       when exists (select from public.job_queue where id = p_job_id) then 'not_failed' else 'unknown' end);
   end if;
   if private.carries_generation(v_job.job_type) then
-    update public.image_generations set
-      status = case v_job.job_type when 'download-image' then 'downloading' else 'queued' end,
-      progress = case v_job.job_type when 'download-image' then progress else 0 end,
-      error_message = null, error_code = null, completed_at = null
-    where id = v_job.generation_id and status = 'failed'
-    returning batch_id into v_batch;
-    if v_batch is not null then
-      perform private.count_in_batch(v_batch, 'failed', -1);
-    end if;
+    perform private.reopen_generation(
+      v_job.generation_id, case v_job.job_type when 'download-image' then 'downloading' else 'queued' end
+    );
   end if;
   return jsonb_build_object('outcome', 'requeued', 'job_id', p_job_id);
 end

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Database, type Job } from './support.ts';
+import { Database, type Job, SUCCEEDED } from './support.ts';
 
 const db = await Database.open();
 beforeEach(() => db.clear());
@@ -134,6 +134,33 @@ describe('a job whose lease ran out', () => {
     const generation = await db.generation(generationId);
     expect(generation).toMatchObject({ status: 'failed', error_code: 'attempts_exhausted' });
     expect(generation.error_message).toMatch(/could not be made/);
+  });
+
+  test('a picture that the last lost run had ordered is brought in when its webhook comes', async () => {
+    const { job, generationId } = await running();
+    for (let loss = 1; loss <= job.max_attempts; loss++) {
+      await db.letTimePass(job.id);
+      await db.claim(1);
+    }
+    expect((await db.job(job.id)).status).toBe('failed');
+    const finish = (outcome: Record<string, unknown>) =>
+      db.service<{ outcome: string; job?: { id: string; lease: number } }>('finish_prediction', {
+        p_job_id: job.id,
+        p_prediction_id: 'made-all-the-same',
+        p_outcome: outcome,
+      });
+    expect(await finish({ status: 'failed', error_message: 'x' })).toEqual({ outcome: 'duplicate' });
+    const answer = await finish(SUCCEEDED);
+    expect(answer.outcome).toBe('download');
+    const image = { storage_path: 'a/b.webp', public_url: 'http://x/a/b.webp', format: 'webp' };
+    await db.service('finish_download', {
+      p_job_id: answer.job?.id,
+      p_lease: answer.job?.lease,
+      p_image: image,
+    });
+    const generation = await db.generation(generationId);
+    expect(generation).toMatchObject({ status: 'completed', error_code: null, error_message: null });
+    expect(await finish(SUCCEEDED)).toEqual({ outcome: 'duplicate' });
   });
 
   test('20 parallel claims rescue it once', async () => {

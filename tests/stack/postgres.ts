@@ -117,16 +117,19 @@ async function initialise(binaries: PostgresBinaries, dir: string): Promise<void
         `Postgres refuses to run as root and its own user cannot enter ${dir}; choose another place for the data with --dir, for example --dir /var/tmp/picture-queue.`,
       );
     }
-    await fs.mkdir(dir, { recursive: true, mode: 0o700 });
-    await fs.chown(dir, owner.uid, owner.gid);
   }
+  // Made beside its place and moved there when it is whole: a killed set-up leaves nothing half-made.
+  const making = `${dir}.new`;
+  await fs.rm(making, { recursive: true, force: true });
+  await fs.mkdir(making, { mode: 0o700 });
+  if (owner) await fs.chown(making, owner.uid, owner.gid);
   const passwordFile = path.join(path.dirname(dir), `.postgres-password-${process.pid}`);
   await fs.writeFile(passwordFile, PASSWORD, { mode: 0o600 });
   if (owner) await fs.chown(passwordFile, owner.uid, owner.gid);
   try {
     const args = [
       '-D',
-      dir,
+      making,
       '-U',
       SUPERUSER,
       `--pwfile=${passwordFile}`,
@@ -135,9 +138,10 @@ async function initialise(binaries: PostgresBinaries, dir: string): Promise<void
     ];
     args.push('--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8');
     await run(binaries.initdb, args, await runAsUser());
-  } catch (error) {
-    // A half-made directory would be taken for a finished one by the next start.
     await fs.rm(dir, { recursive: true, force: true });
+    await fs.rename(making, dir);
+  } catch (error) {
+    await fs.rm(making, { recursive: true, force: true });
     const { stderr } = error as { stderr?: string };
     throw new StackFault(`Postgres could not be set up in ${dir}: ${(stderr ?? String(error)).trim()}`);
   } finally {
@@ -172,7 +176,9 @@ function startFault(recent: string[], port: number, dir: string): StackFault {
     return new StackFault(`The data in ${dir} was made by another version of Postgres; start with --fresh.`);
   }
   const reason = recent.findLast((line) => /FATAL|PANIC/.test(line)) ?? recent.at(-1) ?? 'it gave no reason';
-  return new StackFault(`Postgres did not start on ${dir}: ${reason.trim()}`);
+  return new StackFault(
+    `Postgres did not start on ${dir}: ${reason.trim()}; --fresh starts again with an empty database.`,
+  );
 }
 
 /** A client for a handful of statements; close it with `end()`. */

@@ -78,7 +78,11 @@ export class Stack {
   async start(): Promise<StackAddresses> {
     const { options, env, log } = this.#context;
     const dir = options.dir ?? (await defaultDir(log));
-    await fs.mkdir(dir, { recursive: true });
+    await fs.mkdir(dir, { recursive: true }).catch((error: Error) => {
+      throw new StackFault(
+        `The folder ${dir} cannot be made (${error.message}); choose another one with --dir.`,
+      );
+    });
     const lock = await lockDirectory(dir);
     this.#started.push(() => lock.release());
     await stopLeftover(path.join(dir, 'postgres'));

@@ -44,12 +44,13 @@ pub async fn serve(
 fn respond(answer: Answer, incoming: &Incoming, origin: Option<String>) -> worker::Result<Response> {
     let headers = Headers::new();
     headers.set("x-request-id", &incoming.id)?;
+    if origin.as_deref() != Some("*") {
+        // Also where this origin is not allowed: a cache must not hand that answer to one that is.
+        headers.set("vary", "origin")?;
+    }
     if let Some(origin) = origin {
         headers.set("access-control-allow-origin", &origin)?;
         headers.set("access-control-expose-headers", EXPOSED_HEADERS)?;
-        if origin != "*" {
-            headers.set("vary", "origin")?;
-        }
     }
     for (name, value) in &answer.headers {
         headers.set(name, value)?;
@@ -69,7 +70,7 @@ fn allowed_origin(env: &Env, origin: Option<&str>) -> Option<String> {
         return Some("*".into());
     }
     let origin = origin?;
-    list.split(',').any(|one| one.trim() == origin).then(|| origin.to_owned())
+    list.split(',').any(|one| one.trim().trim_end_matches('/') == origin).then(|| origin.to_owned())
 }
 
 fn request_id() -> String {

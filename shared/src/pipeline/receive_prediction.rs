@@ -23,11 +23,16 @@ pub struct Callback {
 impl Callback {
     /// Reads a verified webhook; `parameter` gives a parameter of our URL. `None`: not one of ours.
     pub fn parse(parameter: impl Fn(&str) -> Option<String>, body: &[u8]) -> Option<Self> {
-        Some(Self {
-            job_id: Uuid::try_parse(&parameter("job")?).ok()?,
-            attempts: parameter("attempts").and_then(|text| text.parse().ok()).unwrap_or(0),
-            prediction: Prediction::parse(body)?,
-        })
+        let job_id = Uuid::try_parse(&parameter("job")?).ok()?;
+        let prediction = Prediction::parse(body)?;
+        // The signature covers the body and not the query: where the body repeats our URL, the two
+        // must agree, or a captured delivery could be played to another job.
+        let ours = format!("?job={job_id}&");
+        if prediction.webhook.as_deref().is_some_and(|webhook| !webhook.contains(&ours)) {
+            return None;
+        }
+        let attempts = parameter("attempts").and_then(|text| text.parse().ok()).unwrap_or(0);
+        Some(Self { job_id, attempts, prediction })
     }
 }
 
@@ -73,7 +78,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 };
                 json!({
                     "status": "failed", "error_message": failure.message, "error_code": failure.code,
-                    "error_details": { "code": failure.code, "cause": failure.cause },
+                    "error_details": { "code": failure.code },
                     "retry_in_seconds": retry_in, "predict_time": prediction.predict_time(),
                 })
             }

@@ -68,6 +68,10 @@ fn every_field_out_of_its_range_is_refused_by_name() {
         ("expires_in", json!(0)),
         ("expires_in", json!("1h")),
         ("scheduled_at", json!(5)),
+        ("scheduled_at", json!("")),
+        ("scheduled_at", json!("tomorrow")),
+        ("scheduled_at", json!("2026-12-01 BC")),
+        ("scheduled_at", json!("2026-12-01T00:00:00 America/New_York")),
     ];
     for (field, value) in table {
         let problem =

@@ -99,7 +99,8 @@ impl<H: Http> JobQueue for Queue<'_, H> {
             "fail_job",
             json!({
                 "p_job_id": job.id, "p_lease": job.lease, "p_error_message": failure.message,
-                "p_error_details": { "code": failure.code, "cause": failure.cause },
+                // Owners read this column: the provider's own words stay in the log.
+                "p_error_details": { "code": failure.code },
                 "p_retry_in_seconds": retry_in.map(|time| time.as_secs_f64()),
             }),
         )

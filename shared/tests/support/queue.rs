@@ -182,7 +182,7 @@ impl JobQueue for MemoryQueue {
         failure: &Failure,
         retry_in: Option<Duration>,
     ) -> Result<Step, QueueError> {
-        let details = json!({ "code": failure.code, "cause": failure.cause });
+        let details = json!({ "code": failure.code });
         self.call("fail", |tables, now| {
             let Some(at) = tables.held(job.id, job.lease) else { return Step::Stale };
             step(tables.end_attempt(now, at, &failure.message, &details, retry_in.map(ms)))
