@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import postgres from 'postgres';
 import { databaseUrl } from '../postgres.ts';
+import { FileStorage } from './file-storage.ts';
 import type { ProjectKeys } from './jwt.ts';
 import { type Lite, startLite } from './lite.ts';
 import { Rpc } from './rpc.ts';
+import { Uploads } from './uploads.ts';
 
 export interface BackendOptions {
   superuserUrl: string;
@@ -19,32 +22,41 @@ export class ConnectionsReplaced extends Error {}
 class Backends {
   readonly lite: Lite;
   readonly rpc: Rpc;
+  readonly uploads: Uploads;
+  readonly #sql: postgres.Sql;
   readonly #underWay = new Set<(reason: Error) => void>();
 
-  private constructor(lite: Lite, rpc: Rpc) {
+  private constructor(lite: Lite, rpc: Rpc, uploads: Uploads, sql: postgres.Sql) {
     this.lite = lite;
     this.rpc = rpc;
+    this.uploads = uploads;
+    this.#sql = sql;
   }
 
   static async connect(options: BackendOptions): Promise<Backends> {
     const { superuserUrl, database, keys, storageDir, maxConnections } = options;
+    const files = new FileStorage(storageDir);
     const lite = await startLite({
       url: databaseUrl(superuserUrl, database, new URL(superuserUrl).username),
       keys,
       siteUrl: 'http://127.0.0.1:3000',
-      storageDir,
+      files,
       maxConnections: Math.ceil(maxConnections / 2),
     });
+    const sql = postgres(databaseUrl(superuserUrl, database, 'authenticator'), {
+      max: maxConnections,
+      onnotice: () => {},
+      fetch_types: false,
+      connect_timeout: 5,
+      connection: { TimeZone: 'UTC', application_name: 'postgrest' },
+    });
     try {
-      const rpc = await Rpc.start({
-        url: databaseUrl(superuserUrl, database, 'authenticator'),
-        schema: 'public',
-        maxConnections,
-        onSchemaChange: () => void lite.forgetSchema(),
-      });
-      return new Backends(lite, rpc);
+      const onSchemaChange = () => void lite.forgetSchema();
+      const rpc = await Rpc.start({ sql, schema: 'public', onSchemaChange });
+      return new Backends(lite, rpc, new Uploads(sql, lite.sql, files), sql);
     } catch (error) {
       void lite.close(0);
+      void sql.end({ timeout: 0 });
       throw error;
     }
   }
@@ -58,7 +70,7 @@ class Backends {
   }
 
   async close(graceSeconds: number): Promise<void> {
-    await Promise.all([this.rpc.close(graceSeconds), this.lite.close(graceSeconds)]);
+    await Promise.all([this.#sql.end({ timeout: graceSeconds }), this.lite.close(graceSeconds)]);
   }
 
   /** Whoever still waits need not: a connection of a dead server may never answer. */

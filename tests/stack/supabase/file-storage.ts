@@ -1,9 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, mkdirSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 
 type Body = Uint8Array | Blob | NodeReadableStream<Uint8Array>;
@@ -18,6 +17,18 @@ interface Metadata {
   httpStatusCode: number;
 }
 
+/** A body that is written and not yet an object. */
+interface StagedFile {
+  metadata: Metadata;
+  /** Makes it an object, in place of what that was. */
+  publish(bucket: string, key: string): Promise<void>;
+  /** Removes it, unless it was published. */
+  discard(): Promise<void>;
+}
+
+/** The body has more bytes than were allowed. */
+export class TooLarge extends Error {}
+
 /**
  * Stored objects as files (the package's own file adapter is not exported): one for the bytes, one for
  * the metadata. Their names are hashes, so that no object's name can leave the folder or be too long.
@@ -29,6 +40,7 @@ export class FileStorage {
 
   constructor(dir: string) {
     this.#dir = path.resolve(dir);
+    mkdirSync(this.#dir, { recursive: true });
   }
 
   #file(bucket: string, key: string): string {
@@ -44,42 +56,64 @@ export class FileStorage {
     contentType: string,
     cacheControl: string,
   ): Promise<Metadata> {
-    const file = this.#file(bucket, key);
-    await fs.mkdir(path.dirname(file), { recursive: true });
-    const unfinished = `${file}.${randomUUID()}`;
-    const hash = createHash('md5');
-    let size = 0;
-    const measure = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        size += chunk.length;
-        hash.update(chunk);
-        done(null, chunk);
-      },
-    });
+    const staged = await this.stage(toReadable(body), contentType, cacheControl);
     try {
-      await pipeline(toReadable(body), measure, createWriteStream(unfinished));
-    } catch (error) {
-      await fs.rm(unfinished, { force: true });
-      throw error;
+      await staged.publish(bucket, key);
+    } finally {
+      await staged.discard();
     }
-    const metadata: Metadata = {
-      cacheControl,
-      contentLength: size,
-      size,
-      mimetype: contentType,
-      lastModified: new Date(),
-      eTag: `"${hash.digest('hex')}"`,
-      httpStatusCode: 200,
-    };
-    await this.#writeMetadata(file, metadata);
-    await fs.rename(unfinished, file);
-    return metadata;
+    return staged.metadata;
   }
 
-  async #writeMetadata(file: string, metadata: Metadata): Promise<void> {
-    const unfinished = `${file}.${randomUUID()}`;
-    await fs.writeFile(unfinished, JSON.stringify(metadata));
-    await fs.rename(unfinished, `${file}.json`);
+  /** Writes the body beside the objects; nobody can read it before it is published. */
+  async stage(
+    body: AsyncIterable<Uint8Array>,
+    contentType: string,
+    cacheControl: string,
+    maxBytes = Number.POSITIVE_INFINITY,
+  ): Promise<StagedFile> {
+    const unfinished = path.join(this.#dir, `unfinished-${randomUUID()}`);
+    const hash = createHash('md5');
+    let size = 0;
+    let published = false;
+    const discard = async () => {
+      if (published) return;
+      await Promise.all([unfinished, `${unfinished}.json`].map((file) => fs.rm(file, { force: true })));
+    };
+    try {
+      const file = await fs.open(unfinished, 'w');
+      try {
+        for await (const chunk of body) {
+          size += chunk.length;
+          if (size > maxBytes) throw new TooLarge();
+          hash.update(chunk);
+          await file.writeFile(chunk);
+        }
+      } finally {
+        await file.close();
+      }
+      const metadata: Metadata = {
+        cacheControl,
+        contentLength: size,
+        size,
+        mimetype: contentType,
+        lastModified: new Date(),
+        eTag: `"${hash.digest('hex')}"`,
+        httpStatusCode: 200,
+      };
+      await fs.writeFile(`${unfinished}.json`, JSON.stringify(metadata));
+      const publish = async (bucket: string, key: string) => {
+        const file = this.#file(bucket, key);
+        await fs.mkdir(path.dirname(file), { recursive: true });
+        await fs.rename(`${unfinished}.json`, `${file}.json`);
+        await fs.rename(unfinished, file);
+        published = true;
+      };
+      return { metadata, publish, discard };
+    } catch (error) {
+      await discard();
+      throw error;
+    }
   }
 
   async headObject(bucket: string, key: string): Promise<Metadata> {

@@ -24,7 +24,7 @@ export interface SupabaseOptions {
   port?: number;
   /** Origin of the worker that answers `/functions/v1/`; absent: the project has no functions. */
   functionsUrl?: string;
-  /** Connections for RPC; the table REST, auth and storage use half as many more. */
+  /** Connections for RPC and uploads; the table REST, auth and the rest of storage use half as many more. */
   maxConnections?: number;
 }
 

@@ -1,7 +1,7 @@
 import { App, InMemoryEmailDriver, setExperimental } from '@supabase/lite';
 import { createPostgresConnection } from '@supabase/lite/postgres';
 import type postgres from 'postgres';
-import { FileStorage } from './file-storage.ts';
+import type { FileStorage } from './file-storage.ts';
 import type { ProjectKeys } from './jwt.ts';
 import { statusOf } from './postgrest-errors.ts';
 
@@ -13,13 +13,15 @@ export interface LiteOptions {
   url: string;
   keys: ProjectKeys;
   siteUrl: string;
-  storageDir: string;
+  files: FileStorage;
   maxConnections: number;
 }
 
 /** Auth, Storage and the table REST of @supabase/lite on real Postgres, with what that needs corrected. */
 export interface Lite {
   fetch(request: Request): Promise<Response>;
+  /** Its connections, as superuser. */
+  sql: postgres.Sql;
   /** To be called when the database's schema has changed. */
   forgetSchema(): Promise<void>;
   /** Ends its connections; requests under way get this long to finish. */
@@ -60,11 +62,12 @@ export async function startLite(options: LiteOptions): Promise<Lite> {
     // biome-ignore lint/suspicious/noExplicitAny: the package's option type lags behind its code
   } as any);
   // The stream types of Node and of the web do not meet.
-  app._storageAdapter = new FileStorage(options.storageDir) as unknown as NonNullable<App['_storageAdapter']>;
+  app._storageAdapter = options.files as unknown as NonNullable<App['_storageAdapter']>;
   await app.init();
   setExperimental('storage', true); // after init(), which would announce it on the terminal
   return {
     fetch: async (request) => app.fetch(request),
+    sql: connection.driver,
     forgetSchema: async () => connection.clearSchemaCache?.(),
     close: async (graceSeconds) => connection.driver.end({ timeout: graceSeconds }),
   };

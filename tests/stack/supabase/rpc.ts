@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import postgres from 'postgres';
+import type postgres from 'postgres';
 import type { Caller } from './credentials.ts';
 import { type Call, chooseFunction, loadFunctions, type SqlFunction, statementFor } from './functions.ts';
 import { type ApiError, apiError, fromSqlError } from './postgrest-errors.ts';
+import { runAs } from './transaction.ts';
 
 export interface RpcRequest {
   name: string;
@@ -19,10 +20,9 @@ export interface RpcAnswer {
 }
 
 export interface RpcOptions {
-  /** Connection as `authenticator`, which may become the three API roles and nothing else. */
-  url: string;
+  /** Connections as `authenticator`, which may become the three API roles and nothing else. */
+  sql: postgres.Sql;
   schema: string;
-  maxConnections: number;
   /** Called when the database said that its schema has changed. */
   onSchemaChange?: () => void;
 }
@@ -53,14 +53,8 @@ export class Rpc {
   }
 
   static async start(options: RpcOptions): Promise<Rpc> {
-    const sql = postgres(options.url, {
-      max: options.maxConnections,
-      onnotice: () => {},
-      fetch_types: false,
-      connect_timeout: 5,
-      connection: { TimeZone: 'UTC', application_name: 'postgrest' },
-    });
-    const rpc = new Rpc(sql, options.schema);
+    const { sql, schema } = options;
+    const rpc = new Rpc(sql, schema);
     await rpc.#functions;
     const reload = () => {
       rpc.#reload();
@@ -68,11 +62,6 @@ export class Rpc {
     };
     await sql.listen('pgrst', reload);
     return rpc;
-  }
-
-  /** Ends its connections; calls under way get this long to finish. */
-  async close(graceSeconds: number): Promise<void> {
-    await this.#sql.end({ timeout: graceSeconds });
   }
 
   #reload(): Promise<Map<string, SqlFunction[]>> {
@@ -109,34 +98,21 @@ export class Rpc {
 
   async #run(call: Call, text: string, { name, headers, caller }: RpcRequest): Promise<ResultRow> {
     const parameters = statementTakesBody(call) ? [text] : [];
-    const connection = await this.#sql.reserve();
-    try {
-      // Sent together and answered together. A failed statement turns the commit into a rollback.
-      const rollback = headers.prefer?.includes('tx=rollback');
-      const [begun, configured, ran, ended] = await Promise.allSettled([
-        connection.unsafe('begin', [], { prepare: true }),
-        connection.unsafe(
-          `select set_config('search_path', $1, true), set_config('role', $2, true),
-             set_config('request.jwt.claims', $3, true), set_config('request.method', 'POST', true),
-             set_config('request.path', $4, true), set_config('request.headers', $5, true)`,
-          [
-            `${this.#schema}, extensions`,
-            caller.role,
-            JSON.stringify(caller.claims),
-            `/rpc/${name}`,
-            JSON.stringify(headers),
-          ],
-          { prepare: true },
-        ),
-        connection.unsafe<ResultRow[]>(statementFor(this.#schema, call), parameters, { prepare: true }),
-        connection.unsafe(rollback ? 'rollback' : 'commit', [], { prepare: true }),
-      ]);
-      // The function's own error first: the others are its consequences. The commit can fail alone.
-      for (const part of [ran, begun, configured, ended]) if (part.status === 'rejected') throw part.reason;
-      return (ran as PromiseFulfilledResult<ResultRow[]>).value[0] as ResultRow;
-    } finally {
-      connection.release();
-    }
+    const [row] = await runAs<ResultRow>(
+      this.#sql,
+      { text: statementFor(this.#schema, call), parameters },
+      {
+        caller,
+        settings: {
+          search_path: `${this.#schema}, extensions`,
+          'request.method': 'POST',
+          'request.path': `/rpc/${name}`,
+          'request.headers': JSON.stringify(headers),
+        },
+        rollback: headers.prefer?.includes('tx=rollback') ?? false,
+      },
+    );
+    return row as ResultRow;
   }
 }
 

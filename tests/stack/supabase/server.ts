@@ -9,6 +9,7 @@ import { type Caller, identify, identifyToken, type Refusal } from './credential
 import { callFunction, isFunctionCall } from './edge-functions.ts';
 import type { JwtVerifier, ProjectKeys } from './jwt.ts';
 import { signsUrls, signUrls } from './signed-urls.ts';
+import { uploadTarget } from './uploads.ts';
 
 export interface GatewayOptions {
   /** Asked anew for each request: they are replaced when Postgres was restarted. */
@@ -29,7 +30,7 @@ const CORS = {
 };
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** The one origin of the local Supabase: answers RPC itself and hands the rest to lite. */
+/** The one origin of the local Supabase: answers RPC and uploads itself and hands the rest to lite. */
 export async function startGateway(options: GatewayOptions): Promise<{ url: string; stop(): Promise<void> }> {
   const server = http.createServer((request, response) => {
     handle(options, request, response).catch((error) => {
@@ -76,24 +77,29 @@ async function handle(options: GatewayOptions, request: http.IncomingMessage, re
   }
   if (request.method === 'OPTIONS') return preflight(request, response);
   if (url.pathname === '/auth/v1/.well-known/jwks.json') return send(response, 200, { keys: [] }); // HS256 only
-  const refused = check(options, request, url);
-  if (refused && 'status' in refused) return send(response, refused.status, refused.body, refused.headers);
-  if (refused && isPlainRpc(request, url)) return callRpc(options, request, response, url, refused);
+  const caller = check(options, request, url);
+  if (caller && 'status' in caller) return send(response, caller.status, caller.body, caller.headers);
+  if (caller && isPlainRpc(request, url)) return callRpc(options, request, response, url, caller);
   const backends = options.backends.get();
+  const target = caller && uploadTarget(request, url);
+  if (target) {
+    const answer = await backends.run(backends.uploads.upload(target, request, caller));
+    return send(response, answer.status, answer.body);
+  }
   const { lite } = backends;
   const forLite = toRequest(request, url);
   const signs = signsUrls(request.method, url.pathname);
   await forward(await backends.run(signs ? signUrls(lite, forLite) : lite.fetch(forLite)), response);
 }
 
-/** The caller, or why not; undefined where lite decides (auth and public files need no key). */
+/** The caller, or why not; undefined where lite decides (auth and public files need no token). */
 function check({ verifier, keys }: GatewayOptions, request: http.IncomingMessage, url: URL) {
   if (url.pathname.startsWith('/rest/v1/'))
     return identify(request.headers, url.searchParams, verifier, keys);
   const bearer = /^Bearer\s+(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
   const identity: Caller | Refusal | undefined = bearer ? identifyToken(bearer.trim(), verifier) : undefined;
   // lite words what it refuses itself; what it would wrongly accept is a token with a foreign role.
-  return identity && 'status' in identity && identity.status === 403 ? identity : undefined;
+  return identity && 'status' in identity && identity.status !== 403 ? undefined : identity;
 }
 
 /** Filters, CSV and counting on a function's result are left to lite. */
