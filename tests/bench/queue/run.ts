@@ -1,0 +1,102 @@
+import { Bench } from './bench.ts';
+import { claimCost, fairness, fill, latency, throughput } from './measures.ts';
+import type { Options } from './options.ts';
+import type { Mode, Queue } from './queue.ts';
+import { Results } from './results.ts';
+import type { Server } from './server.ts';
+
+const SIZES: { size: number; mode: Mode }[] = [
+  { size: 1, mode: 'plain' },
+  { size: 10, mode: 'plain' },
+  { size: 100, mode: 'tuned' },
+];
+const LATENCY_SAMPLES = 300;
+const CLAIMS = 20;
+
+/** All measures of all queues, round by round; within a round the queues take turns at each measure. */
+export async function run(
+  queues: Queue[],
+  measures: string[],
+  options: Options,
+  server: Server,
+  say: (line: string) => void,
+): Promise<Results> {
+  const results = new Results();
+  const wanted = (name: string) => measures.includes(name);
+  const install = (purpose: string) => inTurn(queues, (queue) => Bench.install(queue, purpose, server));
+  const main = wanted('throughput') ? await install('main') : [];
+  const quiet = wanted('latency') ? await install('quiet') : [];
+  const small = wanted('claim-cost') ? await install('small') : [];
+  const big = wanted('claim-cost') ? await install('big') : [];
+  for (const bench of small) await fill(bench, 1_000, 0);
+  await Promise.all(
+    big.map(async (bench) => {
+      await fill(bench, options.waiting, options.tomorrow);
+      say(`${bench.queue.name}: backlog filled`);
+    }),
+  );
+
+  for (let round = 0; round < options.rounds; round += 1) {
+    say(`round ${round + 1} of ${options.rounds}`);
+    const add = (row: string, bench: Bench, value: number) => {
+      results.add(row, bench.queue.name, value);
+      say(`  ${row.padEnd(14)} ${bench.queue.name.padEnd(16)} ${value.toPrecision(4)}`);
+    };
+    for (const { size, mode } of SIZES) {
+      for (const bench of rotate(main, round)) {
+        const { enqueue, drain } = await throughput(
+          bench,
+          mode,
+          options.jobs,
+          mode === 'tuned' ? (bench.queue.settings.size ?? size) : size,
+        );
+        add(`enqueue ${size}`, bench, enqueue);
+        add(`drain ${size}`, bench, drain);
+      }
+    }
+    for (const bench of rotate(quiet, round)) {
+      const { p50, p99 } = await latency(bench, LATENCY_SAMPLES);
+      add('latency p50', bench, p50);
+      add('latency p99', bench, p99);
+    }
+    for (const bench of rotate(small, round)) {
+      const few = await claimCost(bench, CLAIMS);
+      const twin = big.find(({ queue }) => queue === bench.queue);
+      if (!twin) continue;
+      const many = await claimCost(twin, CLAIMS);
+      add('claim small', bench, few.ms);
+      add('claim big', bench, many.ms);
+      add('claim ratio', bench, many.ms / few.ms);
+      add('buffers small', bench, few.buffers);
+      add('buffers big', bench, many.buffers);
+      add('buffers ratio', bench, many.buffers / few.buffers);
+    }
+  }
+
+  if (wanted('fairness')) {
+    // Places in a queue are counted, not timed: once is enough.
+    for (const queue of queues) {
+      const plain = await fairness(await Bench.install(queue, 'fair', server), 'plain', options.fairness);
+      results.add('fair plain', queue.name, plain.before);
+      const set = queue.settings.fair
+        ? await fairness(await Bench.install(queue, 'fair_set', server), 'fair', options.fairness)
+        : plain;
+      results.add('fair set', queue.name, set.before);
+      results.add('fair set ms', queue.name, set.claimMs);
+      say(`  fairness       ${queue.name.padEnd(16)} ${plain.before}, with settings ${set.before}`);
+    }
+  }
+  return results;
+}
+
+async function inTurn<A, B>(list: A[], work: (one: A) => Promise<B>): Promise<B[]> {
+  const done: B[] = [];
+  for (const one of list) done.push(await work(one));
+  return done;
+}
+
+/** Another one begins in each round. */
+function rotate<T>(list: T[], by: number): T[] {
+  const at = list.length === 0 ? 0 : by % list.length;
+  return [...list.slice(at), ...list.slice(0, at)];
+}
