@@ -34,7 +34,7 @@ export function document(run: Run): string {
   const lines = [
     '# Benchmarks of the queue',
     '',
-    'Written by `node tests/bench/queue/main.ts`; do not edit. It starts a Postgres of its own, gives every queue a database on it, and measures the queues side by side: in each round each queue in turn, another one first each time.',
+    'Written by `npm run bench:queue`; do not edit. It starts a Postgres of its own, gives every queue a database on it, and measures the queues side by side: in each round each queue in turn, another one first each time.',
     '',
     `${new Date().toISOString().slice(0, 10)}, ${os.availableParallelism()} cores, ${memory} GB RAM, database and clients on the same machine. Load average before the run: ${load.toFixed(2)}.${options.note ? ` **${options.note}**` : ''} ${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'} in ${Math.round(run.seconds / 60)} minutes; medians.`,
     '',
