@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn parallelism_has_a_default_and_bounds() {
-        for (text, expected) in [("7", 7), ("0", 3), ("x", 3), ("1000", 3)] {
+        for (text, expected) in [("7", 7), ("0", 3), ("x", 3), ("1000", 3), ("40", 40), ("41", 3)] {
             let found = Variables::new(move |_: &str| Some(text.to_owned())).max_parallel_jobs();
             assert_eq!(found, expected, "{text}");
         }
