@@ -2,7 +2,7 @@
 // Arguments go to wrangler: npm run deploy -- --dry-run
 import { Fault, main } from './fault.mjs';
 import { say } from './progress.mjs';
-import { environment, foreground, output, ROOT } from './run.mjs';
+import { foreground, output } from './run.mjs';
 import { setUp } from './setup.mjs';
 import { WORKERS } from './workers.mjs';
 
@@ -13,7 +13,7 @@ await main(async () => {
   for (const worker of WORKERS) {
     if (!dryRun) await checkVariables(worker);
     say(`\n▸ ${dryRun ? 'trying the deployment of' : 'deploying'} ${worker}`);
-    const code = await foreground('wrangler', ['deploy', '--env', worker, ...args], { env: environment() });
+    const code = await foreground('wrangler', ['deploy', '--env', worker, ...args]);
     if (code !== 0)
       throw new Fault(`${worker} was not deployed. docs/deploy.md lists the steps before this one.`);
   }
@@ -23,6 +23,6 @@ await main(async () => {
 async function checkVariables(worker) {
   const program = `import { unstable_readConfig as read } from 'wrangler';
     console.log(read({ config: 'wrangler.toml', env: process.argv[1] }).vars.SUPABASE_URL ?? '');`;
-  const url = await output('node', ['--input-type=module', '-e', program, worker], { cwd: ROOT });
+  const url = await output('node', ['--input-type=module', '-e', program, worker]);
   if (!url) throw new Fault(`Set SUPABASE_URL of env.${worker} in wrangler.toml first (docs/deploy.md).`);
 }

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::catalogue::{Ask, Mapped};
+use crate::catalogue::{Ask, Catalogue, Mapped};
 use crate::http::fields::Fields;
 use crate::problem::{Code, Problem};
 use crate::url_policy::check_public_https;
@@ -224,9 +224,13 @@ fn unsupported(field: &str, detail: impl Into<String>) -> Problem {
     Problem::new(Code::Unsupported, detail).about(field)
 }
 
-/// The problem that a request becomes when the model cannot do it.
-pub fn cannot(unsupported_by_model: &crate::catalogue::Unsupported) -> Problem {
-    unsupported(unsupported_by_model.field, unsupported_by_model.reason.clone())
+/// What the catalogue makes of a request: the model's input, or why there is none.
+pub fn map_ask(ask: &Ask) -> Result<Mapped, Problem> {
+    let model = Catalogue::builtin().model(&ask.model_id).ok_or_else(|| {
+        Problem::new(Code::UnknownModel, "There is no model with this id. GET /models lists the models.")
+            .about("model_id")
+    })?;
+    model.map(ask).map_err(|cannot| unsupported(cannot.field, cannot.reason))
 }
 
 #[cfg(test)]

@@ -7,12 +7,12 @@ use serde::Deserialize;
 use shared::ports::{Clock, Http, HttpRequest};
 use shared::problem::{Code, Problem};
 use shared::service_key;
-use shared::settings::SupabaseSettings;
-use shared::supabase::token::{FetchReason, JwksCache, KeySet, SharedSecret, TokenError, User, Verifier};
-use worker::{Context, Env, console_error, console_warn};
+use shared::settings::{SettingsError, SupabaseSettings};
+use shared::supabase::token::{FetchReason, JwksCache, KeySet, SharedSecret, TokenError, Verifier};
+use worker::{Context, Env, console_warn};
 
 use crate::client::FetchClient;
-use crate::environment::variables;
+use crate::environment::{misconfigured, variables};
 use crate::request::Incoming;
 use crate::world::EdgeWorld;
 
@@ -21,12 +21,12 @@ thread_local! {
     static JWKS: RefCell<JwksCache> = RefCell::default();
 }
 
-/// Verifies the caller's token. Gives the user and the token, which PostgREST verifies once more.
-pub async fn user(
+/// The token of a signed-in user, verified. PostgREST verifies it once more and tells whose it is.
+pub async fn user_token(
     incoming: &Incoming,
     env: &Env,
     supabase: &SupabaseSettings,
-) -> Result<(User, String), Problem> {
+) -> Result<String, Problem> {
     let token = incoming.bearer().ok_or_else(|| refused(&TokenError::Missing))?;
     let secret = shared_secret(env)?;
     let now = EdgeWorld.now_s();
@@ -46,7 +46,7 @@ pub async fn user(
         (verified, keys_held) = verify(&token);
     }
     match verified {
-        Ok(user) => Ok((user, token)),
+        Ok(_) => Ok(token),
         // Without any key the token cannot be judged: that is our failure.
         Err(TokenError::UnknownKey { .. }) if !keys_held => Err(Problem::unavailable()),
         Err(error) => Err(refused(&error)),
@@ -86,10 +86,9 @@ fn refused(error: &TokenError) -> Problem {
 
 fn shared_secret(env: &Env) -> Result<Option<SharedSecret>, Problem> {
     let Some(secret) = variables(env).optional("SUPABASE_JWT_SECRET") else { return Ok(None) };
-    SharedSecret::new(&secret).map(Some).map_err(|error| {
-        console_error!("configuration: SUPABASE_JWT_SECRET: {error}");
-        Problem::internal()
-    })
+    SharedSecret::new(&secret)
+        .map(Some)
+        .map_err(|error| misconfigured(&SettingsError(format!("SUPABASE_JWT_SECRET: {error}"))))
 }
 
 async fn fetch_keys(supabase: &SupabaseSettings, now: u64) {

@@ -1,11 +1,11 @@
 //! The HTTP port over `fetch`.
 
-use futures::StreamExt;
 use js_sys::futures::JsFuture;
 use shared::ports::{Http, HttpError, HttpRequest, HttpResponse, RelayError, RelayHead};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, WorkerGlobalScope};
 
+use crate::bounded::{ReadError, read_bounded};
 use crate::relay::relay;
 
 /// The largest answer that is read whole, in bytes: a full page of predictions with long prompts.
@@ -78,15 +78,11 @@ pub(crate) async fn read(response: web_sys::Response) -> Result<HttpResponse, Ht
 
 async fn read_stream(response: &mut worker::Response) -> Result<Vec<u8>, HttpError> {
     // An answer without a body has no stream.
-    let Ok(mut stream) = response.stream() else { return Ok(Vec::new()) };
-    let mut body = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        body.extend_from_slice(&chunk.map_err(|error| broken(&error))?);
-        if body.len() > MAX_ANSWER_BYTES {
-            return Err(HttpError::TooLarge);
-        }
-    }
-    Ok(body)
+    let Ok(stream) = response.stream() else { return Ok(Vec::new()) };
+    read_bounded(stream, MAX_ANSWER_BYTES).await.map_err(|error| match error {
+        ReadError::TooLarge => HttpError::TooLarge,
+        ReadError::Broken(error) => broken(&error),
+    })
 }
 
 /// What a rejected promise means.

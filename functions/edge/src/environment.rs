@@ -15,6 +15,12 @@ pub fn variables(env: &Env) -> Variables<impl Fn(&str) -> Option<String> + '_> {
     Variables::new(|name| env.var(name).ok().map(|value| value.to_string()))
 }
 
+/// The caller learns no more than that it is our fault; what is wrong goes to the log.
+pub fn misconfigured(error: &SettingsError) -> Problem {
+    console_error!("configuration: {error}");
+    Problem::internal()
+}
+
 /// What the pipeline works with, as this Worker is configured.
 #[derive(Debug)]
 pub struct Workplace {
@@ -29,13 +35,9 @@ pub struct Workplace {
 }
 
 impl Workplace {
-    /// Reads the configuration. What is wrong with it goes to the log; the caller learns no more
-    /// than that it is our fault.
+    /// Reads the configuration.
     pub fn from_env(env: &Env) -> Result<Self, Problem> {
-        Self::try_from_env(env).map_err(|error| {
-            console_error!("configuration: {error}");
-            Problem::internal()
-        })
+        Self::try_from_env(env).map_err(|error| misconfigured(&error))
     }
 
     fn try_from_env(env: &Env) -> Result<Self, SettingsError> {

@@ -3,6 +3,7 @@
 
 mod answer;
 mod authorize;
+mod bounded;
 mod client;
 mod environment;
 mod relay;
@@ -12,9 +13,9 @@ mod wake;
 mod world;
 
 pub use answer::Answer;
-pub use authorize::{Caller, service_caller, user};
+pub use authorize::{Caller, service_caller, user_token};
 pub use client::FetchClient;
-pub use environment::{Workplace, variables};
+pub use environment::{Workplace, misconfigured, variables};
 pub use request::Incoming;
 pub use serve::serve;
 pub use wake::{JOBS_LEFT, wake};

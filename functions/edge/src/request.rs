@@ -1,8 +1,9 @@
 //! A request as the handlers see it.
 
-use futures::StreamExt;
 use shared::problem::{Code, Problem};
 use worker::Request;
+
+use crate::bounded::{ReadError, read_bounded};
 
 /// An incoming request.
 #[derive(Debug)]
@@ -60,19 +61,15 @@ impl Incoming {
         if declared.is_some_and(|length| length > max) {
             return Err(too_large());
         }
-        let broken = |_| Problem::invalid("body", "The body could not be read.");
+        let broken = || Problem::invalid("body", "The body could not be read.");
         if declared.is_some() {
             // The runtime holds a body to the length that it declares.
-            return self.request.bytes().await.map_err(broken);
+            return self.request.bytes().await.map_err(|_| broken());
         }
-        let Ok(mut stream) = self.request.stream() else { return Ok(Vec::new()) };
-        let mut body = Vec::new();
-        while let Some(chunk) = stream.next().await {
-            body.extend_from_slice(&chunk.map_err(broken)?);
-            if body.len() > max {
-                return Err(too_large());
-            }
-        }
-        Ok(body)
+        let Ok(stream) = self.request.stream() else { return Ok(Vec::new()) };
+        read_bounded(stream, max).await.map_err(|error| match error {
+            ReadError::TooLarge => too_large(),
+            ReadError::Broken(_) => broken(),
+        })
     }
 }

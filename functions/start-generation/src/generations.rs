@@ -1,6 +1,6 @@
 //! The paths of a user's own generations: each verifies the token, then makes one round trip with it.
 
-use edge::{Answer, FetchClient, Incoming, user, variables, wake};
+use edge::{Answer, FetchClient, Incoming, misconfigured, user_token, variables, wake};
 use serde_json::Value;
 use shared::idempotency::Key;
 use shared::list_query::ListQuery;
@@ -18,8 +18,7 @@ pub(crate) async fn start(
     context: &Context,
     prefix: &str,
 ) -> Result<Answer, Problem> {
-    let supabase = settings(env)?;
-    let (_, token) = user(incoming, env, &supabase).await?;
+    let (supabase, token) = signed_in(incoming, env).await?;
     let body = incoming.body(MAX_BODY_BYTES).await?;
     let key = Key::parse(incoming.header("idempotency-key").as_deref(), &body)?;
     let plan = StartPlan::from_body(&body)?;
@@ -40,15 +39,13 @@ pub(crate) async fn start(
 }
 
 pub(crate) async fn get(incoming: &Incoming, env: &Env, id: &str) -> Result<Answer, Problem> {
-    let supabase = settings(env)?;
-    let (_, token) = user(incoming, env, &supabase).await?;
+    let (supabase, token) = signed_in(incoming, env).await?;
     let row = generations(&supabase, &token).get(generation_id(id)?).await.map_err(problem)?;
     Ok(private(row))
 }
 
 pub(crate) async fn list(incoming: &Incoming, env: &Env) -> Result<Answer, Problem> {
-    let supabase = settings(env)?;
-    let (_, token) = user(incoming, env, &supabase).await?;
+    let (supabase, token) = signed_in(incoming, env).await?;
     let query = ListQuery::parse(|name| incoming.query(name))?;
     let page = generations(&supabase, &token).list(query.to_rpc()).await.map_err(problem)?;
     Ok(private(page))
@@ -60,8 +57,7 @@ pub(crate) async fn cancel(
     context: &Context,
     id: &str,
 ) -> Result<Answer, Problem> {
-    let supabase = settings(env)?;
-    let (_, token) = user(incoming, env, &supabase).await?;
+    let (supabase, token) = signed_in(incoming, env).await?;
     let state = generations(&supabase, &token).cancel(generation_id(id)?).await.map_err(problem)?;
     // A prediction that runs is stopped by a job.
     wake(env, context);
@@ -72,11 +68,11 @@ fn private(body: Value) -> Answer {
     Answer::json(200, body).header("cache-control", "private, no-store")
 }
 
-fn settings(env: &Env) -> Result<SupabaseSettings, Problem> {
-    variables(env).supabase_for_users().map_err(|error| {
-        console_error!("configuration: {error}");
-        Problem::internal()
-    })
+/// Supabase, and the caller's verified token for it.
+async fn signed_in(incoming: &Incoming, env: &Env) -> Result<(SupabaseSettings, String), Problem> {
+    let supabase = variables(env).supabase_for_users().map_err(|error| misconfigured(&error))?;
+    let token = user_token(incoming, env, &supabase).await?;
+    Ok((supabase, token))
 }
 
 fn generations<'a>(supabase: &SupabaseSettings, token: &'a str) -> Generations<'a, FetchClient> {

@@ -68,9 +68,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                     Ok(RunEnd::Failed) | Err(_) => drained.errors += 1,
                 }
             }
-            for _ in jobs.iter().filter(|job| job.rescued) {
-                drained.rescued += 1;
-            }
+            let rescued = jobs.iter().filter(|job| job.rescued).count();
+            drained.rescued += u32::try_from(rescued).unwrap_or(u32::MAX);
             if claimed < limit {
                 return Ok(drained);
             }

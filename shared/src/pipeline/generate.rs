@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::run_job::RunEnd;
 use super::{ACCOUNT_PAUSE, PREDICTION_DEADLINE, Pipeline, WEBHOOK_WINDOW};
-use crate::catalogue::{Catalogue, Mapped};
+use crate::catalogue::Mapped;
 use crate::job::Job;
 use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step};
 use crate::replicate::{CreateError, NewPrediction, Outcome, Prediction, ProviderError, outcome};
-use crate::request::parse_ask;
+use crate::request::{map_ask, parse_ask};
 
 /// The prediction list is searched from this long before the attempt began: clocks differ.
 const CLOCK_SLACK_MS: u64 = 120_000;
@@ -145,11 +145,9 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
 /// Maps a job's payload to a model's input. It is checked as a request is: whoever wrote it.
 fn mapped(payload: &Value) -> Result<Mapped, Failure> {
-    let ask = parse_ask(payload).map_err(|problem| Failure::new(problem.code.as_str(), problem.detail))?;
-    let model = Catalogue::builtin()
-        .model(&ask.model_id)
-        .ok_or_else(|| Failure::new("unknown_model", "There is no such model."))?;
-    model.map(&ask).map_err(|unsupported| Failure::new("unsupported", unsupported.reason))
+    parse_ask(payload)
+        .and_then(|ask| map_ask(&ask))
+        .map_err(|problem| Failure::new(problem.code.as_str(), problem.detail))
 }
 
 fn details_of(mapped: &Mapped) -> Value {

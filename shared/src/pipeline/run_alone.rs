@@ -5,11 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::PREDICTION_DEADLINE;
-use crate::catalogue::Catalogue;
 use crate::ports::{Clock, ImageProvider};
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::replicate::{CreateError, NewPrediction, Outcome, ProviderError, outcome};
-use crate::request::{cannot, parse_ask};
+use crate::request::{map_ask, parse_ask};
 
 /// How often the prediction is read.
 const POLL: Duration = Duration::from_secs(1);
@@ -25,11 +24,7 @@ pub async fn run_alone<P: ImageProvider, C: Clock>(
     provider_origin: &str,
     clock: &C,
 ) -> Result<Value, Problem> {
-    let ask = parse_ask(body)?;
-    let model = Catalogue::builtin().model(&ask.model_id).ok_or_else(|| {
-        Problem::new(Code::UnknownModel, "There is no model with this id.").about("model_id")
-    })?;
-    let mapped = model.map(&ask).map_err(|unsupported| cannot(&unsupported))?;
+    let mapped = map_ask(&parse_ask(body)?)?;
     let new = NewPrediction {
         version: mapped.version,
         input: mapped.input,

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::catalogue::Catalogue;
-use crate::problem::{Code, Problem};
-use crate::request::{StartRequest, cannot};
+use crate::problem::Problem;
+use crate::request::{StartRequest, map_ask};
 
 /// A request that the catalogue accepts, ready for `start_generation`.
 #[derive(Debug, Clone)]
@@ -17,11 +16,7 @@ impl StartPlan {
     /// Parses, checks and maps a body.
     pub fn from_body(body: &[u8]) -> Result<Self, Problem> {
         let request = StartRequest::parse(body)?;
-        let model = Catalogue::builtin().model(&request.ask.model_id).ok_or_else(|| {
-            Problem::new(Code::UnknownModel, "There is no model with this id. GET /models lists the models.")
-                .about("model_id")
-        })?;
-        let mapped = model.map(&request.ask).map_err(|unsupported| cannot(&unsupported))?;
+        let mapped = map_ask(&request.ask)?;
         Ok(Self { request: request.to_rpc(&mapped) })
     }
 }
@@ -82,6 +77,7 @@ fn urls(base: &str, id: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Code;
 
     #[test]
     fn an_unknown_model_is_named_so() {
