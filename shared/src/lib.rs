@@ -14,6 +14,7 @@ pub mod list_query;
 pub mod pipeline;
 pub mod ports;
 pub mod problem;
+pub mod rate_limit;
 pub mod replicate;
 pub mod request;
 pub mod service_key;

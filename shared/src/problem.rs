@@ -27,6 +27,8 @@ pub enum Code {
     IdempotencyMismatch,
     /// A quota of the caller is used up; `retry_after` says until when.
     QuotaExceeded,
+    /// Too many requests in a short time, whatever they ask for; `retry_after` says how long to wait.
+    RateLimited,
     /// A defect or a misconfiguration on our side.
     InternalError,
     /// The database or the provider did not answer.
@@ -48,6 +50,7 @@ impl Code {
             Self::Unsupported => "unsupported",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::QuotaExceeded => "quota_exceeded",
+            Self::RateLimited => "rate_limited",
             Self::InternalError => "internal_error",
             Self::Unavailable => "unavailable",
         }
@@ -81,7 +84,7 @@ impl Code {
             Self::Conflict => 409,
             Self::BodyTooLarge => 413,
             Self::Unsupported | Self::IdempotencyMismatch => 422,
-            Self::QuotaExceeded => 429,
+            Self::QuotaExceeded | Self::RateLimited => 429,
             Self::InternalError => 500,
             Self::Unavailable => 503,
         }
@@ -100,6 +103,7 @@ impl Code {
             Self::Unsupported => "Unsupported",
             Self::IdempotencyMismatch => "Idempotency key reused",
             Self::QuotaExceeded => "Quota exceeded",
+            Self::RateLimited => "Too many requests",
             Self::InternalError => "Internal error",
             Self::Unavailable => "Service unavailable",
         }

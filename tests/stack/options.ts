@@ -13,6 +13,8 @@ export interface StackOptions {
   /** Somebody else's Replicate: an origin without /v1. */
   replicateUrl?: string;
   wake: boolean;
+  /** In place of the limit of wrangler.toml's rate-limit bindings. */
+  rateLimit?: number;
 }
 
 export const PROJECT_ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -28,6 +30,7 @@ npm run stack -- [options]
   --no-cron            process-jobs runs only when it is called, not each minute
   --replicate-url U    use the Replicate at U (an origin, without /v1) instead of the simulator
   --wake off           start-generation does not wake process-jobs: only the cron picks jobs up
+  --rate-limit N       starts and cancels that a user has a minute, in place of wrangler.toml's limit
   --help               this text
 
 Environment: SUPABASE_URL with SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY use that project instead of a local
@@ -54,6 +57,11 @@ export function parseOptions(argv: string[]): StackOptions | undefined {
     }
     options.portBase = base;
   }
+  if (values['rate-limit'] !== undefined) {
+    const limit = Number(values['rate-limit']);
+    if (!Number.isInteger(limit) || limit < 1) throw new StackFault('--rate-limit takes a number from 1 on.');
+    options.rateLimit = limit;
+  }
   if (values['replicate-url'] !== undefined) options.replicateUrl = toOrigin(values['replicate-url']);
   return options;
 }
@@ -69,6 +77,7 @@ function parse(argv: string[]) {
         'no-cron': { type: 'boolean', default: false },
         'replicate-url': { type: 'string' },
         wake: { type: 'string', default: 'on' },
+        'rate-limit': { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     }).values;

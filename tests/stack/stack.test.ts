@@ -216,6 +216,7 @@ test.each([
   [['--no-such'], "Unknown option '--no-such'"],
   [['--port-base', 'x'], '--port-base takes a number'],
   [['--wake', 'maybe'], '--wake takes on or off'],
+  [['--rate-limit', '0'], '--rate-limit takes a number'],
   [['--replicate-url', 'ftp://x'], 'is not an http or https URL'],
 ])('%j is refused', async (args, sentence) => {
   const { child, stderr } = spawnStack(args);

@@ -251,6 +251,7 @@ export class Stack {
         'process-generation': some(Object.keys(all)),
         'process-jobs': some(Object.keys(all)),
       },
+      rateLimit: options.rateLimit,
       dir: path.join(dir, 'workers'),
       cron: options.cron,
       log: (line) => log(`workers: ${line}`),

@@ -55,6 +55,22 @@ test('a service binding brings its props, a caller from outside has none', async
   expect(JSON.parse(await get('process-jobs')).props).toEqual({});
 });
 
+test('a rate limit counts each key for itself', async () => {
+  const ask = async (key: string, times: number) => {
+    const answers: string[] = [];
+    for (let n = 0; n < times; n += 1) answers.push(await get('start-generation', `/limit/${key}`));
+    return answers;
+  };
+  // The name is the one at Cloudflare; the crate worker refuses any other.
+  expect(await ask('a', 4)).toEqual([
+    'Ratelimit true',
+    'Ratelimit true',
+    'Ratelimit false',
+    'Ratelimit false',
+  ]);
+  expect(await ask('b', 1)).toEqual(['Ratelimit true']);
+});
+
 test('a scheduled event arrives, and what the worker logs too', async () => {
   const time = new Date('2026-11-24T09:31:00Z');
   expect(await workers.scheduled('process-jobs', '* * * * *', time)).toMatchObject({ outcome: 'ok' });

@@ -9,6 +9,7 @@ use shared::problem::{Code, Problem};
 use shared::service_key;
 use shared::settings::{SettingsError, SupabaseSettings};
 use shared::supabase::token::{FetchReason, JwksCache, KeySet, SharedSecret, TokenError, Verifier};
+use uuid::Uuid;
 use worker::{Context, Env, console_warn};
 
 use crate::client::FetchClient;
@@ -21,12 +22,21 @@ thread_local! {
     static JWKS: RefCell<JwksCache> = RefCell::default();
 }
 
-/// The token of a signed-in user, verified. PostgREST verifies it once more and tells whose it is.
-pub async fn user_token(
+/// A signed-in user.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// Whose token it is.
+    pub user_id: Uuid,
+    /// The token. PostgREST verifies it once more.
+    pub token: String,
+}
+
+/// Verifies the token of a signed-in user.
+pub async fn signed_in(
     incoming: &Incoming,
     env: &Env,
     supabase: &SupabaseSettings,
-) -> Result<String, Problem> {
+) -> Result<SignedIn, Problem> {
     let token = incoming.bearer().ok_or_else(|| refused(&TokenError::Missing))?;
     let secret = shared_secret(env)?;
     let now = EdgeWorld.now_s();
@@ -46,7 +56,7 @@ pub async fn user_token(
         (verified, keys_held) = verify(&token);
     }
     match verified {
-        Ok(_) => Ok(token),
+        Ok(user) => Ok(SignedIn { user_id: user.id, token }),
         // Without any key the token cannot be judged: that is our failure.
         Err(TokenError::UnknownKey { .. }) if !keys_held => Err(Problem::unavailable()),
         Err(error) => Err(refused(&error)),

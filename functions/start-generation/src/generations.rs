@@ -1,11 +1,13 @@
-//! The paths of a user's own generations: each verifies the token, then makes one round trip with it.
+//! The paths of a user's own generations: each verifies the token, is counted, then makes one
+//! round trip with the token.
 
-use edge::{Answer, FetchClient, Incoming, misconfigured, user_token, variables, wake};
+use edge::{Answer, FetchClient, Incoming, misconfigured, signed_in, variables, wake, within_limit};
 use serde_json::Value;
 use shared::idempotency::Key;
 use shared::list_query::ListQuery;
 use shared::pipeline::{StartPlan, Started};
 use shared::problem::{Code, Problem};
+use shared::rate_limit;
 use shared::request::MAX_BODY_BYTES;
 use shared::settings::SupabaseSettings;
 use shared::supabase::{Generations, Rpc, RpcError};
@@ -18,7 +20,7 @@ pub(crate) async fn start(
     context: &Context,
     prefix: &str,
 ) -> Result<Answer, Problem> {
-    let (supabase, token) = signed_in(incoming, env).await?;
+    let (supabase, token) = admit(incoming, env).await?;
     let body = incoming.body(MAX_BODY_BYTES).await?;
     let key = Key::parse(incoming.header("idempotency-key").as_deref(), &body)?;
     let plan = StartPlan::from_body(&body)?;
@@ -39,13 +41,13 @@ pub(crate) async fn start(
 }
 
 pub(crate) async fn get(incoming: &Incoming, env: &Env, id: &str) -> Result<Answer, Problem> {
-    let (supabase, token) = signed_in(incoming, env).await?;
+    let (supabase, token) = admit(incoming, env).await?;
     let row = generations(&supabase, &token).get(generation_id(id)?).await.map_err(problem)?;
     Ok(private(row))
 }
 
 pub(crate) async fn list(incoming: &Incoming, env: &Env) -> Result<Answer, Problem> {
-    let (supabase, token) = signed_in(incoming, env).await?;
+    let (supabase, token) = admit(incoming, env).await?;
     let query = ListQuery::parse(|name| incoming.query(name))?;
     let page = generations(&supabase, &token).list(query.to_rpc()).await.map_err(problem)?;
     Ok(private(page))
@@ -57,7 +59,7 @@ pub(crate) async fn cancel(
     context: &Context,
     id: &str,
 ) -> Result<Answer, Problem> {
-    let (supabase, token) = signed_in(incoming, env).await?;
+    let (supabase, token) = admit(incoming, env).await?;
     let state = generations(&supabase, &token).cancel(generation_id(id)?).await.map_err(problem)?;
     // A prediction that runs is stopped by a job.
     wake(env, context);
@@ -68,11 +70,17 @@ fn private(body: Value) -> Answer {
     Answer::json(200, body).header("cache-control", "private, no-store")
 }
 
-/// Supabase, and the caller's verified token for it.
-async fn signed_in(incoming: &Incoming, env: &Env) -> Result<(SupabaseSettings, String), Problem> {
+/// Supabase, and the verified token for it of a caller who is within the rate limit.
+async fn admit(incoming: &Incoming, env: &Env) -> Result<(SupabaseSettings, String), Problem> {
     let supabase = variables(env).supabase_for_users().map_err(|error| misconfigured(&error))?;
-    let token = user_token(incoming, env, &supabase).await?;
-    Ok((supabase, token))
+    let caller = signed_in(incoming, env, &supabase).await;
+    // Cloudflare sets the header, over whatever a client has sent.
+    let address = incoming.header("cf-connecting-ip");
+    let user = caller.as_ref().map(|caller| caller.user_id);
+    if let Some(key) = rate_limit::key(&incoming.method(), user, address.as_deref()) {
+        within_limit(env, key).await?;
+    }
+    Ok((supabase, caller?.token))
 }
 
 fn generations<'a>(supabase: &SupabaseSettings, token: &'a str) -> Generations<'a, FetchClient> {

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { WorkerConfig } from './config.ts';
 import { collectModules } from './modules.ts';
+import { RATE_LIMITER, RATE_LIMITER_MODULE } from './rate-limiter.ts';
 
 export interface RunningPlan {
   workers: WorkerConfig[];
@@ -10,6 +11,8 @@ export interface RunningPlan {
   cronPort: number;
   /** Values over a worker's own vars, by its environment. */
   vars: Record<string, Record<string, string>>;
+  /** In place of the limit of each rate-limit binding. */
+  rateLimit?: number | undefined;
   /** Folder for Durable Objects. */
   storageDir: string;
 }
@@ -47,7 +50,10 @@ export async function workerdConfig(plan: RunningPlan, dir: string): Promise<str
     ),
   ];
   return `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (services = ${list(services)}, sockets = ${list(sockets)});
+const config :Workerd.Config = (
+  services = ${list(services)},
+  sockets = ${list(sockets)},
+  extensions = [(modules = [(name = ${text(RATE_LIMITER_MODULE)}, internal = true, esModule = ${text(RATE_LIMITER)})])]);
 `;
 }
 
@@ -80,6 +86,11 @@ async function workerService(worker: WorkerConfig, plan: RunningPlan, dir: strin
   for (const { binding, className, worker: owner } of worker.durableObjects) {
     const designator = `className = ${text(className)}, serviceName = ${text(owner)}`;
     bindings.push(`(name = ${text(binding)}, durableObjectNamespace = (${designator}))`);
+  }
+  for (const { binding, limit, period } of worker.rateLimits) {
+    const inner = `(name = "limit", json = "${plan.rateLimit ?? limit}"), (name = "period", json = "${period}")`;
+    const wrapped = `moduleName = ${text(RATE_LIMITER_MODULE)}, innerBindings = [${inner}]`;
+    bindings.push(`(name = ${text(binding)}, wrapped = (${wrapped}))`);
   }
   const namespaces = worker.classes.map(
     (name) => `(className = ${text(name)}, uniqueKey = ${text(`${worker.name}-${name}`)}, enableSql = true)`,

@@ -21,6 +21,8 @@ export interface WorkerConfig {
   durableObjects: { binding: string; className: string; worker: string }[];
   /** Durable Object classes this worker defines, all with SQLite storage. */
   classes: string[];
+  /** `limit` requests of each key in `period` seconds. */
+  rateLimits: { binding: string; limit: number; period: number }[];
   crons: string[];
 }
 
@@ -34,6 +36,7 @@ interface WranglerConfig {
   vars?: Record<string, unknown>;
   services?: { binding: string; service: string; entrypoint?: string; props?: unknown }[];
   durable_objects?: { bindings?: { name: string; class_name: string; script_name?: string }[] };
+  ratelimits?: { name: string; simple: { limit: number; period: number } }[];
   migrations?: {
     new_classes?: string[];
     new_sqlite_classes?: string[];
@@ -45,15 +48,7 @@ interface WranglerConfig {
 }
 
 /** Kinds of bindings that would have to be provided too, were they used. */
-const UNSUPPORTED = [
-  'kv_namespaces',
-  'r2_buckets',
-  'd1_databases',
-  'ratelimits',
-  'hyperdrive',
-  'vectorize',
-  'workflows',
-];
+const UNSUPPORTED = ['kv_namespaces', 'r2_buckets', 'd1_databases', 'hyperdrive', 'vectorize', 'workflows'];
 
 /**
  * Reads named environments of a wrangler.toml, as wrangler itself understands them.
@@ -119,6 +114,7 @@ async function toWorkerConfig(config: WranglerConfig, env: string, file: string)
       worker: binding.script_name ?? name,
     })),
     classes: existingClasses(config.migrations ?? []),
+    rateLimits: (config.ratelimits ?? []).map(({ name: binding, simple }) => ({ binding, ...simple })),
     crons: config.triggers?.crons ?? [],
   };
 }

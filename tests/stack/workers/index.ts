@@ -19,6 +19,8 @@ export interface WorkersOptions {
   cronPort: number;
   /** Variables and secrets of each worker, by environment, over what wrangler.toml says. */
   vars: Record<string, Record<string, string>>;
+  /** In place of the limit of each rate-limit binding. */
+  rateLimit?: number | undefined;
   /** Folder for the generated configuration and Durable Objects. */
   dir: string;
   /** false: scheduled events are sent only by scheduled(). */
@@ -55,6 +57,7 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningWork
       ports: Object.fromEntries(workers.map(({ name, env }) => [name, options.ports[env] ?? 0])),
       cronPort: options.cronPort,
       vars: options.vars,
+      rateLimit: options.rateLimit,
       storageDir,
     },
     options.dir,

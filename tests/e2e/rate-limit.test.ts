@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expectProblem } from './support/problem.ts';
+import { TestStack } from './support/stack.ts';
+import { type Answer, call, TestUser } from './support/user.ts';
+
+/** The coarse limit in front of start-generation. Each test counts as somebody of its own, well within a period. */
+
+const LIMIT = 3;
+let stack: TestStack;
+
+beforeAll(async () => {
+  stack = await TestStack.start({ args: ['--rate-limit', String(LIMIT), '--wake', 'off'] });
+});
+afterAll(() => stack?.stop());
+
+function expectLimited(answer: Answer): void {
+  expectProblem(answer, 429, 'rate_limited', { title: 'Too many requests', retry_after: 60 });
+  expect(answer.headers.get('retry-after')).toBe('60');
+  expect(answer.headers.get('access-control-expose-headers'), 'so that apps can read it').toMatch(
+    /retry-after/,
+  );
+}
+
+/** As Cloudflare tells a Worker where a request comes from. */
+const from = (address: string) => ({ 'cf-connecting-ip': address });
+
+test('starts and cancels of a user count together, whatever comes of them', async () => {
+  const user = await TestUser.signUp(stack);
+  const { generation_id } = await user.start({ prompt: 'one' });
+  expectProblem(await user.call('POST', '/start-generation', {}), 400, 'invalid_request');
+  expect((await user.call('POST', `/generations/${generation_id}/cancel`)).status).toBe(200);
+
+  const before = await stack.traces();
+  expectLimited(await user.call('POST', '/start-generation', { prompt: 'too many' }));
+  expectLimited(await user.call('POST', `/generations/${generation_id}/cancel`));
+  expectLimited(await user.call('POST', '/functions/v1/start-generation', {}, from('203.0.113.1')));
+  expect(await stack.traces(), 'a refused request leaves nothing behind').toEqual(before);
+
+  // Reading goes on, and so does everybody else.
+  for (let n = 0; n <= LIMIT; n += 1) {
+    expect((await user.get(generation_id)).status).toBe('cancelled');
+    expect((await user.call('GET', '/generations')).status).toBe(200);
+  }
+  const other = await TestUser.signUp(stack);
+  expect((await other.start({ prompt: 'somebody else' })).status).toBe('queued');
+});
+
+test('refused tokens count by address, for reading too', async () => {
+  const url = stack.addresses.startGenerationUrl;
+  const guess = (address: string, method: string, path: string, token?: string) =>
+    call(method, `${url}${path}`, {
+      headers: { ...from(address), ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+    });
+  const guesses: [string, string, string?][] = [
+    ['POST', '/start-generation', 'a.b.c'],
+    ['GET', '/generations'],
+    ['GET', '/generations/00000000-0000-4000-8000-000000000000', stack.addresses.anonKey],
+  ];
+  expect(guesses).toHaveLength(LIMIT);
+  for (const [method, path, token] of guesses) {
+    expectProblem(await guess('198.51.100.1', method, path, token), 401, 'unauthorized');
+  }
+  for (const [method, path, token] of guesses)
+    expectLimited(await guess('198.51.100.1', method, path, token));
+  expectProblem(await guess('198.51.100.2', 'GET', '/generations', 'a.b.c'), 401, 'unauthorized');
+
+  // Whoever signs in from the same place is not concerned.
+  const user = await TestUser.signUp(stack);
+  expect((await guess('198.51.100.1', 'GET', '/generations', user.token)).status).toBe(200);
+});
+
+test('what needs no token is not counted', async () => {
+  const url = stack.addresses.startGenerationUrl;
+  const headers = from('192.0.2.1');
+  for (let n = 0; n <= LIMIT; n += 1) {
+    expect((await call('GET', `${url}/health`, { headers })).status).toBe(200);
+    expect((await call('GET', `${url}/models`, { headers })).status).toBe(200);
+    expectProblem(await call('GET', `${url}/nothing`, { headers }), 404, 'not_found');
+    const preflight = await call('OPTIONS', `${url}/start-generation`, {
+      headers: { ...headers, origin: 'https://app.example', 'access-control-request-method': 'POST' },
+    });
+    expect(preflight.status).toBe(204);
+  }
+  // None of it was counted: this address has all its refusals left.
+  for (let n = 0; n < LIMIT; n += 1) {
+    expectProblem(await call('GET', `${url}/generations`, { headers }), 401, 'unauthorized');
+  }
+  expectLimited(await call('GET', `${url}/generations`, { headers }));
+});
