@@ -122,6 +122,8 @@ pub struct Problem {
     pub field: Option<String>,
     /// Seconds after which trying again makes sense (`Retry-After`).
     pub retry_after: Option<u32>,
+    /// Which limit it was, with [`Code::QuotaExceeded`]: a column of `private.plans`.
+    pub limit: Option<String>,
     /// The methods that the path has (`Allow`), with [`Code::MethodNotAllowed`].
     pub allow: Option<String>,
 }
@@ -129,7 +131,7 @@ pub struct Problem {
 impl Problem {
     /// A problem with no more than its sentence.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), field: None, retry_after: None, allow: None }
+        Self { code, detail: detail.into(), field: None, retry_after: None, limit: None, allow: None }
     }
 
     /// A field of the request is missing, malformed or out of range.
@@ -173,6 +175,9 @@ impl Problem {
         }
         if let Some(seconds) = self.retry_after {
             body.insert("retry_after".into(), json!(seconds));
+        }
+        if let Some(limit) = &self.limit {
+            body.insert("limit".into(), json!(limit));
         }
         Value::Object(body)
     }

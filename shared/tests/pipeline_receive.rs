@@ -122,7 +122,7 @@ fn a_webhook_of_no_current_job_is_written_down_and_nothing_else() {
     prediction.id = "anotherprediction".into();
     let other = Callback { job_id: job, attempts: 0, prediction };
     for callback in [stranger, other] {
-        assert!(block_on(bench.pipeline().receive(&callback)).unwrap().is_none());
+        assert!(block_on(bench.pipeline().receive(&callback, 0)).unwrap().is_empty());
     }
     let warnings = bench.world.warnings.borrow();
     assert_eq!(warnings.iter().filter(|(what, ..)| what == "prediction of no current job").count(), 2);
@@ -142,7 +142,7 @@ fn a_webhook_that_cannot_be_recorded_is_an_error_so_that_it_is_repeated() {
     let (bench, job) = awaiting(Fate::succeeds_after(0));
     bench.wire.fail("finish_prediction", Fault::LostRequest);
     let callback = Callback { job_id: job, attempts: 0, prediction: bench.provider.prediction(0) };
-    assert!(block_on(bench.pipeline().receive(&callback)).is_err());
+    assert!(block_on(bench.pipeline().receive(&callback, 0)).is_err());
     assert!(bench.webhook(job, 0).is_some(), "the repetition is taken");
 }
 

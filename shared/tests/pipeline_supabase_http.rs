@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::job::{Job, JobType};
-use shared::ports::{Failure, Finished, HttpError, ImageStore, JobQueue, QueueError, Step, StoreError};
+use shared::ports::{
+    AfterPrediction, Failure, Finished, HttpError, ImageStore, JobQueue, QueueError, Step, StoreError,
+};
 use shared::problem::Code;
 use shared::settings::SupabaseSettings;
 use shared::supabase::{Generations, Queue, Rpc, RpcError, Storage};
@@ -125,20 +127,22 @@ fn a_claim_gives_jobs_as_the_database_writes_them() {
 
 fn finished(http: &Recorder) -> Result<Finished, QueueError> {
     let outcome = json!({ "status": "succeeded" });
-    block_on(queue(http).finish_prediction(Uuid::from_u128(1), "abc", outcome, Duration::from_secs(120)))
+    block_on(queue(http).finish_prediction(Uuid::from_u128(1), "abc", outcome, Duration::from_secs(120), 1))
 }
 
 #[test]
 fn the_end_of_a_prediction_names_no_lease() {
-    let answer = json!({ "outcome": "download", "job": row() }).to_string();
+    let answer = json!({ "outcome": "download", "job": row(), "next": [row()] }).to_string();
     let http = Recorder::default().answers(200, &answer);
-    assert!(matches!(finished(&http), Ok(Finished::Download(job)) if job.lease == 4));
+    let seen = finished(&http).unwrap();
+    assert!(seen.more.len() == 1 && matches!(seen.next, AfterPrediction::Download(job) if job.lease == 4));
     let expected = json!({ "p_job_id": Uuid::from_u128(1), "p_prediction_id": "abc",
-        "p_outcome": { "status": "succeeded" }, "p_lease_seconds": 120 });
+        "p_outcome": { "status": "succeeded" }, "p_lease_seconds": 120, "p_next": 1 });
     assert_eq!(body(&http), expected);
     for word in ["retrying", "failed", "duplicate", "mismatch", "cancelled"] {
         let http = Recorder::default().answers(200, &json!({ "outcome": word }).to_string());
-        assert!(matches!(finished(&http), Ok(Finished::Settled(seen)) if seen == word));
+        let seen = finished(&http).unwrap();
+        assert!(seen.more.is_empty() && matches!(seen.next, AfterPrediction::Settled(seen) if seen == word));
     }
 }
 
@@ -154,7 +158,8 @@ fn an_end_that_was_not_recorded_is_an_error_so_that_the_webhook_is_repeated() {
 fn answers_of_postgrest_have_their_meaning() {
     let refusal =
         r#"{"code":"PT404","message":"There is no such generation.","details":"not_found","hint":null}"#;
-    let throttled = r#"{"code":"PT429","message":"Too many.","details":"quota_exceeded","hint":"17"}"#;
+    let throttled =
+        r#"{"code":"PT429","message":"Too many.","details":"quota_exceeded","hint":"retry_after=17"}"#;
     let other = r#"{"code":"PT418","message":"x","details":"a_code_of_next_year","hint":null}"#;
     let call = |http: &Recorder| {
         block_on(Generations::new(Rpc::new(http, URL, "anon", Some("jwt"))).get(Uuid::from_u128(1)))

@@ -102,6 +102,9 @@ create table public.image_generations (
   operation text not null default 'generate',
   error_code text,
   cost_usd numeric,
+  -- What it counts for in its user's money of that day until it ends: the model's price.
+  reserved_usd numeric not null default 0,
+  reserved_on date,
   started_at timestamptz,
   -- The provider's own measure of the model's run.
   predict_time_seconds numeric,

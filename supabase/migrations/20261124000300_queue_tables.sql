@@ -39,73 +39,74 @@ create table public.job_queue (
   expires_at timestamptz,
   -- Whose turn it uses: the user it is made for, known to auth.users or not. Null: the system's own.
   fair_key uuid,
-  -- Place in the fair order of its priority, in microseconds of a virtual clock (private.next_turn).
-  -- A pending job without a turn is not ready: it waits for scheduled_at, outside the ready index.
+  -- A pending job is in one of three states: scheduled (ready_at null, not held), held (its user has as
+  -- many jobs running or ready as the plan allows), or ready since ready_at. Only ready ones are claimed.
+  ready_at timestamptz,
+  held boolean not null default false,
+  -- Ready or running on one of its user's places (private.lanes counts them).
+  slot boolean not null default false,
+  -- Place in the order of its type and priority, in microseconds (private.next_turn). Null: not ready.
   turn bigint,
   -- Order of arrival, for equal turns.
   seq bigint generated always as identity
 )
--- Most rows change within seconds: vacuum by the change, not by the size of the history.
-with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
+-- Every row is rewritten two or three times within seconds, each time into other indexes: no free space
+-- on the pages would save that (fillfactor stays 100). Vacuum by the change, not by the size of the
+-- history, and without pauses: what it removes stands at the front of the ready index.
+with (
+  autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05,
+  autovacuum_vacuum_cost_delay = 0
+);
 
 -- `seq > 0` is always true. It is there so that only queries that repeat it can be planned on that index:
--- with statistics of a moment ago the planner took these small indexes for smaller than a look-up by id,
--- and for as good as the index by type.
+-- with statistics of a moment ago the planner took these small indexes for smaller than a look-up by id.
 
--- The claim reads one of these two: ready jobs and nothing else, in the order they are handed out.
-create index job_queue_ready on public.job_queue (priority desc, turn, seq)
-where status = 'pending' and turn is not null and seq > 0;
-create index job_queue_ready_by_type on public.job_queue (job_type, priority desc, turn, seq)
-where status = 'pending' and turn is not null;
--- The last turn given to a user.
-create index job_queue_turns on public.job_queue (fair_key, priority, turn)
-where status = 'pending' and turn is not null and fair_key is not null;
--- Not ready yet: promoted by the claim when due.
+-- The claim reads this one: ready jobs and nothing else, in the order they are handed out.
+create index job_queue_ready on public.job_queue (job_type, priority desc, turn, seq)
+where status = 'pending' and ready_at is not null;
+-- A user's jobs that are held, and those that hold a place and are not running yet.
+create index job_queue_lane on public.job_queue (fair_key, job_type, held, priority desc, seq)
+where status = 'pending' and (held or slot);
+-- Not due yet: made ready by the claim when due.
 create index job_queue_scheduled on public.job_queue (scheduled_at)
-where status = 'pending' and turn is null;
+where status = 'pending' and ready_at is null and not held;
 create index job_queue_lease on public.job_queue (lease_expires_at)
 where status = 'processing' and seq > 0;
 create index job_queue_expiry on public.job_queue (expires_at)
 where status = 'pending' and expires_at is not null;
+-- For the views: the oldest and the newest of what is not finished.
+create index job_queue_live on public.job_queue (job_type, status, created_at)
+where status in ('pending', 'processing') and seq > 0;
 -- For pruning and for the views.
 create index job_queue_finished on public.job_queue (status, completed_at)
 where status in ('completed', 'failed', 'cancelled') and seq > 0;
 create index job_queue_owner on public.job_queue (created_by, created_at desc) where created_by is not null;
 create index job_queue_generation on public.job_queue (generation_id) where generation_id is not null;
 
-create function private.touch_updated_at() returns trigger
-language plpgsql set search_path = '' as $$
-begin
-  new.updated_at := now();
-  return new;
-end
-$$;
-
-create trigger job_queue_updated_at before update on public.job_queue
-for each row when (new.updated_at = old.updated_at) execute function private.touch_updated_at();
-
 create table private.settings (
   only_row boolean primary key default true check (only_row),
-  -- A lower priority whose next job has waited this long …
+  -- A job whose turn is this long ago is never overtaken again, whatever its priority.
   age_after interval not null default '10 minutes',
-  -- … gets this share of the claimed jobs ahead of the higher ones.
-  aged_share numeric not null default 0.25 check (aged_share between 0 and 1),
+  -- How much later a user's next job has its turn for each one that is ready or running already.
+  turn_step interval not null default '10 seconds',
   -- Images made at the same time, for estimates.
   parallel_images int not null default 3 check (parallel_images >= 1)
 );
 insert into private.settings default values;
 
--- Counts claims that met an aged priority, so that a share of single claims is exact too.
-create sequence private.aged_claims;
-
--- What a user may do. A user without a row in user_plans has the plan 'default'.
+-- What a user may do; null is no limit. A user without a row in user_plans has the plan 'default'.
 create table private.plans (
   name text primary key,
-  requests_per_minute int not null,
-  images_per_day int not null,
-  priorities text[] not null
+  requests_per_minute int,
+  images_per_day int,
+  priorities text[] not null default '{low,normal,high}',
+  -- Jobs of one type that a user has running at once; further ones are held.
+  running_jobs int check (running_jobs >= 1),
+  -- US dollars a day (UTC), by the models' prices.
+  money_per_day numeric
 );
-insert into private.plans values ('default', 60, 500, '{low,normal,high}');
+insert into private.plans (name, requests_per_minute, images_per_day, running_jobs)
+values ('default', 60, 500, 5);
 
 create table private.user_plans (
   user_id uuid primary key references auth.users on delete cascade,
@@ -119,9 +120,50 @@ create table private.usage (
   minute_started_at timestamptz not null,
   minute_requests int not null,
   day date not null,
-  day_images int not null
+  day_images int not null,
+  -- US dollars: what finished images cost, and what unfinished ones are expected to.
+  day_cost numeric not null default 0
+)
+-- Rewritten by every request: room on the page keeps the new version beside the old one (HOT).
+with (fillfactor = 50);
+
+-- How many places of a user are taken, by type of job: jobs that are ready or running (job_queue.slot).
+-- The row's lock makes the count exact. No foreign key: a job's user need not exist.
+create table private.lanes (
+  fair_key uuid not null,
+  job_type text not null,
+  active int not null,
+  -- Places given to the latest request, so that it learns from the same statement how many it got.
+  granted int not null,
+  primary key (fair_key, job_type)
 )
 with (fillfactor = 50);
+
+-- The types and priorities that have ever had a ready job: what a claim looks through.
+create table private.lines (
+  job_type text not null,
+  priority int not null,
+  -- Low-water mark (private.raise_low_water): no ready job of this line has an earlier turn.
+  low_turn bigint not null default -9223372036854775808,
+  primary key (job_type, priority)
+)
+with (fillfactor = 50);
+
+-- Those that every deployment has, so that no two transactions wait for each other to make them.
+insert into private.lines (job_type, priority)
+values ('generate-image', -10), ('generate-image', 0), ('generate-image', 10),
+  ('download-image', 100), ('cancel-prediction', 100);
+
+-- The same for what a claim looks after besides: no live entry of the index is at or before the mark.
+create table private.low_water (
+  only_row boolean primary key default true check (only_row),
+  lease_expires_at timestamptz not null default '-infinity',
+  scheduled_at timestamptz not null default '-infinity',
+  expires_at timestamptz not null default '-infinity',
+  raised_at timestamptz not null default '-infinity'
+)
+with (fillfactor = 50);
+insert into private.low_water default values;
 
 -- Answers already given, kept for 24 hours.
 create table private.idempotency_keys (

@@ -30,7 +30,7 @@ declare
 begin
   if p_retry_in_seconds is not null and p_job.attempts + 1 < p_job.max_attempts then
     update public.job_queue set
-      status = 'pending', attempts = attempts + 1, turn = null,
+      status = 'pending', attempts = attempts + 1, ready_at = null, turn = null, slot = false, held = false,
       scheduled_at = now() + make_interval(secs => greatest(p_retry_in_seconds, 0)::double precision),
       lease_expires_at = null, prediction_id = null, outcome_unknown = false, rescued = false,
       error_message = p_error_message, error_details = v_history
@@ -45,7 +45,7 @@ begin
   end if;
 
   update public.job_queue set
-    status = 'failed', attempts = attempts + 1, completed_at = now(), lease_expires_at = null,
+    status = 'failed', attempts = attempts + 1, completed_at = now(), lease_expires_at = null, slot = false,
     prediction_id = p_job.prediction_id, error_message = p_error_message, error_details = v_history
   where id = p_job.id;
   if p_job.generation_id is not null and private.carries_generation(p_job.job_type) then
@@ -89,6 +89,8 @@ begin
     status = case when prediction_id is not null or p_outcome_unknown then status else 'pending' end,
     lease_expires_at = case when prediction_id is not null or p_outcome_unknown then v_until end,
     scheduled_at = case when prediction_id is not null or p_outcome_unknown then scheduled_at else v_until end,
+    slot = slot and (prediction_id is not null or p_outcome_unknown),
+    ready_at = null,
     turn = null
   where id = p_job_id and lease = p_lease and status = 'processing';
   return jsonb_build_object('outcome', case when found then 'snoozed' else 'stale' end);
@@ -109,10 +111,34 @@ create function private.complete_job(p_job_id uuid, p_lease bigint, p_result jso
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
   update public.job_queue set
-    status = 'completed', completed_at = now(), lease_expires_at = null,
+    status = 'completed', completed_at = now(), lease_expires_at = null, slot = false,
     error_message = null, result = p_result, updated_at = now()
   where id = p_job_id and lease = p_lease and status = 'processing';
   return jsonb_build_object('outcome', case when found then 'completed' else 'stale' end);
+end
+$$;
+
+-- Many jobs, each under its lease: returns the ids of those that are completed now. The rows are locked
+-- before the lanes that they free, so that two such calls never meet crosswise.
+create function private.complete_jobs(p_job_ids uuid[], p_leases bigint[]) returns uuid[]
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_ids uuid[];
+begin
+  if cardinality(p_job_ids) is distinct from cardinality(p_leases) then
+    perform private.refuse(422, 'invalid_request', 'Each job needs its lease.');
+  end if;
+  v_ids := array(
+    select id from public.job_queue
+    where id = any(p_job_ids) and lease = p_leases[array_position(p_job_ids, id)] and status = 'processing'
+    order by id for update
+  );
+  perform private.lock_lanes(v_ids);
+  update public.job_queue set
+    status = 'completed', completed_at = now(), lease_expires_at = null, slot = false,
+    error_message = null, updated_at = now()
+  where id = any(v_ids);
+  return v_ids;
 end
 $$;
 
@@ -137,7 +163,7 @@ begin
     return;
   end if;
   update public.job_queue set
-    status = 'completed', completed_at = now(), lease_expires_at = null, error_message = null,
+    status = 'completed', completed_at = now(), lease_expires_at = null, slot = false, error_message = null,
     result = p_result
   where id = p_job_id;
 end

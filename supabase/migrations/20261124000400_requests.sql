@@ -1,14 +1,17 @@
 -- Reading a request that comes straight from a user: every value is checked before it is used.
 
 -- Refuses a call with an answer that PostgREST hands on as HTTP: status, a sentence, a stable code.
--- p_retry_after: seconds until it is worth trying again.
-create function private.refuse(p_status int, p_code text, p_message text, p_retry_after int = null) returns void
+-- p_retry_after: seconds until it is worth trying again; p_limit: which of the plan's limits it met.
+create function private.refuse(
+  p_status int, p_code text, p_message text, p_retry_after int = null, p_limit text = null
+) returns void
 language plpgsql set search_path = '' as $$
 begin
   if p_retry_after is null then
     raise exception using errcode = 'PT' || p_status, message = p_message, detail = p_code;
   end if;
-  raise exception using errcode = 'PT' || p_status, message = p_message, detail = p_code, hint = p_retry_after::text;
+  raise exception using errcode = 'PT' || p_status, message = p_message, detail = p_code,
+    hint = concat_ws(' ', 'retry_after=' || p_retry_after, 'limit=' || p_limit);
 end
 $$;
 

@@ -34,27 +34,42 @@ begin
 end
 $$;
 
--- Place in the queue, 1 being next: the ready images that go first, counted up to 1,000.
-create function private.queue_position(p_priority int, p_turn bigint, p_seq bigint) returns int
+-- Place of a pending job in its queue, 1 being next: the ready jobs that go first and, while it is held,
+-- its user's held jobs before it; counted up to 1,000. Null for a scheduled one.
+create function private.queue_position(p_job public.job_queue) returns int
 language plpgsql stable set search_path = '' set enable_seqscan = off as $$
 declare
-  v_ahead int;
-  v_same int := 0;
+  v_ahead int := 0;
+  v_more int;
 begin
+  if p_job.status <> 'pending' or (p_job.ready_at is null and not p_job.held) then
+    return null;
+  end if;
   select count(*) into v_ahead from (
     select from public.job_queue
-    where status = 'pending' and turn is not null and job_type = 'generate-image' and priority > p_priority
+    where status = 'pending' and ready_at is not null
+      and job_type = p_job.job_type and priority > p_job.priority
     limit 999
   ) as higher;
-  if v_ahead < 999 then
-    select count(*) into v_same from (
+  select count(*) into v_more from (
+    select from public.job_queue
+    where status = 'pending' and ready_at is not null
+      and job_type = p_job.job_type and priority = p_job.priority
+      and (p_job.held or (turn, seq) < (p_job.turn, p_job.seq))
+    limit 999 - v_ahead
+  ) as earlier;
+  v_ahead := v_ahead + v_more;
+  if p_job.held then
+    select count(*) into v_more from (
       select from public.job_queue
-      where status = 'pending' and turn is not null and job_type = 'generate-image' and priority = p_priority
-        and (turn, seq) < (p_turn, p_seq)
+      where status = 'pending' and (held or slot) and held
+        and fair_key = p_job.fair_key and job_type = p_job.job_type
+        and (priority > p_job.priority or (priority = p_job.priority and seq < p_job.seq))
       limit 999 - v_ahead
-    ) as earlier;
+    ) as own;
+    v_ahead := v_ahead + v_more;
   end if;
-  return v_ahead + v_same + 1;
+  return v_ahead + 1;
 end
 $$;
 
@@ -68,13 +83,14 @@ $$;
 -- One generation and its job for each item; answers with the list that the user gets.
 create function private.insert_generations(
   p_user_id uuid, p_items jsonb, p_payload jsonb, p_model public.models, p_width int, p_height int,
-  p_adjustments jsonb, p_priority int, p_batch_id uuid,
-  p_scheduled_at timestamptz, p_expires_at timestamptz, p_turn bigint, p_position int
+  p_adjustments jsonb, p_priority int, p_batch_id uuid, p_scheduled_at timestamptz, p_expires_at timestamptz
 ) returns jsonb
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_wait int := case when p_scheduled_at is null then 0 else ceil(extract(epoch from p_scheduled_at - now())) end;
-  v_answer jsonb;
+  v_jobs jsonb;
+  v_ids uuid[];
+  v_first int;
 begin
   with items as materialized (
     select gen_random_uuid() as generation_id, gen_random_uuid() as job_id, place - 1 as place, item
@@ -83,38 +99,44 @@ begin
     insert into public.image_generations (
       id, user_id, prompt, negative_prompt, model, model_id, style, width, height, steps, guidance_scale,
       seed, source_image_url, generation_strength, status, priority, batch_id, batch_index, job_id,
-      adjustments, operation, source_generation_id
+      adjustments, operation, source_generation_id, reserved_usd, reserved_on
     )
     select generation_id, p_user_id, item ->> 'prompt', p_payload ->> 'negative_prompt',
       p_model.replicate_id, p_model.id, p_payload ->> 'style', p_width, p_height,
       (p_payload ->> 'num_inference_steps')::int, (p_payload ->> 'guidance_scale')::numeric,
       (item ->> 'seed')::numeric::bigint, p_payload ->> 'source_image_url', (p_payload ->> 'strength')::numeric,
       'queued', p_priority, p_batch_id, case when p_batch_id is not null then place end, job_id,
-      p_adjustments, coalesce(p_payload ->> 'operation', 'generate'), (p_payload ->> 'source_generation_id')::uuid
+      p_adjustments, coalesce(p_payload ->> 'operation', 'generate'), (p_payload ->> 'source_generation_id')::uuid,
+      coalesce(p_model.cost_per_generation, 0), (clock_timestamp() at time zone 'UTC')::date
     from items
-  ), jobs as (
-    insert into public.job_queue (
-      id, job_type, payload, priority, scheduled_at, expires_at, created_by, fair_key, generation_id, turn
-    )
-    select job_id, 'generate-image',
-      p_payload || jsonb_strip_nulls(jsonb_build_object(
-        'prompt', item -> 'prompt', 'seed', item -> 'seed', 'generation_id', generation_id
-      )),
-      p_priority, coalesce(p_scheduled_at, now()), p_expires_at, p_user_id, p_user_id, generation_id, p_turn + place
-    from items order by place
   )
-  select jsonb_agg(
-    jsonb_build_object(
-      'generation_id', generation_id,
-      'job_id', job_id,
-      'queue_position', case when p_position is not null then least(p_position + place, 1000) end,
-      'estimated_seconds',
-      v_wait + private.estimate_seconds(
-        p_model.estimated_time_seconds, least(coalesce(p_position, 1) + place, 1000)::int
-      )
-    ) order by place
-  ) into v_answer
+  select jsonb_agg(jsonb_build_object(
+    'id', job_id,
+    'job_type', 'generate-image',
+    'priority', p_priority,
+    'scheduled_at', p_scheduled_at,
+    'expires_at', p_expires_at,
+    'payload', p_payload || jsonb_strip_nulls(jsonb_build_object(
+      'prompt', item -> 'prompt', 'seed', item -> 'seed', 'generation_id', generation_id
+    ))
+  ) order by place) into v_jobs
   from items;
-  return v_answer;
+
+  v_ids := private.insert_jobs(v_jobs);
+  -- The others follow the first: counting the queue once is enough.
+  select private.queue_position(j) into v_first from public.job_queue as j where j.id = v_ids[1];
+  return (
+    select jsonb_agg(
+      jsonb_build_object(
+        'generation_id', job -> 'payload' -> 'generation_id',
+        'job_id', job -> 'id',
+        'queue_position', case when v_first is not null then least(v_first + place - 1, 1000) end,
+        'estimated_seconds', v_wait + private.estimate_seconds(
+          p_model.estimated_time_seconds, least(coalesce(v_first, 1) + place - 1, 1000)::int
+        )
+      ) order by place
+    )
+    from jsonb_array_elements(v_jobs) with ordinality as listed (job, place)
+  );
 end
 $$;

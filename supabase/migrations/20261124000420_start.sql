@@ -1,16 +1,23 @@
 -- start_generation: everything that an accepted request needs, in one transaction; a refused one
 -- leaves nothing behind.
 
--- Counts a request against the user's plan. The row's lock makes parallel requests take their turn.
-create function private.use_quota(p_user_id uuid, p_plan private.plans, p_images int) returns void
+-- Counts a request against the user's plan: the request, its images, and what they are expected to cost
+-- (US dollars). The row's lock makes parallel requests take their turn; a refused one counts for nothing.
+create function private.use_quota(p_user_id uuid, p_plan private.plans, p_images int, p_cost numeric) returns void
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_usage private.usage;
   v_now timestamptz;
+  v_tomorrow int;
 begin
+  -- The lane before the usage, as in every step that frees a place and then settles its cost.
+  insert into private.lanes (fair_key, job_type, active, granted) values (p_user_id, 'generate-image', 0, 0)
+  on conflict do nothing;
+  perform 1 from private.lanes where fair_key = p_user_id and job_type = 'generate-image' for update;
+
   -- clock_timestamp(): a request may have waited for the row since its transaction began.
-  insert into private.usage as u (user_id, minute_started_at, minute_requests, day, day_images)
-  values (p_user_id, clock_timestamp(), 1, (clock_timestamp() at time zone 'UTC')::date, p_images)
+  insert into private.usage as u (user_id, minute_started_at, minute_requests, day, day_images, day_cost)
+  values (p_user_id, clock_timestamp(), 1, (clock_timestamp() at time zone 'UTC')::date, p_images, p_cost)
   on conflict (user_id) do update set
     minute_started_at = case
       when u.minute_started_at <= clock_timestamp() - interval '1 minute' then clock_timestamp()
@@ -20,20 +27,29 @@ begin
       when u.minute_started_at <= clock_timestamp() - interval '1 minute' then 1 else u.minute_requests + 1
     end,
     day = excluded.day,
-    day_images = case when u.day = excluded.day then u.day_images + p_images else p_images end
+    day_images = case when u.day = excluded.day then u.day_images + p_images else p_images end,
+    day_cost = case when u.day = excluded.day then u.day_cost + p_cost else p_cost end
   returning * into v_usage;
 
   v_now := clock_timestamp();
+  v_tomorrow := greatest(1, ceil(extract(epoch from (v_usage.day + 1)::timestamp at time zone 'UTC' - v_now))::int);
   if v_usage.minute_requests > p_plan.requests_per_minute then
     perform private.refuse(
       429, 'quota_exceeded', format('You can send %s requests a minute.', p_plan.requests_per_minute),
-      greatest(1, ceil(extract(epoch from v_usage.minute_started_at + interval '1 minute' - v_now))::int)
+      greatest(1, ceil(extract(epoch from v_usage.minute_started_at + interval '1 minute' - v_now))::int),
+      'requests_per_minute'
     );
   end if;
   if v_usage.day_images > p_plan.images_per_day then
     perform private.refuse(
       429, 'quota_exceeded', format('You can make %s images a day.', p_plan.images_per_day),
-      greatest(1, ceil(extract(epoch from (v_usage.day + 1)::timestamp at time zone 'UTC' - v_now))::int)
+      v_tomorrow, 'images_per_day'
+    );
+  end if;
+  if v_usage.day_cost > p_plan.money_per_day then
+    perform private.refuse(
+      429, 'quota_exceeded', format('You can spend %s US dollars a day.', trim_scale(p_plan.money_per_day)),
+      v_tomorrow, 'money_per_day'
     );
   end if;
 end
@@ -106,8 +122,6 @@ declare
   v_scheduled timestamptz;
   v_expires timestamptz;
   v_batch uuid;
-  v_turn bigint;
-  v_position int;
 begin
   if v_user is null then
     perform private.refuse(403, 'forbidden', 'Sign in to make images.');
@@ -154,7 +168,7 @@ begin
   if v_priority_name <> all(v_plan.priorities) then
     perform private.refuse(403, 'forbidden', format('Your plan does not include the priority %s.', v_priority_name));
   end if;
-  perform private.use_quota(v_user, v_plan, v_count);
+  perform private.use_quota(v_user, v_plan, v_count, v_count * coalesce(v_model.cost_per_generation, 0));
 
   -- What the job's run needs; each item adds its prompt, seed and generation.
   v_payload := jsonb_strip_nulls(jsonb_build_object(
@@ -192,13 +206,9 @@ begin
     returning id into v_batch;
   end if;
 
-  if v_scheduled is null then
-    v_turn := private.next_turn(v_user, v_priority);
-    v_position := private.queue_position(v_priority, v_turn, 9223372036854775807);
-  end if;
   v_answer := private.insert_generations(
     v_user, v_items, v_payload, v_model, v_width, v_height, private.read_adjustments(p_request),
-    v_priority, v_batch, v_scheduled, v_expires, v_turn, v_position
+    v_priority, v_batch, v_scheduled, v_expires
   );
   v_answer := jsonb_build_object('status', 'queued', 'batch_id', v_batch, 'replayed', false, 'generations', v_answer)
     || (v_answer -> 0);

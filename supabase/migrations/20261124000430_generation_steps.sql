@@ -49,14 +49,17 @@ $$;
 
 -- The end of a prediction, from the provider's webhook or from asking. A fact, whoever holds the
 -- lease: matched by job and prediction, and adopted where the run died before it could record it.
+-- With p_next, up to so many ready jobs come back under a lease: a place has become free, and whoever is
+-- told of it can go on with the next image at once.
 create function private.finish_prediction(
-  p_job_id uuid, p_prediction_id text, p_outcome jsonb, p_lease_seconds int
+  p_job_id uuid, p_prediction_id text, p_outcome jsonb, p_lease_seconds int, p_next int
 ) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_job public.job_queue;
   v_download public.job_queue;
   v_generation public.image_generations;
+  v_end text;
 begin
   select * into v_job from public.job_queue where id = p_job_id and job_type = 'generate-image' for update;
   if not found then
@@ -88,16 +91,17 @@ begin
   v_job.prediction_id := p_prediction_id;
   if p_outcome ->> 'status' is distinct from 'succeeded' then
     -- Kept with the job, so that a repeated delivery is known after the retry has cleared it.
-    return jsonb_build_object('outcome', private.end_attempt(
+    v_end := private.end_attempt(
       v_job, p_outcome ->> 'error_message',
       case jsonb_typeof(p_outcome -> 'error_details') when 'object' then p_outcome -> 'error_details' else '{}' end
         || jsonb_strip_nulls(jsonb_build_object('code', p_outcome -> 'error_code')),
       (p_outcome ->> 'retry_in_seconds')::numeric
-    ));
+    );
+    return jsonb_build_object('outcome', v_end, 'next', private.next_jobs(p_next, p_lease_seconds));
   end if;
 
   update public.job_queue set
-    status = 'completed', completed_at = now(), lease_expires_at = null, turn = null,
+    status = 'completed', completed_at = now(), lease_expires_at = null, slot = false,
     prediction_id = p_prediction_id, outcome_unknown = false, expires_at = null, error_message = null
   where id = p_job_id;
   update public.image_generations set
@@ -119,11 +123,13 @@ begin
         'user_id', coalesce(v_generation.user_id::text, v_job.payload ->> 'user_id'),
         'prediction_id', p_prediction_id
       ),
-    'processing', v_job.priority, v_job.created_by, v_job.fair_key, v_job.generation_id, now(), 1,
+    'processing', 100, v_job.created_by, v_job.fair_key, v_job.generation_id, now(), 1,
     now() + make_interval(secs => least(greatest(coalesce(p_lease_seconds, 120), 1), 86400))
   )
   returning * into v_download;
-  return jsonb_build_object('outcome', 'download', 'job', to_jsonb(v_download));
+  return jsonb_build_object(
+    'outcome', 'download', 'job', to_jsonb(v_download), 'next', private.next_jobs(p_next, p_lease_seconds)
+  );
 end
 $$;
 
@@ -173,6 +179,9 @@ begin
     filename = excluded.filename, storage_path = excluded.storage_path, public_url = excluded.public_url,
     file_size = excluded.file_size, width = excluded.width, height = excluded.height, format = excluded.format;
 
+  perform private.settle_cost(
+    v_generation.user_id, v_generation.reserved_on, v_generation.reserved_usd, coalesce(v_generation.cost_usd, 0)
+  );
   if v_generation.batch_id is not null then
     perform private.count_in_batch(v_generation.batch_id, 'completed', 1);
   end if;

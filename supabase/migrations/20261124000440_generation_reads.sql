@@ -15,9 +15,7 @@ begin
   case
     when p_generation.status in ('pending', 'queued') then
       select * into v_job from public.job_queue where id = p_generation.job_id;
-      if v_job.turn is not null and v_job.status = 'pending' then
-        v_position := private.queue_position(v_job.priority, v_job.turn, v_job.seq);
-      end if;
+      v_position := private.queue_position(v_job);
       v_seconds := private.estimate_seconds(v_model_seconds, coalesce(v_position, 1))
         + greatest(0, ceil(extract(epoch from v_job.scheduled_at - now())));
     when p_generation.status = 'processing' then
@@ -146,18 +144,18 @@ begin
       and status = 'processing' and prediction_id is not null
     limit 1;
     update public.job_queue set
-      status = 'cancelled', completed_at = now(), lease_expires_at = null, turn = null,
+      status = 'cancelled', completed_at = now(), lease_expires_at = null, slot = false, held = false,
       error_message = 'Cancelled by the user.'
     where generation_id = p_generation_id and status in ('pending', 'processing')
       and private.carries_generation(job_type);
     perform private.end_generation(p_generation_id, 'cancelled', null, null);
     if v_prediction is not null then
-      insert into public.job_queue (job_type, payload, priority, created_by, generation_id, turn)
-      values (
-        'cancel-prediction',
-        jsonb_build_object('prediction_id', v_prediction, 'generation_id', p_generation_id),
-        10, v_generation.user_id, p_generation_id, private.next_turn(null, 10)
-      );
+      perform private.insert_jobs(jsonb_build_array(jsonb_build_object(
+        'job_type', 'cancel-prediction', 'priority', 100,
+        'payload', jsonb_build_object(
+          'prediction_id', v_prediction, 'generation_id', p_generation_id, 'user_id', v_generation.user_id
+        )
+      )));
     end if;
   end if;
   return jsonb_build_object('generation_id', p_generation_id, 'status', 'cancelled');

@@ -7,7 +7,7 @@ declare
   v_job public.job_queue;
 begin
   update public.job_queue set
-    status = 'pending', attempts = 0, scheduled_at = now(), turn = null, completed_at = null,
+    status = 'pending', attempts = 0, scheduled_at = now(), ready_at = null, turn = null, completed_at = null,
     lease_expires_at = null, prediction_id = null, outcome_unknown = false, rescued = false, expires_at = null,
     error_message = null
   where id = p_job_id and status = 'failed'
@@ -55,34 +55,39 @@ begin
 end
 $$;
 
+-- What the cron does for the queue itself, each minute: notes that it ran, folds the counts, looks at the
+-- whole of the indexes, and admits held jobs of users whose plan has come to allow more.
 create function private.record_sweep(p_stats jsonb) returns void
-language sql security definer set search_path = '' as $$
-  insert into private.sweep (last_sweep_at, stats) values (now(), coalesce(p_stats, '{}'))
-  on conflict (only_row) do update set last_sweep_at = excluded.last_sweep_at, stats = excluded.stats
-$$;
-
--- The queue at a glance. Counts stop at 10,000, so that looking costs the same at any depth.
-create function private.queue_status() returns jsonb
-language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
-  v_sweep private.sweep;
+  v_lane record;
 begin
-  select * into v_sweep from private.sweep;
-  return jsonb_build_object(
-    'last_sweep_at', v_sweep.last_sweep_at,
-    'last_sweep', v_sweep.stats,
-    'pending', (select count(*) from (
-      select from public.job_queue where status = 'pending' and turn is not null and seq > 0 limit 10000) as ready),
-    'scheduled', (select count(*) from (
-      select from public.job_queue where status = 'pending' and turn is null limit 10000) as later),
-    'processing', (select count(*) from (
-      select from public.job_queue where status = 'processing' and seq > 0 limit 10000) as running),
-    'lost', (select count(*) from (
-      select from public.job_queue
-      where status = 'processing' and seq > 0 and lease_expires_at <= now() limit 10000) as lost),
-    'failed_24h', (select count(*) from (
-      select from public.job_queue
-      where status = 'failed' and seq > 0 and completed_at > now() - interval '24 hours' limit 10000) as failed)
-  );
+  perform private.roll_up_counts();
+  perform private.raise_low_water(true);
+  for v_lane in
+    with recursive lanes as (
+      (
+        select fair_key, job_type from public.job_queue
+        where status = 'pending' and (held or slot) and held
+        order by fair_key, job_type limit 1
+      )
+      union all
+      select next.fair_key, next.job_type from lanes
+      cross join lateral (
+        select j.fair_key, j.job_type from public.job_queue as j
+        where j.status = 'pending' and (j.held or j.slot) and j.held
+          and (j.fair_key, j.job_type) > (lanes.fair_key, lanes.job_type)
+        order by j.fair_key, j.job_type limit 1
+      ) as next
+    )
+    select l.fair_key, l.job_type from private.lanes as l
+    join (select * from lanes limit 1000) as waiting using (fair_key, job_type)
+    where l.active < private.running_limit(l.fair_key)
+    order by l.fair_key, l.job_type
+  loop
+    perform private.admit_held(v_lane.fair_key, v_lane.job_type);
+  end loop;
+  insert into private.sweep (last_sweep_at, stats) values (now(), coalesce(p_stats, '{}'))
+  on conflict (only_row) do update set last_sweep_at = excluded.last_sweep_at, stats = excluded.stats;
 end
 $$;

@@ -14,6 +14,14 @@ begin
 end
 $$;
 
+-- Many jobs in one transaction: [{job_type, payload, priority, scheduled_at, max_attempts}], at most 1,000.
+create function public.enqueue_jobs(p_jobs jsonb) returns uuid[]
+language plpgsql set search_path = '' as $$
+begin
+  return private.enqueue_jobs(p_jobs);
+end
+$$;
+
 create function public.claim_next_job(p_job_types text[] = null)
 returns setof public.job_queue language plpgsql set search_path = '' as $$
 begin
@@ -42,6 +50,13 @@ create function public.complete_job(p_job_id uuid, p_lease bigint, p_result json
 returns jsonb language plpgsql set search_path = '' as $$
 begin
   return private.complete_job(p_job_id, p_lease, p_result);
+end
+$$;
+
+create function public.complete_jobs(p_job_ids uuid[], p_leases bigint[])
+returns uuid[] language plpgsql set search_path = '' as $$
+begin
+  return private.complete_jobs(p_job_ids, p_leases);
 end
 $$;
 
@@ -78,10 +93,10 @@ end
 $$;
 
 create function public.finish_prediction(
-  p_job_id uuid, p_prediction_id text, p_outcome jsonb, p_lease_seconds int = 120
+  p_job_id uuid, p_prediction_id text, p_outcome jsonb, p_lease_seconds int = 120, p_next int = 0
 ) returns jsonb language plpgsql set search_path = '' as $$
 begin
-  return private.finish_prediction(p_job_id, p_prediction_id, p_outcome, p_lease_seconds);
+  return private.finish_prediction(p_job_id, p_prediction_id, p_outcome, p_lease_seconds, p_next);
 end
 $$;
 

@@ -1,27 +1,74 @@
--- The original's views for operators. They run with the reader's rights: the service sees all jobs,
--- a user their own.
+-- The operators' views. They run with the reader's rights: the service sees the whole queue, a user their
+-- own jobs.
 
--- What is not finished, and what finished in the last 24 hours. The parts follow the partial indexes:
--- the cost is that of the rows counted, whatever the history holds.
+-- The role that asks, also inside functions that run with their owner's rights.
+create function private.is_user() returns boolean
+language sql stable set search_path = '' as $$
+  select current_setting('role') in ('authenticated', 'anon')
+$$;
+
+-- Jobs by type and status, from the counts that are kept as jobs move: the cost does not depend on how
+-- many there are. Finished jobs are those of the last 24 hours, by whole hours. Nothing for users.
+create function private.queue_totals() returns table (
+  job_type text, status text, count bigint, oldest_job timestamptz, newest_job timestamptz,
+  avg_duration_seconds double precision, avg_attempts numeric
+)
+language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
+begin
+  if private.is_user() then
+    return;
+  end if;
+  return query
+  select
+    total.job_type, total.status, total.jobs::bigint,
+    case when total.live then first.created_at else total.oldest end,
+    case when total.live then last.created_at else total.newest end,
+    (total.seconds / nullif(total.timed, 0))::double precision,
+    round(total.attempts::numeric / total.jobs, 4)
+  from (
+    select
+      c.job_type, c.status, c.status in ('pending', 'processing') as live,
+      sum(c.jobs) as jobs, sum(c.attempts) as attempts, sum(c.timed) as timed, sum(c.seconds) as seconds,
+      min(c.oldest) as oldest, max(c.newest) as newest
+    from (
+      select * from private.job_counts
+      union all
+      select * from private.job_deltas
+    ) as c
+    where c.hour = '-infinity' or c.hour >= date_trunc('hour', now() - interval '24 hours', 'UTC')
+    group by c.job_type, c.status
+    having sum(c.jobs) > 0
+  ) as total
+  left join lateral (
+    select j.created_at from public.job_queue as j
+    where j.job_type = total.job_type and j.status = total.status
+      and j.status in ('pending', 'processing') and j.seq > 0
+    order by j.created_at limit 1
+  ) as first on true
+  left join lateral (
+    select j.created_at from public.job_queue as j
+    where j.job_type = total.job_type and j.status = total.status
+      and j.status in ('pending', 'processing') and j.seq > 0
+    order by j.created_at desc limit 1
+  ) as last on true;
+end
+$$;
+
 create view public.queue_health with (security_invoker = true) as
+select job_type, status, count, oldest_job, newest_job, avg_duration_seconds, avg_attempts
+from private.queue_totals()
+union all
 select
   job_type,
   status,
   count(*) as count,
   min(created_at) as oldest_job,
   max(created_at) as newest_job,
-  avg(extract(epoch from completed_at - started_at)) as avg_duration_seconds,
+  avg(extract(epoch from completed_at - started_at))::double precision as avg_duration_seconds,
   avg(attempts) as avg_attempts
-from (
-  select * from public.job_queue where status = 'pending' and turn is not null and seq > 0
-  union all
-  select * from public.job_queue where status = 'pending' and turn is null
-  union all
-  select * from public.job_queue where status = 'processing' and seq > 0
-  union all
-  select * from public.job_queue
-  where status in ('completed', 'failed', 'cancelled') and seq > 0 and completed_at > now() - interval '24 hours'
-) as jobs
+from public.job_queue
+where (select private.is_user()) and created_by = (select auth.uid())
+  and (completed_at is null or completed_at > now() - interval '24 hours')
 group by job_type, status;
 
 create view public.failed_jobs_recent with (security_invoker = true) as
@@ -37,3 +84,102 @@ select
 from public.job_queue
 where status = 'processing' and seq > 0 and started_at < now() - interval '10 minutes'
 order by started_at;
+
+-- How long the jobs of the last hour waited, from when they were due until their last run began, and how
+-- long that run took, in seconds; of the newest 10,000 that completed and as many that failed.
+create view public.queue_latency with (security_invoker = true) as
+select
+  job_type,
+  count(*) as jobs,
+  percentile_cont(0.5) within group (order by wait) as wait_p50_seconds,
+  percentile_cont(0.95) within group (order by wait) as wait_p95_seconds,
+  percentile_cont(0.99) within group (order by wait) as wait_p99_seconds,
+  percentile_cont(0.5) within group (order by run) as run_p50_seconds,
+  percentile_cont(0.95) within group (order by run) as run_p95_seconds,
+  percentile_cont(0.99) within group (order by run) as run_p99_seconds
+from (
+  select
+    ended.job_type,
+    extract(epoch from greatest(ended.started_at - ended.scheduled_at, interval '0'))::double precision as wait,
+    extract(epoch from ended.completed_at - ended.started_at)::double precision as run
+  from (values ('completed'), ('failed')) as wanted (status)
+  cross join lateral (
+    select j.job_type, j.scheduled_at, j.started_at, j.completed_at from public.job_queue as j
+    where j.status = wanted.status and j.status in ('completed', 'failed', 'cancelled') and j.seq > 0
+      and j.completed_at > now() - interval '1 hour'
+    order by j.completed_at desc limit 10000
+  ) as ended
+  where ended.started_at is not null
+) as timed
+group by job_type;
+
+-- What each user has used of their plan, those of today first. For the service alone.
+create function private.tenants() returns table (
+  user_id uuid, plan text, requests_this_minute int, requests_per_minute int,
+  images_today int, images_per_day int, cost_today numeric, money_per_day numeric,
+  running_or_ready int, running_jobs int, held int
+)
+language sql stable security definer set search_path = '' as $$
+  select
+    u.user_id, p.name,
+    case when u.minute_started_at > now() - interval '1 minute' then u.minute_requests else 0 end,
+    p.requests_per_minute,
+    case when u.day = (now() at time zone 'UTC')::date then u.day_images else 0 end,
+    p.images_per_day,
+    case when u.day = (now() at time zone 'UTC')::date then u.day_cost else 0 end,
+    p.money_per_day,
+    coalesce(l.active, 0),
+    p.running_jobs,
+    (
+      select count(*)::int from (
+        select from public.job_queue as j
+        where j.status = 'pending' and (j.held or j.slot) and j.held and j.fair_key = u.user_id
+        limit 10000
+      ) as waiting
+    )
+  from private.usage as u
+  left join private.user_plans as up on up.user_id = u.user_id
+  left join private.plans as p on p.name = coalesce(up.plan, 'default')
+  left join (
+    select fair_key, sum(active)::int as active from private.lanes group by fair_key
+  ) as l on l.fair_key = u.user_id
+  order by u.day desc, u.day_images desc
+$$;
+
+create view public.tenant_usage with (security_invoker = true) as
+select
+  user_id, plan, requests_this_minute, requests_per_minute, images_today, images_per_day,
+  cost_today, money_per_day, running_or_ready, running_jobs, held
+from private.tenants();
+
+-- The queue at a glance. What is not in the counts is counted up to 10,000.
+create function private.queue_status() returns jsonb
+language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_sweep private.sweep;
+  v_totals jsonb;
+  v_held int;
+  v_scheduled int;
+begin
+  select * into v_sweep from private.sweep;
+  select jsonb_object_agg(status, jobs) into v_totals
+  from (select status, sum(count) as jobs from private.queue_totals() group by status) as by_status;
+  select count(*) into v_held from (
+    select from public.job_queue where status = 'pending' and (held or slot) and held limit 10000) as held;
+  select count(*) into v_scheduled from (
+    select from public.job_queue
+    where status = 'pending' and ready_at is null and not held limit 10000) as later;
+  return jsonb_build_object(
+    'last_sweep_at', v_sweep.last_sweep_at,
+    'last_sweep', v_sweep.stats,
+    'pending', coalesce((v_totals -> 'pending')::bigint, 0),
+    'held', v_held,
+    'scheduled', v_scheduled,
+    'processing', coalesce((v_totals -> 'processing')::bigint, 0),
+    'lost', (select count(*) from (
+      select from public.job_queue
+      where status = 'processing' and seq > 0 and lease_expires_at <= now() limit 10000) as lost),
+    'failed_24h', coalesce((v_totals -> 'failed')::bigint, 0)
+  );
+end
+$$;

@@ -9,7 +9,7 @@ begin
     select p.oid from pg_proc as p
     where p.pronamespace = 'private'::regnamespace
       or (p.pronamespace = 'public'::regnamespace and p.proname = any(array[
-        'enqueue_job', 'claim_next_job', 'complete_job', 'claim_jobs', 'fail_job', 'snooze_job', 'extend_lease',
+        'enqueue_job', 'enqueue_jobs', 'claim_next_job', 'complete_job', 'complete_jobs', 'claim_jobs', 'fail_job', 'snooze_job', 'extend_lease',
         'record_prediction', 'finish_prediction', 'finish_download', 'start_generation', 'get_generation',
         'list_generations', 'cancel_generation', 'requeue_job', 'prune_jobs', 'record_sweep', 'queue_status'
       ]))
@@ -24,7 +24,8 @@ revoke all on all tables in schema private from public, anon, authenticated, ser
 revoke all on all sequences in schema private from public, anon, authenticated, service_role;
 revoke all on
   public.profiles, public.models, public.batch_generations, public.image_generations, public.images,
-  public.job_queue, public.queue_health, public.failed_jobs_recent, public.stuck_jobs
+  public.job_queue, public.queue_health, public.failed_jobs_recent, public.stuck_jobs,
+  public.queue_latency, public.tenant_usage
 from public, anon, authenticated;
 do $$
 begin
@@ -47,12 +48,18 @@ alter table private.user_plans enable row level security;
 alter table private.usage enable row level security;
 alter table private.idempotency_keys enable row level security;
 alter table private.sweep enable row level security;
+alter table private.lanes enable row level security;
+alter table private.lines enable row level security;
+alter table private.low_water enable row level security;
+alter table private.job_deltas enable row level security;
+alter table private.job_counts enable row level security;
 
 grant all on
   public.profiles, public.models, public.batch_generations, public.image_generations, public.images,
   public.job_queue
 to service_role;
 grant select on public.queue_health, public.failed_jobs_recent, public.stuck_jobs to service_role, authenticated;
+grant select on public.queue_latency, public.tenant_usage to service_role;
 
 grant select on public.models to anon, authenticated;
 create policy "active models are public" on public.models for select to anon, authenticated
@@ -92,11 +99,17 @@ grant execute on function
   public.enqueue_job, private.enqueue_own_job
 to authenticated;
 
+-- What the view queue_health is made of.
+grant execute on function private.queue_totals, private.is_user to authenticated, service_role;
+
 grant execute on function
   public.enqueue_job, private.enqueue_job,
+  public.enqueue_jobs, private.enqueue_jobs,
+  private.tenants,
   public.claim_next_job, public.claim_jobs, private.claim_jobs,
   public.complete_job(uuid, text, jsonb, jsonb, text), private.complete_job_unfenced,
   public.complete_job(uuid, bigint, jsonb), private.complete_job,
+  public.complete_jobs, private.complete_jobs,
   public.fail_job, private.fail_job,
   public.snooze_job, private.snooze_job,
   public.extend_lease, private.extend_lease,

@@ -21,7 +21,10 @@ test('20 parallel claims of one job each get 20 different jobs', async () => {
 
 test('20 parallel claims share jobs that have just come due', async () => {
   for (let i = 0; i < 20; i++) await enqueue('work', 0, { user_id: await db.createUser() });
-  await db.sql`update public.job_queue set turn = null, scheduled_at = now() - interval '1 second'`;
+  // Due, and nobody has made them ready yet.
+  await db.sql`update public.job_queue set scheduled_at = now() + interval '1 hour'`;
+  expect(await db.claim(20)).toEqual([]);
+  await db.sql`update public.job_queue set scheduled_at = now() - interval '1 second'`;
   const claims = await Promise.all(Array.from({ length: 20 }, () => db.claim(1)));
   expect(new Set(claims.flat().map((job) => job.id)).size).toBe(20);
 });
@@ -34,11 +37,11 @@ test('a claim hands out in order of priority, then of arrival, across job types'
   expect((await db.claim(10)).map((job) => job.id)).toEqual([first, second, third, fourth]);
 });
 
-test('a claim of some types leaves the others alone and serves types as they are named', async () => {
+test('a claim of some types leaves the others alone; equal types go by their oldest job, not as they are named', async () => {
   const a = await enqueue('a');
   const b = await enqueue('b');
   const c = await enqueue('c');
-  expect((await db.claim(10, { types: ['c', 'a'] })).map((job) => job.id)).toEqual([c, a]);
+  expect((await db.claim(10, { types: ['c', 'a'] })).map((job) => job.id)).toEqual([a, c]);
   expect(await db.claim(10, { types: ['a', 'c', 'nothing'] })).toEqual([]);
   expect((await db.claim(10)).map((job) => job.id)).toEqual([b]);
 });
@@ -69,8 +72,9 @@ test('a scheduled job is not ready before its time, and is then', async () => {
 });
 
 test('more due jobs than one claim promotes are all handed out in the end, in order of their time', async () => {
+  const user = await db.createUser({ running_jobs: null });
   await db.sql`insert into public.job_queue (job_type, fair_key, scheduled_at, payload)
-    select 'work', '00000000-0000-4000-8000-00000000000a', now() - n * interval '1 second', jsonb_build_object('n', n)
+    select 'work', ${user}, now() - n * interval '1 second', jsonb_build_object('n', n)
     from generate_series(1, 450) as n`;
   const seen: unknown[] = [];
   for (let jobs = await db.claim(90); jobs.length > 0; jobs = await db.claim(90))
@@ -92,8 +96,9 @@ test('a job that was not started before expires_at is cancelled with its generat
 });
 
 test('an expired job is never handed out, however many expire at once', async () => {
-  await db.sql`insert into public.job_queue (job_type, expires_at, turn)
-    select 'work', now() - interval '1 second', 1 from generate_series(1, 250)`;
+  await db.sql`select public.enqueue_jobs(jsonb_agg(jsonb_build_object('job_type', 'work')))
+    from generate_series(1, 250)`;
+  await db.sql`update public.job_queue set expires_at = now() - interval '1 second'`;
   for (let i = 0; i < 3; i++) expect(await db.claim(100)).toEqual([]);
   const [row] = await db.sql`select count(*)::int as n from public.job_queue where status = 'cancelled'`;
   expect(row?.n).toBe(250);

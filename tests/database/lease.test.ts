@@ -226,7 +226,7 @@ describe('fail_job', () => {
   });
 
   test('a retried job comes back ahead of its user’s other waiting jobs', async () => {
-    const user = await db.createUser();
+    const user = await db.createUser({ running_jobs: null });
     const first = await db.start(user);
     for (let i = 0; i < 20; i++) await db.start(user);
     const [job] = await db.claim(1);
@@ -234,6 +234,20 @@ describe('fail_job', () => {
     await fail(job as Job, 0);
     const next = await db.claim(2);
     expect(next.map(({ id }) => id)).toContain(first.job_id);
+  });
+
+  test('where its user has no place free, a retried job gets the next one', async () => {
+    const user = await db.createUser({ running_jobs: 2 });
+    const first = await db.start(user);
+    for (let i = 0; i < 5; i++) await db.start(user);
+    const [job] = await db.claim(1);
+    expect(job?.id).toBe(first.job_id);
+    await fail(job as Job, 0);
+    const running = await db.claim(5);
+    expect(running.length, 'its place has gone to the oldest held job').toBe(2);
+    expect(running.map(({ id }) => id)).not.toContain(first.job_id);
+    await db.complete(running.slice(0, 1));
+    expect(await db.claimOne()).toMatchObject({ id: first.job_id, attempts: 1 });
   });
 });
 

@@ -52,14 +52,17 @@ describe('an idempotency key', () => {
 
 describe('quota', () => {
   test('is exact under 50 parallel requests and says when to come back', async () => {
-    const user = await db.createUser();
-    await db.sql`insert into private.plans values ('small', 10, 500, '{low,normal}') on conflict do nothing`;
-    await db.sql`insert into private.user_plans values (${user}, 'small')`;
+    const user = await db.createUser({ requests_per_minute: 10 });
     const answers = await Promise.allSettled(Array.from({ length: 50 }, () => db.start(user)));
     expect(answers.filter((answer) => answer.status === 'fulfilled').length).toBe(10);
     expect([await count('public.job_queue'), await count('public.image_generations')]).toEqual([10, 10]);
     const refused = await refusal(db.start(user));
-    expect(refused).toMatchObject({ sqlstate: 'PT429', code: 'quota_exceeded' });
+    expect(refused).toMatchObject({
+      sqlstate: 'PT429',
+      code: 'quota_exceeded',
+      limit: 'requests_per_minute',
+      message: 'You can send 10 requests a minute.',
+    });
     expect(refused.retryAfter).toBeGreaterThan(0);
     expect(refused.retryAfter).toBeLessThanOrEqual(60);
 
@@ -69,13 +72,17 @@ describe('quota', () => {
   });
 
   test('of images a day counts each image of a batch', async () => {
-    const user = await db.createUser();
-    await db.sql`insert into private.plans values ('daily', 100, 5, '{normal}') on conflict do nothing`;
-    await db.sql`insert into private.user_plans values (${user}, 'daily')`;
+    const user = await db.createUser({ images_per_day: 5 });
     const batch = (images: number) => db.start(user, { items: Array(images).fill({ prompt: 'x' }) });
     await batch(4);
     const refused = await refusal(batch(2));
-    expect(refused).toMatchObject({ sqlstate: 'PT429', code: 'quota_exceeded' });
+    expect(refused).toMatchObject({
+      sqlstate: 'PT429',
+      code: 'quota_exceeded',
+      limit: 'images_per_day',
+      message: 'You can make 5 images a day.',
+    });
+    expect(refused.retryAfter).toBeGreaterThan(0);
     expect(refused.retryAfter).toBeLessThanOrEqual(86_400);
     await batch(1);
     expect(await refusal(batch(1)), 'the refused batch had not been counted').toMatchObject({
@@ -85,12 +92,23 @@ describe('quota', () => {
     expect((await batch(1)).status).toBe('queued');
   });
 
+  test('null is no limit', async () => {
+    const limited = await db.createUser({ requests_per_minute: 3, images_per_day: 30 });
+    const free = await db.createUser({ requests_per_minute: null, images_per_day: null });
+    const batches = (user: string) =>
+      Promise.allSettled(
+        Array.from({ length: 80 }, () => db.start(user, { items: Array(10).fill({ prompt: 'x' }) })),
+      );
+    const accepted = async (user: string) =>
+      (await batches(user)).filter((answer) => answer.status === 'fulfilled').length;
+    expect(await accepted(limited), 'the same requests meet a limit where there is one').toBe(3);
+    expect(await accepted(free), 'more than the default plan allows in a minute and in a day').toBe(80);
+  });
+
   test('a plan says which priorities its users may ask for', async () => {
-    const user = await db.createUser();
+    const [user, calm] = [await db.createUser(), await db.createUser({ priorities: ['low', 'normal'] })];
     expect((await db.job((await db.start(user, { priority: 'high' })).job_id)).priority).toBe(10);
-    await db.sql`insert into private.plans values ('calm', 100, 100, '{low,normal}') on conflict do nothing`;
-    await db.sql`insert into private.user_plans values (${user}, 'calm')`;
-    expect(await refusal(db.start(user, { priority: 'high' }))).toMatchObject({
+    expect(await refusal(db.start(calm, { priority: 'high' }))).toMatchObject({
       sqlstate: 'PT403',
       code: 'forbidden',
     });

@@ -40,6 +40,22 @@ export interface Started {
 
 export const MODEL = 'test/painter';
 
+export interface Plan {
+  requests_per_minute: number | null;
+  images_per_day: number | null;
+  running_jobs: number | null;
+  money_per_day: number | null;
+  priorities: string[];
+}
+
+const DEFAULT_PLAN: Plan = {
+  requests_per_minute: 60,
+  images_per_day: 500,
+  running_jobs: 5,
+  money_per_day: null,
+  priorities: ['low', 'normal', 'high'],
+};
+
 /** A migrated database of the test file's own, with one model, called as PostgREST calls it. */
 export class Database {
   /** As the owner of the project's objects. */
@@ -62,9 +78,15 @@ export class Database {
     return database;
   }
 
-  async createUser(): Promise<string> {
+  /** A user; with a plan of their own where limits are given, which are the default plan's otherwise. */
+  async createUser(limits?: Partial<Plan>): Promise<string> {
     const id = randomUUID();
     await this.sql`insert into auth.users (id, email) values (${id}, ${`${id}@example.com`})`;
+    if (limits) {
+      const plan = { ...DEFAULT_PLAN, ...limits, name: id };
+      await this.sql`insert into private.plans ${this.sql(plan)}`;
+      await this.sql`insert into private.user_plans (user_id, plan) values (${id}, ${id})`;
+    }
     return id;
   }
 
@@ -108,6 +130,17 @@ export class Database {
     return jobs[0] as Job;
   }
 
+  /** Completes claimed jobs, each under its lease; fails when one was not. */
+  async complete(jobs: Job[]): Promise<void> {
+    const ids = jobs.map((job) => job.id);
+    const done = await this.as('service_role', null, async (sql) => {
+      const [row] = await sql<{ ids: string[] }[]>`
+        select public.complete_jobs(${ids}::uuid[], ${jobs.map((job) => job.lease)}::bigint[]) as ids`;
+      return row?.ids ?? [];
+    });
+    if (done.length !== jobs.length) throw new Error(`${done.length} of ${jobs.length} jobs were completed`);
+  }
+
   async job(id: string): Promise<Job> {
     const [job] = await this.sql<Job[]>`select * from public.job_queue where id = ${id}`;
     if (!job) throw new Error(`job ${id} is gone`);
@@ -137,6 +170,7 @@ export class Database {
 
 const VALUE_TYPES: Record<string, string> = {
   p_request: 'jsonb',
+  p_jobs: 'jsonb',
   p_payload: 'jsonb',
   p_outcome: 'jsonb',
   p_image: 'jsonb',
@@ -171,7 +205,9 @@ export interface Refusal {
   sqlstate: string;
   code: string | undefined;
   message: string;
-  retryAfter: number | undefined;
+  retryAfter?: number;
+  /** Which of the plan's limits it was. */
+  limit?: string;
 }
 
 /** How a call was refused; fails when it was not. */
@@ -180,7 +216,14 @@ export async function refusal(promise: Promise<unknown>): Promise<Refusal> {
     await promise;
   } catch (error) {
     const { code, detail, message, hint } = error as postgres.PostgresError;
-    return { sqlstate: code, code: detail, message, retryAfter: hint ? Number(hint) : undefined };
+    const [, seconds, , limit] = /^retry_after=(\d+)( limit=(\w+))?$/.exec(hint ?? '') ?? [];
+    return {
+      sqlstate: code,
+      code: detail,
+      message,
+      ...(seconds ? { retryAfter: Number(seconds) } : {}),
+      ...(limit ? { limit } : {}),
+    };
   }
   throw new Error('the call should have been refused, but it was answered');
 }

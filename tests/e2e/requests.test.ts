@@ -176,7 +176,7 @@ describe('lists', () => {
   });
 });
 
-test('the quota: 429 with Retry-After, and nothing made', async () => {
+test('the quota: 429 with Retry-After and which limit, and nothing made', async () => {
   const busy = await TestUser.signUp(stack);
   await stack.sql`insert into private.plans values ('tiny', 2, 500, '{low,normal}')`;
   await stack.sql`insert into private.user_plans values (${busy.id}, 'tiny')`;
@@ -188,6 +188,7 @@ test('the quota: 429 with Retry-After, and nothing made', async () => {
     model_id: MODEL,
   });
   expectProblem(refused, 429, 'quota_exceeded');
+  expect(refused.body).toMatchObject({ limit: 'requests_per_minute' });
   const seconds = Number(refused.headers.get('retry-after'));
   expect(seconds).toBeGreaterThanOrEqual(1);
   expect(seconds).toBeLessThanOrEqual(60);

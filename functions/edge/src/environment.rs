@@ -1,6 +1,8 @@
 //! The configuration of a Worker, and the adapters made from it.
 
-use shared::pipeline::{Pipeline, PipelineOptions};
+use std::time::Duration;
+
+use shared::pipeline::{Budget, Pipeline, PipelineOptions};
 use shared::problem::Problem;
 use shared::replicate::Client;
 use shared::settings::{ReplicateSettings, SettingsError, SupabaseSettings, Variables};
@@ -13,6 +15,12 @@ use crate::world::EdgeWorld;
 /// The variables and secrets of a Worker by name.
 pub fn variables(env: &Env) -> Variables<impl Fn(&str) -> Option<String> + '_> {
     Variables::new(|name| env.var(name).ok().map(|value| value.to_string()))
+}
+
+/// How much one invocation may do within `time`.
+pub fn budget(env: &Env, time: Duration) -> Budget {
+    let variables = variables(env);
+    Budget { parallel: variables.max_parallel_jobs(), time, jobs: variables.max_jobs_per_invocation() }
 }
 
 /// The caller learns no more than that it is our fault; what is wrong goes to the log.
@@ -54,6 +62,11 @@ impl Workplace {
             http: FetchClient,
             world: EdgeWorld,
         })
+    }
+
+    /// Whether predictions made here would call back.
+    pub fn asks_for_webhooks(&self) -> bool {
+        self.options.webhook_base.is_some()
     }
 
     /// The provider.

@@ -1,5 +1,7 @@
 //! The wake-up of process-jobs over its service binding.
 
+use std::time::Duration;
+
 use worker::{Context, Env, Fetcher, Headers, Method, RequestInit, console_warn};
 
 use crate::environment::variables;
@@ -11,9 +13,17 @@ pub const JOBS_LEFT: &str = "x-jobs-left";
 /// A waker lives for 30 s after its answer; what is left then is found by the cron trigger.
 const MAX_CALLS: u32 = 10;
 
+/// What an answer has led to runs within its `wait_until`, which ends 30 s after it.
+pub const WAKE_TIME: Duration = Duration::from_secs(20);
+
+/// Whether jobs are looked for at once; `WAKE=off` leaves them to the cron trigger and explicit calls.
+pub fn wakes(env: &Env) -> bool {
+    variables(env).optional("WAKE").as_deref() != Some("off")
+}
+
 /// Wakes process-jobs without waiting for it. Where that fails, the cron trigger finds the job.
 pub fn wake(env: &Env, context: &Context) {
-    if variables(env).optional("WAKE").as_deref() == Some("off") {
+    if !wakes(env) {
         return;
     }
     match env.service("PROCESS_JOBS") {

@@ -1,6 +1,6 @@
 //! The Worker that Replicate calls back, and the original's stand-alone run.
 
-use edge::{Answer, Incoming, Workplace, serve, service_caller, variables};
+use edge::{Answer, Incoming, WAKE_TIME, Workplace, budget, serve, service_caller, variables, wakes};
 use serde_json::{Value, json};
 use shared::http::route::{Route, find};
 use shared::pipeline::{Callback, run_alone};
@@ -55,7 +55,8 @@ async fn alone(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<
 }
 
 /// Replicate's callback. What must not be lost is recorded before the answer, so that Replicate
-/// repeats a callback that could not be; the image is brought into the store after it.
+/// repeats a callback that could not be; after it the image is brought into the store, and the
+/// next one begun in the place that is free now.
 async fn webhook(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
     let body = incoming.body(MAX_WEBHOOK_BYTES).await?;
     check_signature(incoming, env, &body)?;
@@ -64,19 +65,20 @@ async fn webhook(incoming: &mut Incoming, env: &Env, context: &Context) -> Resul
         // Signed, so it is Replicate's, but not about a job of ours: nothing to repeat.
         return Ok(Answer::json(200, json!({ "received": false })));
     };
-    let download = workplace.with_pipeline(async |pipeline| pipeline.receive(&callback).await).await;
-    let download = download.map_err(|error| {
+    // Without a webhook of its own, the next image is better left to process-jobs.
+    let more = u32::from(wakes(env) && workplace.asks_for_webhooks());
+    let jobs = workplace.with_pipeline(async |pipeline| pipeline.receive(&callback, more).await).await;
+    let jobs = jobs.map_err(|error| {
         console_error!("{error}");
         Problem::unavailable()
     })?;
-    if let Some(job) = download {
-        context.wait_until(async move {
-            let stored = workplace.with_pipeline(async |pipeline| pipeline.download(&job).await).await;
-            if let Err(error) = stored {
-                console_error!("{error}");
-            }
-        });
-    }
+    let budget = budget(env, WAKE_TIME);
+    context.wait_until(async move {
+        let run = workplace.with_pipeline(async |pipeline| pipeline.run_leased(&jobs, budget).await).await;
+        if let Err(error) = run {
+            console_error!("{error}");
+        }
+    });
     Ok(Answer::json(200, json!({ "received": true })))
 }
 

@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use edge::{Answer, Caller, Incoming, JOBS_LEFT, Workplace, serve, service_caller, variables};
+use edge::{Answer, Caller, Incoming, JOBS_LEFT, WAKE_TIME, Workplace, budget, serve, service_caller};
 use serde_json::{Value, json};
 use shared::health::sweep_health;
 use shared::http::route::{Route, find};
-use shared::pipeline::{Budget, Drained};
+use shared::pipeline::Drained;
 use shared::ports::{Clock, QueueError};
 use shared::problem::Problem;
 use worker::{
     Context, Env, Request, Response, ScheduleContext, ScheduledEvent, console_error, console_log, event,
 };
 
-/// A wake-up runs within the caller's `wait_until`, which ends 30 s after its answer.
-const WAKE_TIME: Duration = Duration::from_secs(20);
 /// An explicit call is somebody's waiting HTTP request; a sweep ends before the next one begins.
 const SWEEP_TIME: Duration = Duration::from_secs(50);
 
@@ -81,9 +79,7 @@ async fn handle(incoming: &Incoming, env: &Env, context: &Context) -> Result<Ans
 }
 
 async fn drain(workplace: &Workplace, env: &Env, time: Duration) -> Result<Run, QueueError> {
-    let variables = variables(env);
-    let budget =
-        Budget { parallel: variables.max_parallel_jobs(), time, jobs: variables.max_jobs_per_invocation() };
+    let budget = budget(env, time);
     let started = workplace.world.now_ms();
     let counts = workplace.with_pipeline(async |pipeline| pipeline.drain(budget).await).await?;
     Ok(Run { counts, duration_ms: workplace.world.now_ms().saturating_sub(started) })

@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use super::run_job::RunEnd;
 use super::{JOB_LEASE, Pipeline};
-use crate::job::JobType;
+use crate::job::{Job, JobType};
 use crate::ports::{Clock, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
 
 /// How much one drain may do.
@@ -38,6 +38,33 @@ pub struct Drained {
 }
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+    /// Runs jobs that are leased already, at once, and goes on with [`drain`](Self::drain) where one
+    /// failed: the place of its user may have gone to a job that was held.
+    pub async fn run_leased(&self, jobs: &[Job], budget: Budget) -> Result<Drained, QueueError> {
+        let mut drained = Drained::default();
+        self.run_all(jobs, &mut drained).await;
+        if drained.errors > 0 { self.drain(budget).await } else { Ok(drained) }
+    }
+
+    async fn run_all(&self, jobs: &[Job], drained: &mut Drained) {
+        let ends = join_all(jobs.iter().map(|job| async move {
+            let end = self.run_job(job).await;
+            if let Err(error) = &end {
+                self.world.warn("the queue could not be told", job.id, &error.0);
+            }
+            end
+        }))
+        .await;
+        for (job, end) in jobs.iter().zip(ends) {
+            drained.claimed += 1;
+            match end {
+                Ok(RunEnd::Forward) => drained.processed += 1,
+                Ok(RunEnd::Failed) | Err(_) => drained.errors += 1,
+            }
+            drained.rescued += u32::from(job.rescued);
+        }
+    }
+
     /// Claims and runs jobs until the queue is empty or the budget is used up. Nothing here waits
     /// for a generation: a job is let go once its prediction is created. An error means that the
     /// first claim failed.
@@ -52,25 +79,11 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 Err(error) if drained.claimed == 0 => return Err(error),
                 Err(_) => return Ok(drained),
             };
-            let ends = join_all(jobs.iter().map(|job| async move {
-                let end = self.run_job(job).await;
-                if let Err(error) = &end {
-                    self.world.warn("the queue could not be told", job.id, &error.0);
-                }
-                end
-            }))
-            .await;
-            let claimed = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-            drained.claimed += claimed;
-            for end in ends {
-                match end {
-                    Ok(RunEnd::Forward) => drained.processed += 1,
-                    Ok(RunEnd::Failed) | Err(_) => drained.errors += 1,
-                }
-            }
-            let rescued = jobs.iter().filter(|job| job.rescued).count();
-            drained.rescued += u32::try_from(rescued).unwrap_or(u32::MAX);
-            if claimed < limit {
+            let before = drained;
+            self.run_all(&jobs, &mut drained).await;
+            // A job that has ended gives its user's place to one that was held: there may be more now.
+            let ended = drained.errors > before.errors || drained.rescued > before.rescued;
+            if drained.claimed - before.claimed < limit && !ended {
                 return Ok(drained);
             }
             if drained.claimed >= budget.jobs || self.world.now_ms() >= end {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::run_job::RunEnd;
 use super::{DOWNLOAD_LEASE, Pipeline};
 use crate::job::{Job, backoff};
-use crate::ports::{Clock, Finished, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
+use crate::ports::{AfterPrediction, Clock, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
 use crate::replicate::{FailureClass, Outcome, Prediction, outcome};
 
 /// What a verified webhook tells.
@@ -37,13 +37,15 @@ impl Callback {
 }
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
-    /// Takes in a webhook: the part that must be recorded before it is answered. Gives the
-    /// download job to run after the answer, if there is one.
-    pub async fn receive(&self, callback: &Callback) -> Result<Option<Box<Job>>, QueueError> {
-        match self.settle(callback.job_id, callback.attempts, &callback.prediction).await? {
-            Settled::Download(job) => Ok(Some(job)),
-            Settled::Ended(_) => Ok(None),
+    /// Takes in a webhook: the part that must be recorded before it is answered. Gives the jobs to
+    /// run after the answer; up to `more` besides the one that stores the image.
+    pub async fn receive(&self, callback: &Callback, more: u32) -> Result<Vec<Job>, QueueError> {
+        let (settled, mut jobs) =
+            self.settle(callback.job_id, callback.attempts, &callback.prediction, more).await?;
+        if let Settled::Download(job) = settled {
+            jobs.insert(0, *job);
         }
+        Ok(jobs)
     }
 
     /// Records how a prediction ended and stores its image.
@@ -53,9 +55,9 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         attempts: u32,
         prediction: &Prediction,
     ) -> Result<RunEnd, QueueError> {
-        match self.settle(job_id, attempts, prediction).await? {
-            Settled::Download(download) => self.download(&download).await,
-            Settled::Ended(end) => Ok(end),
+        match self.settle(job_id, attempts, prediction, 0).await? {
+            (Settled::Download(download), _) => self.download(&download).await,
+            (Settled::Ended(end), _) => Ok(end),
         }
     }
 
@@ -64,9 +66,10 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         job_id: Uuid,
         attempts: u32,
         prediction: &Prediction,
-    ) -> Result<Settled, QueueError> {
+        more: u32,
+    ) -> Result<(Settled, Vec<Job>), QueueError> {
         let result = match outcome(prediction, &self.options.provider_origin) {
-            Outcome::Running => return Ok(Settled::Ended(RunEnd::Forward)),
+            Outcome::Running => return Ok((Settled::Ended(RunEnd::Forward), Vec::new())),
             Outcome::Succeeded { output_url } => {
                 json!({ "status": "succeeded", "output_url": output_url, "predict_time": prediction.predict_time() })
             }
@@ -83,19 +86,22 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 })
             }
         };
-        match self.queue.finish_prediction(job_id, &prediction.id, result, DOWNLOAD_LEASE).await? {
-            Finished::Download(job) => Ok(Settled::Download(job)),
-            Finished::Settled(word) => {
+        let finished =
+            self.queue.finish_prediction(job_id, &prediction.id, result, DOWNLOAD_LEASE, more).await?;
+        let settled = match finished.next {
+            AfterPrediction::Download(job) => Settled::Download(job),
+            AfterPrediction::Settled(word) => {
                 if word == "mismatch" {
                     self.world.warn("prediction of no current job", job_id, &prediction.id);
                 }
-                Ok(Settled::Ended(if matches!(word.as_str(), "failed" | "retrying") {
+                Settled::Ended(if matches!(word.as_str(), "failed" | "retrying") {
                     RunEnd::Failed
                 } else {
                     RunEnd::Forward
-                }))
+                })
             }
-        }
+        };
+        Ok((settled, finished.more))
     }
 }
 

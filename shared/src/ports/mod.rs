@@ -52,7 +52,16 @@ pub enum Step {
 
 /// What became of a finished prediction.
 #[derive(Debug, Clone)]
-pub enum Finished {
+pub struct Finished {
+    /// What to do next.
+    pub next: AfterPrediction,
+    /// Jobs to go on with, leased to the caller: at most as many as were asked for.
+    pub more: Vec<Job>,
+}
+
+/// What follows the end of a prediction.
+#[derive(Debug, Clone)]
+pub enum AfterPrediction {
     /// The output is to be stored: the download job, already leased to the caller.
     Download(Box<Job>),
     /// Nothing more to do here; the word is the database's `outcome`.
@@ -67,7 +76,7 @@ pub struct QueueError(pub String);
 /// The job queue, from the workers' side.
 #[expect(async_fn_in_trait, reason = "wasm futures are not Send; nothing here needs them to be")]
 pub trait JobQueue {
-    /// Leases up to `limit` jobs of these types, the first type first.
+    /// Leases up to `limit` jobs of these types, the highest priority first.
     async fn claim(&self, limit: u32, lease: Duration, types: &[JobType]) -> Result<Vec<Job>, QueueError>;
     /// Notes the prediction that now runs for the job; the sweep looks at it after `wait`.
     async fn record_prediction(
@@ -77,13 +86,15 @@ pub trait JobQueue {
         wait: Duration,
         details: Value,
     ) -> Result<Step, QueueError>;
-    /// A prediction ended. Matched by job and prediction, whatever lease is current.
+    /// A prediction ended. Matched by job and prediction, whatever lease is current. Its user has a
+    /// place free now: up to `more` jobs that are ready come back as well.
     async fn finish_prediction(
         &self,
         job_id: Uuid,
         prediction_id: &str,
         outcome: Value,
         lease: Duration,
+        more: u32,
     ) -> Result<Finished, QueueError>;
     /// The image is stored.
     async fn finish_download(&self, job: &Job, image: Value) -> Result<Step, QueueError>;

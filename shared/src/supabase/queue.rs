@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::rpc::Rpc;
 use crate::job::{Job, JobType};
-use crate::ports::{Failure, Finished, Http, JobQueue, QueueError, Step};
+use crate::ports::{AfterPrediction, Failure, Finished, Http, JobQueue, QueueError, Step};
 
 /// The queue, seen with the service key.
 pub struct Queue<'a, H>(Rpc<'a, H>);
@@ -67,21 +67,27 @@ impl<H: Http> JobQueue for Queue<'_, H> {
         prediction_id: &str,
         result: Value,
         lease: Duration,
+        more: u32,
     ) -> Result<Finished, QueueError> {
         let arguments = json!({
             "p_job_id": job_id, "p_prediction_id": prediction_id, "p_outcome": result,
-            "p_lease_seconds": lease.as_secs(),
+            "p_lease_seconds": lease.as_secs(), "p_next": more,
         });
         let mut answer = self.call("finish_prediction", arguments).await?;
-        match outcome(&answer) {
-            "download" => {}
+        let unreadable = |error| QueueError(format!("finish_prediction: {error}"));
+        let more = match answer.get_mut("next").map(Value::take) {
+            Some(jobs) => serde_json::from_value(jobs).map_err(unreadable)?,
+            None => Vec::new(),
+        };
+        let next = match outcome(&answer) {
+            "download" => {
+                let job = answer.get_mut("job").map(Value::take).unwrap_or_default();
+                AfterPrediction::Download(Box::new(serde_json::from_value(job).map_err(unreadable)?))
+            }
             "" => return Err(QueueError("finish_prediction: no outcome".into())),
-            word => return Ok(Finished::Settled(word.to_owned())),
-        }
-        let job = answer.get_mut("job").map(Value::take).unwrap_or_default();
-        serde_json::from_value(job)
-            .map(|job| Finished::Download(Box::new(job)))
-            .map_err(|error| QueueError(format!("finish_prediction: {error}")))
+            word => AfterPrediction::Settled(word.to_owned()),
+        };
+        Ok(Finished { next, more })
     }
 
     async fn finish_download(&self, job: &Job, image: Value) -> Result<Step, QueueError> {

@@ -88,8 +88,8 @@ impl<'a, H: Http> Rpc<'a, H> {
     }
 }
 
-/// Reads PostgREST's answer. Our functions raise `PTxyz` with the stable code in `details` and the
-/// seconds to wait in `hint`; <https://docs.postgrest.org/en/stable/references/errors.html>.
+/// Reads PostgREST's answer. Our functions raise `PTxyz` with the stable code in `details` and in
+/// `hint` words such as `retry_after=60 limit=requests_per_minute`; <https://docs.postgrest.org/en/stable/references/errors.html>.
 fn read(function: &str, response: &HttpResponse) -> Result<Value, RpcError> {
     let body = response.json();
     if response.is_success() {
@@ -100,7 +100,13 @@ fn read(function: &str, response: &HttpResponse) -> Result<Value, RpcError> {
         && let Some(code) = Code::from_name(text("details"))
     {
         let mut problem = Problem::new(code, text("message"));
-        problem.retry_after = text("hint").parse().ok();
+        for word in text("hint").split_whitespace() {
+            match word.split_once('=') {
+                Some(("retry_after", seconds)) => problem.retry_after = seconds.parse().ok(),
+                Some(("limit", name)) => problem.limit = Some(name.to_owned()),
+                _ => {}
+            }
+        }
         return Err(RpcError::Refused(problem));
     }
     let summary = format!("{function}: status {} {} {}", response.status, text("code"), text("message"));
@@ -121,11 +127,11 @@ mod tests {
 
     #[test]
     fn a_refusal_keeps_its_code_sentence_and_wait() {
-        let body = r#"{"code":"PT429","message":"Too many.","details":"quota_exceeded","hint":"17"}"#;
+        let body = r#"{"code":"PT429","message":"Too many.","details":"quota_exceeded","hint":"retry_after=17 limit=images_per_day"}"#;
         let Err(RpcError::Refused(problem)) = answer(429, body) else { panic!("not a refusal") };
         assert_eq!(
-            (problem.code, problem.detail.as_str(), problem.retry_after),
-            (Code::QuotaExceeded, "Too many.", Some(17))
+            (problem.code, problem.detail.as_str(), problem.retry_after, problem.limit.as_deref()),
+            (Code::QuotaExceeded, "Too many.", Some(17), Some("images_per_day"))
         );
     }
 

@@ -105,7 +105,7 @@ impl Bench {
     /// Delivers the webhook of the prediction with this place in the order of creation.
     pub fn webhook(&self, job_id: Uuid, place: usize) -> Option<Job> {
         let callback = Callback { job_id, attempts: 0, prediction: self.provider.prediction(place) };
-        block_on(self.pipeline().receive(&callback)).unwrap().map(|job| *job)
+        block_on(self.pipeline().receive(&callback, 0)).unwrap().pop()
     }
 
     /// Moves the clock.

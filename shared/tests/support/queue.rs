@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::job::{Job, JobType};
-use shared::ports::{Clock, Failure, Finished, JobQueue, QueueError, Step};
+use shared::ports::{AfterPrediction, Clock, Failure, Finished, JobQueue, QueueError, Step};
 use uuid::Uuid;
 
 use super::World;
@@ -161,12 +161,14 @@ impl JobQueue for MemoryQueue {
         prediction_id: &str,
         outcome: Value,
         lease: Duration,
+        _more: u32,
     ) -> Result<Finished, QueueError> {
         self.call("finish_prediction", |tables, now| {
-            match tables.finish_prediction(now, job_id, prediction_id, &outcome, ms(lease)) {
-                (_, Some(at)) => Finished::Download(Box::new(job(&tables.jobs[at]))),
-                (word, None) => Finished::Settled(word.to_owned()),
-            }
+            let next = match tables.finish_prediction(now, job_id, prediction_id, &outcome, ms(lease)) {
+                (_, Some(at)) => AfterPrediction::Download(Box::new(job(&tables.jobs[at]))),
+                (word, None) => AfterPrediction::Settled(word.to_owned()),
+            };
+            Finished { next, more: Vec::new() }
         })
         .await
     }

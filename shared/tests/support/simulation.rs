@@ -220,12 +220,13 @@ impl<'a> Simulation<'a> {
 
 /// As the Worker does it: recorded before the answer, stored after it; repeated where it failed.
 async fn deliver(bench: &Bench, delivery: Delivery) -> Option<Delivery> {
-    match bench.pipeline().receive(&delivery.callback).await {
-        Ok(Some(job)) => {
-            let _ = bench.pipeline().run_job(&job).await;
+    match bench.pipeline().receive(&delivery.callback, 0).await {
+        Ok(jobs) => {
+            for job in jobs {
+                let _ = bench.pipeline().run_job(&job).await;
+            }
             None
         }
-        Ok(None) => None,
         Err(_) if delivery.tries_left == 0 => None,
         Err(_) => {
             let due_ms = bench.world.now_ms() + 10_000;

@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { createRoles, prepareDatabase } from '../../../stack/supabase/index.ts';
 import { MIGRATIONS } from '../../../stack/test-server.ts';
 import { Client } from '../client.ts';
-import { PAYLOAD_SQL, payload, type Queue, USERS, userSql } from '../queue.ts';
+import { PAYLOAD_SQL, payload, type Queue, type Session, USERS, userSql } from '../queue.ts';
 
 /** Picture Queue: all migrations of this project on a bare Supabase, as they are deployed. */
 export const ours: Queue = {
   name: 'picture-queue',
   version: revision(),
-  settings: { tuned: 'claims of 100' },
+  settings: { tuned: 'a plan without a limit on running jobs, calls of 100' },
 
   async install(superuserUrl, url) {
     await createRoles(superuserUrl);
@@ -22,7 +22,29 @@ export const ours: Queue = {
     await client.end();
   },
 
-  open: async (client) => ({
+  async open(client, mode) {
+    const limit = mode === 'tuned' ? null : 5; // five is the default
+    await client.run("update private.plans set running_jobs = $1::int where name = 'default'", [limit]);
+    return session(client);
+  },
+
+  // As enqueue_jobs leaves them where nothing limits what runs: users in turns, tomorrow's not ready.
+  async fill(client, waiting, tomorrow) {
+    const columns = 'job_type, payload, created_by, fair_key';
+    const values = `'generate-image', ${PAYLOAD_SQL}, ${userSql()}::uuid, ${userSql()}::uuid`;
+    await client.script(`
+      insert into private.lanes (fair_key, job_type, active, granted)
+      select id, 'generate-image', ${waiting / USERS.length}, 0 from auth.users;
+      insert into public.job_queue (${columns}, priority, scheduled_at)
+      select ${values}, 10, now() + interval '1 day' from generate_series(1, ${tomorrow}) as n;
+      insert into public.job_queue (${columns}, ready_at, slot, turn)
+      select ${values}, now(), true, extract(epoch from now()) * 1000000 + n / ${USERS.length} * 10000000
+      from generate_series(1, ${waiting}) as n;`);
+  },
+};
+
+function session(client: Client): Session {
+  return {
     async enqueue(jobs) {
       const [first] = jobs;
       if (jobs.length === 1 && first) {
@@ -31,10 +53,8 @@ export const ours: Queue = {
         ]);
         return;
       }
-      await client.run(
-        "select public.enqueue_job('generate-image', p) from jsonb_array_elements($1::text::jsonb) as p",
-        [JSON.stringify(jobs.map(({ user }) => payload(user)))],
-      );
+      const list = jobs.map(({ user }) => ({ job_type: 'generate-image', payload: payload(user) }));
+      await client.run('select public.enqueue_jobs($1::text::jsonb)', [JSON.stringify(list)]);
     },
     async claim(limit) {
       const rows = await client.run('select * from public.claim_jobs($1::int, 60)', [limit]);
@@ -46,24 +66,13 @@ export const ours: Queue = {
         await client.run('select public.complete_job($1::uuid, $2::bigint)', [first.id, first.lease]);
         return;
       }
-      await client.run(
-        'select public.complete_job(id, lease) from unnest($1::uuid[], $2::bigint[]) as done (id, lease)',
-        [jobs.map(({ id }) => id), jobs.map(({ lease }) => lease)],
-      );
+      await client.run('select public.complete_jobs($1::uuid[], $2::bigint[])', [
+        jobs.map(({ id }) => id),
+        jobs.map(({ lease }) => lease),
+      ]);
     },
-  }),
-
-  // As enqueue_job leaves them: users in turns, created_by and fair_key the user; tomorrow's without a turn.
-  async fill(client, waiting, tomorrow) {
-    const columns = 'job_type, payload, created_by, fair_key';
-    const values = `'generate-image', ${PAYLOAD_SQL}, ${userSql()}::uuid, ${userSql()}::uuid`;
-    await client.script(`
-      insert into public.job_queue (${columns}, priority, scheduled_at)
-      select ${values}, 10, now() + interval '1 day' from generate_series(1, ${tomorrow}) as n;
-      insert into public.job_queue (${columns}, turn)
-      select ${values}, extract(epoch from now()) * 1000000 + n / ${USERS.length} from generate_series(1, ${waiting}) as n;`);
-  },
-};
+  };
+}
 
 function revision(): string {
   try {

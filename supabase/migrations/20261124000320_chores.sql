@@ -1,0 +1,282 @@
+-- What a claim looks after besides handing out jobs: what has expired, what is due, what was lost.
+-- Each is bounded, so that a claim does a bounded amount of work whatever waits.
+
+-- Puts what a generation really cost in the place of what was reserved for it, if that was today.
+create function private.settle_cost(p_user_id uuid, p_day date, p_reserved numeric, p_cost numeric) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+begin
+  if p_day is not null and p_reserved <> p_cost then
+    update private.usage set day_cost = greatest(day_cost - p_reserved + p_cost, 0)
+    where user_id = p_user_id and day = p_day;
+  end if;
+end
+$$;
+
+-- Counts an expected cost in the user's money of p_day, which is today.
+create function private.reserve_cost(p_user_id uuid, p_day date, p_cost numeric) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+begin
+  insert into private.usage as u (user_id, minute_started_at, minute_requests, day, day_images, day_cost)
+  values (p_user_id, clock_timestamp(), 0, p_day, 0, p_cost)
+  on conflict (user_id) do update set
+    day = excluded.day,
+    day_images = case when u.day = excluded.day then u.day_images else 0 end,
+    day_cost = case when u.day = excluded.day then u.day_cost + p_cost else p_cost end;
+end
+$$;
+
+-- Ends a generation for good, gives back what was reserved for it and counts it in its batch. The caller
+-- holds the job's row: rows are always locked in the order job, generation, lane, usage, batch.
+create function private.end_generation(
+  p_generation_id uuid, p_status text, p_error_message text, p_error_code text
+) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_ended record;
+begin
+  update public.image_generations
+  set status = p_status, error_message = p_error_message, error_code = p_error_code, completed_at = now()
+  where id = p_generation_id and status not in ('completed', 'failed', 'cancelled')
+  returning user_id, batch_id, reserved_on, reserved_usd into v_ended;
+  if not found then
+    return;
+  end if;
+  perform private.settle_cost(v_ended.user_id, v_ended.reserved_on, v_ended.reserved_usd, 0);
+  if v_ended.batch_id is not null then
+    perform private.count_in_batch(v_ended.batch_id, p_status, 1);
+  end if;
+end
+$$;
+
+-- Adds p_delta to a batch's counter of one end status and derives the batch's own status.
+create function private.count_in_batch(p_batch_id uuid, p_status text, p_delta int) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+begin
+  update public.batch_generations set
+    completed_count = completed_count + case when p_status = 'completed' then p_delta else 0 end,
+    failed_count = failed_count + case when p_status = 'failed' then p_delta else 0 end,
+    cancelled_count = cancelled_count + case when p_status = 'cancelled' then p_delta else 0 end
+  where id = p_batch_id;
+  update public.batch_generations set
+    status = case
+      when completed_count + failed_count + cancelled_count < total_count then 'processing'
+      when completed_count = total_count then 'completed'
+      when completed_count > 0 then 'partial'
+      when failed_count > 0 then 'failed'
+      else 'cancelled'
+    end,
+    completed_at = case
+      when completed_count + failed_count + cancelled_count >= total_count then now()
+    end
+  where id = p_batch_id;
+end
+$$;
+
+-- Takes back that a generation has failed, and reserves its price again. The caller holds the job's row.
+create function private.reopen_generation(p_generation_id uuid, p_status text) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_today date := (clock_timestamp() at time zone 'UTC')::date;
+  v_opened record;
+begin
+  update public.image_generations set
+    reserved_on = v_today,
+    status = p_status, progress = case p_status when 'queued' then 0 else progress end,
+    error_message = null, error_code = null, completed_at = null
+  where id = p_generation_id and status = 'failed'
+  returning user_id, batch_id, reserved_usd into v_opened;
+  if not found then
+    return;
+  end if;
+  perform private.reserve_cost(v_opened.user_id, v_today, v_opened.reserved_usd);
+  if v_opened.batch_id is not null then
+    perform private.count_in_batch(v_opened.batch_id, 'failed', -1);
+  end if;
+end
+$$;
+
+-- Takes over jobs whose lease ran out and whose run may go on. Without a prediction, known or possible,
+-- the run is lost and counts as an attempt.
+create function private.rescue_jobs(
+  p_limit int, p_lease_seconds int, p_job_types text[], p_after timestamptz
+) returns setof public.job_queue
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_ids uuid[];
+begin
+  v_ids := array(
+    select id from (
+      select id, job_type, prediction_id, outcome_unknown, attempts, max_attempts, expires_at, lease_expires_at
+      from public.job_queue
+      where status = 'processing' and seq > 0 and lease_expires_at <= now() and lease_expires_at > p_after
+      -- Bounded before it is filtered; do_chores sees to it that what the filter leaves does not stay here.
+      order by lease_expires_at limit greatest(p_limit, 100) for update skip locked
+    ) as lost
+    where (p_job_types is null or job_type = any(p_job_types))
+      and (
+        prediction_id is not null or outcome_unknown
+        or (attempts + 1 < max_attempts and (expires_at is null or expires_at > now()))
+      )
+    order by lease_expires_at limit p_limit
+  );
+  return query
+  update public.job_queue set
+    lease = lease + 1,
+    lease_expires_at = now() + make_interval(secs => p_lease_seconds),
+    rescued = true,
+    attempts = attempts + case when prediction_id is null and not outcome_unknown then 1 else 0 end,
+    error_details = case
+      when prediction_id is null and not outcome_unknown
+        then private.add_error(job_queue, 'The run ended without an answer.', '{"code": "lease_expired"}')
+      else error_details
+    end
+  where id = any(v_ids)
+  returning *;
+end
+$$;
+
+-- Cancels jobs whose time to start has passed.
+create function private.cancel_expired(p_ids uuid[]) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_job public.job_queue;
+begin
+  for v_job in
+    update public.job_queue set status = 'cancelled', completed_at = now(),
+      error_message = 'The request expired before it could be started.'
+    where id = any(p_ids)
+    returning *
+  loop
+    perform private.end_generation(v_job.generation_id, 'cancelled', v_job.error_message, 'expired');
+  end loop;
+end
+$$;
+
+-- Ends jobs whose last run was lost, or whose time to start has passed meanwhile.
+create function private.end_lost(p_ids uuid[]) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_job public.job_queue;
+begin
+  for v_job in
+    update public.job_queue set
+      attempts = attempts + 1,
+      status = case when expires_at <= now() then 'cancelled' else 'failed' end,
+      error_message = case
+        when expires_at <= now() then 'The request expired before it could be started.'
+        else 'The image could not be made after several attempts.'
+      end,
+      error_details = private.add_error(job_queue, 'The run ended without an answer.', '{"code": "lease_expired"}'),
+      completed_at = now(), lease_expires_at = null
+    where id = any(p_ids)
+    returning *
+  loop
+    if private.carries_generation(v_job.job_type) then
+      perform private.end_generation(
+        v_job.generation_id, v_job.status, v_job.error_message,
+        case v_job.status when 'cancelled' then 'expired' else 'attempts_exhausted' end
+      );
+    end if;
+  end loop;
+end
+$$;
+
+-- Makes due jobs ready, or holds them where their user has no place free. A job that has been claimed
+-- before has had its turn: it comes back at the head.
+create function private.promote_due(p_ids uuid[]) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_step bigint;
+  v_due record;
+  v_slots record;
+  v_turn bigint;
+begin
+  for v_due in
+    select fair_key, job_type, priority, lease > 0 as again, array_agg(id order by scheduled_at, seq) as ids
+    from public.job_queue
+    where id = any(p_ids)
+    group by fair_key, job_type, priority, lease > 0
+    order by fair_key, job_type, priority desc, lease > 0 desc
+  loop
+    v_slots := private.take_slots(v_due.fair_key, v_due.job_type, cardinality(v_due.ids));
+    if v_due.again then
+      v_turn := coalesce(private.head_turn(v_due.job_type, v_due.priority), private.turn_now());
+      v_step := 0;
+    else
+      -- Without a user to step for, they stay in the order of their time.
+      v_step := case when private.is_limited(v_due.fair_key, v_due.job_type) then private.turn_step() else 1 end;
+      v_turn := private.next_turn(v_due.job_type, v_due.priority) + v_slots.first * v_step;
+    end if;
+    update public.job_queue set
+      ready_at = clock_timestamp(),
+      slot = private.is_limited(fair_key, job_type),
+      turn = v_turn + (array_position(v_due.ids, id) - 1) * v_step
+    where id = any(v_due.ids[:v_slots.granted]);
+    if v_slots.granted < cardinality(v_due.ids) then
+      update public.job_queue set held = true where id = any(v_due.ids[v_slots.granted + 1:]);
+      perform private.reorder_lane(v_due.fair_key, v_due.job_type);
+    end if;
+  end loop;
+end
+$$;
+
+-- All of it, at most p_limit of each kind. This work touches rows of several users: the transactions that
+-- do it queue up behind each other, and each locks all its lanes at once, in order, after its jobs.
+create function private.do_chores(p_limit int, p_job_types text[], p_marks private.low_water) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_expired uuid[];
+  v_lost uuid[];
+  v_stray uuid[];
+  v_due uuid[];
+begin
+  perform pg_catalog.pg_advisory_xact_lock(7263590114);
+  v_expired := array(
+    select id from public.job_queue
+    where status = 'pending' and expires_at <= now() and expires_at > p_marks.expires_at
+    order by expires_at limit p_limit for update skip locked
+  );
+  select
+    coalesce(array_agg(id) filter (where is_last), '{}'),
+    coalesce(array_agg(id) filter (where not is_last and job_type <> all(p_job_types)), '{}')
+  into v_lost, v_stray
+  from (
+    select id, job_type, prediction_id, outcome_unknown,
+      attempts + 1 >= max_attempts or coalesce(expires_at <= now(), false) as is_last
+    from public.job_queue
+    where status = 'processing' and seq > 0
+      and lease_expires_at <= now() and lease_expires_at > p_marks.lease_expires_at
+    order by lease_expires_at limit p_limit for update skip locked
+  ) as lost
+  where prediction_id is null and not outcome_unknown;
+  v_due := array(
+    select id from public.job_queue
+    where status = 'pending' and ready_at is null and not held
+      and scheduled_at <= now() and scheduled_at > p_marks.scheduled_at
+      and (expires_at is null or expires_at > now())
+    order by scheduled_at limit p_limit for update skip locked
+  );
+  insert into private.lanes as l (fair_key, job_type, active, granted)
+  select distinct fair_key, job_type, 0, 0 from public.job_queue
+  where id = any(v_expired || v_lost || v_stray || v_due) and private.is_limited(fair_key, job_type)
+  order by fair_key, job_type
+  on conflict (fair_key, job_type) do update set granted = l.granted;
+  if cardinality(v_expired) > 0 then
+    perform private.cancel_expired(v_expired);
+  end if;
+  if cardinality(v_lost) > 0 then
+    perform private.end_lost(v_lost);
+  end if;
+  -- Lost jobs of types that this claim does not want: scheduled for at once, for whoever claims them.
+  if cardinality(v_stray) > 0 then
+    update public.job_queue set
+      status = 'pending', attempts = attempts + 1, scheduled_at = now(), ready_at = null, turn = null, slot = false,
+      lease_expires_at = null,
+      error_details = private.add_error(job_queue, 'The run ended without an answer.', '{"code": "lease_expired"}')
+    where id = any(v_stray);
+  end if;
+  if cardinality(v_due) > 0 then
+    perform private.promote_due(v_due);
+  end if;
+end
+$$;

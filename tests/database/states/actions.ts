@@ -1,0 +1,114 @@
+import type postgres from 'postgres';
+import { MODEL, SUCCEEDED } from '../support.ts';
+import { type Case, inAnHour } from './situations.ts';
+
+/** Done as the service, within a transaction; `prediction` is the job's, or one that nobody recorded. */
+export type Action = (
+  sql: postgres.TransactionSql,
+  made: Case,
+  now: { lease: string; prediction: string },
+) => Promise<unknown>;
+
+export const asService = (sql: postgres.TransactionSql) => become(sql, 'service_role', {});
+export const asOwner = (sql: postgres.TransactionSql) => become(sql, 'none', {});
+const asUser = (sql: postgres.TransactionSql, user: string) => become(sql, 'authenticated', { sub: user });
+
+async function become(sql: postgres.TransactionSql, role: string, claims: object): Promise<void> {
+  await sql`select set_config('role', ${role}, true),
+    set_config('request.jwt.claims', ${JSON.stringify({ role, ...claims })}, true)`;
+}
+
+/** Changes something by hand first: time passes, a plan is raised. */
+function after(
+  change: (sql: postgres.TransactionSql, made: Case) => Promise<unknown>,
+  action: Action,
+): Action {
+  return async (sql, made, now) => {
+    await asOwner(sql);
+    await change(sql, made);
+    await asService(sql);
+    return action(sql, made, now);
+  };
+}
+
+const onLastAttempt = (action: Action) =>
+  after(
+    (sql, { job }) => sql`update public.job_queue set attempts = max_attempts - 1 where id = ${job}`,
+    action,
+  );
+const whenTimeHasPassed = (action: Action) =>
+  after(
+    (sql, { job }) => sql`update public.job_queue set
+      scheduled_at = least(scheduled_at, now() - interval '1 second'),
+      lease_expires_at = lease_expires_at - interval '1 day',
+      expires_at = expires_at - interval '1 day'
+      where id = ${job}`,
+    action,
+  );
+
+const finishing =
+  (outcome: object): Action =>
+  (sql, { job }, { prediction }) =>
+    sql`select public.finish_prediction(${job}, ${prediction}, ${JSON.stringify(outcome)}::text::jsonb)`;
+const FAILED = { status: 'failed', error_message: 'The model failed.', error_code: 'model_error' };
+
+const claim: Action = (sql) => sql`select public.claim_jobs(10)`;
+const completeWithError: Action = (sql, { job }) =>
+  sql`select public.complete_job(${job}, p_error_message => 'It failed.')`;
+const request = JSON.stringify({ prompt: 'a lighthouse', model_id: MODEL, priority: 'high' });
+
+/** Everything that can be done to a job; each name begins with the function that is called. */
+export const actions: Record<string, Action> = {
+  start_generation: async (sql, { user }) => {
+    await asUser(sql, user);
+    await sql`select public.start_generation(${request}::text::jsonb)`;
+  },
+  'enqueue_job by the user': async (sql, { user }) => {
+    await asUser(sql, user);
+    await sql`select public.enqueue_job('generate-image', ${request}::text::jsonb, 10)`;
+  },
+  enqueue_jobs: (sql, { user }) => {
+    const job = { job_type: 'resize', priority: 10, payload: { user_id: user } };
+    return sql`select public.enqueue_jobs(${JSON.stringify([job, job, { ...job, scheduled_at: inAnHour() }])}::text::jsonb)`;
+  },
+  claim_jobs: claim,
+  'claim_jobs when time has passed': whenTimeHasPassed(claim),
+  'claim_jobs when time has passed, in the last attempt': onLastAttempt(whenTimeHasPassed(claim)),
+  claim_next_job: (sql) => sql`select public.claim_next_job()`,
+  record_prediction: (sql, { job }, { lease }) =>
+    sql`select public.record_prediction(${job}, ${lease}, 'p2', 60)`,
+  extend_lease: (sql, { job }, { lease }) => sql`select public.extend_lease(${job}, ${lease}, 60)`,
+  snooze_job: (sql, { job }, { lease }) => sql`select public.snooze_job(${job}, ${lease}, 60)`,
+  'snooze_job, outcome unknown': (sql, { job }, { lease }) =>
+    sql`select public.snooze_job(${job}, ${lease}, 60, true)`,
+  'fail_job with a retry': (sql, { job }, { lease }) =>
+    sql`select public.fail_job(${job}, ${lease}, 'It failed.', '{}', 60)`,
+  'fail_job for good': (sql, { job }, { lease }) =>
+    sql`select public.fail_job(${job}, ${lease}, 'It failed.')`,
+  'fail_job because of a cancellation': (sql, { job }, { lease }) =>
+    sql`select public.fail_job(${job}, ${lease}, 'Cancelled.', '{"code": "cancelled"}')`,
+  complete_job: (sql, { job }, { lease }) => sql`select public.complete_job(${job}, ${lease}::bigint)`,
+  'complete_job without a lease': (sql, { job }) => sql`select public.complete_job(${job}, null, null)`,
+  'complete_job with an error': completeWithError,
+  'complete_job with the last error': onLastAttempt(completeWithError),
+  complete_jobs: (sql, { job }, { lease }) =>
+    sql`select public.complete_jobs(array[${job}::uuid], array[${lease}::bigint])`,
+  'finish_prediction, succeeded': finishing(SUCCEEDED),
+  'finish_prediction, failed': finishing(FAILED),
+  'finish_prediction, failed, with a retry': finishing({ ...FAILED, retry_in_seconds: 60 }),
+  'finish_prediction, cancelled': finishing({ ...FAILED, error_code: 'cancelled' }),
+  finish_download: (sql, { job }, { lease }) => {
+    const image = { storage_path: `u/${job}.webp`, public_url: `https://x.example/${job}.webp` };
+    return sql`select public.finish_download(${job}, ${lease}, ${JSON.stringify(image)}::text::jsonb)`;
+  },
+  cancel_generation: async (sql, { user, generation }) => {
+    await asUser(sql, user);
+    await sql`select public.cancel_generation(${generation})`;
+  },
+  requeue_job: (sql, { job }) => sql`select public.requeue_job(${job})`,
+  prune_jobs: (sql) => sql`select public.prune_jobs(0, 0)`,
+  'record_sweep after the plan was raised': after(
+    (sql, { user }) => sql`update private.plans set running_jobs = 3 where name = ${user}`,
+    (sql) => sql`select public.record_sweep('{}')`,
+  ),
+};
