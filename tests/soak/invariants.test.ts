@@ -55,6 +55,19 @@ function sound(): { one: Case; evidence: Evidence; load: Load } {
 const brokenIn = ({ evidence, load }: ReturnType<typeof sound>) =>
   check(evidence, load).flatMap(({ name, broken }) => (broken > 0 ? [name] : []));
 
+test('attempts that went with killed workers are no fault of the system', () => {
+  const run = sound();
+  const died = { code: 'lease_expired', message: '' };
+  const [failed] = run.one.jobs;
+  Object.assign(run.one, { images: [], objects: [], jobs: [failed] });
+  Object.assign(run.evidence, { images: [], objects: [] });
+  Object.assign(run.one.row, { status: 'failed' });
+  Object.assign(failed ?? {}, { status: 'failed', attempts: 3, error_details: [died, died, died] });
+  expect(brokenIn(run)).toEqual([]);
+  Object.assign(failed ?? {}, { error_details: [died, died, { code: 'provider_error', message: '' }] });
+  expect(brokenIn(run).join(), 'the third one met no fault that was played').toContain('only what could not');
+});
+
 test('a sound run breaks nothing', () => expect(brokenIn(sound())).toEqual([]));
 
 test.each<[string, (run: ReturnType<typeof sound>) => void]>([

@@ -1,6 +1,7 @@
 import type { BookEntry } from '../replicate/control.ts';
 import type { Case, Evidence } from './evidence.ts';
 import type { Load } from './load.ts';
+import type { Planned } from './plan.ts';
 
 /** What must hold after any run, and where it does not. */
 export interface Invariant {
@@ -68,12 +69,13 @@ export function check(evidence: Evidence, load: Load): Invariant[] {
     }),
     where(
       'only what could not succeed failed, only what was cancelled is cancelled',
-      'ends against the faults played',
-      ({ row }) => {
-        const planned = load.started.get(row.id);
-        if (row.status === 'failed') return !planned?.fault?.deadly;
-        if (row.status === 'cancelled') return planned?.cancelAfterMs === undefined;
-        return row.status === 'completed' && (planned?.fault?.deadly ?? load.cancelled.has(row.id));
+      'ends against the faults played and the workers killed',
+      (one) => {
+        const planned = load.started.get(one.row.id);
+        const { status } = one.row;
+        if (status === 'failed') return !planned?.fault?.deadly && !wasKilledTooOften(one, planned);
+        if (status === 'cancelled') return planned?.cancelAfterMs === undefined;
+        return status === 'completed' && (planned?.fault?.deadly ?? load.cancelled.has(one.row.id));
       },
     ),
     {
@@ -92,6 +94,14 @@ export function check(evidence: Evidence, load: Load): Invariant[] {
       others: strays,
     },
   ];
+}
+
+/** Its attempts went with killed workers, but for one that met its fault. */
+export function wasKilledTooOften({ jobs }: Case, planned: Planned | undefined): boolean {
+  return jobs.some(({ status, attempts, error_details }) => {
+    const died = (error_details ?? []).filter(({ code }) => code === 'lease_expired').length;
+    return status === 'failed' && died > 0 && died + (planned?.fault ? 1 : 0) >= attempts;
+  });
 }
 
 /** Predictions beyond the first of each attempt; our webhook URL names job and attempt. */

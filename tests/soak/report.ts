@@ -1,6 +1,5 @@
 import type { Case, Evidence } from './evidence.ts';
-import type { Invariant } from './invariants.ts';
-import { attemptOf } from './invariants.ts';
+import { attemptOf, type Invariant, wasKilledTooOften } from './invariants.ts';
 import type { Load } from './load.ts';
 import type { SoakOptions } from './options.ts';
 
@@ -46,6 +45,9 @@ export function numbersOf(
     'starts sent again': load.repeats,
     'attempts that ended in an error': errors.length,
     'of these, runs that died': errors.filter(({ code }) => code === 'lease_expired').length,
+    'generations failed by them': [...cases.values()].filter((one) =>
+      wasKilledTooOften(one, load.started.get(one.row.id)),
+    ).length,
     'predictions created': stats.predictions,
     'pages of the list of predictions read': stats.answers['list 200'] ?? 0,
     'creates refused with 429': stats.answers['create 429'] ?? 0,

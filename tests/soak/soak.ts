@@ -32,7 +32,7 @@ export async function runSoak(options: SoakOptions, context: SoakContext): Promi
   const planned = plan(options);
   say('starting the stack');
   const env = { SIMULATOR_GENERATION_MS: String(GENERATION_MS) };
-  const stack = await TestStack.start({ env });
+  const stack = await TestStack.start({ env, args: ['--rate-limit', '1000000'] });
   context.onStack?.(stack);
   try {
     await liftQuotas(stack);
