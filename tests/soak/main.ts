@@ -14,6 +14,7 @@ const say = (line: string) =>
   process.stderr.write(`[soak ${((performance.now() - begun) / 1000).toFixed(0).padStart(3)} s] ${line}\n`);
 
 let stack: TestStack | undefined;
+let leaving = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void leave(signal, 130));
 
 const command = readCommand();
@@ -28,7 +29,8 @@ if (command) {
     const isBroken = report.stopped !== null || report.invariants.some(({ broken }) => broken > 0);
     process.exitCode = isBroken ? 1 : 0;
   } catch (error) {
-    say(`broke: ${error instanceof Error ? error.stack : error}`);
+    // What breaks while the stack is being stopped is no news.
+    if (!leaving) say(`broke: ${error instanceof Error ? error.stack : error}`);
     process.exitCode = 1;
   }
 }
@@ -47,6 +49,7 @@ function readCommand(): Command | undefined {
 }
 
 async function leave(why: string, code: number): Promise<void> {
+  leaving = true;
   say(`${why}: stopping`);
   await stack?.stop().catch(() => {});
   process.exit(code);

@@ -27,6 +27,10 @@ export function numbersOf(
   const completed = all.filter(({ status }) => status === 'completed');
   const begun = Math.min(...all.map(({ created_at }) => created_at.getTime()));
   const ended = Math.max(...all.map(({ completed_at }) => completed_at?.getTime() ?? begun));
+  const mostEnded = percentile(
+    all.map(({ completed_at }) => completed_at?.getTime() ?? ended),
+    0.95,
+  );
   const toEnd = all.flatMap(({ seconds }) => (seconds === null ? [] : [seconds]));
   const undisturbed = completed.flatMap(({ id, seconds }) =>
     seconds === null || load.started.get(id)?.fault ? [] : [seconds],
@@ -35,7 +39,7 @@ export function numbersOf(
   return {
     generations: all.length,
     seconds: round((ended - begun) / 1000),
-    'images per second': round((completed.length * 1000) / (ended - begun)),
+    'images per second until 95 % had ended': round((0.95 * all.length * 1000) / (mostEnded - begun)),
     'start answered, p50 ms': round(percentile(load.answers, 0.5)),
     'start answered, p99 ms': round(percentile(load.answers, 0.99)),
     'time to end, p50 s': round(percentile(toEnd, 0.5)),
