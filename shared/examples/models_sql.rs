@@ -1,13 +1,21 @@
-//! Prints the migration that brings the table `models` up to the catalogue:
-//! `cargo run -p shared --example models_sql > supabase/migrations/20261124000200_models.sql`
+//! Prints SQL that brings the table `models` up to the catalogue: all of it, or with the argument
+//! `changes` what the migrations do not say yet:
+//! `cargo run -p shared --example models_sql -- changes > supabase/migrations/<number>_model_<name>.sql`
+//!
+//! A migration that has run somewhere is not written again, so the first one, with all models, stays,
+//! and later ones hold what came after it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::{env, fs, io};
 
 use serde_json::Value;
 use shared::catalogue::{Catalogue, Model};
 
-/// Name of the file that holds the output.
-pub const MIGRATION: &str = "20261124000200_models.sql";
+/// The migration that everything starts from.
+pub const FIRST: &str = "20261124000200_models.sql";
 
-/// Columns in the order of [`row`]; the first one is the key.
+/// Columns in the order of [`row`], and the place; the first one is the key.
 const COLUMNS: [&str; 26] = [
     "replicate_id",
     "version",
@@ -37,26 +45,128 @@ const COLUMNS: [&str; 26] = [
     "sort_order",
 ];
 
-/// The whole migration: an idempotent upsert.
-pub fn sql() -> String {
-    let rows: Vec<_> = Catalogue::builtin()
-        .all()
-        .enumerate()
-        .map(|(index, model)| format!("  ({})", row(model, (index + 1) * 10).join(", ")))
-        .collect();
+/// The whole table: an idempotent upsert.
+pub fn sql(catalogue: &Catalogue) -> String {
+    let rows: Vec<_> = rows(catalogue).map(|(_, row, place)| (row, place)).collect();
+    format!(
+        "-- Generated from shared/src/catalogue/models.json; do not edit:\n\
+         -- cargo run -p shared --example models_sql > supabase/migrations/{FIRST}\n\n{}",
+        upsert(&rows),
+    )
+}
+
+/// What is in the catalogue and not in the migrations: new or changed rows, and places that moved.
+/// Empty if there is nothing.
+///
+/// # Errors
+/// A model that the migrations know and the catalogue does not.
+pub fn changes(catalogue: &Catalogue, known: &Known) -> Result<String, String> {
+    if let Some(id) = known.keys().find(|id| catalogue.model(id).is_none()) {
+        return Err(format!("{id} has left the catalogue: keep it, with \"active\":false"));
+    }
+    let mut changed = Vec::new();
+    let mut moved = Vec::new();
+    for (id, row, place) in rows(catalogue) {
+        match known.get(id) {
+            Some((same, at)) if *same == row && *at == place => {}
+            Some((same, _)) if *same == row => {
+                moved.push(format!("  ({}, {place})", literal(&Value::from(id))))
+            }
+            _ => changed.push((row, place)),
+        }
+    }
+    let mut parts = Vec::new();
+    if !changed.is_empty() {
+        parts.push(upsert(&changed));
+    }
+    if !moved.is_empty() {
+        parts.push(format!(
+            "{MOVES}\n{}\n) as place (replicate_id, sort_order)\nwhere model.replicate_id = place.replicate_id;\n",
+            moved.join(",\n")
+        ));
+    }
+    if parts.is_empty() {
+        return Ok(String::new());
+    }
+    Ok(format!(
+        "-- Generated from shared/src/catalogue/models.json; do not edit:\n\
+         -- cargo run -p shared --example models_sql -- changes > supabase/migrations/<this file>\n\n{}",
+        parts.join("\n"),
+    ))
+}
+
+/// By id: the row without its place, and its place.
+pub type Known = BTreeMap<String, (String, usize)>;
+
+const MOVES: &str = "update public.models as model set sort_order = place.sort_order\nfrom (values";
+
+/// Adds what a migration says of the models to what those before it said. It reads what is written
+/// here, one row a line, and nothing else.
+///
+/// # Errors
+/// A line that looks like a row and is none.
+pub fn learn(known: &mut Known, migration: &str) -> Result<(), String> {
+    for line in migration.lines().filter(|line| line.starts_with("  ('")) {
+        let fault = || format!("not a row of the models: {line}");
+        let row = line.trim().trim_end_matches(',').strip_prefix('(').and_then(|row| row.strip_suffix(')'));
+        let (row, place) = row.and_then(|row| row.rsplit_once(", ")).ok_or_else(fault)?;
+        let place = place.parse().map_err(|_| fault())?;
+        let id = row.split('\'').nth(1).ok_or_else(fault)?.to_owned();
+        if row.contains(", ") {
+            known.insert(id, (row.to_owned(), place));
+        } else {
+            known.get_mut(&id).ok_or_else(fault)?.1 = place;
+        }
+    }
+    Ok(())
+}
+
+/// What all migrations about models, in their order, say together.
+///
+/// # Errors
+/// A folder or file that cannot be read, or one of [`learn`].
+pub fn known() -> Result<Known, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../supabase/migrations");
+    let said = |error: io::Error| format!("{}: {error}", folder.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(said)? {
+        let path = entry.map_err(said)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.ends_with(".sql") && (name == FIRST || name.contains("_model_")) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let mut known = Known::new();
+    for file in files {
+        learn(&mut known, &fs::read_to_string(&file).map_err(said)?)
+            .map_err(|fault| format!("{}: {fault}", file.display()))?;
+    }
+    Ok(known)
+}
+
+fn upsert(rows: &[(String, usize)]) -> String {
+    let lines: Vec<_> = rows.iter().map(|(row, place)| format!("  ({row}, {place})")).collect();
     let updates: Vec<_> =
         COLUMNS.iter().skip(1).map(|column| format!("  {column} = excluded.{column}")).collect();
     format!(
-        "-- Generated from shared/src/catalogue/models.json; do not edit:\n\
-         -- cargo run -p shared --example models_sql > supabase/migrations/{MIGRATION}\n\n\
-         insert into public.models (\n  {}\n) values\n{}\non conflict (replicate_id) do update set\n{};\n",
+        "insert into public.models (\n  {}\n) values\n{}\non conflict (replicate_id) do update set\n{};\n",
         COLUMNS.join(",\n  "),
-        rows.join(",\n"),
+        lines.join(",\n"),
         updates.join(",\n"),
     )
 }
 
-fn row(model: &Model, sort_order: usize) -> [String; COLUMNS.len()] {
+/// Id, row without its place, and place of every model.
+fn rows(catalogue: &Catalogue) -> impl Iterator<Item = (&str, String, usize)> {
+    catalogue
+        .all()
+        .enumerate()
+        .map(|(index, model)| (model.id.as_str(), row(model).join(", "), (index + 1) * 10))
+}
+
+/// The columns of a model but for the last one, its place.
+fn row(model: &Model) -> [String; COLUMNS.len() - 1] {
     let described = model.describe();
     let at = |pointer: &str| literal(described.pointer(pointer).unwrap_or(&Value::Null));
     let strength = |limit: &str| match described.pointer("/supports/strength") {
@@ -90,7 +200,6 @@ fn row(model: &Model, sort_order: usize) -> [String; COLUMNS.len()] {
         at("/estimated_seconds"),
         at("/is_active"),
         at("/is_default"),
-        sort_order.to_string(),
     ]
 }
 
@@ -103,6 +212,12 @@ fn literal(value: &Value) -> String {
     }
 }
 
-fn main() {
-    print!("{}", sql());
+fn main() -> Result<(), String> {
+    let catalogue = Catalogue::parse(include_str!("../src/catalogue/models.json"))?;
+    match env::args().nth(1).as_deref() {
+        None => print!("{}", sql(&catalogue)),
+        Some("changes") => print!("{}", changes(&catalogue, &known()?)?),
+        Some(other) => return Err(format!("there is no {other}: changes, or nothing")),
+    }
+    Ok(())
 }

@@ -1,5 +1,5 @@
 import type { BookEntry, Books, Stats } from '../../replicate/control.ts';
-import type { Fault, Match } from '../../replicate/faults.ts';
+import type { Fault, FaultRule, Match } from '../../replicate/faults.ts';
 import type { Settings } from '../../replicate/settings.ts';
 
 /** The simulator's books and switches, from another process. */
@@ -28,7 +28,12 @@ export class SimulatorControl {
   fault = (prompt: string, fault: Fault, match: Match = {}): Promise<unknown> =>
     this.faults([{ match: { prompt, ...match }, fault }]);
 
-  faults = (rules: { match?: Match; fault: Fault }[]): Promise<unknown> => this.#ask('faults', { rules });
+  faults = (rules: FaultRule[]): Promise<unknown> => this.#ask('faults', { rules });
+
+  /** The rules in force, in their order, and how often each has acted. */
+  async played(): Promise<{ applied: number }[]> {
+    return (await this.#ask<{ rules: { applied: number }[] }>('faults')).rules;
+  }
 
   configure = (settings: Partial<Settings>): Promise<unknown> => this.#ask('settings', settings);
 

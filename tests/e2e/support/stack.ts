@@ -101,6 +101,26 @@ export class TestStack {
       where generation_id = ${generationId}`;
   }
 
+  /**
+   * Kills the process that runs the three workers, as a crash would, and waits until the stack has
+   * started another one.
+   *
+   * @param whileDead called again and again until the next process answers
+   */
+  async killWorkers(whileDead: () => Promise<unknown> = async () => {}): Promise<void> {
+    const killed = await this.#process.pid('workerd');
+    process.kill(killed, 'SIGKILL');
+    const health = `${this.addresses.startGenerationUrl}/health`;
+    await this.until('another process of the workers', async () => {
+      await whileDead();
+      if ((await this.#process.pid('workerd')) === killed) return false;
+      return fetch(health).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    });
+  }
+
   /** How many rows and predictions there are in all: what a refused request must not change. */
   async traces(): Promise<Record<string, number>> {
     const [row] = await this.sql`select
@@ -115,6 +135,8 @@ export class TestStack {
 interface StackProcess {
   addresses: StackAddresses;
   log(): string;
+  /** Id of one of the stack's own processes, such as `workerd`. */
+  pid(name: string): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -152,7 +174,9 @@ async function startOn(base: number, { args = [], env = {} }: StackOptions): Pro
   };
   try {
     const addresses = await firstLine(child, () => log);
-    return { addresses, log: () => log, stop };
+    const pids = path.join(dir, 'stack', 'processes.json');
+    const pid = async (name: string) => JSON.parse(await fs.readFile(pids, 'utf8'))[name] as number;
+    return { addresses, log: () => log, pid, stop };
   } catch (error) {
     await stop();
     throw error;

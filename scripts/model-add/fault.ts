@@ -1,0 +1,2 @@
+/** Something that the person at the keyboard can mend: one sentence, and a way out. */
+export class Fault extends Error {}

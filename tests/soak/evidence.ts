@@ -1,0 +1,113 @@
+import type { TestStack } from '../e2e/support/stack.ts';
+import type { BookEntry, Stats } from '../replicate/control.ts';
+
+/** A generation as the database has it. */
+export interface GenerationRow {
+  id: string;
+  status: string;
+  error_code: string | null;
+  model: string;
+  /** Seconds; null when it has not ended. */
+  seconds: number | null;
+  created_at: Date;
+  completed_at: Date | null;
+}
+
+export interface Job {
+  id: string;
+  generation_id: string | null;
+  job_type: string;
+  status: string;
+  attempts: number;
+  prediction_id: string | null;
+  error_details: { code?: string; message: string; prediction_id?: string }[] | null;
+}
+
+export interface Image {
+  generation_id: string;
+  storage_path: string;
+  public_url: string;
+  file_size: number;
+}
+
+/** What is known of one generation. */
+export interface Case {
+  row: GenerationRow;
+  jobs: Job[];
+  /** All predictions that name its job, the oldest first. */
+  predictions: BookEntry[];
+  images: Image[];
+  /** Names of the objects in the bucket that belong to it. */
+  objects: string[];
+}
+
+/** What is left behind after a run. */
+export interface Evidence {
+  cases: Map<string, Case>;
+  jobs: Job[];
+  images: Image[];
+  objects: string[];
+  /** Objects, jobs and predictions that belong to no generation. */
+  strays: string[];
+  /** Images whose file cannot be had, or is not as long as its row says. */
+  unreadable: string[];
+  stats: Stats;
+}
+
+const DOWNLOADS = 8;
+
+/** Reads the database, the storage and the simulator's books. */
+export async function collect(stack: TestStack): Promise<Evidence> {
+  const { sql, simulator } = stack;
+  const rows = await sql<GenerationRow[]>`
+    select id, status, error_code, model, created_at, completed_at,
+      extract(epoch from completed_at - created_at)::float8 as seconds
+    from public.image_generations order by created_at`;
+  const jobs = await sql<Job[]>`
+    select id, generation_id, job_type, status, attempts, prediction_id, error_details
+    from public.job_queue order by seq`;
+  const images = await sql<Image[]>`
+    select generation_id, storage_path, public_url, file_size::float8 as file_size from public.images`;
+  const named = await sql<{ name: string }[]>`
+    select name from storage.objects where bucket_id = 'generated-images'`;
+  const objects = named.map(({ name }) => name);
+
+  const cases = new Map<string, Case>();
+  for (const row of rows) cases.set(row.id, { row, jobs: [], predictions: [], images: [], objects: [] });
+  const strays: string[] = [];
+  const give = (id: string | null | undefined, what: string, to: (one: Case) => void) => {
+    const found = id ? cases.get(id) : undefined;
+    if (found) to(found);
+    else strays.push(what);
+  };
+  for (const job of jobs) give(job.generation_id, `job ${job.id}`, (one) => one.jobs.push(job));
+  for (const image of images)
+    give(image.generation_id, `image ${image.storage_path}`, (one) => one.images.push(image));
+  for (const name of objects) {
+    // {user}/{generation}.{format}
+    const id = name.split('/')[1]?.split('.')[0];
+    give(id, `object ${name}`, (one) => one.objects.push(name));
+  }
+  const generationOf = new Map(jobs.map((job) => [job.id, job.generation_id]));
+  for (const entry of await simulator.predictions()) {
+    const id = generationOf.get(entry.job ?? '');
+    give(id, `prediction ${entry.id}`, (one) => one.predictions.push(entry));
+  }
+  const unreadable = await readAll(images);
+  return { cases, jobs, images, objects, strays, unreadable, stats: await simulator.stats() };
+}
+
+/** Gets every picture as its user would. */
+async function readAll(images: Image[]): Promise<string[]> {
+  const unreadable: string[] = [];
+  const left = [...images];
+  const work = async () => {
+    for (let image = left.pop(); image; image = left.pop()) {
+      const answer = await fetch(image.public_url);
+      const bytes = (await answer.arrayBuffer()).byteLength;
+      if (!answer.ok || bytes !== image.file_size) unreadable.push(image.generation_id);
+    }
+  };
+  await Promise.all(Array.from({ length: DOWNLOADS }, work));
+  return unreadable;
+}
