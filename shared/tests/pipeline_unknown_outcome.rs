@@ -109,7 +109,7 @@ fn a_rescued_job_that_left_nothing_creates() {
     bench.claim();
     bench.pass(60);
     assert_eq!(bench.run_next(), "Forward");
-    assert_eq!(*bench.wire.calls.borrow(), ["list", "create", "record"]);
+    assert_eq!(*bench.wire.calls.borrow(), ["list", "extend_lease", "create", "record"]);
     assert_eq!(bench.queue.row(job).attempts, 1, "the lost run counts");
 }
 
@@ -153,4 +153,34 @@ fn another_jobs_prediction_is_never_adopted() {
     let rescued = bench.queue.claim_now(2, 60_000).into_iter().find(|one| one.id == job).unwrap();
     bench.run(&rescued);
     assert_eq!(bench.queue.row(job).prediction_id, Some(bench.provider.prediction(1).id));
+}
+
+#[test]
+fn a_rescuer_that_lost_its_lease_while_searching_creates_nothing() {
+    let bench = Bench::new();
+    bench.start();
+    bench.claim(); // a run that dies
+    bench.pass(61);
+    let rescuer = bench.claim();
+    assert!(rescuer.rescued);
+    bench.pass(61); // its search takes longer than its lease …
+    let next = bench.claim();
+    assert_eq!(bench.run(&rescuer), "Failed");
+    assert_eq!(bench.wire.count("create"), 0, "… and the job is somebody else's by now");
+    assert!(bench.world.warned("lease lost while searching"));
+    assert_eq!(bench.run(&next), "Forward");
+    assert_eq!(bench.provider.created(), 1);
+}
+
+#[test]
+fn the_first_prediction_recorded_wins_whoever_holds_the_lease() {
+    let bench = Bench::new();
+    let job = bench.start();
+    let slow = bench.claim();
+    bench.pass(61);
+    let next = bench.claim();
+    // The slow run has created and records only now; the next one has found nothing and creates, too.
+    assert_eq!(bench.run(&slow), "Forward");
+    assert_eq!(bench.run(&next), "Forward");
+    assert_eq!((bench.provider.created(), bench.queue.row(job).attempts), (1, 1));
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::run_job::RunEnd;
-use super::{ACCOUNT_PAUSE, PREDICTION_DEADLINE, Pipeline, WEBHOOK_WINDOW};
+use super::{ACCOUNT_PAUSE, JOB_LEASE, PREDICTION_DEADLINE, Pipeline, WEBHOOK_WINDOW};
 use crate::catalogue::Mapped;
 use crate::job::Job;
 use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step};
@@ -27,7 +27,13 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                     let failure = Failure::new("provider_unreachable", "The provider did not answer.");
                     return self.try_later(job, failure.because("a create left no prediction")).await;
                 }
-                Ok(None) => {}
+                // The search may have taken long: whoever has the job by now creates its prediction.
+                Ok(None) => {
+                    if self.queue.extend_lease(job, JOB_LEASE).await? == Step::Stale {
+                        self.world.warn("lease lost while searching", job.id, "nothing is created");
+                        return Ok(RunEnd::Failed);
+                    }
+                }
                 Err(error) => return self.wait_for_webhook(job, &error.to_string()).await,
             }
         }

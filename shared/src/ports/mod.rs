@@ -78,7 +78,8 @@ pub struct QueueError(pub String);
 pub trait JobQueue {
     /// Leases up to `limit` jobs of these types, the highest priority first.
     async fn claim(&self, limit: u32, lease: Duration, types: &[JobType]) -> Result<Vec<Job>, QueueError>;
-    /// Notes the prediction that now runs for the job; the sweep looks at it after `wait`.
+    /// Notes the prediction that now runs for the job; the sweep looks at it after `wait`. The first
+    /// one wins, also under a lease that has run out meanwhile.
     async fn record_prediction(
         &self,
         job: &Job,
@@ -107,6 +108,8 @@ pub trait JobQueue {
     ) -> Result<Step, QueueError>;
     /// The job is looked at again later; no attempt is used.
     async fn snooze(&self, job: &Job, time: Duration, outcome_unknown: bool) -> Result<Step, QueueError>;
+    /// The caller goes on with the job: its lease runs for `lease` from now.
+    async fn extend_lease(&self, job: &Job, lease: Duration) -> Result<Step, QueueError>;
     /// The job is done and needs nothing recorded.
     async fn complete(&self, job: &Job) -> Result<Step, QueueError>;
 }

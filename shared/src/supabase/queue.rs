@@ -124,6 +124,12 @@ impl<H: Http> JobQueue for Queue<'_, H> {
         .await
     }
 
+    async fn extend_lease(&self, job: &Job, lease: Duration) -> Result<Step, QueueError> {
+        let arguments =
+            json!({ "p_job_id": job.id, "p_lease": job.lease, "p_lease_seconds": lease.as_secs() });
+        self.step("extend_lease", arguments).await
+    }
+
     async fn complete(&self, job: &Job) -> Result<Step, QueueError> {
         self.step("complete_job", json!({ "p_job_id": job.id, "p_lease": job.lease })).await
     }

@@ -199,6 +199,11 @@ impl JobQueue for MemoryQueue {
         .await
     }
 
+    async fn extend_lease(&self, job: &Job, lease: Duration) -> Result<Step, QueueError> {
+        self.call("extend_lease", |tables, now| step(tables.extend_lease(now, job.id, job.lease, ms(lease))))
+            .await
+    }
+
     async fn complete(&self, job: &Job) -> Result<Step, QueueError> {
         self.call("complete", |tables, _| {
             let Some(at) = tables.held(job.id, job.lease) else { return Step::Stale };

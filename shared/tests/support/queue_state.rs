@@ -180,7 +180,11 @@ impl Tables {
         wait_ms: u64,
         details: &Value,
     ) -> &'static str {
-        if let Some(at) = self.held(id, lease).filter(|at| self.jobs[*at].prediction_id.is_none()) {
+        let open = |row: &Row| {
+            let running = row.status == "processing" && row.lease >= lease;
+            running && row.prediction_id.is_none() && !row.knew(prediction_id)
+        };
+        if let Some(at) = self.place(id).filter(|at| open(&self.jobs[*at])) {
             let row = &mut self.jobs[at];
             row.prediction_id = Some(prediction_id.to_owned());
             row.lease_expires_ms = Some(now_ms + wait_ms);
@@ -294,6 +298,13 @@ impl Tables {
             self.end_job(at, "pending");
         }
         "snoozed"
+    }
+
+    /// `extend_lease`
+    pub fn extend_lease(&mut self, now_ms: u64, id: Uuid, lease: i64, ms: u64) -> &'static str {
+        let Some(at) = self.held(id, lease) else { return "stale" };
+        self.jobs[at].lease_expires_ms = Some(now_ms + ms);
+        "extended"
     }
 
     /// `cancel_generation`, for its owner: gives the status that it ended in.
