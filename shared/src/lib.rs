@@ -4,7 +4,9 @@
 //! Data flows one way: request → domain → port → adapter. Nothing here knows Cloudflare Workers,
 //! and nothing here is an entry point.
 
+pub mod address_policy;
 pub mod catalogue;
+pub mod dns;
 pub mod health;
 pub mod http;
 pub mod idempotency;

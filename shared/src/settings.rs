@@ -1,6 +1,7 @@
 //! The configuration, read once from the environment and checked.
 
-use crate::url_policy::MAX_URL_BYTES;
+use crate::dns;
+use crate::url_policy::{AllowedOrigins, MAX_URL_BYTES};
 
 /// A variable is missing or malformed; the text names it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,6 +107,19 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         self.url("PUBLIC_URL")
     }
 
+    /// Origins that webhooks may be sent to although they are not public: `WEBHOOK_ALLOWED_ORIGINS`, none
+    /// by default.
+    pub fn webhook_allowed_origins(&self) -> Result<AllowedOrigins, SettingsError> {
+        const NAME: &str = "WEBHOOK_ALLOWED_ORIGINS";
+        AllowedOrigins::parse(&self.optional(NAME).unwrap_or_default())
+            .ok_or_else(|| SettingsError(format!("{NAME} is not a list of http(s) origins")))
+    }
+
+    /// The resolver that is asked where a webhook's receiver lies: `DNS_OVER_HTTPS_URL`.
+    pub fn dns_over_https_url(&self) -> Result<String, SettingsError> {
+        Ok(self.url("DNS_OVER_HTTPS_URL")?.unwrap_or_else(|| dns::DEFAULT_URL.to_owned()))
+    }
+
     /// How many jobs run at once: `MAX_PARALLEL_JOBS`, 3 as in the original, 40 at most: so many of the
     /// largest payloads fit into one answer that is read whole.
     pub fn max_parallel_jobs(&self) -> u32 {
@@ -161,6 +175,16 @@ mod tests {
         assert_eq!(both.webhook_base().unwrap().as_deref(), Some("https://p.example"));
         assert_eq!(variables(&[("PUBLIC_URL", "https://p.example")]).webhook_base().unwrap(), None);
         assert_eq!(variables(&[("REPLICATE_WEBHOOK_SECRET", "whsec_x")]).webhook_base().unwrap(), None);
+    }
+
+    #[test]
+    fn webhooks_have_defaults_and_a_typing_error_is_noticed() {
+        let empty = variables(&[]);
+        assert_eq!(empty.dns_over_https_url().unwrap(), dns::DEFAULT_URL);
+        assert!(empty.webhook_allowed_origins().is_ok());
+        let wrong = variables(&[("WEBHOOK_ALLOWED_ORIGINS", "localhost:1"), ("DNS_OVER_HTTPS_URL", "dns")]);
+        assert!(wrong.webhook_allowed_origins().unwrap_err().0.contains("WEBHOOK_ALLOWED_ORIGINS"));
+        assert!(wrong.dns_over_https_url().is_err());
     }
 
     #[test]

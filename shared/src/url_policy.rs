@@ -1,7 +1,7 @@
 //! Which URLs we accept from outside. A URL that a user gives is fetched by machines that may reach
 //! more than the user can (server-side request forgery).
 
-use url::{Host, Url};
+use url::{Host, Origin, Url};
 
 /// The longest URL that is read, in bytes.
 pub const MAX_URL_BYTES: usize = 2048;
@@ -36,6 +36,40 @@ pub fn check_output(text: &str, provider_origin: &str) -> Option<Url> {
     let url = Url::parse(text).ok().filter(|_| text.len() <= MAX_URL_BYTES)?;
     let same_origin = Url::parse(provider_origin).is_ok_and(|api| api.origin() == url.origin());
     (same_origin || check_public_https(text).is_ok()).then_some(url)
+}
+
+/// Origins that a webhook may name although they are not public https ones: for local development.
+#[derive(Debug, Clone, Default)]
+pub struct AllowedOrigins(Vec<Origin>);
+
+impl AllowedOrigins {
+    /// Reads origins such as `http://127.0.0.1:9000`, separated by commas or white space. `None`: one of
+    /// them is not an http(s) origin.
+    pub fn parse(list: &str) -> Option<Self> {
+        let parts = list.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|part| !part.is_empty());
+        parts
+            .map(|part| {
+                let url = Url::parse(part).ok()?;
+                (matches!(url.scheme(), "http" | "https") && url.path() == "/").then(|| url.origin())
+            })
+            .collect::<Option<_>>()
+            .map(Self)
+    }
+
+    /// Whether a URL is of one of these origins.
+    pub fn contain(&self, url: &Url) -> bool {
+        self.0.contains(&url.origin())
+    }
+}
+
+/// Checks to which URL a user wants webhooks sent. What its name resolves to is still to be asked,
+/// unless its origin is an allowed one.
+pub fn check_webhook(text: &str, allowed: &AllowedOrigins) -> Result<Url, &'static str> {
+    let url = Url::parse(text).ok().filter(|_| text.len() <= MAX_URL_BYTES);
+    match url.filter(|url| allowed.contain(url) && url.username().is_empty() && url.password().is_none()) {
+        Some(url) => Ok(url),
+        None => check_public_https(text),
+    }
 }
 
 /// A name with a dot that no resolver answers with a private address by convention.
@@ -116,6 +150,97 @@ mod tests {
             assert!(check_public_https(url).is_err(), "{url} must be refused");
         }
         assert!(check_public_https(&format!("https://example.com/{}", "a".repeat(3000))).is_err());
+    }
+
+    #[test]
+    fn no_spelling_of_an_address_passes_for_a_webhook() {
+        let none = AllowedOrigins::default();
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1.",
+            "127.1",
+            "2130706433",
+            "017700000001",
+            "0x7f000001",
+            "0x7f.0.0.1",
+            "0177.0.0.1",
+            "0x7f.1",
+            "１２７.0.0.1",
+            "127。0。0。1",
+            "①②⑦.0.0.1",
+            "127.0.0.1%2e",
+            "0",
+            "0.0.0.0",
+            "3232235777",
+            "169.254.169.254",
+            "0xa9fea9fe",
+            "025177524776",
+            "100.64.0.1",
+            "[::1]",
+            "[::]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[::127.0.0.1]",
+            "[64:ff9b::7f00:1]",
+            "[64:ff9b::127.0.0.1]",
+            "[2002:7f00:1::]",
+            "[2001:0:7f00:1::]",
+            "[fd00:ec2::254]",
+            "[fe80::1]",
+            "[fe80::1%25eth0]",
+            "[fe80::1%eth0]",
+            "[2606:4700:4700::1111]",
+            "localhost",
+            "localhost.",
+            "LocalHost",
+            "ⓛⓞⓒⓐⓛⓗⓞⓢⓣ",
+            "a.localhost.",
+            "hooks.internal",
+            "hooks.ｉｎｔｅｒｎａｌ",
+            "hooks.internal。",
+            "example.com.",
+            "user@example.com",
+            "user:password@example.com",
+            "example.com@127.0.0.1",
+            "127.0.0.1\\@example.com",
+            "example.com:8443",
+            "example.com:0",
+            "xn--a",
+            "xn--localhost-9999.",
+            "",
+        ] {
+            for url in [format!("https://{host}/"), format!("https://{host}"), format!("https:\\\\{host}/")] {
+                assert!(check_webhook(&url, &none).is_err(), "{url} must be refused");
+            }
+        }
+        for url in
+            ["https://example.com/hook", "https://bücher.example/", "https://xn--bcher-kva.example:443/"]
+        {
+            assert!(check_webhook(url, &none).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_allowed_origin_is_taken_whole_and_nothing_beside_it() {
+        let allowed = AllowedOrigins::parse(" http://127.0.0.1:9000/, https://hooks.test").unwrap();
+        for url in ["http://127.0.0.1:9000/a?b", "http://2130706433:9000/", "https://hooks.test/x"] {
+            assert!(check_webhook(url, &allowed).is_ok_and(|url| allowed.contain(&url)), "{url}");
+        }
+        for url in [
+            "https://127.0.0.1:9000/",
+            "http://127.0.0.1:9001/",
+            "http://127.0.0.1/",
+            "http://user@127.0.0.1:9000/",
+            "http://127.0.0.1:9000@10.0.0.1/",
+            "http://hooks.test/",
+            "https://a.hooks.test/",
+        ] {
+            assert!(check_webhook(url, &allowed).is_err(), "{url} must be refused");
+        }
+        for list in ["127.0.0.1:9000", "ftp://x", "https://x.example/path", "*"] {
+            assert!(AllowedOrigins::parse(list).is_none(), "{list}");
+        }
+        assert!(!AllowedOrigins::parse("").unwrap().contain(&Url::parse("https://example.com").unwrap()));
     }
 
     #[test]

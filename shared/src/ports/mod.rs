@@ -2,6 +2,7 @@
 //! test with whatever it likes.
 
 mod http;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::job::{Job, JobType};
 use crate::replicate::{CreateError, NewPrediction, Prediction, ProviderError};
 
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError, RelayHead};
+pub use webhooks::{Attempt, Message, Outbox, ResolveError, Resolver, ToSend, Verdict};
 
 /// The time.
 #[expect(async_fn_in_trait, reason = "wasm futures are not Send; nothing here needs them to be")]
