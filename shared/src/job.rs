@@ -18,14 +18,18 @@ pub enum JobType {
     DownloadImage,
     /// Stop a prediction that nobody wants any more.
     CancelPrediction,
+    /// Tell a user's server that a generation has ended.
+    ProcessWebhook,
     /// A type that this version does not run.
     #[serde(other)]
     Unknown,
 }
 
 impl JobType {
-    /// The types that we claim, what costs least and is waited for longest first.
-    pub const OURS: [Self; 3] = [Self::CancelPrediction, Self::DownloadImage, Self::GenerateImage];
+    /// The types that make images, what costs least and is waited for longest first.
+    pub const IMAGES: [Self; 3] = [Self::CancelPrediction, Self::DownloadImage, Self::GenerateImage];
+    /// Claimed apart: receivers that do not answer must not hold up images.
+    pub const WEBHOOKS: [Self; 1] = [Self::ProcessWebhook];
 
     /// The name in the column `job_type`.
     pub fn as_str(self) -> &'static str {
@@ -33,6 +37,7 @@ impl JobType {
             Self::GenerateImage => "generate-image",
             Self::DownloadImage => "download-image",
             Self::CancelPrediction => "cancel-prediction",
+            Self::ProcessWebhook => "process-webhook",
             Self::Unknown => "unknown",
         }
     }
@@ -72,6 +77,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// Whether the end of its generation is announced to a webhook.
+    pub fn announces(&self) -> bool {
+        self.payload.get("webhook").and_then(Value::as_bool).unwrap_or(false)
+    }
+
     /// Whether an earlier attempt ended with this prediction.
     pub fn knew(&self, prediction_id: &str) -> bool {
         let history = self.error_details.as_array().map(Vec::as_slice).unwrap_or_default();

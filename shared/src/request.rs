@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::catalogue::{Ask, Catalogue, Mapped};
 use crate::http::fields::Fields;
 use crate::problem::{Code, Problem};
-use crate::url_policy::check_public_https;
+use crate::url_policy::{AllowedOrigins, check_public_https, check_webhook};
 
 /// The largest body that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -39,11 +39,13 @@ pub struct StartRequest {
     priority: Option<&'static str>,
     scheduled_at: Option<String>,
     expires_in: Option<i64>,
+    webhook_url: Option<String>,
 }
 
 impl StartRequest {
-    /// Parses and checks a body.
-    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
+    /// Parses and checks a body; `allowed` are the origins that a webhook may name although they are
+    /// not public.
+    pub fn parse(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
         if body.len() > MAX_BODY_BYTES {
             return Err(Problem::new(Code::BodyTooLarge, "The body must be at most 64 KiB."));
         }
@@ -53,11 +55,18 @@ impl StartRequest {
         let prompts = parse_prompts(&fields)?;
         let first = prompts.first().cloned().unwrap_or_default();
         let ask = ask_with_prompt(&fields, first)?;
-        for later in ["webhook_url", "source_generation_id"] {
-            if fields.get(later).is_some() {
-                return Err(unsupported(later, format!("{later} is not supported yet.")));
-            }
+        if fields.get("source_generation_id").is_some() {
+            let detail = "source_generation_id is not supported yet.";
+            return Err(unsupported("source_generation_id", detail));
         }
+        // Passed on as the parser read it: what others make of odd spellings must not matter.
+        let webhook_url = match fields.text("webhook_url", usize::MAX)? {
+            Some(url) => match check_webhook(&url, allowed) {
+                Ok(url) => Some(url.to_string()),
+                Err(why) => return Err(Problem::invalid("webhook_url", format!("webhook_url {why}."))),
+            },
+            None => None,
+        };
         let items = spread(prompts, ask.seed, fields.integer("num_images", 1, MAX_BATCH as i64)?)?;
         Ok(Self {
             items,
@@ -65,6 +74,7 @@ impl StartRequest {
             priority: fields.word("priority", &PRIORITIES)?,
             scheduled_at: time(&fields, "scheduled_at")?,
             expires_in: fields.integer("expires_in", 1, 30 * 24 * 3600)?,
+            webhook_url,
         })
     }
 
@@ -84,6 +94,7 @@ impl StartRequest {
         put(&mut request, "priority", &self.priority);
         put(&mut request, "scheduled_at", &self.scheduled_at);
         put(&mut request, "expires_in", &self.expires_in);
+        put(&mut request, "webhook_url", &self.webhook_url);
         Value::Object(request)
     }
 }

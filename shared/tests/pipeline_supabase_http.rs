@@ -13,7 +13,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::job::{Job, JobType};
 use shared::ports::{
-    AfterPrediction, Failure, Finished, HttpError, ImageStore, JobQueue, QueueError, Step, StoreError,
+    AfterPrediction, Attempt, Failure, Finished, HttpError, ImageStore, JobQueue, Outbox, QueueError, Step,
+    StoreError, ToSend, Verdict,
 };
 use shared::problem::Code;
 use shared::settings::SupabaseSettings;
@@ -301,4 +302,42 @@ fn a_key_that_is_no_token_goes_into_apikey_alone() {
     block_on(rpc.call("queue_status", &json!({}))).unwrap();
     let request = http.only();
     assert_eq!((header(&request, "apikey"), header(&request, "authorization")), (Some("sb_secret_x"), None));
+}
+
+#[test]
+fn a_webhook_is_read_and_its_attempt_recorded_in_one_call_each() {
+    let message = json!({ "outcome": "message", "webhook_id": "msg_1", "url": "https://x.example/", "body": "{}",
+        "secrets": ["whsec_a", "whsec_b"] });
+    let http = Recorder::default().answers(200, &message.to_string());
+    let ToSend::Message(found) = block_on(queue(&http).message(&job())).unwrap() else {
+        panic!("no message")
+    };
+    assert_eq!(body(&http), json!({ "p_job_id": Uuid::from_u128(1), "p_lease": 4 }));
+    assert!(http.only().url.ends_with("/rpc/webhook_message"));
+    assert_eq!((found.webhook_id.as_str(), found.secrets.len()), ("msg_1", 2));
+    for (answer, expected) in [
+        (json!({ "outcome": "unknown" }), Some(ToSend::Unknown)),
+        (json!({ "outcome": "stale" }), Some(ToSend::Stale)),
+        (json!({ "outcome": "message", "url": "https://x.example/" }), None),
+        (json!(null), None),
+    ] {
+        let http = Recorder::default().answers(200, &answer.to_string());
+        assert_eq!(block_on(queue(&http).message(&job())).ok(), expected, "{answer}");
+    }
+
+    let attempt = Attempt { status: Some(500), duration_ms: 7, error: Some("No.".into()), response: None };
+    for (verdict, status, wait) in [
+        (Verdict::Delivered, "delivered", None),
+        (Verdict::Retry(Duration::from_millis(5500)), "failed", Some(5.5)),
+        (Verdict::Failed, "failed", None),
+        (Verdict::Gone, "gone", None),
+    ] {
+        let http = Recorder::default().answers(200, r#"{"outcome":"retrying"}"#);
+        block_on(queue(&http).record(&job(), &attempt, verdict)).unwrap();
+        assert_eq!(
+            body(&http),
+            json!({ "p_job_id": Uuid::from_u128(1), "p_lease": 4, "p_status": status, "p_retry_in_seconds": wait,
+                "p_attempt": { "status": 500, "duration_ms": 7, "error": "No.", "response": null } })
+        );
+    }
 }

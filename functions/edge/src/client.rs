@@ -1,5 +1,6 @@
 //! The HTTP port over `fetch`.
 
+use futures::StreamExt;
 use js_sys::futures::JsFuture;
 use shared::ports::{Http, HttpError, HttpRequest, HttpResponse, RelayError, RelayHead};
 use wasm_bindgen::{JsCast, JsValue};
@@ -20,7 +21,10 @@ impl Http for FetchClient {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let body = (!request.body.is_empty()).then(|| JsValue::from_str(&request.body));
         let response = fetch(&request, body).await?;
-        read(response).await
+        match request.excerpt {
+            Some(bytes) => Ok(read_excerpt(response, bytes).await),
+            None => read(response).await,
+        }
     }
 
     async fn relay<E>(
@@ -57,13 +61,29 @@ pub(crate) async fn fetch(
     response.dyn_into().map_err(failed)
 }
 
+/// Reads the beginning of an answer's body, as far as it comes.
+async fn read_excerpt(response: web_sys::Response, max: usize) -> HttpResponse {
+    let (status, retry_after) = (response.status(), number(&response, "retry-after"));
+    let mut body = Vec::new();
+    if let Ok(mut stream) = worker::Response::from(response).stream() {
+        while let Some(Ok(chunk)) = stream.next().await {
+            body.extend(chunk.into_iter().take(max - body.len()));
+            if body.len() >= max {
+                break;
+            }
+        }
+    }
+    HttpResponse { status, retry_after, body }
+}
+
+fn number(response: &web_sys::Response, header: &str) -> Option<u32> {
+    response.headers().get(header).ok().flatten().and_then(|text| text.trim().parse().ok())
+}
+
 /// Reads an answer whole.
 pub(crate) async fn read(response: web_sys::Response) -> Result<HttpResponse, HttpError> {
-    let headers = response.headers();
-    let number =
-        |name: &str| headers.get(name).ok().flatten().and_then(|text| text.trim().parse::<u32>().ok());
-    let (status, retry_after) = (response.status(), number("retry-after"));
-    let declared = number("content-length").and_then(|length| usize::try_from(length).ok());
+    let (status, retry_after) = (response.status(), number(&response, "retry-after"));
+    let declared = number(&response, "content-length").and_then(|length| usize::try_from(length).ok());
     if declared.is_some_and(|length| length > MAX_ANSWER_BYTES) {
         return Err(HttpError::TooLarge);
     }

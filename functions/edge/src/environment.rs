@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use shared::pipeline::{Budget, Pipeline, PipelineOptions};
+use shared::dns::DnsOverHttps;
+use shared::pipeline::{Budget, Courier, Drained, Pipeline, PipelineOptions};
+use shared::ports::QueueError;
 use shared::problem::Problem;
 use shared::replicate::Client;
 use shared::settings::{ReplicateSettings, SettingsError, SupabaseSettings, Variables};
 use shared::supabase::{Queue, Rpc, Storage};
+use shared::url_policy::AllowedOrigins;
 use worker::{Env, console_error};
 
 use crate::client::FetchClient;
@@ -37,6 +40,8 @@ pub struct Workplace {
     /// Replicate.
     pub replicate: ReplicateSettings,
     options: PipelineOptions,
+    allowed: AllowedOrigins,
+    resolver_url: String,
     http: FetchClient,
     /// Time, chance and log.
     pub world: EdgeWorld,
@@ -59,6 +64,8 @@ impl Workplace {
             supabase: variables.supabase_for_service()?,
             replicate,
             options,
+            allowed: variables.webhook_allowed_origins()?,
+            resolver_url: variables.dns_over_https_url()?,
             http: FetchClient,
             world: EdgeWorld,
         })
@@ -92,6 +99,19 @@ impl Workplace {
             options: &self.options,
         };
         work(&pipeline).await
+    }
+
+    /// Delivers the webhooks that are ready.
+    pub async fn deliver_webhooks(&self, budget: Budget) -> Result<Drained, QueueError> {
+        let queue = Queue::new(self.rpc());
+        let courier = Courier {
+            outbox: &queue,
+            http: &self.http,
+            resolver: &DnsOverHttps::new(&self.http, &self.resolver_url),
+            world: &self.world,
+            allowed: &self.allowed,
+        };
+        courier.drain(&queue, budget).await
     }
 }
 

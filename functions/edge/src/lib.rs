@@ -20,5 +20,5 @@ pub use environment::{Workplace, budget, misconfigured, variables};
 pub use rate_limit::within_limit;
 pub use request::Incoming;
 pub use serve::serve;
-pub use wake::{JOBS_LEFT, WAKE_TIME, wake, wakes};
+pub use wake::{JOBS_LEFT, WAKE_TIME, WEBHOOKS, WakeFor, wake, wakes};
 pub use world::EdgeWorld;

@@ -21,14 +21,27 @@ pub fn wakes(env: &Env) -> bool {
     variables(env).optional("WAKE").as_deref() != Some("off")
 }
 
+/// What process-jobs is woken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WakeFor {
+    /// Images are to be made.
+    Images,
+    /// A generation was cancelled: there may be a webhook to deliver, too.
+    Cancellation,
+}
+
+/// The query parameter that asks process-jobs to look for webhooks: without it a wake-up spares that
+/// claim, unless something failed.
+pub const WEBHOOKS: &str = "webhooks";
+
 /// Wakes process-jobs without waiting for it. Where that fails, the cron trigger finds the job.
-pub fn wake(env: &Env, context: &Context) {
+pub fn wake(env: &Env, context: &Context, what: WakeFor) {
     if !wakes(env) {
         return;
     }
     match env.service("PROCESS_JOBS") {
         Ok(process_jobs) => context.wait_until(async move {
-            if let Err(error) = call_until_empty(&process_jobs).await {
+            if let Err(error) = call_until_empty(&process_jobs, what).await {
                 console_warn!("process-jobs was not woken: {error}");
             }
         }),
@@ -36,14 +49,18 @@ pub fn wake(env: &Env, context: &Context) {
     }
 }
 
-async fn call_until_empty(process_jobs: &Fetcher) -> worker::Result<()> {
+async fn call_until_empty(process_jobs: &Fetcher, what: WakeFor) -> worker::Result<()> {
+    // The host is not looked up: the binding leads to the Worker.
+    let url = match what {
+        WakeFor::Images => "https://process-jobs/process-jobs".to_owned(),
+        WakeFor::Cancellation => format!("https://process-jobs/process-jobs?{WEBHOOKS}=true"),
+    };
     for _ in 0..MAX_CALLS {
         let headers = Headers::new();
         headers.set("content-type", "application/json")?;
         let mut init = RequestInit::new();
         init.with_method(Method::Post).with_headers(headers).with_body(Some("{}".into()));
-        // The host is not looked up: the binding leads to the Worker.
-        let response = process_jobs.fetch("https://process-jobs/process-jobs", Some(init)).await?;
+        let response = process_jobs.fetch(&url, Some(init)).await?;
         let status = response.status_code();
         if !(200..=299).contains(&status) {
             return Err(worker::Error::RustError(format!("status {status}")));

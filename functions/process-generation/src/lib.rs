@@ -3,8 +3,9 @@
 use edge::{Answer, Incoming, WAKE_TIME, Workplace, budget, serve, service_caller, variables, wakes};
 use serde_json::{Value, json};
 use shared::http::route::{Route, find};
-use shared::pipeline::{Callback, run_alone};
-use shared::ports::Clock;
+use shared::job::Job;
+use shared::pipeline::{Budget, Callback, run_alone};
+use shared::ports::{Clock, QueueError};
 use shared::problem::{Code, Problem};
 use shared::request::MAX_BODY_BYTES;
 use shared::webhook::{MAX_BODY_BYTES as MAX_WEBHOOK_BYTES, Secret, verify};
@@ -74,12 +75,27 @@ async fn webhook(incoming: &mut Incoming, env: &Env, context: &Context) -> Resul
     })?;
     let budget = budget(env, WAKE_TIME);
     context.wait_until(async move {
-        let run = workplace.with_pipeline(async |pipeline| pipeline.run_leased(&jobs, budget).await).await;
-        if let Err(error) = run {
+        if let Err(error) = follow_up(&workplace, &callback, &jobs, budget).await {
             console_error!("{error}");
         }
     });
     Ok(Answer::json(200, json!({ "received": true })))
+}
+
+/// What is done after the answer. Where a generation may have ended with it, that is announced.
+async fn follow_up(
+    workplace: &Workplace,
+    callback: &Callback,
+    jobs: &[Job],
+    budget: Budget,
+) -> Result<(), QueueError> {
+    let images = budget.for_images();
+    let ran = workplace.with_pipeline(async |pipeline| pipeline.run_leased(jobs, images).await).await?;
+    if callback.failed() || ran.errors > 0 || jobs.iter().any(Job::announces) {
+        let beside = (ran.errors > 0).then_some(budget);
+        workplace.deliver_webhooks(Budget::after_generation(beside)).await?;
+    }
+    Ok(())
 }
 
 fn check_signature(incoming: &Incoming, env: &Env, body: &[u8]) -> Result<(), Problem> {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use edge::{Answer, Caller, Incoming, JOBS_LEFT, WAKE_TIME, Workplace, budget, serve, service_caller};
+use edge::{
+    Answer, Caller, Incoming, JOBS_LEFT, WAKE_TIME, WEBHOOKS, Workplace, budget, serve, service_caller,
+};
 use serde_json::{Value, json};
 use shared::health::sweep_health;
 use shared::http::route::{Route, find};
-use shared::pipeline::Drained;
+use shared::pipeline::{Budget, Drained};
 use shared::ports::{Clock, QueueError};
 use shared::problem::Problem;
 use worker::{
@@ -57,16 +59,7 @@ async fn handle(incoming: &Incoming, env: &Env, context: &Context) -> Result<Ans
     let found = find(ROUTES, &incoming.method(), incoming.path())?;
     let workplace = Workplace::from_env(env)?;
     match found.target {
-        Target::ProcessJobs => {
-            let caller = service_caller(incoming, context, &workplace.supabase.key)?;
-            let time = if caller == Caller::Binding { WAKE_TIME } else { SWEEP_TIME };
-            let drained = drain(&workplace, env, time).await.map_err(|error| {
-                console_error!("{error}");
-                Problem::unavailable()
-            })?;
-            let answer = Answer::json(200, drained.report());
-            Ok(if drained.counts.unfinished { answer.header(JOBS_LEFT, "true") } else { answer })
-        }
+        Target::ProcessJobs => process_jobs(incoming, workplace, env, context).await,
         Target::Health => {
             let status = workplace.rpc().call("queue_status", &json!({})).await.map_err(|error| {
                 console_error!("{error}");
@@ -78,11 +71,56 @@ async fn handle(incoming: &Incoming, env: &Env, context: &Context) -> Result<Ans
     }
 }
 
-async fn drain(workplace: &Workplace, env: &Env, time: Duration) -> Result<Run, QueueError> {
-    let budget = budget(env, time);
+async fn process_jobs(
+    incoming: &Incoming,
+    workplace: Workplace,
+    env: &Env,
+    context: &Context,
+) -> Result<Answer, Problem> {
+    let failed = |error: QueueError| {
+        console_error!("{error}");
+        Problem::unavailable()
+    };
+    let by_binding = service_caller(incoming, context, &workplace.supabase.key)? == Caller::Binding;
+    if !by_binding {
+        let drained = drain(&workplace, env, SWEEP_TIME).await.map_err(failed)?;
+        return Ok(answer(&drained));
+    }
     let started = workplace.world.now_ms();
-    let counts = workplace.with_pipeline(async |pipeline| pipeline.drain(budget).await).await?;
-    Ok(Run { counts, duration_ms: workplace.world.now_ms().saturating_sub(started) })
+    let budget = budget(env, WAKE_TIME);
+    let counts = images(&workplace, budget).await.map_err(failed)?;
+    let answer = answer(&Run::since(started, counts, &workplace));
+    // Receivers that do not answer must not hold up the caller, who calls again when jobs are left.
+    if (counts.errors > 0 || incoming.query(WEBHOOKS).is_some())
+        && let Some(budget) = budget.for_webhooks(&counts)
+    {
+        context.wait_until(async move {
+            if let Err(error) = workplace.deliver_webhooks(budget).await {
+                console_error!("{error}");
+            }
+        });
+    }
+    Ok(answer)
+}
+
+fn answer(run: &Run) -> Answer {
+    let answer = Answer::json(200, run.report());
+    if run.counts.unfinished { answer.header(JOBS_LEFT, "true") } else { answer }
+}
+
+async fn images(workplace: &Workplace, budget: Budget) -> Result<Drained, QueueError> {
+    workplace.with_pipeline(async |pipeline| pipeline.drain(budget.for_images()).await).await
+}
+
+/// Images first, then webhooks.
+async fn drain(workplace: &Workplace, env: &Env, time: Duration) -> Result<Run, QueueError> {
+    let started = workplace.world.now_ms();
+    let budget = budget(env, time);
+    let mut counts = images(workplace, budget).await?;
+    if let Some(budget) = budget.for_webhooks(&counts) {
+        counts = counts.and(workplace.deliver_webhooks(budget).await?);
+    }
+    Ok(Run::since(started, counts, workplace))
 }
 
 /// What a run did, and how long it took.
@@ -92,6 +130,10 @@ struct Run {
 }
 
 impl Run {
+    fn since(started_ms: u64, counts: Drained, workplace: &Workplace) -> Self {
+        Self { counts, duration_ms: workplace.world.now_ms().saturating_sub(started_ms) }
+    }
+
     fn report(&self) -> Value {
         json!({
             "success": true,

@@ -1,7 +1,7 @@
 //! The paths of a user's own generations: each verifies the token, is counted, then makes one
 //! round trip with the token.
 
-use edge::{Answer, FetchClient, Incoming, misconfigured, signed_in, variables, wake, within_limit};
+use edge::{Answer, FetchClient, Incoming, WakeFor, misconfigured, signed_in, variables, wake, within_limit};
 use serde_json::Value;
 use shared::idempotency::Key;
 use shared::list_query::ListQuery;
@@ -23,7 +23,8 @@ pub(crate) async fn start(
     let (supabase, token) = admit(incoming, env).await?;
     let body = incoming.body(MAX_BODY_BYTES).await?;
     let key = Key::parse(incoming.header("idempotency-key").as_deref(), &body)?;
-    let plan = StartPlan::from_body(&body)?;
+    let allowed = variables(env).webhook_allowed_origins().map_err(|error| misconfigured(&error))?;
+    let plan = StartPlan::from_body(&body, &allowed)?;
     let row = generations(&supabase, &token)
         .start(plan.request, key.as_ref().map(|key| (key.key.as_str(), key.request_hash.as_str())))
         .await
@@ -36,7 +37,7 @@ pub(crate) async fn start(
     if started.replayed {
         return Ok(answer.header("idempotency-replayed", "true"));
     }
-    wake(env, context);
+    wake(env, context, WakeFor::Images);
     Ok(answer)
 }
 
@@ -62,7 +63,7 @@ pub(crate) async fn cancel(
     let (supabase, token) = admit(incoming, env).await?;
     let state = generations(&supabase, &token).cancel(generation_id(id)?).await.map_err(problem)?;
     // A prediction that runs is stopped by a job.
-    wake(env, context);
+    wake(env, context, WakeFor::Cancellation);
     Ok(private(state))
 }
 

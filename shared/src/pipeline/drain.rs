@@ -1,4 +1,4 @@
-//! Runs ready jobs until none is left or the time is over.
+//! Runs ready jobs until none is left or the budget is used up.
 
 use std::time::Duration;
 
@@ -22,6 +22,39 @@ pub struct Budget {
     pub jobs: u32,
 }
 
+/// What a webhook's delivery takes of the budget: with two look-ups and the request itself it needs five
+/// subrequests, where a job that makes an image mostly needs two.
+const JOBS_A_WEBHOOK: u32 = 3;
+
+impl Budget {
+    /// The part of an invocation's budget that images may use up: a sixth is left for webhooks.
+    #[must_use]
+    pub fn for_images(self) -> Self {
+        Self { jobs: self.jobs - self.jobs / 6, ..self }
+    }
+
+    /// What is left for webhooks after the images; `None` where it is not enough for one.
+    pub fn for_webhooks(self, images: &Drained) -> Option<Self> {
+        let left = self.jobs.saturating_sub(images.claimed) / JOBS_A_WEBHOOK;
+        // With the smallest of budgets, one when there is nothing else to do.
+        let jobs = left.max(u32::from(images.claimed == 0));
+        (jobs > 0).then_some(Self { parallel: MAX_WEBHOOKS_AT_ONCE, time: WEBHOOK_TIME, jobs })
+    }
+
+    /// For the webhook of a generation that has just ended, and others that are due; `beside` is what the
+    /// same invocation has given to jobs that make images.
+    pub fn after_generation(beside: Option<Self>) -> Self {
+        let jobs = beside.map_or(6, |budget| (budget.jobs / 6 / JOBS_A_WEBHOOK).max(1));
+        Self { parallel: MAX_WEBHOOKS_AT_ONCE, time: WEBHOOK_TIME, jobs }
+    }
+}
+
+/// Half of the six connections that a Worker may wait for at once,
+/// <https://developers.cloudflare.com/workers/platform/limits/#simultaneous-open-connections>.
+const MAX_WEBHOOKS_AT_ONCE: u32 = 3;
+/// With a receiver's time-out of 15 s after it, the 30 s that a Worker lives on after its answer suffice.
+const WEBHOOK_TIME: Duration = Duration::from_secs(10);
+
 /// What a drain did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Drained {
@@ -37,59 +70,91 @@ pub struct Drained {
     pub unfinished: bool,
 }
 
+impl Drained {
+    /// The counts of two drains together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            claimed: self.claimed + other.claimed,
+            processed: self.processed + other.processed,
+            errors: self.errors + other.errors,
+            rescued: self.rescued + other.rescued,
+            unfinished: self.unfinished || other.unfinished,
+        }
+    }
+}
+
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
     /// Runs jobs that are leased already, at once, and goes on with [`drain`](Self::drain) where one
     /// failed: the place of its user may have gone to a job that was held.
     pub async fn run_leased(&self, jobs: &[Job], budget: Budget) -> Result<Drained, QueueError> {
         let mut drained = Drained::default();
-        self.run_all(jobs, &mut drained).await;
-        if drained.errors > 0 { self.drain(budget).await } else { Ok(drained) }
-    }
-
-    async fn run_all(&self, jobs: &[Job], drained: &mut Drained) {
-        let ends = join_all(jobs.iter().map(|job| async move {
-            let end = self.run_job(job).await;
-            if let Err(error) = &end {
-                self.world.warn("the queue could not be told", job.id, &error.0);
-            }
-            end
-        }))
-        .await;
-        for (job, end) in jobs.iter().zip(ends) {
-            drained.claimed += 1;
-            match end {
-                Ok(RunEnd::Forward) => drained.processed += 1,
-                Ok(RunEnd::Failed) | Err(_) => drained.errors += 1,
-            }
-            drained.rescued += u32::from(job.rescued);
+        run_all(self.world, jobs, &async |job| self.run_job(job).await, &mut drained).await;
+        if drained.errors == 0 {
+            return Ok(drained);
         }
+        Ok(drained.and(self.drain(budget).await?))
     }
 
-    /// Claims and runs jobs until the queue is empty or the budget is used up. Nothing here waits
-    /// for a generation: a job is let go once its prediction is created. An error means that the
-    /// first claim failed.
+    /// Claims and runs jobs that make images until the queue is empty or the budget is used up.
+    /// Nothing here waits for a generation: a job is let go once its prediction is created. An error
+    /// means that the first claim failed.
     pub async fn drain(&self, budget: Budget) -> Result<Drained, QueueError> {
-        let end =
-            self.world.now_ms().saturating_add(u64::try_from(budget.time.as_millis()).unwrap_or(u64::MAX));
-        let mut drained = Drained::default();
-        loop {
-            let limit = budget.parallel.min(budget.jobs.saturating_sub(drained.claimed));
-            let jobs = match self.queue.claim(limit, JOB_LEASE, &JobType::OURS).await {
-                Ok(jobs) => jobs,
-                Err(error) if drained.claimed == 0 => return Err(error),
-                Err(_) => return Ok(drained),
-            };
-            let before = drained;
-            self.run_all(&jobs, &mut drained).await;
-            // A job that has ended gives its user's place to one that was held: there may be more now.
-            let ended = drained.errors > before.errors || drained.rescued > before.rescued;
-            if drained.claimed - before.claimed < limit && !ended {
-                return Ok(drained);
-            }
-            if drained.claimed >= budget.jobs || self.world.now_ms() >= end {
-                drained.unfinished = true;
-                return Ok(drained);
-            }
+        drain(self.queue, self.world, budget, &JobType::IMAGES, async |job| self.run_job(job).await).await
+    }
+}
+
+async fn run_all(
+    world: &impl Log,
+    jobs: &[Job],
+    run: &impl AsyncFn(&Job) -> Result<RunEnd, QueueError>,
+    drained: &mut Drained,
+) {
+    let ends = join_all(jobs.iter().map(|job| async move {
+        let end = run(job).await;
+        if let Err(error) = &end {
+            world.warn("the queue could not be told", job.id, &error.0);
+        }
+        end
+    }))
+    .await;
+    for (job, end) in jobs.iter().zip(ends) {
+        drained.claimed += 1;
+        match end {
+            Ok(RunEnd::Forward) => drained.processed += 1,
+            Ok(RunEnd::Failed) | Err(_) => drained.errors += 1,
+        }
+        drained.rescued += u32::from(job.rescued);
+    }
+}
+
+/// Claims jobs of some types and runs them, until none is ready or the budget is used up.
+pub(super) async fn drain(
+    queue: &impl JobQueue,
+    world: &(impl Clock + Log),
+    budget: Budget,
+    types: &[JobType],
+    run: impl AsyncFn(&Job) -> Result<RunEnd, QueueError>,
+) -> Result<Drained, QueueError> {
+    let end = world.now_ms().saturating_add(u64::try_from(budget.time.as_millis()).unwrap_or(u64::MAX));
+    let mut drained = Drained::default();
+    loop {
+        let limit = budget.parallel.min(budget.jobs.saturating_sub(drained.claimed));
+        let jobs = match queue.claim(limit, JOB_LEASE, types).await {
+            Ok(jobs) => jobs,
+            Err(error) if drained.claimed == 0 => return Err(error),
+            Err(_) => return Ok(drained),
+        };
+        let before = drained;
+        run_all(world, &jobs, &run, &mut drained).await;
+        // A job that has ended gives its user's place to one that was held: there may be more now.
+        let ended = drained.errors > before.errors || drained.rescued > before.rescued;
+        if drained.claimed - before.claimed < limit && !ended {
+            return Ok(drained);
+        }
+        if drained.claimed >= budget.jobs || world.now_ms() >= end {
+            drained.unfinished = true;
+            return Ok(drained);
         }
     }
 }

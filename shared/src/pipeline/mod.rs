@@ -1,5 +1,6 @@
 //! The use cases: from a claimed job to a stored image.
 
+mod deliver_webhook;
 mod drain;
 mod generate;
 mod receive_prediction;
@@ -10,9 +11,11 @@ mod store_image;
 
 use std::time::Duration;
 
+pub use deliver_webhook::Courier;
 pub use drain::{Budget, Drained};
 pub use receive_prediction::Callback;
 pub use run_alone::run_alone;
+pub use run_job::RunEnd;
 pub use start::{StartPlan, Started};
 
 /// How long a run may take before another worker takes the job over.

@@ -7,7 +7,7 @@ use super::run_job::RunEnd;
 use super::{DOWNLOAD_LEASE, Pipeline};
 use crate::job::{Job, backoff};
 use crate::ports::{AfterPrediction, Clock, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
-use crate::replicate::{FailureClass, Outcome, Prediction, outcome};
+use crate::replicate::{FailureClass, Outcome, Prediction, Status, outcome};
 
 /// What a verified webhook tells.
 #[derive(Debug, Clone)]
@@ -33,6 +33,11 @@ impl Callback {
         }
         let attempts = parameter("attempts").and_then(|text| text.parse().ok()).unwrap_or(0);
         Some(Self { job_id, attempts, prediction })
+    }
+
+    /// Whether the prediction has ended without an image.
+    pub fn failed(&self) -> bool {
+        matches!(self.prediction.status, Status::Failed | Status::Canceled | Status::Aborted)
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::problem::Problem;
 use crate::request::{StartRequest, map_ask};
+use crate::url_policy::AllowedOrigins;
 
 /// A request that the catalogue accepts, ready for `start_generation`.
 #[derive(Debug, Clone)]
@@ -13,9 +14,9 @@ pub struct StartPlan {
 }
 
 impl StartPlan {
-    /// Parses, checks and maps a body.
-    pub fn from_body(body: &[u8]) -> Result<Self, Problem> {
-        let request = StartRequest::parse(body)?;
+    /// Parses, checks and maps a body; `allowed` as in [`StartRequest::parse`].
+    pub fn from_body(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
+        let request = StartRequest::parse(body, allowed)?;
         let mapped = map_ask(&request.ask)?;
         Ok(Self { request: request.to_rpc(&mapped) })
     }
@@ -81,7 +82,9 @@ mod tests {
 
     #[test]
     fn an_unknown_model_is_named_so() {
-        let problem = StartPlan::from_body(br#"{"prompt":"a","model_id":"no/such"}"#).unwrap_err();
+        let problem =
+            StartPlan::from_body(br#"{"prompt":"a","model_id":"no/such"}"#, &AllowedOrigins::default())
+                .unwrap_err();
         assert_eq!((problem.code, problem.code.status()), (Code::UnknownModel, 404));
     }
 

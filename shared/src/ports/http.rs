@@ -17,6 +17,9 @@ pub struct HttpRequest {
     pub body: String,
     /// The whole exchange ends after this time.
     pub timeout: Duration,
+    /// Only so many bytes of the answer's body are wanted: what comes after them, or breaks off, does
+    /// not matter.
+    pub excerpt: Option<usize>,
 }
 
 impl HttpRequest {
@@ -28,6 +31,7 @@ impl HttpRequest {
             headers: Vec::new(),
             body: String::new(),
             timeout: Duration::from_secs(10),
+            excerpt: None,
         }
     }
 
@@ -49,6 +53,13 @@ impl HttpRequest {
     #[must_use]
     pub fn within(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Wants no more than the beginning of the answer's body.
+    #[must_use]
+    pub fn excerpt(mut self, bytes: usize) -> Self {
+        self.excerpt = Some(bytes);
         self
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn parse(body: Value) -> Result<StartRequest, Problem> {
-    StartRequest::parse(body.to_string().as_bytes())
+    StartRequest::parse(body.to_string().as_bytes(), &AllowedOrigins::default())
 }
 
 fn with(field: &str, value: Value) -> Value {
@@ -94,14 +94,14 @@ fn strength_is_bounded_with_a_source_image() {
 #[test]
 fn bodies_that_are_no_json_object() {
     for body in ["", "{", "[]", "null", "\"x\"", "5", "\u{feff}"] {
-        let problem = StartRequest::parse(body.as_bytes()).unwrap_err();
+        let problem = StartRequest::parse(body.as_bytes(), &AllowedOrigins::default()).unwrap_err();
         assert_eq!(
             (problem.code, problem.field.as_deref()),
             (Code::InvalidRequest, Some("body")),
             "{body:?}"
         );
     }
-    let problem = StartRequest::parse(&[b' '; MAX_BODY_BYTES + 1]).unwrap_err();
+    let problem = StartRequest::parse(&[b' '; MAX_BODY_BYTES + 1], &AllowedOrigins::default()).unwrap_err();
     assert_eq!(problem.code, Code::BodyTooLarge);
 }
 
@@ -126,6 +126,29 @@ fn a_batch_has_one_item_per_image() {
 
 #[test]
 fn what_is_not_built_is_refused_and_not_ignored() {
-    let problem = parse(with("webhook_url", json!("https://example.com/hook"))).unwrap_err();
-    assert_eq!((problem.code, problem.field.as_deref()), (Code::Unsupported, Some("webhook_url")));
+    let problem = parse(with("source_generation_id", json!("x"))).unwrap_err();
+    assert_eq!((problem.code, problem.field.as_deref()), (Code::Unsupported, Some("source_generation_id")));
+}
+
+#[test]
+fn a_webhook_is_public_https_or_of_an_allowed_origin() {
+    let sent = |url: &str, allowed: &str| {
+        let body = with("webhook_url", json!(url)).to_string();
+        let request = StartRequest::parse(body.as_bytes(), &AllowedOrigins::parse(allowed).unwrap())?;
+        let mapped = map_ask(&request.ask)?;
+        Ok::<_, Problem>(request.to_rpc(&mapped)["webhook_url"].as_str().map(str::to_owned))
+    };
+    assert_eq!(sent("https://Example.com/hook?a=1", "").unwrap().unwrap(), "https://example.com/hook?a=1");
+    let local = "http://127.0.0.1:9000";
+    assert_eq!(sent("http://127.0.0.1:9000/hook", local).unwrap().unwrap(), "http://127.0.0.1:9000/hook");
+    for url in
+        ["http://example.com/", "https://127.0.0.1/", "https://example.com:8443/", "http://127.0.0.1:9001/"]
+    {
+        let problem = sent(url, local).unwrap_err();
+        assert_eq!(
+            (problem.code, problem.field.as_deref()),
+            (Code::InvalidRequest, Some("webhook_url")),
+            "{url}"
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! The adapters to Supabase: PostgREST functions, Storage, and user tokens.
 
 mod generations;
+mod outbox;
 mod queue;
 mod rpc;
 mod storage;

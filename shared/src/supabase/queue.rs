@@ -18,11 +18,11 @@ impl<'a, H: Http> Queue<'a, H> {
         Self(rpc)
     }
 
-    async fn call(&self, function: &str, arguments: Value) -> Result<Value, QueueError> {
+    pub(super) async fn call(&self, function: &str, arguments: Value) -> Result<Value, QueueError> {
         self.0.call(function, &arguments).await.map_err(|error| QueueError(error.to_string()))
     }
 
-    async fn step(&self, function: &str, arguments: Value) -> Result<Step, QueueError> {
+    pub(super) async fn step(&self, function: &str, arguments: Value) -> Result<Step, QueueError> {
         let answer = self.call(function, arguments).await?;
         match outcome(&answer) {
             "stale" => Ok(Step::Stale),
@@ -32,7 +32,7 @@ impl<'a, H: Http> Queue<'a, H> {
     }
 }
 
-fn outcome(answer: &Value) -> &str {
+pub(super) fn outcome(answer: &Value) -> &str {
     answer.get("outcome").and_then(Value::as_str).unwrap_or_default()
 }
 

@@ -10,6 +10,7 @@
 )]
 
 pub mod http;
+pub mod outbox;
 pub mod provider;
 pub mod queue;
 pub mod queue_rows;

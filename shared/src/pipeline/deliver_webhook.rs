@@ -1,0 +1,168 @@
+//! A `process-webhook` job: tell a user's server that a generation has ended, as Standard Webhooks
+//! wants it, <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::drain::{Budget, Drained, drain};
+use super::run_job::RunEnd;
+use crate::address_policy::is_public;
+use crate::job::{Job, JobType};
+use crate::ports::{
+    Attempt, Clock, Http, HttpError, HttpRequest, HttpResponse, JobQueue, Log, Message, Outbox, QueueError,
+    Random, Resolver, Step, ToSend, Verdict,
+};
+use crate::url_policy::{AllowedOrigins, check_webhook};
+use crate::webhook::{ID_HEADER, SIGNATURE_HEADER, Secret, TIMESTAMP_HEADER, sign};
+
+/// A receiver that has not answered by then has failed. Standard Webhooks: 15 to 30 seconds.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// How much of an answer is read, for the log, in bytes.
+const EXCERPT_BYTES: usize = 256;
+/// The waits between attempts, in seconds, as Standard Webhooks proposes them: 32 hours in all. One
+/// fewer than the attempts that `private.enqueue_delivery` gives a job.
+const WAITS_S: [u32; 7] = [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600];
+/// The longest wait that a receiver's `Retry-After` can bring about.
+const MAX_RETRY_AFTER_S: u32 = 24 * 3600;
+
+/// Delivers webhooks, on the ports that it needs.
+#[derive(Debug)]
+pub struct Courier<'a, O, H, R, W> {
+    /// What is to be sent, and the log.
+    pub outbox: &'a O,
+    /// Sends it.
+    pub http: &'a H,
+    /// Looks receivers up.
+    pub resolver: &'a R,
+    /// Time, chance and log.
+    pub world: &'a W,
+    /// Receivers that need not be public.
+    pub allowed: &'a AllowedOrigins,
+}
+
+impl<O: Outbox, H: Http, R: Resolver, W: Clock + Random + Log> Courier<'_, O, H, R, W> {
+    /// Claims and delivers webhooks until none is ready or the budget is used up.
+    pub async fn drain(&self, queue: &impl JobQueue, budget: Budget) -> Result<Drained, QueueError> {
+        drain(queue, self.world, budget, &JobType::WEBHOOKS, async |job| self.deliver(job).await).await
+    }
+
+    /// Runs one leased job. An error means that the queue could not be told: the lease runs out and
+    /// the webhook is sent again, so receivers must know an id that they have seen.
+    pub async fn deliver(&self, job: &Job) -> Result<RunEnd, QueueError> {
+        let started = self.world.now_ms();
+        let (attempt, verdict) = match self.outbox.message(job).await? {
+            ToSend::Message(message) => match self.send(&message).await {
+                Ok(response) => judge(&response, job.attempts, self.world),
+                Err(NotSent::Refused(why)) => {
+                    (failed(format!("The receiver is refused: {why}.")), Verdict::Failed)
+                }
+                Err(NotSent::Failed(why)) => (failed(why), retry(job.attempts, 0, self.world)),
+            },
+            ToSend::Unknown => (failed("The job names no webhook.".into()), Verdict::Failed),
+            ToSend::Stale => {
+                self.world.warn("lease lost", job.id, "another worker holds the job now");
+                return Ok(RunEnd::Failed);
+            }
+        };
+        let attempt = Attempt { duration_ms: self.world.now_ms().saturating_sub(started), ..attempt };
+        if let Some(error) = &attempt.error {
+            self.world.warn("webhook not delivered", job.id, error);
+        }
+        if self.outbox.record(job, &attempt, verdict).await? == Step::Stale {
+            self.world.warn("lease lost", job.id, "another worker holds the job now");
+        }
+        Ok(if verdict == Verdict::Delivered { RunEnd::Forward } else { RunEnd::Failed })
+    }
+
+    async fn send(&self, message: &Message) -> Result<HttpResponse, NotSent> {
+        // Checked when the request came, too; but by other rules then, or by the database alone.
+        let url = check_webhook(&message.url, self.allowed).map_err(NotSent::Refused)?;
+        if !self.allowed.contain(&url) {
+            self.check_addresses(&url).await?;
+        }
+        let timestamp = self.world.now_s();
+        let signatures = message
+            .secrets
+            .iter()
+            .map(|secret| {
+                Secret::parse(secret)
+                    .map(|secret| sign(&secret, &message.webhook_id, timestamp, message.body.as_bytes()))
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| NotSent::Failed(format!("The webhook could not be signed: {error}.")))?;
+        let mut request = HttpRequest::new("POST", url.as_str())
+            .header("content-type", "application/json")
+            .header("user-agent", "picture-queue-webhooks/1")
+            .header(ID_HEADER, &message.webhook_id)
+            .header(TIMESTAMP_HEADER, timestamp.to_string())
+            .header(SIGNATURE_HEADER, signatures.join(" "))
+            .within(TIMEOUT)
+            .excerpt(EXCERPT_BYTES);
+        request.body = message.body.clone();
+        self.http.send(request).await.map_err(|error| {
+            NotSent::Failed(match error {
+                HttpError::Timeout => format!("The receiver did not answer within {} s.", TIMEOUT.as_secs()),
+                _ => "The connection to the receiver failed.".to_owned(),
+            })
+        })
+    }
+
+    /// All addresses of the receiver must be public ones: which of them is taken is not ours to say.
+    async fn check_addresses(&self, url: &Url) -> Result<(), NotSent> {
+        let name = url.host_str().unwrap_or_default();
+        let addresses = self
+            .resolver
+            .addresses(name)
+            .await
+            .map_err(|error| NotSent::Failed(format!("The receiver could not be looked up: {error}.")))?;
+        if addresses.iter().all(|address| is_public(*address)) {
+            Ok(())
+        } else {
+            Err(NotSent::Refused("its name leads to a private address"))
+        }
+    }
+}
+
+enum NotSent {
+    /// It must not be sent.
+    Refused(&'static str),
+    /// It may work another time.
+    Failed(String),
+}
+
+/// What an answer means.
+fn judge(response: &HttpResponse, attempts: u32, random: &impl Random) -> (Attempt, Verdict) {
+    let error = format!("The receiver answered with status {}.", response.status);
+    let (error, verdict) = match response.status {
+        200..=299 => (None, Verdict::Delivered),
+        410 => (Some(error), Verdict::Gone),
+        _ => (Some(error), retry(attempts, response.retry_after.unwrap_or(0), random)),
+    };
+    let attempt =
+        Attempt { status: Some(response.status), error, response: excerpt(&response.body), duration_ms: 0 };
+    (attempt, verdict)
+}
+
+/// The wait after an attempt that failed: the schedule's, give or take a tenth, so that what failed
+/// together does not come back together; longer where the receiver asks for it.
+fn retry(attempts: u32, retry_after_s: u32, random: &impl Random) -> Verdict {
+    let wait = usize::try_from(attempts).ok().and_then(|place| WAITS_S.get(place));
+    wait.map_or(Verdict::Failed, |seconds| {
+        let wait = Duration::from_secs((*seconds).into()).mul_f64(0.9 + 0.2 * random.unit());
+        Verdict::Retry(wait.max(Duration::from_secs(retry_after_s.min(MAX_RETRY_AFTER_S).into())))
+    })
+}
+
+fn failed(error: String) -> Attempt {
+    Attempt { error: Some(error), ..Attempt::default() }
+}
+
+/// The beginning of an answer as text. Postgres cannot store NUL, and nobody reads the other ones.
+fn excerpt(body: &[u8]) -> Option<String> {
+    let head = body.get(..EXCERPT_BYTES).unwrap_or(body);
+    let text: String =
+        String::from_utf8_lossy(head).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}

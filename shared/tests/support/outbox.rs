@@ -1,0 +1,92 @@
+//! The webhooks that are to be sent, beside the in-memory queue; and a resolver with a fixed list.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde_json::json;
+use shared::job::Job;
+use shared::ports::{
+    Attempt, Failure, JobQueue, Message, Outbox, QueueError, ResolveError, Resolver, Step, ToSend, Verdict,
+};
+use uuid::Uuid;
+
+use super::MemoryQueue;
+
+pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+pub struct MemoryOutbox<'a> {
+    queue: &'a MemoryQueue,
+    messages: RefCell<BTreeMap<Uuid, Message>>,
+    /// Every attempt, in order.
+    pub log: RefCell<Vec<(Attempt, Verdict)>>,
+}
+
+impl<'a> MemoryOutbox<'a> {
+    pub fn new(queue: &'a MemoryQueue) -> Self {
+        Self { queue, messages: RefCell::default(), log: RefCell::default() }
+    }
+
+    /// Announces something to a receiver; gives the job's id.
+    pub fn announce(&self, url: &str, secrets: &[&str]) -> Uuid {
+        let id = self.queue.enqueue("process-webhook", json!({}));
+        self.queue.edit(id, |row| row.max_attempts = 8);
+        let message = Message {
+            webhook_id: format!("msg_{id}"),
+            url: url.to_owned(),
+            body: r#"{"type":"generation.completed","data":{"id":"g1","cost_usd":0.0030}}"#.to_owned(),
+            secrets: secrets.iter().map(|secret| (*secret).to_owned()).collect(),
+        };
+        self.messages.borrow_mut().insert(id, message);
+        id
+    }
+
+    /// The one attempt that was logged.
+    pub fn only(&self) -> (Attempt, Verdict) {
+        let log = self.log.borrow();
+        assert_eq!(log.len(), 1, "one attempt is expected: {log:?}");
+        log[0].clone()
+    }
+}
+
+impl Outbox for MemoryOutbox<'_> {
+    async fn message(&self, job: &Job) -> Result<ToSend, QueueError> {
+        let row = self.queue.row(job.id);
+        if row.lease != job.lease || row.status != "processing" {
+            return Ok(ToSend::Stale);
+        }
+        Ok(self.messages.borrow().get(&job.id).cloned().map_or(ToSend::Unknown, ToSend::Message))
+    }
+
+    async fn record(&self, job: &Job, attempt: &Attempt, verdict: Verdict) -> Result<Step, QueueError> {
+        let failure = Failure::new("webhook_failed", attempt.error.clone().unwrap_or_default());
+        let step = match verdict {
+            Verdict::Delivered => self.queue.complete(job).await?,
+            Verdict::Retry(wait) => self.queue.fail(job, &failure, Some(wait)).await?,
+            Verdict::Failed | Verdict::Gone => self.queue.fail(job, &failure, None).await?,
+        };
+        if step != Step::Stale {
+            self.log.borrow_mut().push((attempt.clone(), verdict));
+        }
+        Ok(step)
+    }
+}
+
+/// What names lead to; every name that is not listed has no address.
+#[derive(Default)]
+pub struct Names {
+    pub list: Vec<(&'static str, Vec<&'static str>)>,
+    pub down: bool,
+    pub asked: RefCell<Vec<String>>,
+}
+
+impl Resolver for Names {
+    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        self.asked.borrow_mut().push(name.to_owned());
+        if self.down {
+            return Err(ResolveError::Unavailable("no answer in time".into()));
+        }
+        let found = self.list.iter().find(|(known, _)| *known == name).ok_or(ResolveError::NoAddress)?;
+        Ok(found.1.iter().map(|address| address.parse().unwrap()).collect())
+    }
+}
