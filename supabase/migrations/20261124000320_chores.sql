@@ -37,13 +37,16 @@ begin
   update public.image_generations
   set status = p_status, error_message = p_error_message, error_code = p_error_code, completed_at = now()
   where id = p_generation_id and status not in ('completed', 'failed', 'cancelled')
-  returning user_id, batch_id, reserved_on, reserved_usd into v_ended;
+  returning user_id, batch_id, reserved_on, reserved_usd, webhook_url into v_ended;
   if not found then
     return;
   end if;
   perform private.settle_cost(v_ended.user_id, v_ended.reserved_on, v_ended.reserved_usd, 0);
   if v_ended.batch_id is not null then
     perform private.count_in_batch(v_ended.batch_id, p_status, 1);
+  end if;
+  if v_ended.webhook_url is not null then
+    perform private.announce_generation(p_generation_id);
   end if;
 end
 $$;

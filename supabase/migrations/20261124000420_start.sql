@@ -184,7 +184,8 @@ begin
     'source_generation_id', private.as_uuid(p_request ->> 'source_generation_id'),
     'strength', v_strength,
     'style', private.read_text(p_request, 'style', 200),
-    'operation', v_operation
+    'operation', v_operation,
+    'webhook_url', private.read_webhook_url(p_request)
   ));
   v_width := (v_payload ->> 'width')::int;
   v_height := (v_payload ->> 'height')::int;

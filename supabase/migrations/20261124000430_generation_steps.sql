@@ -121,6 +121,8 @@ begin
     'download-image',
     jsonb_strip_nulls(jsonb_build_object('width', v_generation.width, 'height', v_generation.height))
       || (p_outcome - 'status')
+      -- Tells the worker that the end will be announced.
+      || case when v_generation.webhook_url is null then '{}' else '{"webhook": true}' end::jsonb
       || jsonb_build_object(
         'generation_id', v_job.generation_id,
         'user_id', coalesce(v_generation.user_id::text, v_job.payload ->> 'user_id'),
@@ -187,6 +189,9 @@ begin
   );
   if v_generation.batch_id is not null then
     perform private.count_in_batch(v_generation.batch_id, 'completed', 1);
+  end if;
+  if v_generation.webhook_url is not null then
+    perform private.announce_generation(v_generation.id);
   end if;
   return '{"outcome": "completed"}';
 end

@@ -51,6 +51,7 @@ begin
     select user_id, key from private.idempotency_keys
     where created_at < now() - interval '24 hours' order by created_at limit v_limit for update skip locked
   );
+  perform private.prune_webhooks(v_limit);
   return jsonb_build_object('pruned', v_pruned);
 end
 $$;
