@@ -173,7 +173,15 @@ describe('a signed-in user', () => {
 });
 
 /** Who may call what; a function that is not named here is for nobody but its owner. */
-const USERS = ['start_generation', 'get_generation', 'list_generations', 'cancel_generation', 'enqueue_job'];
+const USERS_WEBHOOKS = ['webhook_secret', 'rotate_webhook_secret', 'webhook_deliveries', 'resend_webhook'];
+const USERS = [
+  'start_generation',
+  'get_generation',
+  'list_generations',
+  'cancel_generation',
+  'enqueue_job',
+  ...USERS_WEBHOOKS,
+];
 const SERVICE = [
   'enqueue_job',
   'enqueue_jobs',
@@ -191,6 +199,8 @@ const SERVICE = [
   'prune_jobs',
   'record_sweep',
   'queue_status',
+  'webhook_message',
+  'record_delivery',
 ];
 // What the view queue_health is made of: it runs with its reader's rights.
 const HEALTH = ['queue_totals', 'is_user'];
@@ -201,6 +211,7 @@ const PRIVATE_USERS = [
   'list_generations',
   'cancel_generation',
   'enqueue_own_job',
+  ...USERS_WEBHOOKS,
 ];
 const PRIVATE_SERVICE = [
   ...SERVICE.filter((name) => name !== 'claim_next_job'),

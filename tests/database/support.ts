@@ -178,6 +178,7 @@ const VALUE_TYPES: Record<string, string> = {
   p_error_details: 'jsonb',
   p_result: 'jsonb',
   p_stats: 'jsonb',
+  p_attempt: 'jsonb',
   p_lease: 'bigint',
   p_job_id: 'uuid',
   p_generation_id: 'uuid',

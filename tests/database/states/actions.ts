@@ -105,6 +105,22 @@ export const actions: Record<string, Action> = {
     await asUser(sql, user);
     await sql`select public.cancel_generation(${generation})`;
   },
+  // About jobs of the type process-webhook only, which go the same ways: tests/database/webhook-delivery.test.ts.
+  webhook_message: (sql, { job }, { lease }) => sql`select public.webhook_message(${job}, ${lease})`,
+  record_delivery: (sql, { job }, { lease }) =>
+    sql`select public.record_delivery(${job}, ${lease}, 'delivered')`,
+  webhook_secret: async (sql, { user }) => {
+    await asUser(sql, user);
+    await sql`select public.webhook_secret()`;
+  },
+  rotate_webhook_secret: async (sql, { user }) => {
+    await asUser(sql, user);
+    await sql`select public.rotate_webhook_secret()`;
+  },
+  resend_webhook: async (sql, { user, generation }) => {
+    await asUser(sql, user);
+    await sql`select public.resend_webhook(${generation})`;
+  },
   requeue_job: (sql, { job }) => sql`select public.requeue_job(${job})`,
   prune_jobs: (sql) => sql`select public.prune_jobs(0, 0)`,
   'record_sweep after the plan was raised': after(
