@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RunningSupabase } from '../stack/supabase/index.ts';
 import { createSupabase } from '../stack/testing.ts';
 import { type CountingProxy, startProxy } from './support/proxy.ts';
+import { type Receiver, startReceiver } from './support/receiver.ts';
 import { TestStack } from './support/stack.ts';
 import { TestUser } from './support/user.ts';
 
@@ -11,12 +12,15 @@ let supabase: RunningSupabase;
 let proxy: CountingProxy;
 let stack: TestStack;
 let user: TestUser;
+let receiver: Receiver;
 
 beforeAll(async () => {
   supabase = await createSupabase();
   proxy = await startProxy(supabase.url);
+  receiver = await startReceiver();
   stack = await TestStack.start({
     env: {
+      WEBHOOK_ALLOWED_ORIGINS: receiver.origin,
       SUPABASE_URL: proxy.url,
       SUPABASE_ANON_KEY: supabase.anonKey,
       SUPABASE_SERVICE_ROLE_KEY: supabase.serviceRoleKey,
@@ -24,6 +28,7 @@ beforeAll(async () => {
       DATABASE_URL: supabase.databaseUrl,
     },
   });
+  await stack.sql`update private.settings set webhook_allowed_origins = array[${receiver.origin}]`;
   user = await TestUser.signUp(stack);
   // The first call of a new isolate fetches the project's public keys, once in many minutes.
   await user.call('GET', '/generations');
@@ -32,6 +37,7 @@ afterAll(async () => {
   await stack?.stop();
   await proxy?.stop();
   await supabase?.stop();
+  await receiver?.stop();
 });
 
 /** The images' rows, read past the proxy. */
@@ -65,6 +71,24 @@ test('one image: 1 request until the answer, 6 until it is completed', async () 
     'POST /rest/v1/rpc/finish_download': 1,
   });
   expect(proxy.passed[before]?.path).toBe('/rest/v1/rpc/start_generation');
+});
+
+test('a webhook adds 3 requests', async () => {
+  const before = proxy.passed.length;
+  const started = await user.start({ prompt: 'announced', webhook_url: `${receiver.origin}/counted` });
+  await completed([started.generation_id]);
+  await idle();
+  expect(receiver.at('/counted')).toHaveLength(1);
+  expect(proxy.counts(before)).toEqual({
+    'POST /rest/v1/rpc/start_generation': 1,
+    'POST /rest/v1/rpc/claim_jobs': 2,
+    'POST /rest/v1/rpc/record_prediction': 1,
+    'POST /rest/v1/rpc/finish_prediction': 1,
+    'POST /storage/v1/object/generated-images/*/*.webp': 1,
+    'POST /rest/v1/rpc/finish_download': 1,
+    'POST /rest/v1/rpc/webhook_message': 1,
+    'POST /rest/v1/rpc/record_delivery': 1,
+  });
 });
 
 test('a batch of 9 needs 37 requests and two claims: 4.3 an image', async () => {

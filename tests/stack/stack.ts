@@ -58,6 +58,7 @@ const PUBLIC_WORKER_VARS = [
   'SUPABASE_ANON_KEY',
   'SUPABASE_JWT_SECRET',
   'ALLOWED_ORIGINS',
+  'WEBHOOK_ALLOWED_ORIGINS',
   'WAKE',
 ];
 
@@ -233,6 +234,8 @@ export class Stack {
       MAX_PARALLEL_JOBS: env.MAX_PARALLEL_JOBS,
       MAX_JOBS_PER_INVOCATION: env.MAX_JOBS_PER_INVOCATION,
       ALLOWED_ORIGINS: env.ALLOWED_ORIGINS,
+      WEBHOOK_ALLOWED_ORIGINS: env.WEBHOOK_ALLOWED_ORIGINS,
+      DNS_OVER_HTTPS_URL: env.DNS_OVER_HTTPS_URL,
       WAKE: options.wake ? undefined : 'off',
     };
     // Empty means missing.

@@ -196,6 +196,7 @@ function firstLine(child: ChildProcess, log: () => string): Promise<StackAddress
 
 /** The environment of whoever runs the tests must not lead them to a real project. */
 function withoutProject(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const own = /^(SUPABASE_|REPLICATE_|SIMULATOR_|MAX_|PUBLIC_URL$|ALLOWED_ORIGINS$|DATABASE_URL$)/;
+  const own =
+    /^(SUPABASE_|REPLICATE_|SIMULATOR_|MAX_|WEBHOOK_|DNS_|PUBLIC_URL$|ALLOWED_ORIGINS$|DATABASE_URL$)/;
   return Object.fromEntries(Object.entries(env).filter(([name]) => !own.test(name)));
 }
