@@ -171,16 +171,3 @@ fn a_rescuer_that_lost_its_lease_while_searching_creates_nothing() {
     assert_eq!(bench.run(&next), "Forward");
     assert_eq!(bench.provider.created(), 1);
 }
-
-#[test]
-fn the_first_prediction_recorded_wins_whoever_holds_the_lease() {
-    let bench = Bench::new();
-    let job = bench.start();
-    let slow = bench.claim();
-    bench.pass(61);
-    let next = bench.claim();
-    // The slow run has created and records only now; the next one has found nothing and creates, too.
-    assert_eq!(bench.run(&slow), "Forward");
-    assert_eq!(bench.run(&next), "Forward");
-    assert_eq!((bench.provider.created(), bench.queue.row(job).attempts), (1, 1));
-}

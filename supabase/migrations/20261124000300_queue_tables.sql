@@ -152,7 +152,7 @@ with (fillfactor = 50);
 -- Those that every deployment has, so that no two transactions wait for each other to make them.
 insert into private.lines (job_type, priority)
 values ('generate-image', -10), ('generate-image', 0), ('generate-image', 10),
-  ('download-image', 100), ('cancel-prediction', 100);
+  ('download-image', 100), ('cancel-prediction', 100), ('process-webhook', -10), ('process-webhook', 0);
 
 -- The same for what a claim looks after besides: no live entry of the index is at or before the mark.
 create table private.low_water (

@@ -9,9 +9,7 @@ language sql immutable set search_path = '' as $$
   )
 $$;
 
--- Notes the prediction that a run has created and lets the lease run until the sweep should look. The
--- first one wins, also from a run whose lease has been taken over: what exists is used, and whoever comes
--- second, with one of its own, is answered "stale" and cancels that.
+-- Notes the prediction that a run has created and lets the lease run until the sweep should look.
 create function private.record_prediction(
   p_job_id uuid, p_lease bigint, p_prediction_id text, p_wait_seconds int, p_details jsonb
 ) returns jsonb
@@ -25,8 +23,7 @@ begin
     outcome_unknown = false,
     -- Started in time: a retry may come later than that.
     expires_at = null
-  where id = p_job_id and lease >= p_lease and status = 'processing' and prediction_id is null
-    and not private.knew_prediction(job_queue, p_prediction_id)
+  where id = p_job_id and lease = p_lease and status = 'processing' and prediction_id is null
   returning * into v_job;
   if found then
     update public.image_generations set

@@ -80,8 +80,7 @@ pub struct QueueError(pub String);
 pub trait JobQueue {
     /// Leases up to `limit` jobs of these types, the highest priority first.
     async fn claim(&self, limit: u32, lease: Duration, types: &[JobType]) -> Result<Vec<Job>, QueueError>;
-    /// Notes the prediction that now runs for the job; the sweep looks at it after `wait`. The first
-    /// one wins, also under a lease that has run out meanwhile.
+    /// Notes the prediction that now runs for the job; the sweep looks at it after `wait`.
     async fn record_prediction(
         &self,
         job: &Job,

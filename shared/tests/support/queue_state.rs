@@ -180,11 +180,7 @@ impl Tables {
         wait_ms: u64,
         details: &Value,
     ) -> &'static str {
-        let open = |row: &Row| {
-            let running = row.status == "processing" && row.lease >= lease;
-            running && row.prediction_id.is_none() && !row.knew(prediction_id)
-        };
-        if let Some(at) = self.place(id).filter(|at| open(&self.jobs[*at])) {
+        if let Some(at) = self.held(id, lease).filter(|at| self.jobs[*at].prediction_id.is_none()) {
             let row = &mut self.jobs[at];
             row.prediction_id = Some(prediction_id.to_owned());
             row.lease_expires_ms = Some(now_ms + wait_ms);
