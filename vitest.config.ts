@@ -1,11 +1,13 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
-export default defineConfig({
+// `npm run test:scale` takes minutes and gigabytes: only when asked for.
+export default defineConfig(({ mode }) => ({
   test: {
-    include: ['tests/**/*.test.ts'],
+    include: [mode === 'scale' ? 'tests/scale/**/*.test.ts' : 'tests/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...(mode === 'scale' ? [] : ['tests/scale/**'])],
     // One Postgres for the whole run; each file has its own database in it.
     globalSetup: ['tests/stack/global-setup.ts'],
     hookTimeout: 60_000,
     testTimeout: 60_000,
   },
-});
+}));

@@ -50,10 +50,10 @@ test('a claim costs the same over 1,000 waiting jobs and over 1,000,000, with as
   console.info('pages over 1,000 jobs, over 2,150,000 with old statistics, with new:', small, stale, fresh);
   for (const large of [stale, fresh]) {
     expect(large.find, 'pages looked at to find 10 jobs').toBeLessThanOrEqual(small.find * 1.2 + 10);
-    // Each of the 10 rows is written to up to 9 indexes, whose trees have up to two levels more.
+    // Taller trees, by a level or two, in the indexes that 10 rows are written to; 5 for a split page.
     for (const [index, claim] of CLAIMS.entries())
       expect(large.claims[index], claim).toBeLessThanOrEqual(
-        (small.claims[index] as number) * 1.2 + 10 * 9 * 2,
+        (small.claims[index] as number) * 1.2 + 5,
       );
   }
 }, 120_000);

@@ -58,7 +58,8 @@ test('50 parallel enqueues and 20 parallel workers never exceed the cap and leav
     watch(),
   ]);
   expect([seen.length, new Set(seen).size], 'each job was handed out once').toEqual([50, 50]);
-  expect(Math.max(...watched), `the most of ${watched.length} looks`).toBe(5);
+  expect(Math.max(...watched), `the most of ${watched.length} looks`).toBeLessThanOrEqual(5);
+  expect(Math.max(...watched), 'jobs were seen at work').toBeGreaterThan(0);
   expect(await countsOf(db, user)).toEqual({ running: 0, ready: 0, held: 0, later: 0 });
 });
 

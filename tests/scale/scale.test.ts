@@ -85,8 +85,8 @@ describe('over 10,000,000 ended, 1,000,000 waiting and 100,000 scheduled jobs', 
     const claim = await costOf(CLAIM, 40);
     say(`to find 10 ${JSON.stringify(find)}, to claim 10 ${JSON.stringify(claim)}`);
     expect(find.pages).toBeLessThanOrEqual((small.find as Cost).pages * 1.2 + 10);
-    // Each of the 10 rows is written to up to 9 indexes, whose trees have up to three levels more.
-    expect(claim.pages).toBeLessThanOrEqual((small.claim as Cost).pages * 1.2 + 10 * 9 * 3);
+    // Taller trees, by a level or two, in the indexes that 10 rows are written to; 5 for a split page.
+    expect(claim.pages).toBeLessThanOrEqual((small.claim as Cost).pages * 1.2 + 5);
   });
 
   test('the operators’ views cost what they cost over 1,000', async () => {
