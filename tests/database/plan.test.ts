@@ -52,9 +52,7 @@ test('a claim costs the same over 1,000 waiting jobs and over 1,000,000, with as
     expect(large.find, 'pages looked at to find 10 jobs').toBeLessThanOrEqual(small.find * 1.2 + 10);
     // Taller trees, by a level or two, in the indexes that 10 rows are written to; 5 for a split page.
     for (const [index, claim] of CLAIMS.entries())
-      expect(large.claims[index], claim).toBeLessThanOrEqual(
-        (small.claims[index] as number) * 1.2 + 5,
-      );
+      expect(large.claims[index], claim).toBeLessThanOrEqual((small.claims[index] as number) * 1.2 + 5);
   }
 }, 120_000);
 
