@@ -17,6 +17,7 @@ const PARTS = {
     await check('Rust lints of the Workers', 'cargo', ['clippy', ...WASM, ...WASM_CRATES, ...DENY]);
     await check('TypeScript format and lints', 'biome', ['check', '--error-on-warnings', '.']);
     await check('TypeScript types', 'tsc', []);
+    await check('TypeScript types of the client', 'tsc', ['-p', 'client']);
     await check(
       'SQL lints',
       'squawk',

@@ -1,0 +1,135 @@
+import { GenerationFailedError } from './errors.ts';
+import { createHttp, type HttpOptions } from './http.ts';
+import { type Pages, pages } from './pages.ts';
+import { type SignalLike, uuid } from './platform.ts';
+import { type PollingOptions, polling } from './polling.ts';
+import { onlyForward, type Progress, toProgress } from './progress.ts';
+import { type SubscribeOptions, type Subscription, subscription } from './subscription.ts';
+import type {
+  Cancelled,
+  GeneratedImage,
+  GenerateParams,
+  Generation,
+  GenerationPage,
+  ListParams,
+  Model,
+  Started,
+} from './types.ts';
+
+export interface ClientOptions extends HttpOptions {
+  polling?: PollingOptions;
+}
+
+export interface CallOptions {
+  signal?: SignalLike;
+}
+
+export interface StartOptions extends CallOptions {
+  /** Default: a new one for each call. Your own makes a call that is repeated later count once, for 24 hours. */
+  idempotencyKey?: string;
+}
+
+export interface GenerateOptions extends StartOptions {
+  /** How it stands, at once and at each change; of a batch, each generation's. */
+  onUpdate?: (update: Progress) => void;
+}
+
+/** What came of `generate()`. */
+export interface Generated {
+  /** The first one. */
+  generation: Generation;
+  /** All of them, in the order of the prompts. Of a batch some may have failed: see their `status`. */
+  generations: Generation[];
+  /** All pictures. */
+  images: GeneratedImage[];
+}
+
+export interface Client {
+  /**
+   * Makes pictures and waits for them. Aborting the signal ends the waiting, not the generation: that is
+   * what `cancel()` is for.
+   *
+   * @throws GenerationFailedError where no picture came of it, and all that `start()` throws
+   */
+  generate(params: GenerateParams, options?: GenerateOptions): Promise<Generated>;
+  /** Puts a generation, or a batch, into the queue. */
+  start(params: GenerateParams, options?: StartOptions): Promise<Started>;
+  get(id: string, options?: CallOptions): Promise<Generation>;
+  /** The user's generations, the newest first; pages are fetched as they are needed. */
+  list(params?: ListParams, options?: CallOptions): Pages;
+  /** Ends a generation. One that has ended already is a ConflictError. */
+  cancel(id: string, options?: CallOptions): Promise<Cancelled>;
+  /** Follows a generation until it has ended. */
+  subscribe(id: string, onUpdate?: (update: Progress) => void, options?: SubscribeOptions): Subscription;
+  /** What can be asked for. Needs no token. */
+  models(options?: CallOptions): Promise<Model[]>;
+}
+
+/** A client for one user of one installation. */
+export function createClient(options: ClientOptions): Client {
+  const http = createHttp(options);
+  const path = (id: string) => `/generations/${encodeURIComponent(id)}`;
+
+  const start: Client['start'] = (params, { idempotencyKey = uuid(), signal } = {}) =>
+    http<Started>({
+      method: 'POST',
+      path: '/start-generation',
+      body: params,
+      headers: { 'idempotency-key': idempotencyKey },
+      signal,
+    });
+  const get: Client['get'] = (id, { signal } = {}) =>
+    http<Generation>({ method: 'GET', path: path(id), signal });
+  const page = (params: ListParams, signal?: SignalLike) => {
+    const query = Object.entries(params)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+    return http<GenerationPage>({ method: 'GET', path: `/generations?${query.join('&')}`, signal });
+  };
+  const transport = polling(
+    async ({ ids, batchId }, signal) =>
+      batchId
+        ? (await page({ batch_id: batchId, limit: ids.length }, signal)).generations
+        : Promise.all(ids.map((id) => get(id, signal ? { signal } : {}))),
+    options.polling,
+  );
+
+  return {
+    start,
+    get,
+    list: (params = {}, { signal } = {}) => pages((cursor) => page({ ...params, ...cursor }, signal)),
+    cancel: (id, { signal } = {}) => http<Cancelled>({ method: 'POST', path: `${path(id)}/cancel`, signal }),
+    subscribe: (id, onUpdate, more) => subscription(transport, id, onUpdate, more),
+    models: async ({ signal } = {}) =>
+      (await http<{ models: Model[] }>({ method: 'GET', path: '/models', anonymous: true, signal })).models,
+    async generate(params, { onUpdate, ...more } = {}) {
+      const started = await start(params, more);
+      const ids = (started.generations ?? [started]).map(({ generation_id }) => generation_id);
+      const tell = onlyForward(onUpdate ?? (() => {}));
+      for (const one of started.generations ?? [started]) tell(queued(one));
+      const ended = new Map<string, Generation>();
+      const onState = (state: Generation) => {
+        ended.set(state.id, state);
+        tell(toProgress(state));
+      };
+      await transport.follow({ ids, batchId: started.batch_id }, onState, more.signal);
+      return generated(ids.flatMap((id) => ended.get(id) ?? []));
+    },
+  };
+}
+
+const queued = (one: Pick<Started, 'generation_id' | 'queue_position' | 'estimated_seconds'>): Progress => ({
+  generationId: one.generation_id,
+  status: 'queued',
+  progress: 0,
+  queuePosition: one.queue_position,
+  estimatedSeconds: one.estimated_seconds,
+});
+
+function generated(generations: Generation[]): Generated {
+  const [generation] = generations;
+  if (!generation || !generations.some(({ status }) => status === 'completed')) {
+    throw new GenerationFailedError(generations);
+  }
+  return { generation, generations, images: generations.flatMap(({ images }) => images) };
+}

@@ -1,0 +1,132 @@
+import { ApiError, ConnectionError, TimeoutError, toApiError } from './errors.ts';
+import {
+  type FetchLike,
+  platform,
+  type RequestLike,
+  type ResponseLike,
+  type SignalLike,
+} from './platform.ts';
+import { abortReason, backoff, onAbort, throwIfAborted, wait } from './wait.ts';
+
+export interface HttpOptions {
+  /** Origin of start-generation, with a path prefix if there is one. */
+  url: string;
+  /** The user's access token, asked for before each request, so that it can be a fresh one. */
+  getToken: () => string | null | undefined | Promise<string | null | undefined>;
+  /** Instead of the platform's. */
+  fetch?: FetchLike;
+  /** How often a request is sent again after it failed for a passing reason; default 3. */
+  maxRetries?: number;
+  /** Milliseconds that one attempt may take; default 30,000. */
+  timeoutMs?: number;
+}
+
+export interface Call {
+  method: 'GET' | 'POST';
+  path: string;
+  body?: unknown;
+  headers?: Record<string, string>;
+  /** No token is sent. */
+  anonymous?: boolean;
+  signal?: SignalLike | undefined;
+}
+
+/** Sends a call, again if need be, and gives the JSON that came back. */
+export type Http = <T>(call: Call) => Promise<T>;
+
+/** A server that wants a longer pause is not waited for: the caller hears of it. Seconds. */
+const LONGEST_PAUSE = 60;
+
+export function createHttp(options: HttpOptions): Http {
+  const base = options.url.replace(/\/+$/, '');
+  const maxRetries = options.maxRetries ?? 3;
+
+  return async <T>(call: Call): Promise<T> => {
+    // Written once: a repeated start must be the same, byte for byte, to be known again by its key.
+    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+    for (let attempt = 0; ; attempt += 1) {
+      throwIfAborted(call.signal);
+      try {
+        return (await send(options, base, call, body)) as T;
+      } catch (error) {
+        const pause = attempt < maxRetries ? pauseAfter(error, attempt) : undefined;
+        if (pause === undefined) throw error;
+        await wait(pause, call.signal);
+      }
+    }
+  };
+}
+
+/** Whether an error may have passed when the same is tried again: also what a gateway in front says. */
+export function isPassing(error: unknown): boolean {
+  if (error instanceof ApiError) return error.status === 429 || error.status > 501;
+  return error instanceof ConnectionError;
+}
+
+/** Milliseconds until the next attempt; undefined: there is none. */
+function pauseAfter(error: unknown, attempt: number): number | undefined {
+  if (!isPassing(error)) return undefined;
+  const asked = (error as Partial<ApiError>).retryAfter;
+  if (asked === undefined) return backoff(attempt);
+  // Not all at the very second that everybody was told.
+  return asked <= LONGEST_PAUSE ? asked * 1_000 + backoff(0) : undefined;
+}
+
+/** One attempt. It ends with the signal and with the time, whatever `fetch` makes of its own signal. */
+async function send(options: HttpOptions, base: string, call: Call, body?: string): Promise<unknown> {
+  const controller = new platform.AbortController();
+  const timeoutMs = options.timeoutMs ?? 30_000;
+  let release = () => {};
+  const cut = new Promise<never>((_, reject) => {
+    const timer = platform.setTimeout(() => {
+      reject(new TimeoutError(`No answer within ${timeoutMs} ms.`));
+      controller.abort();
+    }, timeoutMs);
+    const stop = onAbort(call.signal, () => {
+      reject(abortReason(call.signal as SignalLike));
+      controller.abort();
+    });
+    release = () => {
+      platform.clearTimeout(timer);
+      stop();
+    };
+  });
+  const exchange = async () => {
+    const token = call.anonymous ? undefined : await options.getToken();
+    const request: RequestLike = {
+      method: call.method,
+      headers: {
+        accept: 'application/json',
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...call.headers,
+      },
+      ...(body === undefined ? {} : { body }),
+      signal: controller.signal,
+    };
+    return receive(options.fetch ?? platform.fetch, base + call.path, request);
+  };
+  try {
+    return await Promise.race([exchange(), cut]);
+  } finally {
+    release();
+  }
+}
+
+async function receive(fetch: FetchLike, url: string, request: RequestLike): Promise<unknown> {
+  let response: ResponseLike;
+  let text: string;
+  try {
+    response = await fetch(url, request);
+    text = await response.text();
+  } catch (cause) {
+    throw new ConnectionError('The server could not be reached.', { cause });
+  }
+  if (!response.ok) throw toApiError(response.status, text, (name) => response.headers.get(name));
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    // A sign-in page of a hotel's network, for one.
+    throw new ConnectionError('Something else than the server has answered.', { cause });
+  }
+}

@@ -1,0 +1,29 @@
+/** Pictures from a Picture Queue: ask, follow, fetch. See docs/client.md of the repository. */
+export * from './client.ts';
+export {
+  ApiError,
+  BodyTooLargeError,
+  ConflictError,
+  ConnectionError,
+  ForbiddenError,
+  GenerationFailedError,
+  IdempotencyMismatchError,
+  InternalError,
+  InvalidRequestError,
+  MethodNotAllowedError,
+  NotFoundError,
+  PictureQueueError,
+  QuotaExceededError,
+  RateLimitedError,
+  TimeoutError,
+  UnauthorizedError,
+  UnavailableError,
+  UnknownModelError,
+  UnsupportedError,
+} from './errors.ts';
+export type { Pages } from './pages.ts';
+export type { FetchLike, RequestLike, ResponseLike, SignalLike } from './platform.ts';
+export type { PollingOptions } from './polling.ts';
+export type { Progress } from './progress.ts';
+export type { SubscribeOptions, Subscription } from './subscription.ts';
+export type * from './types.ts';

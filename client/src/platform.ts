@@ -1,0 +1,78 @@
+/**
+ * What this package uses of its surroundings, and no more: browsers, Node 20, Workers and React Native
+ * have it. Typed here, so that no platform's own types are needed to compile against the package.
+ */
+
+/** An `AbortSignal`. */
+export interface SignalLike {
+  readonly aborted: boolean;
+  readonly reason?: unknown;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/** What is read of a `Response`. */
+export interface ResponseLike {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  text(): Promise<string>;
+}
+
+export interface RequestLike {
+  method: string;
+  headers: Record<string, string>;
+  body?: string;
+  // biome-ignore lint/suspicious/noExplicitAny: an AbortSignal, which each platform's types name otherwise.
+  signal?: any;
+}
+
+/** `fetch`, or anything that stands in for it. */
+export type FetchLike = (url: string, request: RequestLike) => Promise<ResponseLike>;
+
+interface DocumentLike {
+  readonly visibilityState: string;
+  addEventListener(type: 'visibilitychange', listener: () => void): void;
+  removeEventListener(type: 'visibilitychange', listener: () => void): void;
+}
+
+interface Platform {
+  readonly fetch: FetchLike;
+  setTimeout(callback: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+  readonly AbortController: new () => { readonly signal: SignalLike; abort(): void };
+  readonly crypto?: {
+    randomUUID?(): string;
+    getRandomValues?(bytes: Uint8Array): Uint8Array;
+  };
+  readonly document?: Partial<DocumentLike>;
+}
+
+export const platform = globalThis as unknown as Platform;
+
+/**
+ * A version 4 UUID. `crypto.randomUUID` exists in secure contexts only, and React Native may have no
+ * `crypto` at all; chance that cannot be guessed is not needed, since a key counts for its user alone.
+ */
+export function uuid(): string {
+  const { crypto } = platform;
+  if (crypto?.randomUUID) return crypto.randomUUID();
+  const bytes = new Uint8Array(16);
+  if (crypto?.getRandomValues) crypto.getRandomValues(bytes);
+  else for (let i = 0; i < 16; i += 1) bytes[i] = Math.random() * 256;
+  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
+
+/** Calls back each time the page becomes visible again; without a `document` never. Gives the way to stop. */
+export function onVisible(callback: () => void): () => void {
+  const { document } = platform;
+  if (!document?.addEventListener) return () => {};
+  const changed = () => {
+    if (document.visibilityState === 'visible') callback();
+  };
+  document.addEventListener('visibilitychange', changed);
+  return () => document.removeEventListener?.('visibilitychange', changed);
+}

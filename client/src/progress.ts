@@ -1,0 +1,67 @@
+import type { Generation, GenerationError, Status } from './types.ts';
+
+/** How a generation stands, in brief. */
+export interface Progress {
+  generationId: string;
+  status: Status;
+  /** 0, 10, 90, 100. */
+  progress: number;
+  /** 1 is next; null once it runs. */
+  queuePosition: number | null;
+  /** Until it has ended; null when it has. */
+  estimatedSeconds: number | null;
+  /** Of the first image, once it is completed. */
+  imageUrl?: string;
+  /** Once it has failed. */
+  error?: GenerationError;
+}
+
+const RANK: Record<Status, number> = {
+  queued: 0,
+  processing: 1,
+  downloading: 2,
+  completed: 3,
+  failed: 3,
+  cancelled: 3,
+};
+
+export const hasEnded = (status: Status): boolean => RANK[status] === 3;
+
+export function toProgress(generation: Generation): Progress {
+  const imageUrl = generation.images[0]?.url;
+  return {
+    generationId: generation.id,
+    status: generation.status,
+    progress: generation.progress,
+    queuePosition: generation.queue_position,
+    estimatedSeconds: generation.estimated_seconds,
+    ...(imageUrl === undefined ? {} : { imageUrl }),
+    ...(generation.status === 'failed' && generation.error ? { error: generation.error } : {}),
+  };
+}
+
+/** Whether `next` says something that comes after `last`, by status, then by progress. */
+export function isForward(
+  last: { status: Status; progress: number } | undefined,
+  next: { status: Status; progress: number },
+): boolean {
+  if (!last) return true;
+  const step = RANK[next.status] - RANK[last.status];
+  return step > 0 || (step === 0 && !hasEnded(next.status) && next.progress >= last.progress);
+}
+
+/**
+ * Passes on what is new and moves forward. A generation that is tried again is queued once more; whoever
+ * watches a bar sees it stand still meanwhile. Only the first end counts.
+ */
+export function onlyForward(onUpdate: (update: Progress) => void): (update: Progress) => void {
+  const shown = new Map<string, Progress>();
+  return (update) => {
+    const last = shown.get(update.generationId);
+    if (!isForward(last, update)) return;
+    const next = { ...update, progress: Math.max(update.progress, last?.progress ?? 0) };
+    if (JSON.stringify(next) === JSON.stringify(last)) return;
+    shown.set(update.generationId, next);
+    onUpdate(next);
+  };
+}

@@ -1,0 +1,93 @@
+import { platform, type SignalLike } from './platform.ts';
+import { onlyForward, type Progress, toProgress } from './progress.ts';
+import type { Transport } from './transport.ts';
+import { onAbort } from './wait.ts';
+
+export interface SubscribeOptions {
+  /** The subscription has ended with this error. Without it the error is reported as uncaught. */
+  onError?: (error: unknown) => void;
+  /** Ends the subscription, as calling it does. */
+  signal?: SignalLike;
+}
+
+/** Call it to unsubscribe, or read it with `for await`. */
+export type Subscription = (() => void) & AsyncIterable<Progress>;
+
+/** Follows one generation until it has ended. */
+export function subscription(
+  transport: Transport,
+  id: string,
+  onUpdate?: (update: Progress) => void,
+  { onError, signal }: SubscribeOptions = {},
+): Subscription {
+  const controller = new platform.AbortController();
+  const follow = (forward: (update: Progress) => void, own: SignalLike) => {
+    const tell = onlyForward(forward);
+    return transport.follow({ ids: [id] }, (state) => own.aborted || tell(toProgress(state)), own);
+  };
+  const off = onAbort(signal, () => controller.abort());
+  if (onUpdate) {
+    follow(onUpdate, controller.signal).then(off, (error: unknown) => {
+      off();
+      if (controller.signal.aborted) return;
+      if (onError) return onError(error);
+      platform.setTimeout(() => {
+        throw error;
+      }, 0);
+    });
+  }
+  const unsubscribe = () => {
+    off();
+    controller.abort();
+  };
+  return Object.assign(unsubscribe, {
+    [Symbol.asyncIterator]: () => iterate(follow, controller.signal),
+  });
+}
+
+/** Updates as they come; those that nobody has asked for yet wait. */
+function iterate(
+  follow: (forward: (update: Progress) => void, own: SignalLike) => Promise<void>,
+  parent: SignalLike,
+): AsyncIterator<Progress, undefined> {
+  const own = new platform.AbortController();
+  const off = onAbort(parent, () => own.abort());
+  const waiting: Progress[] = [];
+  let end: { error?: unknown } | undefined;
+  let wake = () => {};
+  const finish = (how: { error?: unknown }) => {
+    off();
+    // Unsubscribed: that is an end, and no error.
+    end ??= own.signal.aborted ? {} : how;
+    wake();
+  };
+  follow((update) => {
+    waiting.push(update);
+    wake();
+  }, own.signal).then(
+    () => finish({}),
+    (error: unknown) => finish({ error }),
+  );
+  return {
+    async next() {
+      for (;;) {
+        const value = waiting.shift();
+        if (value) return { done: false, value };
+        if (end) {
+          const { error } = end;
+          end = {};
+          if (error !== undefined) throw error;
+          return { done: true, value: undefined };
+        }
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+    async return() {
+      waiting.length = 0;
+      own.abort();
+      return { done: true, value: undefined };
+    },
+  };
+}
