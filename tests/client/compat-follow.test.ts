@@ -1,0 +1,160 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import {
+  type GenerationUpdate,
+  type SupabaseLike,
+  subscribeToGeneration,
+  subscribeToJob,
+} from '../../client/src/compat/index.ts';
+
+/** Realtime, as supabase-js has it, and a table; the local stack has no Realtime. */
+function scripted(row: Record<string, unknown>) {
+  let looks = 0;
+  let message = () => {};
+  let tellStatus = (_: string) => {};
+  const removed: unknown[] = [];
+  const asked: unknown[] = [];
+  const channel = {
+    on: (...on: unknown[]) => {
+      asked.push(on.slice(0, 2));
+      message = on[2] as () => void;
+      return channel;
+    },
+    subscribe: (callback: (status: string) => void) => {
+      tellStatus = callback;
+      return channel;
+    },
+  };
+  const builder = (table: string) => {
+    const chain = {
+      select: () => chain,
+      eq: () => chain,
+      limit: () => chain,
+      maybeSingle: async () => {
+        if (table === 'images') return { data: { public_url: 'https://x.example/1.webp' }, error: null };
+        looks += 1;
+        return { data: { ...row }, error: null };
+      },
+    };
+    return chain;
+  };
+  const supabase = {
+    channel: () => channel,
+    removeChannel: (gone: unknown) => removed.push(gone),
+    from: builder,
+  } as unknown as SupabaseLike;
+  return {
+    supabase,
+    row,
+    removed,
+    channel,
+    asked,
+    looks: () => looks,
+    status: (status: string) => tellStatus(status),
+    message: () => message(),
+  };
+}
+
+const ROW = { id: 'g1', status: 'queued', progress: 0, error_message: null };
+const settle = () => vi.advanceTimersByTimeAsync(0);
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('with Realtime', () => {
+  test('a message brings a look at once, and looks become rare', async () => {
+    const played = scripted({ ...ROW });
+    const updates: GenerationUpdate[] = [];
+    subscribeToGeneration(played.supabase, 'g1', (update) => updates.push(update));
+    played.status('SUBSCRIBED');
+    await settle();
+    expect(played.asked).toEqual([
+      [
+        'postgres_changes',
+        { event: 'UPDATE', schema: 'public', table: 'image_generations', filter: 'id=eq.g1' },
+      ],
+    ]);
+    Object.assign(played.row, { status: 'processing', progress: 10 });
+    played.message();
+    await settle();
+    const before = played.looks();
+    await vi.advanceTimersByTimeAsync(14_000);
+    expect(played.looks(), 'messages come: no looks meanwhile').toBe(before);
+    Object.assign(played.row, { status: 'completed', progress: 100 });
+    await vi.advanceTimersByTimeAsync(1_000); // its message was lost
+    expect(updates.map(({ status }) => status)).toEqual(['queued', 'processing', 'completed']);
+    expect(updates.at(-1)).toMatchObject({
+      id: 'g1',
+      generationId: 'g1',
+      imageUrl: 'https://x.example/1.webp',
+    });
+    expect(played.removed, 'it has ended: the channel is given back').toEqual([played.channel]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('without Realtime', () => {
+  test.each(['CHANNEL_ERROR', 'TIMED_OUT', 'CLOSED', 'SUBSCRIBED, and silence', 'nothing at all'])(
+    '%s: looks every 1.5 seconds',
+    async (status) => {
+      const played = scripted({ ...ROW });
+      const updates: GenerationUpdate[] = [];
+      subscribeToGeneration(played.supabase, 'g1', (update) => updates.push(update));
+      if (status !== 'nothing at all') played.status(status.split(',')[0] as string);
+      await settle();
+      const before = played.looks();
+      await vi.advanceTimersByTimeAsync(6_000);
+      expect(played.looks() - before).toBe(4);
+      Object.assign(played.row, { status: 'failed', error_message: 'The model refused.' });
+      await vi.advanceTimersByTimeAsync(1_500);
+      expect(updates.at(-1)).toMatchObject({ status: 'failed', error: 'The model refused.' });
+    },
+  );
+
+  test('a channel that cannot even be opened', async () => {
+    const played = scripted({ ...ROW, status: 'completed' });
+    played.supabase.channel = () => {
+      throw new Error('no WebSocket');
+    };
+    const updates: GenerationUpdate[] = [];
+    subscribeToGeneration(played.supabase, 'g1', (update) => updates.push(update));
+    await settle();
+    expect(updates.map(({ status }) => status)).toEqual(['completed']);
+  });
+
+  test('a look that fails is made again', async () => {
+    const played = scripted({ ...ROW });
+    const { from } = played.supabase;
+    played.supabase.from = () => {
+      played.supabase.from = from;
+      throw new TypeError('fetch failed');
+    };
+    const updates: GenerationUpdate[] = [];
+    const stop = subscribeToGeneration(played.supabase, 'g1', (update) => updates.push(update));
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(updates.map(({ status }) => status)).toEqual(['queued']);
+    stop();
+  });
+});
+
+test('a generation never goes backwards; a job that is tried again does', async () => {
+  const played = scripted({ ...ROW, status: 'processing', progress: 10, updated_at: '1' });
+  const updates: string[] = [];
+  const jobs: string[] = [];
+  const stop = subscribeToGeneration(played.supabase, 'g1', ({ status }) => updates.push(status));
+  const stopJob = subscribeToJob(played.supabase, 'j1', ({ status }) => jobs.push(status));
+  await settle();
+  Object.assign(played.row, { status: 'pending', progress: 0, updated_at: '2' });
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(updates).toEqual(['processing']);
+  expect(jobs).toEqual(['processing', 'pending']);
+  stop();
+  stopJob();
+  const before = played.looks();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(played.looks()).toBe(before);
+  expect(played.removed).toHaveLength(2);
+});
