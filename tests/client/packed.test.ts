@@ -1,0 +1,170 @@
+import { execFile } from 'node:child_process';
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import vm from 'node:vm';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TestStack } from '../e2e/support/stack.ts';
+import { MODEL, TestUser } from '../e2e/support/user.ts';
+import { inWorkerd } from './workerd.ts';
+
+/** The package as its users get it: packed, installed without a network, and run where it says it runs. */
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const MAX_CORE_BYTES = 6 * 1024;
+
+const run = promisify(execFile);
+let app: string;
+let tarball: string;
+let stack: TestStack;
+let user: TestUser;
+
+beforeAll(async () => {
+  app = await fs.mkdtemp(path.join(os.tmpdir(), 'client-'));
+  await run('npm', ['pack', '--pack-destination', app], { cwd: path.join(ROOT, 'client') });
+  const [filename = 'no tarball'] = await fs.readdir(app);
+  tarball = path.join(app, filename);
+  await fs.writeFile(path.join(app, 'package.json'), '{"private":true}');
+  const offline = ['--offline', '--no-audit', '--no-fund', `file:${tarball}`];
+  await run('npm', ['install', ...offline], { cwd: app });
+  stack = await TestStack.start();
+  user = await TestUser.signUp(stack);
+});
+afterAll(async () => {
+  await stack?.stop();
+  await fs.rm(app, { recursive: true, force: true });
+});
+
+/** Makes a picture, and shows that errors are the same classes from either entry. */
+const USE = `
+  const client = createClient({ url: URL_, getToken: () => TOKEN, polling: { minMs: 50, maxMs: 200 } });
+  const { images } = await client.generate({ prompt: PROMPT, model_id: MODEL });
+  const one = { message: 'no', code: 'PT404', details: 'not_found' };
+  const supabase = { rpc: async () => ({ data: null, error: one }) };
+  const error = await enqueueJob(supabase, { jobType: 'x', payload: {} }).catch((error) => error);
+  return { url: images[0].url, same: error instanceof NotFoundError };
+`;
+const NAMES = 'createClient, NotFoundError';
+
+function use(prompt: string): string {
+  const values = { URL_: stack.addresses.startGenerationUrl, TOKEN: user.token, PROMPT: prompt, MODEL };
+  const constants = Object.entries(values).map(
+    ([name, value]) => `const ${name} = ${JSON.stringify(value)};`,
+  );
+  return `async function use() {${constants.join('')}${USE}}`;
+}
+
+const imports = `import { ${NAMES} } from 'picture-queue'; import { enqueueJob } from 'picture-queue/compat';`;
+
+async function inNode(file: string, source: string): Promise<unknown> {
+  await fs.writeFile(path.join(app, file), source);
+  return JSON.parse((await run(process.execPath, [file], { cwd: app })).stdout);
+}
+
+async function bundled(file: string, source: string, options: Parameters<typeof build>[0] = {}) {
+  await fs.writeFile(path.join(app, file), source);
+  const result = await build({
+    entryPoints: [path.join(app, file)],
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'esm',
+    logLevel: 'silent',
+    ...options,
+  });
+  return result.outputFiles?.[0]?.contents ?? new Uint8Array();
+}
+
+async function expectPicture(result: unknown) {
+  expect(result).toEqual({ url: expect.stringMatching(/^http/), same: true });
+  const picture = await fetch((result as { url: string }).url);
+  expect(picture.headers.get('content-type')).toBe('image/webp');
+}
+
+const print = 'use().then((result) => console.log(JSON.stringify(result)));';
+
+describe('the packed package', () => {
+  test('holds what it needs and no more, and depends on nothing', async () => {
+    const root = path.join(app, 'node_modules/picture-queue');
+    expect((await fs.readdir(root)).toSorted()).toEqual([
+      'LICENSE',
+      'README.md',
+      'compat',
+      'dist',
+      'package.json',
+    ]);
+    expect(
+      (await fs.readdir(path.join(app, 'node_modules'))).filter((name) => !name.startsWith('.')),
+    ).toEqual(['picture-queue']);
+    const manifest = JSON.parse(await fs.readFile(path.join(root, 'package.json'), 'utf8'));
+    for (const kind of ['dependencies', 'peerDependencies']) expect(manifest[kind], kind).toBeUndefined();
+    expect(manifest).toMatchObject({ license: 'MIT', sideEffects: false });
+  });
+
+  test('is as publint wants it', async () => {
+    await run(process.execPath, [
+      path.join(ROOT, 'node_modules/publint/src/cli.js'),
+      'run',
+      tarball,
+      '--strict',
+    ]);
+  });
+
+  test('has types that are right in each way of resolving them', async () => {
+    const attw = path.join(ROOT, 'node_modules/@arethetypeswrong/cli/dist/index.js');
+    await run(process.execPath, [attw, tarball, '--no-color', '--no-emoji']);
+  });
+});
+
+describe('it makes a picture', () => {
+  test('in Node, imported', async () => {
+    await expectPicture(await inNode('esm.mjs', `${imports}\n${use('in esm')}\n${print}`));
+  });
+
+  test('in Node, required', async () => {
+    const requires = `const { ${NAMES} } = require('picture-queue');
+      const { enqueueJob } = require('picture-queue/compat');`;
+    await expectPicture(await inNode('cjs.cjs', `${requires}\n${use('in cjs')}\n${print}`));
+  });
+
+  test('bundled for a browser, with nothing around it but fetch, AbortController and timers', async () => {
+    const source = `${imports}\n${use('in a browser')}\nexport const result = use();`;
+    const code = await bundled('browser.mjs', source, {
+      platform: 'browser',
+      format: 'iife',
+      globalName: 'app',
+    });
+    // No crypto and no document: React Native has neither.
+    const surroundings = { fetch, AbortController, setTimeout, clearTimeout };
+    const script = `${Buffer.from(code).toString()};app.result`;
+    const result = await vm.runInNewContext(script, surroundings);
+    await expectPicture({ ...result });
+  });
+
+  test('in a Worker', async () => {
+    const source = `${imports}\n${use('in a worker')}
+      export default { fetch: async () => Response.json(await use()) };`;
+    const code = await bundled('worker.mjs', source, { conditions: ['workerd'] });
+    await inWorkerd(app, code, async (url) => expectPicture(await (await fetch(url)).json()));
+  });
+});
+
+describe('its size, bundled and minified', () => {
+  const gzipped = async (source: string) => gzipSync(await bundled('size.mjs', source)).length;
+
+  test(`the core stays within ${MAX_CORE_BYTES} bytes`, async () => {
+    const bytes = await gzipped(`export * from 'picture-queue';`);
+    expect(bytes).toBeGreaterThan(1_000);
+    expect(bytes).toBeLessThanOrEqual(MAX_CORE_BYTES);
+  });
+
+  test('what is not used is left out', async () => {
+    expect(await gzipped(`import 'picture-queue'; import 'picture-queue/compat';`)).toBeLessThan(100);
+    expect(await gzipped(`export { ConnectionError } from 'picture-queue';`)).toBeLessThan(250);
+    expect(await gzipped(`export { getJob } from 'picture-queue/compat';`)).toBeLessThan(1_800);
+  });
+});
