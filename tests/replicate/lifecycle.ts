@@ -5,7 +5,7 @@ import { errorTexts } from './faults.ts';
 import type { Outputs } from './outputs.ts';
 import { picturesOf } from './outputs.ts';
 import type { Picture, SourceImage } from './paint.ts';
-import { isTerminal, type Prediction, removeData, type Status } from './prediction.ts';
+import { isTerminal, logsOf, type Prediction, removeData, type Status } from './prediction.ts';
 import { ModelFailure } from './size.ts';
 import { type OwnFiles, sourceImage } from './sources.ts';
 import type { Timers } from './timers.ts';
@@ -106,10 +106,13 @@ function armDeadline(prediction: Prediction, platform: Platform): () => void {
 function tellLogs(prediction: Prediction, { timers, webhooks }: Platform): () => void {
   if (!prediction.events.includes('logs')) return () => {};
   let stop = (): void => {};
+  let told = '';
   const again = (): void => {
     stop = timers.after(throttleMs, () => {
       if (isTerminal(prediction)) return;
-      webhooks.notify(prediction, 'logs');
+      const logs = logsOf(prediction) ?? '';
+      if (logs !== told) webhooks.notify(prediction, 'logs');
+      told = logs;
       again();
     });
   };
@@ -128,6 +131,10 @@ async function produce(prediction: Prediction, platform: Platform): Promise<Work
   if (fault.error !== undefined) return failed(errorTexts[fault.error] ?? fault.error);
   try {
     const source: SourceImage | undefined = await sourceImage(model, input, platform.ownFiles);
+    if (source !== undefined) {
+      const { digest, width, height } = source;
+      prediction.notes.source = { digest, width, height };
+    }
     const pictures = picturesOf(prediction, source);
     const made = fault.output === 'partial' ? pictures.slice(0, Math.max(1, pictures.length - 1)) : pictures;
     const output = await outputOf(prediction, made, fault, platform);

@@ -30,6 +30,8 @@ export interface Notes {
   downloads: number;
   deliveries: Delivery[];
   lost_webhooks: WebhookEvent[];
+  /** The source picture that the run has read: md5 of its bytes, and its size. */
+  source: { digest: string; width: number; height: number } | null;
   /** The last HTTP status of the create as its caller saw it; null when the connection was dropped. */
   create_answer: number | null;
 }
@@ -110,6 +112,7 @@ export function newNotes(): Notes {
     downloads: 0,
     deliveries: [],
     lost_webhooks: [],
+    source: null,
     create_answer: null,
   };
 }
@@ -171,14 +174,16 @@ function metricsOf(prediction: Prediction): Record<string, number> | undefined {
   return imageCount > 0 ? { image_count: imageCount, ...seconds } : seconds;
 }
 
-function logsOf(prediction: Prediction): string | null {
+/** What the model has printed so far. */
+export function logsOf(prediction: Prediction): string | null {
   const { status, startedAt, generationMs, seed, steps } = prediction;
   if (prediction.dataRemoved) return null;
   if (status === 'canceled' && prediction.output === null) return null;
   if (startedAt === undefined) return '';
   const now = prediction.completedAt ?? Date.now();
-  const share =
-    status === 'succeeded' || generationMs === 0 ? 1 : Math.min(1, (now - startedAt) / generationMs);
+  // A run that takes no time has printed nothing of its steps when it begins.
+  const passed = generationMs === 0 ? 0 : Math.min(1, (now - startedAt) / generationMs);
+  const share = status === 'succeeded' ? 1 : passed;
   return progressLogs(seed, steps, share, generationMs / 1000);
 }
 

@@ -90,13 +90,16 @@ describe('events', () => {
     expect(received[0]?.prediction.output).toBeNull();
   });
 
-  test('logs come at most every 500 ms and show progress', async () => {
-    const { id } = await create(['logs', 'completed'], { generation_ms: 1000, hold: 'run' });
+  test('logs come at most every 500 ms, when there are new ones, and show progress', async () => {
+    const { id } = await create(['logs', 'completed'], { generation_ms: 1400, hold: 'run' });
     await receiver.until(count(3), 'three logs');
+    // Held after its last step, it prints no more.
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(receiver.received).toHaveLength(3);
     expect(simulator.control.release(id)).toBe(1);
     const received = await receiver.until((all) => statuses(all).includes('succeeded'), 'completed');
     expect(new Set(statuses(received.slice(0, -1)))).toEqual(new Set(['processing']));
-    expect(received[0]?.prediction.logs).toContain(' 50%|');
+    expect(received[0]?.prediction.logs).toContain(' 25%|');
     expect(received[2]?.prediction.logs).toContain('100%|');
     const [first, second] = simulator.control.predictions().predictions[0]?.deliveries ?? [];
     expect(Date.parse(second?.at ?? '') - Date.parse(first?.at ?? '')).toBeGreaterThanOrEqual(499);
