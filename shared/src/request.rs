@@ -4,6 +4,7 @@
 //! holds is checked again before it is paid for.
 
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::catalogue::{Ask, Catalogue, Mapped};
 use crate::http::fields::Fields;
@@ -55,10 +56,6 @@ impl StartRequest {
         let prompts = parse_prompts(&fields)?;
         let first = prompts.first().cloned().unwrap_or_default();
         let ask = ask_with_prompt(&fields, first)?;
-        if fields.get("source_generation_id").is_some() {
-            let detail = "source_generation_id is not supported yet.";
-            return Err(unsupported("source_generation_id", detail));
-        }
         // Passed on as the parser read it: what others make of odd spellings must not matter.
         let webhook_url = match fields.text("webhook_url", usize::MAX)? {
             Some(url) => match check_webhook(&url, allowed) {
@@ -121,9 +118,21 @@ fn ask_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<Ask, Problem> 
         },
         None => None,
     };
+    let source_generation_id = match fields.text("source_generation_id", 100)? {
+        Some(id) => Some(Uuid::try_parse(&id).map_err(|_| {
+            let detail = "source_generation_id must be the id of a generation.";
+            Problem::invalid("source_generation_id", detail)
+        })?),
+        None => None,
+    };
+    if source_generation_id.is_some() && source_image_url.is_some() {
+        let detail = "Give either source_image_url or source_generation_id, not both.";
+        return Err(Problem::invalid("source_generation_id", detail));
+    }
     let strength = fields.number("strength", 0.0, 1.0)?;
-    if strength.is_some() && source_image_url.is_none() {
-        return Err(Problem::invalid("strength", "strength needs a source_image_url."));
+    if strength.is_some() && source_image_url.is_none() && source_generation_id.is_none() {
+        let detail = "strength needs a source_image_url or a source_generation_id.";
+        return Err(Problem::invalid("strength", detail));
     }
     Ok(Ask {
         model_id,
@@ -138,6 +147,7 @@ fn ask_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<Ask, Problem> 
         guidance_scale: fields.number("guidance_scale", 0.0, 100.0)?,
         seed: fields.integer("seed", 0, i64::from(u32::MAX))?,
         source_image_url,
+        source_generation_id,
         strength,
         style: fields.text("style", 200)?.filter(|text| !text.is_empty()),
         operation: fields.word("operation", &OPERATIONS)?.map(str::to_owned),
@@ -219,6 +229,7 @@ fn ask_to_json(ask: &Ask) -> Map<String, Value> {
     put(&mut body, "guidance_scale", &ask.guidance_scale);
     put(&mut body, "seed", &ask.seed);
     put(&mut body, "source_image_url", &ask.source_image_url);
+    put(&mut body, "source_generation_id", &ask.source_generation_id);
     put(&mut body, "strength", &ask.strength);
     put(&mut body, "style", &ask.style);
     put(&mut body, "operation", &ask.operation);

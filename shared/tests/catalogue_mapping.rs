@@ -288,6 +288,24 @@ fn a_source_image_goes_where_the_model_wants_it() {
 }
 
 #[test]
+fn a_generation_as_the_source_counts_as_one_and_its_id_stands_for_the_url() {
+    let id = uuid::Uuid::from_u128(7);
+    let own = |model: &str| Ask { source_generation_id: Some(id), ..ask(model) };
+    for (model, field, operation) in [
+        (DEV, "image", "variation"),
+        (KONTEXT, "input_image", "edit"),
+        ("nightmareai/real-esrgan", "image", "upscale"),
+        ("851-labs/background-remover", "image", "remove_background"),
+    ] {
+        let mapped = map(&Ask { operation: Some(operation.into()), ..own(model) });
+        assert_eq!((&mapped.input[field], mapped.operation.as_str()), (&json!(id.to_string()), operation));
+    }
+    let strong = map(&Ask { strength: Some(0.25), ..own(DEV) });
+    assert_eq!(strong.input["prompt_strength"], json!(0.25));
+    assert_eq!(try_map(&own(SCHNELL)).unwrap_err().field, "source_generation_id");
+}
+
+#[test]
 fn the_size_follows_the_source_image_where_the_model_does_so() {
     for id in [KONTEXT, "black-forest-labs/flux-2-pro", "google/nano-banana", "bytedance/seedream-4"] {
         let mapped = map(&from_source(id));

@@ -47,6 +47,7 @@ fn asks() -> impl Strategy<Value = Ask> {
         seed: numbers.1,
         strength: numbers.2,
         source_image_url: rest.0,
+        source_generation_id: None,
         operation: rest.1,
     })
 }

@@ -1,4 +1,11 @@
 //! A `generate-image` job: creating its prediction, adopting one, and looking at one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must stop"
+)]
 
 mod support;
 
@@ -131,6 +138,88 @@ fn a_look_at_the_awaited_prediction_goes_on_from_there() {
         assert_eq!((row.status, row.attempts), (job_status, attempts), "{name}");
         assert_eq!(bench.queue.generation(job).status, status, "{name}");
         assert_eq!(bench.provider.created(), 1, "{name}");
+    }
+}
+
+/// A job whose source is the picture of one of the user's own generations.
+fn from_own_picture(bench: &Bench, path: impl Fn(&str) -> serde_json::Value) -> uuid::Uuid {
+    let mut payload = request();
+    payload["model_id"] = json!("black-forest-labs/flux-dev");
+    payload["source_generation_id"] = json!("0b5c2a4e-6f0d-4c3e-9a57-1d2f3e4a5b6c");
+    let job = bench.queue.start_generation(payload);
+    let user = bench.queue.generation(job).user_id.to_string();
+    bench.queue.edit(job, |row| row.payload["source_path"] = path(&user));
+    job
+}
+
+fn own(user: &str) -> serde_json::Value {
+    json!(format!("{user}/0b5c2a4e-6f0d-4c3e-9a57-1d2f3e4a5b6c.webp"))
+}
+
+#[test]
+fn a_source_of_ones_own_is_signed_when_it_is_sent() {
+    let bench = Bench::new();
+    let job = from_own_picture(&bench, own);
+    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!(*bench.wire.calls.borrow(), ["sign", "create", "record"]);
+    let path = bench.queue.row(job).payload["source_path"].as_str().unwrap().to_owned();
+    let sent = bench.provider.booked.borrow()[0].new.clone();
+    // As long as the prediction may wait for its machine.
+    assert_eq!(sent.input["image"], json!(format!("https://project.supabase.co/signed/{path}?life=960")));
+    assert!(sent.deadline.as_secs() < 960);
+}
+
+#[test]
+fn each_attempt_signs_anew() {
+    let bench = Bench::new();
+    bench.provider.next(Fate::fails_with("(E1000)"));
+    let job = from_own_picture(&bench, own);
+    bench.run_next();
+    bench.webhook(job, 0);
+    bench.pass(300);
+    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!((bench.wire.count("sign"), bench.provider.created()), (2, 2));
+}
+
+#[test]
+fn a_source_that_cannot_be_signed_is_not_paid_for() {
+    let table =
+        [(Fault::LostRequest, "pending", "storage_failed"), (Fault::Rejected, "failed", "source_missing")];
+    for (fault, status, code) in table {
+        let bench = Bench::new();
+        bench.wire.fail("sign", fault);
+        let job = from_own_picture(&bench, own);
+        assert_eq!(bench.run_next(), "Failed", "{fault:?}");
+        let row = bench.queue.row(job);
+        assert_eq!((row.status, row.errors[0]["code"].as_str()), (status, Some(code)), "{fault:?}");
+        assert_eq!(bench.provider.created(), 0, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_path_outside_the_users_own_folder_is_never_signed() {
+    let other = "00000000-0000-0000-0000-000000000009/a.webp";
+    for path in [
+        json!(null),
+        json!(7),
+        json!(""),
+        json!(other),
+        json!("USER"),
+        json!("USER/"),
+        json!("USER/../b/a.webp"),
+        json!("USER/.."),
+        json!("USER/a/b.webp"),
+        json!("USER/a%2f..%2fb.webp"),
+        json!("USER/a?b"),
+        json!("USERx/a.webp"),
+        json!(format!("USER/../{other}")),
+    ] {
+        let bench = Bench::new();
+        let fill = |user: &str| path.as_str().map_or(path.clone(), |text| json!(text.replace("USER", user)));
+        let job = from_own_picture(&bench, fill);
+        assert_eq!(bench.run_next(), "Failed", "{path}");
+        assert_eq!(bench.queue.row(job).errors[0]["code"], "invalid_payload", "{path}");
+        assert_eq!((bench.wire.count("sign"), bench.provider.created()), (0, 0), "{path}");
     }
 }
 

@@ -252,6 +252,46 @@ fn an_upload_is_exactly_this_request() {
     assert_eq!(upload.timeout, Duration::from_secs(60));
 }
 
+fn sign(http: &Recorder, path: &str) -> Result<String, StoreError> {
+    let supabase = SupabaseSettings { url: URL.into(), key: "service-key".into() };
+    block_on(Storage::new(http, &supabase).sign(path, Duration::from_secs(960)))
+}
+
+#[test]
+fn a_url_for_a_stored_file_is_asked_for_with_exactly_this_request() {
+    let answer = json!({ "signedURL": "/object/sign/generated-images/u/g.webp?token=a.b.c" }).to_string();
+    let http = Recorder::default().answers(200, &answer);
+    let url = format!("{URL}/storage/v1/object/sign/generated-images/u/g.webp");
+    assert_eq!(sign(&http, "u/g.webp"), Ok(format!("{url}?token=a.b.c")));
+    let request = http.only();
+    assert_eq!((request.method, request.url.as_str()), ("POST", url.as_str()));
+    assert_eq!(header(&request, "authorization"), Some("Bearer service-key"));
+    assert_eq!(header(&request, "apikey"), Some("service-key"));
+    assert_eq!(body(&http), json!({ "expiresIn": 960 }));
+}
+
+#[test]
+fn a_file_that_is_gone_is_told_from_a_storage_that_is_in_trouble() {
+    let missing = r#"{"statusCode":"404","error":"not_found","message":"Object not found"}"#;
+    for (status, answer) in [(400, missing), (404, missing), (404, ""), (400, r#"{"code":"NoSuchKey"}"#)] {
+        let http = Recorder::default().answers(status, answer);
+        let refusal = sign(&http, "u/g.webp");
+        assert!(
+            matches!(refusal, Err(StoreError::Permanent(failure)) if failure.code == "source_missing"),
+            "{answer}"
+        );
+    }
+    let foreign = r#"{"signedURL":"https://evil.example/object/sign/x"}"#;
+    for (status, answer) in
+        [(400, "{}"), (401, ""), (403, ""), (429, ""), (500, ""), (200, ""), (200, "{}"), (200, foreign)]
+    {
+        let http = Recorder::default().answers(status, answer);
+        assert!(matches!(sign(&http, "u/g.webp"), Err(StoreError::Transient(_))), "{status} {answer}");
+    }
+    let http = Recorder::default().responds(Err(HttpError::Timeout));
+    assert!(matches!(sign(&http, "u/g.webp"), Err(StoreError::Transient(_))));
+}
+
 #[test]
 fn what_must_not_be_stored_is_never_uploaded() {
     let gone = Source { status: 404, ..png() };

@@ -95,25 +95,43 @@ language sql immutable set search_path = '' as $$
     and p_url !~* '^https://[^/?#:]*\.(localhost|local|internal|intranet|lan|home|corp|arpa|test|invalid)([/?#:]|$)'
 $$;
 
--- The source image: a public address, or the stored image of one of the user's own generations.
-create function private.read_source(p_request jsonb, p_user_id uuid) returns text
+-- The source image as the payload names it, {} where there is none: {source_image_url}, a public address,
+-- or {source_generation_id, source_path}, the stored image of one of the user's own generations. That one
+-- has no address before the run that needs it makes one.
+create function private.read_source(p_request jsonb, p_user_id uuid) returns jsonb
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_url text := private.read_text(p_request, 'source_image_url', 2048);
   v_id text := private.read_text(p_request, 'source_generation_id', 36);
+  v_source record;
 begin
+  if v_id is not null and v_url is not null then
+    perform private.refuse(
+      422, 'invalid_request', 'Give either source_image_url or source_generation_id, not both.'
+    );
+  end if;
   if v_id is not null then
-    select i.public_url into v_url from public.images as i
-    where i.generation_id = private.as_uuid(v_id) and i.user_id = p_user_id;
-    if not found then
-      perform private.refuse(404, 'not_found', 'There is no image of that generation.');
+    select g.id, g.status, i.storage_path into v_source
+    from public.image_generations as g
+    left join public.images as i on i.generation_id = g.id and i.user_id = p_user_id
+    where g.id = private.as_uuid(v_id) and g.user_id = p_user_id;
+    if v_source.id is null then
+      perform private.refuse(404, 'not_found', 'There is no such source generation.');
     end if;
-    return v_url;
+    if v_source.storage_path is null then
+      perform private.refuse(409, 'conflict', case
+        when v_source.status = 'completed' then 'The image of the source generation was deleted.'
+        when v_source.status in ('failed', 'cancelled')
+          then format('The source generation has no image: it is %s.', v_source.status)
+        else 'The source generation has no image yet. Wait until it is completed.'
+      end);
+    end if;
+    return jsonb_build_object('source_generation_id', v_source.id, 'source_path', v_source.storage_path);
   end if;
   if v_url is not null and not private.is_public_https_url(v_url) then
     perform private.refuse(422, 'invalid_request', 'source_image_url must be a public https address.');
   end if;
-  return v_url;
+  return jsonb_strip_nulls(jsonb_build_object('source_image_url', v_url));
 end
 $$;
 

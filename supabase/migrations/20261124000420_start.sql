@@ -115,7 +115,7 @@ declare
   v_width int;
   v_height int;
   v_strength numeric;
-  v_source text;
+  v_source jsonb;
   v_operation text;
   v_priority_name text;
   v_priority int;
@@ -148,7 +148,7 @@ begin
   v_model := private.read_model(p_request);
   v_source := private.read_source(p_request, v_user);
   v_strength := private.read_number(p_request, 'strength', 0, 1, false);
-  if v_strength is not null and v_source is null then
+  if v_strength is not null and v_source = '{}' then
     perform private.refuse(422, 'invalid_request', 'strength needs a source image.');
   end if;
   -- Absent, it is the model's own: an upscaler asked for nothing else upscales.
@@ -180,13 +180,11 @@ begin
     'height', private.read_number(p_request, 'height', 1, 16384, true),
     'num_inference_steps', private.read_number(p_request, 'num_inference_steps', 1, 1000, true),
     'guidance_scale', private.read_number(p_request, 'guidance_scale', 0, 100, false),
-    'source_image_url', v_source,
-    'source_generation_id', private.as_uuid(p_request ->> 'source_generation_id'),
     'strength', v_strength,
     'style', private.read_text(p_request, 'style', 200),
     'operation', v_operation,
     'webhook_url', private.read_webhook_url(p_request)
-  ));
+  )) || v_source;
   v_width := (v_payload ->> 'width')::int;
   v_height := (v_payload ->> 'height')::int;
   if jsonb_typeof(p_request -> 'output') = 'object' then

@@ -204,20 +204,6 @@ describe('an accepted request', () => {
       await db.sql`select scheduled_at, expires_at, turn from public.job_queue where id = ${job_id}`;
     expect(job).toMatchObject({ scheduled_at: at, expires_at: new Date(at.getTime() + 60_000), turn: null });
   });
-
-  test("takes the stored image of the user's own generation as its source", async () => {
-    const [user, other] = [await db.createUser(), await db.createUser()];
-    const { generation_id } = await db.start(user);
-    await db.sql`insert into public.images (generation_id, user_id, storage_path, public_url)
-      values (${generation_id}, ${user}, 'a', 'https://x.example/a.webp')`;
-    const request = { operation: 'upscale', source_generation_id: generation_id };
-    const { job_id } = await db.start(user, request);
-    expect((await db.job(job_id)).payload).toMatchObject({
-      operation: 'upscale',
-      source_image_url: 'https://x.example/a.webp',
-    });
-    expect(await refusal(db.start(other, request))).toMatchObject({ sqlstate: 'PT404', code: 'not_found' });
-  });
 });
 
 test('list_generations pages through all of a user’s generations, newest first, and filters', async () => {

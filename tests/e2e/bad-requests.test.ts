@@ -99,6 +99,19 @@ describe('POST /start-generation', () => {
     expectProblem(answer, 400, 'invalid_request', { field: 'source_image_url' });
   });
 
+  test.each([
+    ['that is no id', 'x'],
+    ['that is a number', 7],
+  ])('a source generation %s', async (_, id) => {
+    const answer = await request({ model_id: VARIATION, source_generation_id: id });
+    expectProblem(answer, 400, 'invalid_request', { field: 'source_generation_id' });
+  });
+
+  test('a source generation that does not exist', async () => {
+    const answer = await request({ model_id: VARIATION, source_generation_id: NO_ID });
+    expectProblem(answer, 404, 'not_found', {});
+  });
+
   test('an unknown model', async () => {
     expectProblem(await request({ model_id: 'nobody/nothing' }), 404, 'unknown_model', { field: 'model_id' });
   });
@@ -107,7 +120,7 @@ describe('POST /start-generation', () => {
     ['a source image, of a model that takes none', { source_image_url: SOURCE }, 'source_image_url'],
     ['an operation that the model does not do', { operation: 'upscale' }, 'operation'],
     ['no source, of one that only edits', { model_id: 'qwen/qwen-image-edit' }, 'source_image_url'],
-    ['a source generation', { source_generation_id: NO_ID }, 'source_generation_id'],
+    ['a source generation, of one that takes none', { source_generation_id: NO_ID }, 'source_generation_id'],
   ])('unsupported: %s', async (_, changes, field) => {
     expectProblem(await request(changes), 422, 'unsupported', { field });
   });

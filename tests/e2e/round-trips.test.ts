@@ -110,6 +110,27 @@ test('a batch of 9 needs 37 requests and two claims: 4.3 an image', async () => 
   expect(claims).toBe(2);
 });
 
+test('a picture of one’s own as the source costs one request more', async () => {
+  const source = await user.start({ prompt: 'the source' });
+  await completed([source.generation_id]);
+  await idle();
+  const before = proxy.passed.length;
+  const model_id = 'black-forest-labs/flux-dev';
+  const made = await user.start({
+    prompt: 'made of it',
+    model_id,
+    source_generation_id: source.generation_id,
+  });
+  await completed([made.generation_id]);
+  await idle();
+  // The last one is the model that reads the picture.
+  expect(proxy.counts(before)).toMatchObject({
+    'POST /storage/v1/object/sign/generated-images/*/*.webp': 1,
+    'GET /storage/v1/object/sign/generated-images/*/*.webp': 1,
+  });
+  expect(proxy.passed.length - before).toBe(8);
+});
+
 test('reading, listing, cancelling and refusing cost at most one request', async () => {
   const started = await user.start({ prompt: 'read' });
   await completed([started.generation_id]);

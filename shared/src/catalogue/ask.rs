@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 /// One image that a user asks for. Everything but the model and the prompt is optional; `None` leaves
 /// the choice to the model.
@@ -29,6 +30,9 @@ pub struct Ask {
     pub seed: Option<i64>,
     /// The image to start from.
     pub source_image_url: Option<String>,
+    /// Instead: the user's own generation whose image to start from. It has no URL before it is sent to
+    /// the provider, so the mapper fills in the id in its place; an input with that must not be sent.
+    pub source_generation_id: Option<Uuid>,
     /// How much of the source image to change: 0 keeps it, 1 changes everything.
     pub strength: Option<f64>,
     /// A style by the model's own name for it.

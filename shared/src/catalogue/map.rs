@@ -14,7 +14,8 @@ impl Model {
     /// does not take or needs, a strength without either, a prompt it needs.
     pub fn map(&self, ask: &Ask) -> Result<Mapped, Unsupported> {
         let operation = self.operation(ask)?;
-        let source = self.source(ask, operation)?;
+        let own = ask.source_generation_id.map(|id| id.to_string());
+        let source = self.source(ask, own.as_deref(), operation)?;
         if ask.prompt.trim().is_empty() && self.input.role(Role::Prompt).is_some_and(|field| field.required) {
             return Err(unsupported("prompt", "This model needs a prompt."));
         }
@@ -57,15 +58,24 @@ impl Model {
         })
     }
 
-    fn source<'a>(&self, ask: &'a Ask, operation: &str) -> Result<Option<&'a str>, Unsupported> {
-        let source = ask.source_image_url.as_deref().filter(|url| !url.is_empty());
+    fn source<'a>(
+        &self,
+        ask: &'a Ask,
+        own: Option<&'a str>,
+        operation: &str,
+    ) -> Result<Option<&'a str>, Unsupported> {
+        let source = ask.source_image_url.as_deref().filter(|url| !url.is_empty()).or(own);
         let field = self.input.role(Role::Source);
         let needed = operation != "generate" || field.is_some_and(|field| field.required);
         match (source, field) {
-            (Some(_), None) => Err(unsupported("source_image_url", "This model takes no source image.")),
-            (None, _) if needed => {
-                Err(unsupported("source_image_url", "A source image is needed: source_image_url."))
+            (Some(_), None) => {
+                let field = if own.is_some() { "source_generation_id" } else { "source_image_url" };
+                Err(unsupported(field, "This model takes no source image."))
             }
+            (None, _) if needed => Err(unsupported(
+                "source_image_url",
+                "A source image is needed: source_image_url or source_generation_id.",
+            )),
             (None, _) if ask.strength.is_some() => {
                 Err(unsupported("strength", "strength has a meaning only with a source image."))
             }

@@ -3,10 +3,13 @@
 use serde_json::{Value, json};
 
 use super::run_job::RunEnd;
-use super::{ACCOUNT_PAUSE, JOB_LEASE, PREDICTION_DEADLINE, Pipeline, WEBHOOK_WINDOW};
+use super::{ACCOUNT_PAUSE, JOB_LEASE, PREDICTION_DEADLINE, Pipeline, SOURCE_LIFE, WEBHOOK_WINDOW};
 use crate::catalogue::Mapped;
 use crate::job::Job;
-use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step};
+use crate::ports::{
+    Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step, StoreError,
+};
+use crate::problem::Problem;
 use crate::replicate::{CreateError, NewPrediction, Outcome, Prediction, ProviderError, outcome};
 use crate::request::{map_ask, parse_ask};
 
@@ -37,9 +40,35 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 Err(error) => return self.wait_for_webhook(job, &error.to_string()).await,
             }
         }
-        match mapped(&job.payload) {
+        let mut ask = match parse_ask(&job.payload) {
+            Ok(ask) => ask,
+            Err(problem) => return self.give_up(job, refused(problem)).await,
+        };
+        if ask.source_generation_id.take().is_some() {
+            match self.sign_source(&job.payload).await {
+                Ok(url) => ask.source_image_url = Some(url),
+                Err(StoreError::Permanent(failure)) => return self.give_up(job, failure).await,
+                Err(StoreError::Transient(cause)) => {
+                    let failure = Failure::new("storage_failed", "The source image could not be read.");
+                    return self.try_later(job, failure.because(cause)).await;
+                }
+            }
+        }
+        match map_ask(&ask) {
             Ok(mapped) => self.create(job, mapped).await,
-            Err(failure) => self.give_up(job, failure).await,
+            Err(problem) => self.give_up(job, refused(problem)).await,
+        }
+    }
+
+    /// The source image is one that is stored here: a URL for the provider, made when it is needed and
+    /// alive only as long as a prediction may wait for its machine.
+    async fn sign_source(&self, payload: &Value) -> Result<String, StoreError> {
+        match source_path(payload) {
+            Some(path) => self.store.sign(path, SOURCE_LIFE).await,
+            None => {
+                let failure = Failure::new("invalid_payload", "The source image could not be used.");
+                Err(StoreError::Permanent(failure.because("no path in the user's own folder")))
+            }
         }
     }
 
@@ -104,7 +133,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     async fn adopt(&self, job: &Job, found: Prediction) -> Result<RunEnd, QueueError> {
         self.world.warn("prediction adopted", job.id, "it was created by a run that ended unseen");
-        let details = mapped(&job.payload).map_or_else(|_| json!({}), |mapped| details_of(&mapped));
+        let mapped = parse_ask(&job.payload).and_then(|ask| map_ask(&ask));
+        let details = mapped.map_or_else(|_| json!({}), |mapped| details_of(&mapped));
         self.record(job, &found.id, details).await?;
         self.go_on_with(job, &found).await
     }
@@ -149,11 +179,18 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     }
 }
 
-/// Maps a job's payload to a model's input. It is checked as a request is: whoever wrote it.
-fn mapped(payload: &Value) -> Result<Mapped, Failure> {
-    parse_ask(payload)
-        .and_then(|ask| map_ask(&ask))
-        .map_err(|problem| Failure::new(problem.code.as_str(), problem.detail))
+/// A job's payload is checked as a request is: whoever wrote it.
+fn refused(problem: Problem) -> Failure {
+    Failure::new(problem.code.as_str(), problem.detail)
+}
+
+/// Where the source image is stored: in the folder of the job's user and nowhere else.
+fn source_path(payload: &Value) -> Option<&str> {
+    let text = |name: &str| payload.get(name).and_then(Value::as_str);
+    let path = text("source_path")?;
+    let name = path.strip_prefix(text("user_id")?)?.strip_prefix('/')?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (name.chars().all(plain) && !name.starts_with('.') && !name.is_empty()).then_some(path)
 }
 
 fn details_of(mapped: &Mapped) -> Value {

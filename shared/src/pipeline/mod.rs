@@ -24,6 +24,9 @@ pub const JOB_LEASE: Duration = Duration::from_secs(60);
 const DOWNLOAD_LEASE: Duration = Duration::from_secs(120);
 /// Replicate stops a prediction after this time.
 const PREDICTION_DEADLINE: Duration = Duration::from_secs(15 * 60);
+/// How long the provider may read a source image that is stored here: a prediction that has not begun by
+/// its deadline never does.
+const SOURCE_LIFE: Duration = Duration::from_secs(PREDICTION_DEADLINE.as_secs() + 60);
 /// When a create's outcome is unknown, nothing is created before this time: Replicate repeats its
 /// last webhook for about a minute, <https://replicate.com/docs/topics/webhooks/receive-webhook>.
 const WEBHOOK_WINDOW: Duration = Duration::from_secs(90);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::PREDICTION_DEADLINE;
 use crate::ports::{Clock, ImageProvider};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::replicate::{CreateError, NewPrediction, Outcome, ProviderError, outcome};
 use crate::request::{map_ask, parse_ask};
 
@@ -24,7 +24,13 @@ pub async fn run_alone<P: ImageProvider, C: Clock>(
     provider_origin: &str,
     clock: &C,
 ) -> Result<Value, Problem> {
-    let mapped = map_ask(&parse_ask(body)?)?;
+    let ask = parse_ask(body)?;
+    if ask.source_generation_id.is_some() {
+        let detail =
+            "source_generation_id works through POST /start-generation only: nobody is signed in here.";
+        return Err(Problem::new(Code::Unsupported, detail).about("source_generation_id"));
+    }
+    let mapped = map_ask(&ask)?;
     let new = NewPrediction {
         version: mapped.version,
         input: mapped.input,

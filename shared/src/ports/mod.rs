@@ -182,4 +182,6 @@ pub enum StoreError {
 pub trait ImageStore {
     /// Streams the file at `source_url` into `{folder}/{name}.{ext}`, replacing what is there.
     async fn store(&self, source_url: &str, folder: Uuid, name: Uuid) -> Result<StoredImage, StoreError>;
+    /// A URL under which anybody reads the file at `path` for so long.
+    async fn sign(&self, path: &str, life: Duration) -> Result<String, StoreError>;
 }

@@ -125,9 +125,22 @@ fn a_batch_has_one_item_per_image() {
 }
 
 #[test]
-fn what_is_not_built_is_refused_and_not_ignored() {
-    let problem = parse(with("source_generation_id", json!("x"))).unwrap_err();
-    assert_eq!((problem.code, problem.field.as_deref()), (Code::Unsupported, Some("source_generation_id")));
+fn the_source_is_a_url_or_a_generation_of_ones_own() {
+    let id = "0b5c2a4e-6f0d-4c3e-9a57-1d2f3e4a5b6c";
+    let mut body = with("source_generation_id", json!(id));
+    body["model_id"] = json!("black-forest-labs/flux-dev");
+    body["strength"] = json!(0.4);
+    let request = parse(body.clone()).unwrap();
+    let rpc = request.to_rpc(&map_ask(&request.ask).unwrap());
+    assert_eq!((rpc["source_generation_id"].as_str(), rpc["strength"].as_f64()), (Some(id), Some(0.4)));
+    assert_eq!(rpc.get("source_image_url"), None);
+
+    body["source_image_url"] = json!("https://example.com/a.png");
+    for body in [body, with("source_generation_id", json!("x")), with("source_generation_id", json!(7))] {
+        let problem = parse(body).unwrap_err();
+        let expected = (Code::InvalidRequest, Some("source_generation_id"));
+        assert_eq!((problem.code, problem.field.as_deref()), expected);
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+use url::Url;
 use uuid::Uuid;
 
 use crate::image_file::{self, ImageHead};
@@ -28,14 +30,16 @@ impl<'a, H: Http> Storage<'a, H> {
         Self { http, supabase }
     }
 
-    fn upload(&self, path: &str, head: ImageHead) -> HttpRequest {
-        let url = format!("{}/storage/v1/object/{BUCKET}/{path}", self.supabase.url);
+    fn post(&self, url: String) -> HttpRequest {
         let request = HttpRequest::new("POST", url).header("apikey", &self.supabase.key);
-        let request = match self.supabase.bearer() {
+        match self.supabase.bearer() {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
             None => request,
-        };
-        request
+        }
+    }
+
+    fn upload(&self, path: &str, head: ImageHead) -> HttpRequest {
+        self.post(format!("{}/storage/v1/object/{BUCKET}/{path}", self.supabase.url))
             .header("content-type", head.format.content_type())
             // The path is the generation's own: its picture never changes.
             .header("cache-control", "max-age=31536000")
@@ -72,6 +76,43 @@ impl<H: Http> ImageStore for Storage<'_, H> {
             (false, _) => Err(StoreError::Transient(format!("storage answered {}", response.status))),
         }
     }
+
+    async fn sign(&self, path: &str, life: Duration) -> Result<String, StoreError> {
+        let unavailable = |cause: String| StoreError::Transient(cause);
+        let mut url = Url::parse(&format!("{}/storage/v1/object/sign/{BUCKET}", self.supabase.url))
+            .map_err(|_| unavailable("SUPABASE_URL is not a valid URL".into()))?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.extend(path.split('/'));
+        }
+        let request = self.post(url.into()).json(&json!({ "expiresIn": life.as_secs() }));
+        let response = self.http.send(request).await.map_err(|error| unavailable(error.to_string()))?;
+        let body = response.json();
+        if response.is_success() {
+            let signed = body.get("signedURL").and_then(Value::as_str);
+            return match signed.filter(|signed| signed.starts_with("/object/sign/")) {
+                Some(signed) => Ok(format!("{}/storage/v1{signed}", self.supabase.url)),
+                None => Err(unavailable("storage signed nothing".into())),
+            };
+        }
+        if is_missing(response.status, &body) {
+            let message = "The source image is no longer stored.";
+            return Err(permanent(
+                "source_missing",
+                message,
+                format!("storage answered {}", response.status),
+            ));
+        }
+        Err(unavailable(format!("storage answered {}", response.status)))
+    }
+}
+
+/// Whether Storage says that there is no such file. Its own status is 400, and the real one stands in the
+/// body, <https://supabase.com/docs/guides/storage/debugging/error-codes>.
+fn is_missing(status: u16, body: &Value) -> bool {
+    let says = |name: &str, text: &str| body.get(name).is_some_and(|value| value == text);
+    status == 404
+        || (status == 400
+            && (says("statusCode", "404") || says("error", "not_found") || says("code", "NoSuchKey")))
 }
 
 /// Decides on the beginning of a download: the bytes must be an image, and the declared type must

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use shared::image_file::{ImageFormat, ImageHead};
 use shared::ports::{Failure, ImageStore, StoreError, StoredImage};
@@ -23,6 +24,17 @@ impl MemoryStore {
 }
 
 impl ImageStore for MemoryStore {
+    async fn sign(&self, path: &str, life: Duration) -> Result<String, StoreError> {
+        match self.wire.request("sign", &[Fault::LostRequest]).await {
+            None => Ok(format!("https://project.supabase.co/signed/{path}?life={}", life.as_secs())),
+            Some(Fault::Rejected) => {
+                let failure = Failure::new("source_missing", "The source image is no longer stored.");
+                Err(StoreError::Permanent(failure.because("404")))
+            }
+            Some(_) => Err(StoreError::Transient("connection lost".into())),
+        }
+    }
+
     async fn store(&self, source_url: &str, folder: Uuid, name: Uuid) -> Result<StoredImage, StoreError> {
         let faults = [Fault::LostRequest, Fault::LostAnswer];
         let fault = self.wire.request("store", &faults).await;

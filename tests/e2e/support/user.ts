@@ -11,6 +11,7 @@ export interface Generation {
   batch_id: string | null;
   status: string;
   progress: number;
+  operation: string;
   width: number;
   height: number;
   error: { code: string; message: string } | null;
