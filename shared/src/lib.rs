@@ -16,6 +16,7 @@ pub mod list_query;
 pub mod pipeline;
 pub mod ports;
 pub mod problem;
+pub mod progress;
 pub mod rate_limit;
 pub mod replicate;
 pub mod request;

@@ -141,6 +141,25 @@ fn a_look_at_the_awaited_prediction_goes_on_from_there() {
     }
 }
 
+#[test]
+fn a_look_notes_how_far_the_run_is_whether_that_succeeds_or_not() {
+    for (fault, progress) in [(None, 50), (Some(Fault::LostRequest), 10)] {
+        let bench = Bench::new();
+        bench.provider.next(Fate::succeeds_after(240_000));
+        let job = bench.start();
+        bench.run_next();
+        bench.pass(120);
+        if let Some(fault) = fault {
+            bench.wire.fail("record_progress", fault);
+        }
+        bench.wire.calls.borrow_mut().clear();
+        assert_eq!(bench.run_next(), "Forward");
+        assert_eq!(*bench.wire.calls.borrow(), ["get", "record_progress", "snooze"]);
+        assert_eq!(bench.queue.generation(job).progress, progress, "{fault:?}");
+        assert_eq!(bench.world.warned("progress not recorded"), fault.is_some());
+    }
+}
+
 /// A job whose source is the picture of one of the user's own generations.
 fn from_own_picture(bench: &Bench, path: impl Fn(&str) -> serde_json::Value) -> uuid::Uuid {
     let mut payload = request();

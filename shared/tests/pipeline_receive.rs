@@ -115,6 +115,49 @@ fn a_webhook_of_a_prediction_still_running_asks_nothing_of_the_queue() {
 }
 
 #[test]
+fn a_webhook_of_a_run_that_goes_on_records_how_far_it_is() {
+    let (bench, job) = awaiting(Fate::succeeds_after(60_000));
+    bench.pass(30);
+    let halfway = Callback { job_id: job, attempts: 0, prediction: bench.provider.prediction(0) };
+    assert!(bench.webhook(job, 0).is_none());
+    assert_eq!(*bench.wire.calls.borrow(), ["record_progress"]);
+    assert_eq!(bench.queue.generation(job).progress, 50);
+
+    bench.pass(15);
+    bench.webhook(job, 0);
+    assert_eq!(bench.queue.generation(job).progress, 70);
+    bench.pass(15);
+    let download = bench.webhook(job, 0).expect("a download job");
+    for time in ["late", "late again"] {
+        assert!(block_on(bench.pipeline().receive(&halfway, 0)).unwrap().is_empty(), "{time}");
+        let generation = bench.queue.generation(job);
+        assert_eq!((generation.status, generation.progress), ("downloading", 90), "{time}");
+    }
+    bench.run(&download);
+    assert!(block_on(bench.pipeline().receive(&halfway, 0)).unwrap().is_empty());
+    assert_eq!(
+        (bench.queue.generation(job).status, bench.queue.generation(job).progress),
+        ("completed", 100)
+    );
+}
+
+#[test]
+fn progress_of_another_attempt_counts_for_nothing() {
+    let (bench, job) = awaiting(Fate { ends_after_ms: 60_000, ..Fate::fails_with("(E1000)") });
+    bench.pass(30);
+    let first = Callback { job_id: job, attempts: 0, prediction: bench.provider.prediction(0) };
+    bench.pass(30);
+    bench.webhook(job, 0);
+    assert_eq!((bench.queue.generation(job).status, bench.queue.generation(job).progress), ("queued", 0));
+    block_on(bench.pipeline().receive(&first, 0)).unwrap();
+    bench.pass(300);
+    bench.provider.next(Fate::succeeds_after(60_000));
+    bench.run_next();
+    block_on(bench.pipeline().receive(&first, 0)).unwrap();
+    assert_eq!(bench.queue.generation(job).progress, 10);
+}
+
+#[test]
 fn a_webhook_of_no_current_job_is_written_down_and_nothing_else() {
     let (bench, job) = awaiting(Fate::succeeds_after(0));
     let mut prediction = bench.provider.prediction(0);

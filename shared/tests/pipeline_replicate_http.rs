@@ -50,7 +50,7 @@ fn a_create_is_exactly_this_request() {
     let body: Value = serde_json::from_str(&request.body).unwrap();
     let expected = json!({
         "version": "black-forest-labs/flux-schnell", "input": { "prompt": "a \"fox\"\n" },
-        "webhook": webhook, "webhook_events_filter": ["completed"],
+        "webhook": webhook, "webhook_events_filter": ["start", "logs", "completed"],
     });
     assert_eq!(body, expected, "an unknown top-level key is refused with 422");
 }

@@ -17,6 +17,7 @@ use shared::ports::{
     StoreError, ToSend, Verdict,
 };
 use shared::problem::Code;
+use shared::progress::Progress;
 use shared::settings::SupabaseSettings;
 use shared::supabase::{Generations, Queue, Rpc, RpcError, Storage};
 use support::http::{Recorder, Source, header};
@@ -92,6 +93,12 @@ fn each_step_names_its_function_job_and_lease() {
                 json!({ "width": 1 }),
             ))
         },
+    );
+    let progress = Progress { percent: 35, started_at: Some("2026-11-24T12:00:30Z".into()) };
+    check(
+        "record_progress",
+        json!({ "p_job_id": id, "p_prediction_id": "abc", "p_progress": 35, "p_started_at": "2026-11-24T12:00:30Z" }),
+        &|http| block_on(queue(http).record_progress(id, "abc", &progress)),
     );
     check(
         "finish_download",

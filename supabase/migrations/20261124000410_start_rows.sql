@@ -88,6 +88,7 @@ create function private.insert_generations(
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_wait int := case when p_scheduled_at is null then 0 else ceil(extract(epoch from p_scheduled_at - now())) end;
+  v_seconds numeric := private.model_seconds(p_model.id, p_model.estimated_time_seconds);
   v_jobs jsonb;
   v_ids uuid[];
   v_first int;
@@ -133,7 +134,7 @@ begin
         'job_id', job -> 'id',
         'queue_position', case when v_first is not null then least(v_first + place - 1, 1000) end,
         'estimated_seconds', v_wait + private.estimate_seconds(
-          p_model.estimated_time_seconds, least(coalesce(v_first, 1) + place - 1, 1000)::int
+          v_seconds, least(coalesce(v_first, 1) + place - 1, 1000)::int
         )
       ) order by place
     )

@@ -10,7 +10,9 @@ declare
   v_images jsonb := '[]';
 begin
   if p_generation.status in ('pending', 'queued', 'processing') then
-    select estimated_time_seconds into v_model_seconds from public.models where id = p_generation.model_id;
+    v_model_seconds := private.model_seconds(p_generation.model_id, (
+      select m.estimated_time_seconds from public.models as m where m.id = p_generation.model_id
+    ));
   end if;
   case
     when p_generation.status in ('pending', 'queued') then
@@ -19,9 +21,7 @@ begin
       v_seconds := private.estimate_seconds(v_model_seconds, coalesce(v_position, 1))
         + greatest(0, ceil(extract(epoch from v_job.scheduled_at - now())));
     when p_generation.status = 'processing' then
-      v_seconds := greatest(1, ceil(
-        coalesce(v_model_seconds, 20) - extract(epoch from now() - coalesce(p_generation.started_at, now()))
-      ));
+      v_seconds := private.remaining_seconds(p_generation, v_model_seconds);
     when p_generation.status = 'downloading' then
       v_seconds := 1;
     when p_generation.status = 'completed' then

@@ -65,6 +65,7 @@ declare
 begin
   perform private.roll_up_counts();
   perform private.raise_low_water(true);
+  perform private.learn_model_times();
   for v_lane in
     with recursive lanes as (
       (

@@ -193,6 +193,7 @@ const SERVICE = [
   'snooze_job',
   'extend_lease',
   'record_prediction',
+  'record_progress',
   'finish_prediction',
   'finish_download',
   'requeue_job',

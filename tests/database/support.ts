@@ -182,6 +182,7 @@ const VALUE_TYPES: Record<string, string> = {
   p_lease: 'bigint',
   p_job_id: 'uuid',
   p_generation_id: 'uuid',
+  p_started_at: 'timestamptz',
   p_batch_id: 'uuid',
 };
 

@@ -141,7 +141,10 @@ test('it was created once, and its webhook took part', async () => {
   const [prediction, ...more] = await stack.simulator.predictions(started.job_id);
   expect(more).toEqual([]);
   expect(prediction).toMatchObject({ model: MODEL, status: 'succeeded', downloads: 1, get_calls: 0 });
-  expect(prediction?.deliveries).toMatchObject([{ event: 'completed', attempt: 1, answer: 200 }]);
+  expect(prediction?.deliveries).toMatchObject([
+    { event: 'start', attempt: 1, answer: 200 },
+    { event: 'completed', attempt: 1, answer: 200 },
+  ]);
 });
 
 test('another user sees nothing of it', async () => {

@@ -110,6 +110,21 @@ test('a batch of 9 needs 37 requests and two claims: 4.3 an image', async () => 
   expect(claims).toBe(2);
 });
 
+test('progress costs a request only where it moved by five points', async () => {
+  await stack.simulator.fault('printing', { generation_ms: 2_400 });
+  const before = proxy.passed.length;
+  // Four steps: it prints 25, 50, 75 and 100 %, and each half second nothing new or one of them.
+  const started = await user.start({ prompt: 'printing' });
+  await completed([started.generation_id]);
+  await idle();
+  const { 'POST /rest/v1/rpc/record_progress': told, ...others } = proxy.counts(before);
+  expect(told).toBeGreaterThanOrEqual(2);
+  expect(told).toBeLessThanOrEqual(4);
+  expect(Object.values(others)).toEqual(Array(6).fill(1));
+  const [prediction] = await stack.simulator.predictions(started.job_id);
+  expect(prediction?.deliveries.length, 'the start and the end are told, too').toBeGreaterThanOrEqual(4);
+});
+
 test('a picture of one’s own as the source costs one request more', async () => {
   const source = await user.start({ prompt: 'the source' });
   await completed([source.generation_id]);

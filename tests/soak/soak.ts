@@ -142,6 +142,7 @@ async function webhooksCame(stack: TestStack, { started }: Load): Promise<boolea
   const all = await stack.simulator.predictions();
   return all.every(({ fault, deliveries }) => {
     const { delay_ms: delay, repeat = 1 } = fault.webhook ?? {};
-    return delay === undefined || deliveries.length >= repeat;
+    const ends = deliveries.filter(({ event }) => event === 'completed');
+    return delay === undefined || ends.length >= repeat;
   });
 }

@@ -1,5 +1,7 @@
 //! The Worker that Replicate calls back, and the original's stand-alone run.
 
+use std::cell::RefCell;
+
 use edge::{Answer, Incoming, WAKE_TIME, Workplace, budget, serve, service_caller, variables, wakes};
 use serde_json::{Value, json};
 use shared::http::route::{Route, find};
@@ -7,9 +9,15 @@ use shared::job::Job;
 use shared::pipeline::{Budget, Callback, run_alone};
 use shared::ports::{Clock, QueueError};
 use shared::problem::{Code, Problem};
+use shared::progress::ProgressMemo;
 use shared::request::MAX_BODY_BYTES;
 use shared::webhook::{MAX_BODY_BYTES as MAX_WEBHOOK_BYTES, Secret, verify};
 use worker::{Context, Env, Request, Response, console_error, console_warn, event};
+
+thread_local! {
+    /// The progress that this isolate has recorded.
+    static RECORDED: RefCell<ProgressMemo> = const { RefCell::new(ProgressMemo::new()) };
+}
 
 #[derive(Clone, Copy)]
 enum Target {
@@ -61,11 +69,14 @@ async fn alone(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<
 async fn webhook(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
     let body = incoming.body(MAX_WEBHOOK_BYTES).await?;
     check_signature(incoming, env, &body)?;
-    let workplace = Workplace::from_env(env)?;
     let Some(callback) = Callback::parse(|name| incoming.query(name), &body) else {
         // Signed, so it is Replicate's, but not about a job of ours: nothing to repeat.
         return Ok(Answer::json(200, json!({ "received": false })));
     };
+    if callback.is_running() {
+        return progress(&callback, env).await;
+    }
+    let workplace = Workplace::from_env(env)?;
     // Without a webhook of its own, the next image is better left to process-jobs.
     let more = u32::from(wakes(env) && workplace.asks_for_webhooks());
     let jobs = workplace.with_pipeline(async |pipeline| pipeline.receive(&callback, more).await).await;
@@ -79,6 +90,21 @@ async fn webhook(incoming: &mut Incoming, env: &Env, context: &Context) -> Resul
             console_error!("{error}");
         }
     });
+    Ok(Answer::json(200, json!({ "received": true })))
+}
+
+/// A prediction begins or goes on: most of that is no news, and costs nothing then.
+async fn progress(callback: &Callback, env: &Env) -> Result<Answer, Problem> {
+    let id = &callback.prediction.id;
+    let news = callback.progress().filter(|progress| RECORDED.with_borrow(|memo| memo.is_news(id, progress)));
+    if let Some(progress) = news {
+        let workplace = Workplace::from_env(env)?;
+        // Replicate does not repeat it, and the next one brings more: failing is no reason to be loud.
+        match workplace.with_pipeline(async |pipeline| pipeline.receive(callback, 0).await).await {
+            Ok(_) => RECORDED.with_borrow_mut(|memo| memo.note(id, &progress)),
+            Err(error) => console_warn!("progress was not recorded: {error}"),
+        }
+    }
     Ok(Answer::json(200, json!({ "received": true })))
 }
 

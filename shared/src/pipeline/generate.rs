@@ -10,6 +10,7 @@ use crate::ports::{
     Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step, StoreError,
 };
 use crate::problem::Problem;
+use crate::progress::Progress;
 use crate::replicate::{CreateError, NewPrediction, Outcome, Prediction, ProviderError, outcome};
 use crate::request::{map_ask, parse_ask};
 
@@ -141,6 +142,11 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     async fn go_on_with(&self, job: &Job, prediction: &Prediction) -> Result<RunEnd, QueueError> {
         if outcome(prediction, &self.options.provider_origin) == Outcome::Running {
+            if let Some(progress) = Progress::of(prediction)
+                && let Err(error) = self.queue.record_progress(job.id, &prediction.id, &progress).await
+            {
+                self.world.warn("progress not recorded", job.id, &error.0);
+            }
             self.queue.snooze(job, self.options.sweep_after(), false).await?;
             return Ok(RunEnd::Forward);
         }

@@ -1,4 +1,4 @@
-//! A prediction that ended: told by Replicate's webhook, or found by the sweep.
+//! How a prediction goes and ends: told by Replicate's webhook, or found by the sweep.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -7,6 +7,7 @@ use super::run_job::RunEnd;
 use super::{DOWNLOAD_LEASE, Pipeline};
 use crate::job::{Job, backoff};
 use crate::ports::{AfterPrediction, Clock, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
+use crate::progress::Progress;
 use crate::replicate::{FailureClass, Outcome, Prediction, Status, outcome};
 
 /// What a verified webhook tells.
@@ -35,6 +36,16 @@ impl Callback {
         Some(Self { job_id, attempts, prediction })
     }
 
+    /// What it tells of a prediction that runs.
+    pub fn progress(&self) -> Option<Progress> {
+        Progress::of(&self.prediction)
+    }
+
+    /// Whether the prediction has not ended, as far as this tells.
+    pub fn is_running(&self) -> bool {
+        matches!(self.prediction.status, Status::Starting | Status::Processing | Status::Other)
+    }
+
     /// Whether the prediction has ended without an image.
     pub fn failed(&self) -> bool {
         matches!(self.prediction.status, Status::Failed | Status::Canceled | Status::Aborted)
@@ -45,6 +56,10 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// Takes in a webhook: the part that must be recorded before it is answered. Gives the jobs to
     /// run after the answer; up to `more` besides the one that stores the image.
     pub async fn receive(&self, callback: &Callback, more: u32) -> Result<Vec<Job>, QueueError> {
+        if let Some(progress) = callback.progress() {
+            // Late, repeated or of another attempt: the database knows.
+            self.queue.record_progress(callback.job_id, &callback.prediction.id, &progress).await?;
+        }
         let (settled, mut jobs) =
             self.settle(callback.job_id, callback.attempts, &callback.prediction, more).await?;
         if let Settled::Download(job) = settled {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::image_file::ImageHead;
 use crate::job::{Job, JobType};
+use crate::progress::Progress;
 use crate::replicate::{CreateError, NewPrediction, Prediction, ProviderError};
 
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError, RelayHead};
@@ -87,6 +88,13 @@ pub trait JobQueue {
         prediction_id: &str,
         wait: Duration,
         details: Value,
+    ) -> Result<Step, QueueError>;
+    /// A prediction is under way. `Stale`: it is not, or not for this job; nothing goes backwards.
+    async fn record_progress(
+        &self,
+        job_id: Uuid,
+        prediction_id: &str,
+        progress: &Progress,
     ) -> Result<Step, QueueError>;
     /// A prediction ended. Matched by job and prediction, whatever lease is current. Its user has a
     /// place free now: up to `more` jobs that are ready come back as well.

@@ -12,6 +12,10 @@ use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, ImageProvider};
 /// minutes of it, <https://replicate.com/docs/topics/predictions/rate-limits>.
 const MAX_LIST_PAGES: usize = 30;
 
+/// `logs` come every half second at most, and only the end is repeated when it was not taken,
+/// <https://replicate.com/docs/topics/webhooks/receive-webhook>.
+const WEBHOOK_EVENTS: [&str; 3] = ["start", "logs", "completed"];
+
 /// What a prediction is created from.
 #[derive(Debug, Clone)]
 pub struct NewPrediction {
@@ -19,7 +23,7 @@ pub struct NewPrediction {
     pub version: String,
     /// The model's input.
     pub input: Map<String, Value>,
-    /// Where the provider calls back when it has ended.
+    /// Where the provider calls back: when the model begins, prints, and has ended.
     pub webhook: Option<String>,
     /// The provider stops it after this time from its creation (`Cancel-After`, at least 5 s).
     pub deadline: Duration,
@@ -90,7 +94,7 @@ impl<H: Http> ImageProvider for Client<'_, H> {
         let mut body = json!({ "version": prediction.version, "input": prediction.input });
         if let (Some(webhook), Some(body)) = (&prediction.webhook, body.as_object_mut()) {
             body.insert("webhook".into(), json!(webhook));
-            body.insert("webhook_events_filter".into(), json!(["completed"]));
+            body.insert("webhook_events_filter".into(), json!(WEBHOOK_EVENTS));
         }
         let request = self
             .request("POST", "/predictions")

@@ -47,6 +47,12 @@ pub struct Prediction {
     /// `predict_time` and `total_time` in seconds.
     #[serde(default)]
     pub metrics: Value,
+    /// When it was created (ISO 8601).
+    #[serde(default)]
+    pub created_at: Option<String>,
+    /// When the model began (ISO 8601).
+    #[serde(default)]
+    pub started_at: Option<String>,
     /// The webhook that it was created with, where the answer repeats it.
     #[serde(default)]
     pub webhook: Option<String>,

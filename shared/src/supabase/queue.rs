@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::rpc::Rpc;
 use crate::job::{Job, JobType};
 use crate::ports::{AfterPrediction, Failure, Finished, Http, JobQueue, QueueError, Step};
+use crate::progress::Progress;
 
 /// The queue, seen with the service key.
 pub struct Queue<'a, H>(Rpc<'a, H>);
@@ -59,6 +60,19 @@ impl<H: Http> JobQueue for Queue<'_, H> {
             }),
         )
         .await
+    }
+
+    async fn record_progress(
+        &self,
+        job_id: Uuid,
+        prediction_id: &str,
+        progress: &Progress,
+    ) -> Result<Step, QueueError> {
+        let arguments = json!({
+            "p_job_id": job_id, "p_prediction_id": prediction_id, "p_progress": progress.percent,
+            "p_started_at": progress.started_at,
+        });
+        self.step("record_progress", arguments).await
     }
 
     async fn finish_prediction(

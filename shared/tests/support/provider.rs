@@ -82,6 +82,14 @@ impl Booked {
         }
     }
 
+    /// A bar that ends at the end of the run.
+    fn logs(&self, now_ms: u64) -> String {
+        let started_ms = self.created_ms + self.fate.starts_after_ms;
+        let whole = self.fate.ends_after_ms.saturating_sub(self.fate.starts_after_ms).max(1);
+        let share = (now_ms.saturating_sub(started_ms) * 100 / whole).min(100);
+        format!("Using seed: 7\n{share:>3}%|███       | {share}/100 [00:01<00:01,  9.9it/s]\n")
+    }
+
     pub fn at(&self, now_ms: u64) -> Prediction {
         let status = self.status(now_ms);
         let removed = now_ms >= self.ended_ms().saturating_add(KEPT_MS);
@@ -90,12 +98,19 @@ impl Booked {
             End::Error(error) if status == "failed" => (Value::Null, json!(error)),
             _ => (Value::Null, Value::Null),
         };
+        let started_ms = self.created_ms + self.fate.starts_after_ms;
         let body = json!({
             "id": self.id, "status": status, "output": output, "error": error, "data_removed": removed,
+            "created_at": time(self.created_ms), "started_at": (now_ms >= started_ms).then(|| time(started_ms)),
+            "logs": self.logs(now_ms),
             "metrics": { "predict_time": 1.5 }, "webhook": self.new.webhook,
         });
         Prediction::parse(body.to_string().as_bytes()).unwrap()
     }
+}
+
+fn time(ms: u64) -> String {
+    chrono::DateTime::from_timestamp_millis(i64::try_from(ms).unwrap()).unwrap().to_rfc3339()
 }
 
 /// Whether the lease that a webhook's URL names still holds its job.
@@ -152,6 +167,14 @@ impl MemoryProvider {
                 (one.new.webhook.clone(), one.at(now))
             })
             .collect()
+    }
+
+    /// Predictions that are running now: webhooks tell of them, too.
+    pub fn running(&self) -> Vec<(Option<String>, Prediction)> {
+        let now = self.world.now_ms();
+        let booked = self.booked.borrow();
+        let running = booked.iter().filter(|one| one.status(now) == "processing");
+        running.map(|one| (one.new.webhook.clone(), one.at(now))).collect()
     }
 
     fn book(&self, new: &NewPrediction) -> Prediction {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::job::{Job, JobType};
 use shared::ports::{AfterPrediction, Clock, Failure, Finished, JobQueue, QueueError, Step};
+use shared::progress::Progress;
 use uuid::Uuid;
 
 use super::World;
@@ -152,6 +153,17 @@ impl JobQueue for MemoryQueue {
     ) -> Result<Step, QueueError> {
         let lease = (job.id, job.lease);
         self.call("record", |tables, now| step(tables.record(now, lease, prediction_id, ms(wait), &details)))
+            .await
+    }
+
+    async fn record_progress(
+        &self,
+        job_id: Uuid,
+        prediction_id: &str,
+        progress: &Progress,
+    ) -> Result<Step, QueueError> {
+        let percent = progress.percent;
+        self.call("record_progress", |tables, _| step(tables.record_progress(job_id, prediction_id, percent)))
             .await
     }
 

@@ -76,6 +76,8 @@ pub struct Generation {
     pub error_code: Option<String>,
     pub error_message: Option<String>,
     pub retries: u32,
+    /// Percent.
+    pub progress: u8,
     /// Every status that it had, with a mark where a retry led back.
     pub history: Vec<&'static str>,
 }

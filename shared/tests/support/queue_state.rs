@@ -95,6 +95,7 @@ impl Tables {
             let generation = generation_id.and_then(|id| self.generations.get_mut(&id));
             if let Some(generation) = generation.filter(|one| makes && !one.ended()) {
                 generation.retries += 1;
+                generation.progress = 0;
                 generation.prediction_id = None;
                 generation.history.push("retry");
                 generation.go("queued");
@@ -189,6 +190,7 @@ impl Tables {
             let generation = row.generation_id.and_then(|id| self.generations.get_mut(&id));
             if let Some(one) = generation.filter(|one| matches!(one.status, "queued" | "processing")) {
                 one.go("processing");
+                one.progress = one.progress.max(10);
                 one.prediction_id = Some(prediction_id.to_owned());
                 one.width = details["width"].as_u64().or(one.width);
                 one.height = details["height"].as_u64().or(one.height);
@@ -200,6 +202,18 @@ impl Tables {
             row.status != "cancelled" && same
         });
         if known { "recorded" } else { "stale" }
+    }
+
+    /// `record_progress`
+    pub fn record_progress(&mut self, id: Uuid, prediction_id: &str, percent: u8) -> &'static str {
+        let generation = self.place(id).and_then(|at| self.jobs[at].generation_id);
+        let generation = generation.and_then(|id| self.generations.get_mut(&id));
+        let current = |one: &&mut Generation| {
+            one.status == "processing" && one.prediction_id.as_deref() == Some(prediction_id)
+        };
+        let Some(one) = generation.filter(current) else { return "stale" };
+        one.progress = one.progress.max(percent);
+        "recorded"
     }
 
     /// `finish_prediction`; the second value is the place of the download job.
@@ -248,6 +262,7 @@ impl Tables {
             generation_id.and_then(|id| self.generations.get_mut(&id)).filter(|one| !one.ended())
         {
             one.go("downloading");
+            one.progress = one.progress.max(90);
             one.prediction_id = Some(prediction_id.to_owned());
             payload["width"] = json!(one.width);
             payload["height"] = json!(one.height);
@@ -269,6 +284,7 @@ impl Tables {
         let generation = self.jobs[at].generation_id.and_then(|id| self.generations.get_mut(&id));
         if let Some(one) = generation.filter(|one| !one.ended()) {
             one.go("completed");
+            one.progress = 100;
             (one.error_code, one.error_message) = (None, None);
             self.images.entry(one.id).or_default().push(image.clone());
         }
@@ -349,6 +365,7 @@ impl Tables {
             error_code: None,
             error_message: None,
             retries: 0,
+            progress: 0,
             history: vec!["queued"],
         };
         self.generations.insert(id, generation);

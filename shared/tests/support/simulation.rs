@@ -152,8 +152,20 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// A webhook for each prediction that ended: lost, sent once, or repeated, in any order.
+    /// A webhook for each prediction that ended, and now and then one for one that runs: lost, sent once, or
+    /// repeated, in any order.
     fn hear_from_provider(&mut self) {
+        if self.rng.chance(0.01) {
+            for (webhook, prediction) in self.bench.provider.running() {
+                let Some(job_id) = webhook.as_deref().and_then(job_of) else { continue };
+                for _ in 0..self.rng.within(0, 3) {
+                    let due_ms = self.bench.world.now_ms() + self.rng.within(0, 60_000);
+                    let callback = Callback { job_id, attempts: 0, prediction: prediction.clone() };
+                    // Only the end is sent again.
+                    self.deliveries.push(Delivery { due_ms, tries_left: 0, callback });
+                }
+            }
+        }
         if self.bench.provider.fates.borrow().is_empty() {
             self.bench.provider.next(fate(&self.rng));
         }

@@ -77,6 +77,8 @@ export const actions: Record<string, Action> = {
   claim_next_job: (sql) => sql`select public.claim_next_job()`,
   record_prediction: (sql, { job }, { lease }) =>
     sql`select public.record_prediction(${job}, ${lease}, 'p2', 60)`,
+  record_progress: (sql, { job }, { prediction }) =>
+    sql`select public.record_progress(${job}, ${prediction}, 50)`,
   extend_lease: (sql, { job }, { lease }) => sql`select public.extend_lease(${job}, ${lease}, 60)`,
   snooze_job: (sql, { job }, { lease }) => sql`select public.snooze_job(${job}, ${lease}, 60)`,
   'snooze_job, outcome unknown': (sql, { job }, { lease }) =>

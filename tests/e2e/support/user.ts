@@ -11,6 +11,7 @@ export interface Generation {
   batch_id: string | null;
   status: string;
   progress: number;
+  estimated_seconds: number | null;
   operation: string;
   width: number;
   height: number;
