@@ -4,7 +4,7 @@ import type { Generation, GenerationError, Status } from './types.ts';
 export interface Progress {
   generationId: string;
   status: Status;
-  /** 0, 10, 90, 100. */
+  /** Percent. */
   progress: number;
   /** 1 is next; null once it runs. */
   queuePosition: number | null;

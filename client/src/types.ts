@@ -20,8 +20,10 @@ interface CommonParams {
   guidance_scale?: number;
   /** 0 to 4,294,967,295. */
   seed?: number;
-  /** A public https URL. */
+  /** The picture to start from: a public https URL. */
   source_image_url?: string;
+  /** Or the finished picture of one of the user's own generations. */
+  source_generation_id?: string;
   /** 0 to 1, where 1 changes everything; only with a source image. */
   strength?: number;
   style?: string;
@@ -98,7 +100,7 @@ export interface Generation {
   id: string;
   batch_id: string | null;
   status: Status;
-  /** 0, 10, 90, 100. */
+  /** Percent: 10 to 90 while the model runs, by what it prints; a retry begins at 0. */
   progress: number;
   /** 1 is next; null once it runs. */
   queue_position: number | null;

@@ -90,6 +90,25 @@ describe('generate', () => {
     shapes.generation(generations[1], 'the failed generation');
   });
 
+  test('a slow model tells how far it is, and its picture is the source of the next', async () => {
+    await stack.simulator.fault('a slow boat', { generation_ms: 2_000 });
+    const seen: number[] = [];
+    const { generation } = await client.generate(
+      { prompt: 'a slow boat', model_id: 'black-forest-labs/flux-dev' },
+      { onUpdate: ({ progress }) => seen.push(progress) },
+    );
+    expect(seen.filter((progress) => progress > 10 && progress < 90).length, `of ${seen}`).toBeGreaterThan(0);
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+
+    const larger = await client.generate({
+      prompt: 'larger',
+      model_id: 'nightmareai/real-esrgan',
+      source_generation_id: generation.id,
+    });
+    shapes.generation(larger.generation, 'the larger one');
+    expect(larger.generation.operation).toBe('upscale');
+  });
+
   test('a failure says why', async () => {
     await stack.simulator.fault('what fails', { error: 'E005' });
     const updates: pq.Progress[] = [];
@@ -186,9 +205,9 @@ describe('get, cancel, subscribe, list, models', () => {
     expect(await collect(own.list({ status: 'failed' }))).toEqual([]);
   });
 
-  test('models, without a token', async () => {
+  test('models, without a token, by the platform’s own fetch', async () => {
     const getToken = () => expect.unreachable('models() needs no token');
-    const models = await clientOf(user, { getToken }).models();
+    const models = await clientOf(user, { getToken, fetch }).models();
     expect(models.length).toBeGreaterThan(30);
     for (const model of models) shapes.model(model, model.id);
   });
