@@ -72,6 +72,7 @@ describe('generations', () => {
     await first.promise;
     started.unsubscribe();
     const before = updates;
+    await user.reaches(started.generationId, 'processing');
     await stack.simulator.release();
     await user.completed(started.generationId);
     expect(updates).toBe(before);

@@ -1,10 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
+  type Generation,
   GenerationFailedError,
   NotFoundError,
   type Progress,
   UnavailableError,
 } from '../../client/src/index.ts';
+import { subscription } from '../../client/src/subscription.ts';
+import type { Transport } from '../../client/src/transport.ts';
 import { COMPLETED, client, generation, IMAGE, json, problem, STARTED, script } from './scripted.ts';
 
 const PARAMS = { prompt: 'a', model_id: 'o/m' };
@@ -199,6 +202,22 @@ describe('subscribe', () => {
     const before = sent.length;
     await vi.advanceTimersByTimeAsync(60_000);
     expect(sent).toHaveLength(before);
+  });
+
+  test('a state that comes after it is unsubscribed from is not told', async () => {
+    let tell = (_: Generation) => {};
+    const slow: Transport = {
+      follow: (_, onState) => {
+        tell = onState;
+        return new Promise(() => {});
+      },
+    };
+    const updates: Progress[] = [];
+    const stop = subscription(slow, 'g1', (update) => updates.push(update));
+    tell(generation('queued', 0) as unknown as Generation);
+    stop();
+    tell(generation('processing', 10) as unknown as Generation);
+    expect(brief(updates)).toEqual(['queued 0']);
   });
 
   test('what does not heal reaches onError, or the reader', async () => {

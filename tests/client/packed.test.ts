@@ -120,6 +120,27 @@ describe('the packed package', () => {
   });
 });
 
+describe('its types', () => {
+  // React Native and Workers have no DOM types; a package must not ask for skipLibCheck.
+  test.each(['mts', 'cts'])('are enough by themselves, in a .%s file', async (extension) => {
+    const source = `import { createClient, type Progress } from 'picture-queue';
+      import { getJob, type SupabaseLike } from 'picture-queue/compat';
+      const client = createClient({ url: '', getToken: () => null, fetch: async () => { throw new Error(); } });
+      export const status: Promise<string> = client.get('').then(({ status }) => status);
+      export const job = (supabase: SupabaseLike) => getJob(supabase, '').then((job) => job?.payload);
+      // @ts-expect-error a generation has a prompt, or prompts
+      client.start({ model_id: '' });
+      // @ts-expect-error there is no such status
+      export const wrong: Progress['status'] = 'done';`;
+    const file = path.join(app, `types.${extension}`);
+    await fs.writeFile(file, source);
+    const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
+    const options =
+      '--strict --noEmit --ignoreConfig --target es2022 --lib es2022 --module nodenext --types'.split(' ');
+    await run(process.execPath, [tsc, ...options, '', file], { cwd: app });
+  });
+});
+
 describe('it makes a picture', () => {
   test('in Node, imported', async () => {
     await expectPicture(await inNode('esm.mjs', `${imports}\n${use('in esm')}\n${print}`));
