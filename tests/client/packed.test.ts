@@ -33,7 +33,7 @@ beforeAll(async () => {
   await run('npm', ['install', ...offline], { cwd: app });
   stack = await TestStack.start();
   user = await TestUser.signUp(stack);
-});
+}, 180_000);
 afterAll(async () => {
   await stack?.stop();
   await fs.rm(app, { recursive: true, force: true });
