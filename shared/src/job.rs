@@ -20,6 +20,8 @@ pub enum JobType {
     CancelPrediction,
     /// Tell a user's server that a generation has ended.
     ProcessWebhook,
+    /// Delete stored files that no row names.
+    CleanupStorage,
     /// A type that this version does not run.
     #[serde(other)]
     Unknown,
@@ -30,6 +32,8 @@ impl JobType {
     pub const IMAGES: [Self; 3] = [Self::CancelPrediction, Self::DownloadImage, Self::GenerateImage];
     /// Claimed apart: receivers that do not answer must not hold up images.
     pub const WEBHOOKS: [Self; 1] = [Self::ProcessWebhook];
+    /// Claimed last: nobody waits for it.
+    pub const CLEANUP: [Self; 1] = [Self::CleanupStorage];
 
     /// The name in the column `job_type`.
     pub fn as_str(self) -> &'static str {
@@ -38,6 +42,7 @@ impl JobType {
             Self::DownloadImage => "download-image",
             Self::CancelPrediction => "cancel-prediction",
             Self::ProcessWebhook => "process-webhook",
+            Self::CleanupStorage => "cleanup-storage",
             Self::Unknown => "unknown",
         }
     }
@@ -121,7 +126,7 @@ mod tests {
     #[test]
     fn a_job_of_an_unknown_type_is_still_read() {
         let job: Job = serde_json::from_value(serde_json::json!({
-            "id": Uuid::nil(), "job_type": "cleanup-storage", "payload": {}, "lease": 1, "attempts": 0,
+            "id": Uuid::nil(), "job_type": "resize", "payload": {}, "lease": 1, "attempts": 0,
             "status": "processing", "some_new_column": 3
         }))
         .unwrap();

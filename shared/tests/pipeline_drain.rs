@@ -38,7 +38,7 @@ fn every_ready_job_is_run_and_counted() {
     for _ in 0..6 {
         bench.start();
     }
-    let foreign = bench.queue.enqueue("cleanup-storage", json!({}));
+    let foreign = bench.queue.enqueue("resize", json!({}));
     let lost = bench.claim();
     bench.pass(60);
     assert_eq!(

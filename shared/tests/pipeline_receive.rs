@@ -345,7 +345,8 @@ fn jobs_that_nobody_can_run_fail_for_good() {
         ("cancel-prediction", json!({ "prediction_id": 5 }), "invalid_payload"),
         ("download-image", json!({}), "invalid_payload"),
         ("generate-image", json!([]), "invalid_request"),
-        ("cleanup-storage", json!({}), "unknown_job_type"),
+        ("cleanup-storage", json!({}), "invalid_payload"),
+        ("resize", json!({}), "unknown_job_type"),
     ];
     for (job_type, payload, code) in table {
         let bench = Bench::new();

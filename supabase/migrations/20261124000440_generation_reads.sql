@@ -115,12 +115,14 @@ $$;
 
 -- Ends a generation at its user's wish, wherever it is. A prediction that runs at the provider is
 -- cancelled there by a job of its own; one that is being created just now is cancelled by its worker,
--- whose record_prediction is answered "stale". Cancelling what is cancelled already is no error.
+-- whose record_prediction is answered "stale". A picture that is being stored is removed by a job some
+-- minutes later. Cancelling what is cancelled already is no error.
 create function private.cancel_generation(p_generation_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_generation public.image_generations;
   v_prediction text;
+  v_upload_ends timestamptz;
 begin
   select * into v_generation from public.image_generations
   where id = p_generation_id and user_id = auth.uid();
@@ -143,6 +145,8 @@ begin
     where generation_id = p_generation_id and job_type = 'generate-image'
       and status = 'processing' and prediction_id is not null
     limit 1;
+    select max(lease_expires_at) into v_upload_ends from public.job_queue
+    where generation_id = p_generation_id and job_type = 'download-image' and status = 'processing';
     update public.job_queue set
       status = 'cancelled', completed_at = now(), lease_expires_at = null, slot = false, held = false,
       error_message = 'Cancelled by the user.'
@@ -156,6 +160,14 @@ begin
           'prediction_id', v_prediction, 'generation_id', p_generation_id, 'user_id', v_generation.user_id
         )
       )));
+    end if;
+    -- The upload that is under way goes through, or an earlier one has: what it leaves goes when it must
+    -- have ended.
+    if v_generation.status = 'downloading' then
+      perform private.enqueue_cleanup(
+        private.object_names(v_generation.user_id, p_generation_id),
+        greatest(v_upload_ends, now()) + interval '5 minutes'
+      );
     end if;
   end if;
   return jsonb_build_object('generation_id', p_generation_id, 'status', 'cancelled');

@@ -202,6 +202,8 @@ const SERVICE = [
   'queue_status',
   'webhook_message',
   'record_delivery',
+  'removable_objects',
+  'sweep_storage',
 ];
 // What the view queue_health is made of: it runs with its reader's rights.
 const HEALTH = ['queue_totals', 'is_user'];

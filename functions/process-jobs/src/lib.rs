@@ -40,6 +40,10 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let Ok(workplace) = Workplace::from_env(&env) else { return };
+    // First, so that the jobs it enqueues are run in the same go.
+    if let Err(error) = workplace.rpc().call("sweep_storage", &json!({})).await {
+        console_error!("stored files could not be looked through: {error}");
+    }
     match drain(&workplace, &env, SWEEP_TIME).await {
         Ok(drained) => {
             let report = drained.report();
@@ -112,15 +116,22 @@ async fn images(workplace: &Workplace, budget: Budget) -> Result<Drained, QueueE
     workplace.with_pipeline(async |pipeline| pipeline.drain(budget.for_images()).await).await
 }
 
-/// Images first, then webhooks.
+/// Images first, then webhooks, then cleanups.
 async fn drain(workplace: &Workplace, env: &Env, time: Duration) -> Result<Run, QueueError> {
     let started = workplace.world.now_ms();
     let budget = budget(env, time);
-    let mut counts = images(workplace, budget).await?;
-    if let Some(budget) = budget.for_webhooks(&counts) {
-        counts = counts.and(workplace.deliver_webhooks(budget).await?);
-    }
-    Ok(Run::since(started, counts, workplace))
+    let images = images(workplace, budget).await?;
+    let webhooks = match budget.for_webhooks(&images) {
+        Some(budget) => workplace.deliver_webhooks(budget).await?,
+        None => Drained::default(),
+    };
+    let cleanups = match budget.for_cleanup(&images, &webhooks) {
+        Some(budget) => {
+            workplace.with_pipeline(async |pipeline| pipeline.drain_cleanup(budget).await).await?
+        }
+        None => Drained::default(),
+    };
+    Ok(Run::since(started, images.and(webhooks).and(cleanups), workplace))
 }
 
 /// What a run did, and how long it took.

@@ -25,6 +25,10 @@ pub struct Budget {
 /// What a webhook's delivery takes of the budget: with two look-ups and the request itself it needs five
 /// subrequests, where a job that makes an image mostly needs two.
 const JOBS_A_WEBHOOK: u32 = 3;
+/// The same for a cleanup: three subrequests and its share of a claim.
+const JOBS_A_CLEANUP: u32 = 2;
+/// No cleanup is begun after this time: the next run of the cron trigger goes on.
+const CLEANUP_TIME: Duration = Duration::from_secs(5);
 
 impl Budget {
     /// The part of an invocation's budget that images may use up: a sixth is left for webhooks.
@@ -39,6 +43,14 @@ impl Budget {
         // With the smallest of budgets, one when there is nothing else to do.
         let jobs = left.max(u32::from(images.claimed == 0));
         (jobs > 0).then_some(Self { parallel: MAX_WEBHOOKS_AT_ONCE, time: WEBHOOK_TIME, jobs })
+    }
+
+    /// What is left for cleanups after both; `None` where it is not enough for one.
+    pub fn for_cleanup(self, images: &Drained, webhooks: &Drained) -> Option<Self> {
+        let used = images.claimed + JOBS_A_WEBHOOK * webhooks.claimed;
+        let left = self.jobs.saturating_sub(used) / JOBS_A_CLEANUP;
+        let jobs = left.max(u32::from(used == 0));
+        (jobs > 0).then_some(Self { time: CLEANUP_TIME, jobs, ..self })
     }
 
     /// For the webhook of a generation that has just ended, and others that are due; `beside` is what the
@@ -101,6 +113,11 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// means that the first claim failed.
     pub async fn drain(&self, budget: Budget) -> Result<Drained, QueueError> {
         drain(self.queue, self.world, budget, &JobType::IMAGES, async |job| self.run_job(job).await).await
+    }
+
+    /// The same for jobs that delete stored files.
+    pub async fn drain_cleanup(&self, budget: Budget) -> Result<Drained, QueueError> {
+        drain(self.queue, self.world, budget, &JobType::CLEANUP, async |job| self.run_job(job).await).await
     }
 }
 

@@ -22,6 +22,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             JobType::GenerateImage => self.generate(job).await,
             JobType::DownloadImage => self.download(job).await,
             JobType::CancelPrediction => self.cancel_prediction(job).await,
+            JobType::CleanupStorage => self.clean_up(job).await,
             // Webhooks are claimed by the courier.
             JobType::ProcessWebhook | JobType::Unknown => {
                 let failure = Failure::new("unknown_job_type", "No worker runs jobs of this type.");

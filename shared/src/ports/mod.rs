@@ -71,6 +71,17 @@ pub enum AfterPrediction {
     Settled(String),
 }
 
+/// Which stored files a cleanup may delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removable {
+    /// These, by path in the store: they are there, and no image has them or is about to.
+    Files(Vec<String>),
+    /// The job does not say what it is about.
+    Invalid,
+    /// The caller no longer holds the job.
+    Stale,
+}
+
 /// The queue could not be asked, or refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("queue: {0}")]
@@ -119,6 +130,8 @@ pub trait JobQueue {
     async fn snooze(&self, job: &Job, time: Duration, outcome_unknown: bool) -> Result<Step, QueueError>;
     /// The caller goes on with the job: its lease runs for `lease` from now.
     async fn extend_lease(&self, job: &Job, lease: Duration) -> Result<Step, QueueError>;
+    /// Which of the files that a `cleanup-storage` job names may go, as things stand.
+    async fn removable(&self, job: &Job) -> Result<Removable, QueueError>;
     /// The job is done and needs nothing recorded.
     async fn complete(&self, job: &Job) -> Result<Step, QueueError>;
 }
@@ -192,4 +205,6 @@ pub trait ImageStore {
     async fn store(&self, source_url: &str, folder: Uuid, name: Uuid) -> Result<StoredImage, StoreError>;
     /// A URL under which anybody reads the file at `path` for so long.
     async fn sign(&self, path: &str, life: Duration) -> Result<String, StoreError>;
+    /// Deletes files by their paths; one that is not there is no error.
+    async fn remove(&self, paths: &[String]) -> Result<(), StoreError>;
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::rpc::Rpc;
 use crate::job::{Job, JobType};
-use crate::ports::{AfterPrediction, Failure, Finished, Http, JobQueue, QueueError, Step};
+use crate::ports::{AfterPrediction, Failure, Finished, Http, JobQueue, QueueError, Removable, Step};
 use crate::progress::Progress;
 
 /// The queue, seen with the service key.
@@ -142,6 +142,21 @@ impl<H: Http> JobQueue for Queue<'_, H> {
         let arguments =
             json!({ "p_job_id": job.id, "p_lease": job.lease, "p_lease_seconds": lease.as_secs() });
         self.step("extend_lease", arguments).await
+    }
+
+    async fn removable(&self, job: &Job) -> Result<Removable, QueueError> {
+        let arguments = json!({ "p_job_id": job.id, "p_lease": job.lease });
+        let mut answer = self.call("removable_objects", arguments).await?;
+        match outcome(&answer) {
+            "stale" => Ok(Removable::Stale),
+            "invalid" => Ok(Removable::Invalid),
+            "removable" => {
+                let names = answer.get_mut("names").map(Value::take).unwrap_or_default();
+                let files = serde_json::from_value(names);
+                files.map(Removable::Files).map_err(|error| QueueError(format!("removable_objects: {error}")))
+            }
+            _ => Err(QueueError("removable_objects: no outcome".into())),
+        }
     }
 
     async fn complete(&self, job: &Job) -> Result<Step, QueueError> {

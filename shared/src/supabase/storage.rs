@@ -30,8 +30,8 @@ impl<'a, H: Http> Storage<'a, H> {
         Self { http, supabase }
     }
 
-    fn post(&self, url: String) -> HttpRequest {
-        let request = HttpRequest::new("POST", url).header("apikey", &self.supabase.key);
+    fn request(&self, method: &'static str, url: String) -> HttpRequest {
+        let request = HttpRequest::new(method, url).header("apikey", &self.supabase.key);
         match self.supabase.bearer() {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
             None => request,
@@ -39,7 +39,7 @@ impl<'a, H: Http> Storage<'a, H> {
     }
 
     fn upload(&self, path: &str, head: ImageHead) -> HttpRequest {
-        self.post(format!("{}/storage/v1/object/{BUCKET}/{path}", self.supabase.url))
+        self.request("POST", format!("{}/storage/v1/object/{BUCKET}/{path}", self.supabase.url))
             .header("content-type", head.format.content_type())
             // The path is the generation's own: its picture never changes.
             .header("cache-control", "max-age=31536000")
@@ -84,7 +84,7 @@ impl<H: Http> ImageStore for Storage<'_, H> {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.extend(path.split('/'));
         }
-        let request = self.post(url.into()).json(&json!({ "expiresIn": life.as_secs() }));
+        let request = self.request("POST", url.into()).json(&json!({ "expiresIn": life.as_secs() }));
         let response = self.http.send(request).await.map_err(|error| unavailable(error.to_string()))?;
         let body = response.json();
         if response.is_success() {
@@ -103,6 +103,18 @@ impl<H: Http> ImageStore for Storage<'_, H> {
             ));
         }
         Err(unavailable(format!("storage answered {}", response.status)))
+    }
+
+    /// Storage deletes what it finds of `prefixes`, which are whole names, and answers with that:
+    /// <https://supabase.github.io/storage/#/object/delete_object__bucketName_>.
+    async fn remove(&self, paths: &[String]) -> Result<(), StoreError> {
+        let url = format!("{}/storage/v1/object/{BUCKET}", self.supabase.url);
+        let request = self.request("DELETE", url).json(&json!({ "prefixes": paths }));
+        match self.http.send(request.within(Duration::from_secs(30))).await {
+            Ok(response) if response.is_success() => Ok(()),
+            Ok(response) => Err(StoreError::Transient(format!("storage answered {}", response.status))),
+            Err(error) => Err(StoreError::Transient(error.to_string())),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::job::{Job, JobType};
-use shared::ports::{AfterPrediction, Clock, Failure, Finished, JobQueue, QueueError, Step};
+use shared::ports::{AfterPrediction, Clock, Failure, Finished, JobQueue, QueueError, Removable, Step};
 use shared::progress::Progress;
 use uuid::Uuid;
 
@@ -214,6 +214,20 @@ impl JobQueue for MemoryQueue {
     async fn extend_lease(&self, job: &Job, lease: Duration) -> Result<Step, QueueError> {
         self.call("extend_lease", |tables, now| step(tables.extend_lease(now, job.id, job.lease, ms(lease))))
             .await
+    }
+
+    async fn removable(&self, job: &Job) -> Result<Removable, QueueError> {
+        self.call("removable", |tables, _| {
+            if tables.held(job.id, job.lease).is_none() {
+                return Removable::Stale;
+            }
+            let Some(names) = job.payload["names"].as_array() else { return Removable::Invalid };
+            let images: Vec<&Value> = tables.images.values().flatten().collect();
+            let free = |name: &&Value| images.iter().all(|image| &image["storage_path"] != *name);
+            let files = names.iter().filter(free).filter_map(Value::as_str).map(str::to_owned);
+            Removable::Files(files.collect())
+        })
+        .await
     }
 
     async fn complete(&self, job: &Job) -> Result<Step, QueueError> {

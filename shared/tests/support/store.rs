@@ -57,4 +57,14 @@ impl ImageStore for MemoryStore {
         let head = ImageHead { format: ImageFormat::Webp, size: Some((1024, 1024)) };
         Ok(StoredImage { path, public_url, bytes: 123_456, head })
     }
+
+    async fn remove(&self, paths: &[String]) -> Result<(), StoreError> {
+        let fault = self.wire.request("remove", &[Fault::LostRequest, Fault::LostAnswer]).await;
+        if fault == Some(Fault::LostRequest) {
+            return Err(StoreError::Transient("connection lost".into()));
+        }
+        self.files.borrow_mut().retain(|path, _| !paths.contains(path));
+        self.wire.answer().await;
+        if fault.is_some() { Err(StoreError::Transient("no answer in time".into())) } else { Ok(()) }
+    }
 }

@@ -124,6 +124,10 @@ export const actions: Record<string, Action> = {
     await sql`select public.resend_webhook(${generation})`;
   },
   requeue_job: (sql, { job }) => sql`select public.requeue_job(${job})`,
+  'sweep_storage after a picture was removed': after(
+    (sql) => sql`insert into private.removed_objects (name) values ('u/gone.webp')`,
+    (sql) => sql`select public.sweep_storage()`,
+  ),
   prune_jobs: (sql) => sql`select public.prune_jobs(0, 0)`,
   'record_sweep after the plan was raised': after(
     (sql, { user }) => sql`update private.plans set running_jobs = 3 where name = ${user}`,

@@ -1,0 +1,32 @@
+//! A `cleanup-storage` job: delete stored files that no image has.
+
+use super::Pipeline;
+use super::run_job::RunEnd;
+use crate::job::Job;
+use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Removable};
+
+impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+    /// Deletes what the database says may go now: since the job was enqueued, one of its files may have
+    /// become an image's.
+    pub(super) async fn clean_up(&self, job: &Job) -> Result<RunEnd, QueueError> {
+        let files = match self.queue.removable(job).await? {
+            Removable::Files(files) => files,
+            Removable::Invalid => {
+                let failure = Failure::new("invalid_payload", "The job names no files.");
+                return self.give_up(job, failure).await;
+            }
+            Removable::Stale => {
+                self.world.warn("lease lost", job.id, "another worker holds the job now");
+                return Ok(RunEnd::Failed);
+            }
+        };
+        if !files.is_empty()
+            && let Err(error) = self.store.remove(&files).await
+        {
+            let failure = Failure::new("storage_failed", "The files could not be deleted.");
+            return self.try_later(job, failure.because(error.to_string())).await;
+        }
+        self.queue.complete(job).await?;
+        Ok(RunEnd::Forward)
+    }
+}

@@ -1,0 +1,217 @@
+-- Stored files that no row of `images` names. They are deleted over the Storage API, for which the worker
+-- runs 'cleanup-storage' jobs: {names: [...]}, objects of the bucket generated-images, at most 100. A job is
+-- no verdict: what may go is looked up when it runs (private.removable_objects).
+--
+-- Where they come from: a picture whose generation was cancelled while it was being stored; a row that was
+-- deleted; and whatever else went wrong, found by a look through the bucket once a day.
+
+-- Whether a row names an object.
+create index images_storage_path on public.images (storage_path);
+
+insert into private.lines (job_type, priority) values ('cleanup-storage', -10);
+
+-- Files of rows that are no more, until the cron makes jobs of them: deleting a user with 10,000 pictures
+-- deletes the rows one by one, and is to be 100 jobs.
+create table private.removed_objects (
+  id bigint generated always as identity primary key,
+  name text not null,
+  -- Not before: somebody may still be uploading.
+  due_at timestamptz not null default now()
+);
+create index removed_objects_due on private.removed_objects (due_at, id);
+
+-- How far the look through the bucket has come.
+create table private.orphan_sweep (
+  only_row boolean primary key default true check (only_row),
+  -- Older objects are left alone: after a move they may be there before their rows are.
+  objects_since timestamptz not null default now(),
+  began_at timestamptz not null default '-infinity',
+  -- Names up to this one have been looked at; null: all of them.
+  after_name text
+);
+insert into private.orphan_sweep default values;
+
+alter table private.removed_objects enable row level security;
+alter table private.orphan_sweep enable row level security;
+
+-- All names that a generation's picture may have.
+create function private.object_names(p_user_id uuid, p_generation_id uuid) returns text[]
+language sql immutable set search_path = '' as $$
+  select array_agg(format('%s/%s.%s', p_user_id, p_generation_id, extension))
+  from unnest('{webp,png,jpg,jpeg,gif,svg}'::text[]) as known (extension)
+$$;
+
+-- Whether no image has this file, and none is about to: a generation's downloads share its path.
+create function private.is_unreferenced(p_name text) returns boolean
+language plpgsql stable set search_path = '' set enable_seqscan = off as $$
+begin
+  return not exists (select from public.images as i where i.storage_path = p_name)
+    and not exists (
+      select from public.image_generations as g
+      where g.id = private.as_uuid(split_part(split_part(p_name, '/', 2), '.', 1))
+        and g.status in ('pending', 'queued', 'processing', 'downloading')
+    );
+end
+$$;
+
+-- One job for each 100 names.
+create function private.enqueue_cleanup(p_names text[], p_at timestamptz) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_jobs jsonb;
+begin
+  select jsonb_agg(jsonb_build_object(
+    'job_type', 'cleanup-storage', 'priority', -10, 'scheduled_at', p_at, 'max_attempts', 10,
+    'payload', jsonb_build_object('names', part.names)
+  )) into v_jobs
+  from (
+    select jsonb_agg(n.name order by n.place) as names
+    from unnest(p_names) with ordinality as n (name, place) group by (n.place - 1) / 100
+  ) as part;
+  if v_jobs is not null then
+    perform private.insert_jobs(v_jobs);
+  end if;
+end
+$$;
+
+-- For the worker that runs the job: which of its objects are there and may be deleted now.
+create function private.removable_objects(p_job_id uuid, p_lease bigint) returns jsonb
+language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_names jsonb;
+begin
+  select payload -> 'names' into v_names from public.job_queue
+  where id = p_job_id and lease = p_lease and status = 'processing' and job_type = 'cleanup-storage';
+  if not found then
+    return '{"outcome": "stale"}';
+  end if;
+  if jsonb_typeof(v_names) is distinct from 'array' or v_names -> 100 is not null then
+    return '{"outcome": "invalid"}';
+  end if;
+  return jsonb_build_object('outcome', 'removable', 'names', coalesce((
+    select jsonb_agg(o.name) from storage.objects as o
+    where o.bucket_id = 'generated-images'
+      and o.name = any(array(select jsonb_array_elements_text(v_names)))
+      and private.is_unreferenced(o.name)
+  ), '[]'));
+end
+$$;
+
+create function private.after_images_delete() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into private.removed_objects (name) select storage_path from gone;
+  return null;
+end
+$$;
+create trigger images_after_delete after delete on public.images
+referencing old table as gone for each statement execute function private.after_images_delete();
+
+create function private.after_image_move() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into private.removed_objects (name) values (old.storage_path);
+  return null;
+end
+$$;
+create trigger images_after_move after update of storage_path on public.images
+for each row when (old.storage_path is distinct from new.storage_path)
+execute function private.after_image_move();
+
+-- Its picture may still arrive: the upload that is under way ends within its lease.
+create function private.after_downloading_delete() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into private.removed_objects (name, due_at)
+  select name, now() + interval '10 minutes' from unnest(private.object_names(old.user_id, old.id)) as name;
+  return null;
+end
+$$;
+create trigger image_generations_after_delete after delete on public.image_generations
+for each row when (old.status = 'downloading') execute function private.after_downloading_delete();
+
+-- For the cron: makes jobs of what was removed, and looks at the next objects of the bucket, by name. It
+-- goes through the bucket once a day; p_limit is the most of each kind that a call looks at.
+create function private.sweep_storage(p_limit int) returns jsonb
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_limit int := least(greatest(coalesce(p_limit, 1000), 1), 10000);
+  v_sweep private.orphan_sweep;
+  v_removed text[];
+  v_orphans text[];
+  v_seen int := 0;
+begin
+  -- One at a time; whoever comes second leaves it to the first.
+  select * into v_sweep from private.orphan_sweep for update skip locked;
+  if not found then
+    return '{"removed": 0, "orphans": 0, "looked_at": 0}';
+  end if;
+
+  with taken as (
+    delete from private.removed_objects where id = any(array(
+      select id from private.removed_objects where due_at <= now() order by due_at, id limit v_limit
+    ))
+    returning name
+  )
+  select array_agg(distinct name) into v_removed from taken;
+  perform private.enqueue_cleanup(v_removed, now());
+
+  if v_sweep.after_name is null and v_sweep.began_at < now() - interval '1 day' then
+    v_sweep.began_at := now();
+    v_sweep.after_name := '';
+  end if;
+  if v_sweep.after_name is not null then
+    -- The age is of the last upload: a picture that is stored again is no orphan meanwhile. Names of another
+    -- form are not ours.
+    select
+      count(*), (array_agg(page.name order by page.place desc))[1],
+      array_agg(page.name order by page.place) filter (where case
+        when greatest(page.created_at, page.updated_at) < now() - interval '1 day'
+          and page.created_at >= v_sweep.objects_since
+          and page.name ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[a-z]+$'
+          then private.is_unreferenced(page.name)
+        else false
+      end)
+    into v_seen, v_sweep.after_name, v_orphans
+    from (
+      select o.name, o.created_at, o.updated_at, row_number() over (order by o.name) as place
+      from storage.objects as o
+      where o.bucket_id = 'generated-images' and o.name > v_sweep.after_name
+      order by o.name limit v_limit
+    ) as page;
+    if v_seen < v_limit then
+      v_sweep.after_name := null;
+    end if;
+    perform private.enqueue_cleanup(v_orphans, now());
+    update private.orphan_sweep set began_at = v_sweep.began_at, after_name = v_sweep.after_name;
+  end if;
+  return jsonb_build_object(
+    'removed', coalesce(cardinality(v_removed), 0), 'orphans', coalesce(cardinality(v_orphans), 0),
+    'looked_at', v_seen
+  );
+end
+$$;
+
+create function public.removable_objects(p_job_id uuid, p_lease bigint)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.removable_objects(p_job_id, p_lease);
+end
+$$;
+
+create function public.sweep_storage(p_limit int = 1000)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.sweep_storage(p_limit);
+end
+$$;
+
+revoke all on private.removed_objects, private.orphan_sweep from public, anon, authenticated, service_role;
+revoke all on function
+  private.object_names, private.is_unreferenced, private.enqueue_cleanup, private.after_images_delete,
+  private.after_image_move, private.after_downloading_delete,
+  public.removable_objects, private.removable_objects, public.sweep_storage, private.sweep_storage
+from public, anon, authenticated, service_role;
+grant execute on function
+  public.removable_objects, private.removable_objects, public.sweep_storage, private.sweep_storage
+to service_role;
