@@ -23,5 +23,6 @@ pub mod request;
 pub mod service_key;
 pub mod settings;
 pub mod supabase;
+pub mod svg;
 pub mod url_policy;
 pub mod webhook;

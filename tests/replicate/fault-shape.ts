@@ -32,8 +32,10 @@ const ruleShape: Shape = {
       'too_large',
       'too_large_chunked',
       'truncated',
+      'replaced',
     ],
     file_times: 'number',
+    file_body: 'string',
     file_bytes: 'number',
     data_removed: 'boolean',
     webhook: {

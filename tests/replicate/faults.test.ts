@@ -194,6 +194,12 @@ describe('files', () => {
     expect((await chunked.arrayBuffer()).byteLength).toBe(2_000_000);
   });
 
+  test('another file in its place', async () => {
+    const replaced = await download({ file: 'replaced', file_body: '<svg/>' });
+    expect(replaced.headers.get('content-type')).toBe('image/webp');
+    expect(await replaced.text()).toBe('<svg/>');
+  });
+
   test('cut off half way', async () => {
     const response = await download({ file: 'truncated' });
     await expect(response.arrayBuffer()).rejects.toThrow('terminated');

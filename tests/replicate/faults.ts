@@ -57,6 +57,8 @@ export interface Fault {
   file?: FileFault;
   /** The file fault acts on so many downloads only. */
   file_times?: number;
+  /** What a `replaced` file contains; its type stays the picture's. */
+  file_body?: string;
   /** Length of a `too_large` file in bytes. Default 64 MiB. */
   file_bytes?: number;
   /** Input and output are gone as soon as the prediction has ended. */
@@ -78,7 +80,8 @@ export type FileFault =
   | 'not_image'
   | 'too_large'
   | 'too_large_chunked'
-  | 'truncated';
+  | 'truncated'
+  | 'replaced';
 
 export interface WebhookFault {
   /** Never sent. `true`: none of them; a list: these events. */

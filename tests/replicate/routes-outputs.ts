@@ -65,6 +65,9 @@ function wrongFile(fault: FileFault, { bytes, etag }: Encoded, { picture, predic
       stream: whole(type, Buffer.from('<html><body>This is not a picture.</body></html>')),
     };
   }
+  if (fault === 'replaced') {
+    return { status: 200, stream: whole(type, Buffer.from(prediction.fault.file_body ?? '')) };
+  }
   if (fault === 'truncated') {
     const stream = (response: ServerResponse): void => {
       response.writeHead(200, { ...fileHeaders(type, etag), 'content-length': bytes.length });

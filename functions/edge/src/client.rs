@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use js_sys::futures::JsFuture;
-use shared::ports::{Http, HttpError, HttpRequest, HttpResponse, RelayError, RelayHead};
+use shared::ports::{Accepted, Http, HttpError, HttpRequest, HttpResponse, RelayError, RelayHead};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, WorkerGlobalScope};
 
@@ -31,7 +31,7 @@ impl Http for FetchClient {
         &self,
         source: HttpRequest,
         max_bytes: u64,
-        accept: impl FnOnce(&RelayHead<'_>) -> Result<HttpRequest, E>,
+        accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
     ) -> Result<(HttpResponse, u64), RelayError<E>> {
         relay(source, max_bytes, accept).await
     }

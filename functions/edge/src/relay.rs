@@ -1,11 +1,14 @@
 //! Streams the answer to one request into another, looking at its beginning on the way.
 //!
-//! Chunks stay JavaScript objects: only the first bytes are copied into wasm memory.
+//! Chunks stay JavaScript objects: only the first bytes are copied into wasm memory, and the others of a
+//! file that has to be looked at.
 
 use futures::future::join;
 use js_sys::futures::JsFuture;
 use js_sys::{Reflect, Uint8Array};
-use shared::ports::{HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError, RelayHead};
+use shared::ports::{
+    Accepted, ChunkCheck, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError, RelayHead,
+};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ReadableStreamDefaultReader, TransformStream, WritableStreamDefaultWriter};
 use worker::worker_sys::FixedLengthStream;
@@ -15,7 +18,7 @@ use crate::client::{failed, fetch, read};
 pub(crate) async fn relay<E>(
     source: HttpRequest,
     max_bytes: u64,
-    accept: impl FnOnce(&RelayHead<'_>) -> Result<HttpRequest, E>,
+    accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
 ) -> Result<(HttpResponse, u64), RelayError<E>> {
     let response = fetch(&source, None).await.map_err(RelayError::Source)?;
     let header = |name: &str| response.headers().get(name).ok().flatten();
@@ -33,8 +36,8 @@ pub(crate) async fn relay<E>(
         content_length,
         bytes: &head,
     });
-    let target = match decision {
-        Ok(target) => target,
+    let Accepted { target, check } = match decision {
+        Ok(accepted) => accepted,
         Err(refusal) => {
             source.abandon();
             return Err(RelayError::Refused(refusal));
@@ -43,10 +46,11 @@ pub(crate) async fn relay<E>(
     let pipe = pipe(content_length).map_err(|error| RelayError::Target(failed(error)))?;
     let writer = pipe.writable().get_writer().map_err(|error| RelayError::Target(failed(error)))?;
     let upload = async { read(fetch(&target, Some(pipe.readable().into())).await?).await };
-    let (moved, answer) = join(pump(first_chunks, source, &writer, max_bytes), upload).await;
+    let (moved, answer) = join(pump(first_chunks, source, &writer, max_bytes, check), upload).await;
     match (moved, answer) {
         (Ok(bytes), Ok(answer)) => Ok((answer, bytes)),
         (Err(PumpError::TooLarge), _) => Err(RelayError::TooLarge),
+        (Err(PumpError::Refused(refusal)), _) => Err(RelayError::Refused(refusal)),
         (Err(PumpError::Source(error)), _) => Err(RelayError::Source(error)),
         // A target that refuses early stops reading; its answer says why.
         (Err(PumpError::Target), Ok(answer)) if !answer.is_success() => Ok((answer, 0)),
@@ -95,19 +99,21 @@ impl Source {
     }
 }
 
-enum PumpError {
+enum PumpError<E> {
     Source(HttpError),
     Target,
     TooLarge,
+    Refused(E),
 }
 
-async fn pump(
+async fn pump<E>(
     first_chunks: Vec<Uint8Array>,
     mut source: Source,
     writer: &WritableStreamDefaultWriter,
     max_bytes: u64,
-) -> Result<u64, PumpError> {
-    let result = copy(first_chunks, &mut source, writer, max_bytes).await;
+    check: Option<ChunkCheck<E>>,
+) -> Result<u64, PumpError<E>> {
+    let result = copy(first_chunks, &mut source, writer, max_bytes, check).await;
     let ending = match &result {
         Ok(_) => writer.close(),
         Err(_) => writer.abort(),
@@ -123,12 +129,13 @@ async fn pump(
     }
 }
 
-async fn copy(
+async fn copy<E>(
     first_chunks: Vec<Uint8Array>,
     source: &mut Source,
     writer: &WritableStreamDefaultWriter,
     max_bytes: u64,
-) -> Result<u64, PumpError> {
+    mut check: Option<ChunkCheck<E>>,
+) -> Result<u64, PumpError<E>> {
     let mut bytes = 0_u64;
     let mut waiting = first_chunks.into_iter();
     loop {
@@ -142,6 +149,9 @@ async fn copy(
         bytes = bytes.saturating_add(u64::from(chunk.length()));
         if bytes > max_bytes {
             return Err(PumpError::TooLarge);
+        }
+        if let Some(check) = &mut check {
+            check(&chunk.to_vec()).map_err(PumpError::Refused)?;
         }
         JsFuture::from(writer.write_with_chunk(&chunk)).await.map_err(|_| PumpError::Target)?;
     }

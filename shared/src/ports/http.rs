@@ -114,6 +114,18 @@ pub struct RelayHead<'a> {
     pub bytes: &'a [u8],
 }
 
+/// Looks at each chunk of a download before it is passed on.
+pub type ChunkCheck<E> = Box<dyn FnMut(&[u8]) -> Result<(), E>>;
+
+/// What [`Http::relay`] does with a download whose beginning was accepted.
+pub struct Accepted<E> {
+    /// The request that carries it on.
+    pub target: HttpRequest,
+    /// Where it says no, that request is broken off, unfinished, before the chunk is sent. It is shown the
+    /// whole file, the beginning again included.
+    pub check: Option<ChunkCheck<E>>,
+}
+
 /// How many bytes [`RelayHead`] shows at most. A JPEG's size stands behind its metadata; 64 KiB
 /// covers one full metadata segment.
 pub const RELAY_HEAD_BYTES: usize = 64 * 1024;
@@ -124,7 +136,7 @@ pub enum RelayError<E> {
     /// The source did not answer or broke off.
     #[error("source: {0}")]
     Source(HttpError),
-    /// The decision on the head was no.
+    /// The decision on the head, or on a later chunk, was no.
     #[error("refused")]
     Refused(E),
     /// More than the allowed number of bytes came.
@@ -147,6 +159,6 @@ pub trait Http {
         &self,
         source: HttpRequest,
         max_bytes: u64,
-        accept: impl FnOnce(&RelayHead<'_>) -> Result<HttpRequest, E>,
+        accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
     ) -> Result<(HttpResponse, u64), RelayError<E>>;
 }

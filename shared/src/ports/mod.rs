@@ -14,7 +14,9 @@ use crate::job::{Job, JobType};
 use crate::progress::Progress;
 use crate::replicate::{CreateError, NewPrediction, Prediction, ProviderError};
 
-pub use http::{Http, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError, RelayHead};
+pub use http::{
+    Accepted, ChunkCheck, Http, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError, RelayHead,
+};
 pub use webhooks::{Attempt, Message, Outbox, ResolveError, Resolver, ToSend, Verdict};
 
 /// The time.

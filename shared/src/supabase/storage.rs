@@ -6,9 +6,13 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use crate::image_file::{self, ImageHead};
-use crate::ports::{Failure, Http, HttpRequest, ImageStore, RelayError, RelayHead, StoreError, StoredImage};
+use crate::image_file::{self, ImageFormat, ImageHead};
+use crate::ports::{
+    Accepted, ChunkCheck, Failure, Http, HttpRequest, ImageStore, RelayError, RelayHead, StoreError,
+    StoredImage,
+};
 use crate::settings::SupabaseSettings;
+use crate::svg::SvgCheck;
 
 /// The bucket for finished images.
 pub const BUCKET: &str = "generated-images";
@@ -57,7 +61,7 @@ impl<H: Http> ImageStore for Storage<'_, H> {
             let path = format!("{folder}/{name}.{}", image.format.extension());
             let request = self.upload(&path, image);
             target = Some((path, image));
-            Ok(request)
+            Ok(Accepted { target: request, check: content_check(image.format) })
         };
         let relayed = self.http.relay(source, MAX_IMAGE_BYTES, accept).await;
         let (response, bytes) = relayed.map_err(|error| match error {
@@ -153,6 +157,20 @@ fn check(head: &RelayHead<'_>) -> Result<ImageHead, StoreError> {
     }
 }
 
+/// Of the formats that are stored, SVG alone can contain scripts.
+fn content_check(format: ImageFormat) -> Option<ChunkCheck<StoreError>> {
+    if format != ImageFormat::Svg {
+        return None;
+    }
+    let mut svg = SvgCheck::default();
+    Some(Box::new(move |bytes| {
+        svg.chunk(bytes).map_err(|found| {
+            let message = "The image contains more than a picture, and was not stored.";
+            permanent("output_unsafe", message, format!("the SVG contains {found}"))
+        })
+    }))
+}
+
 fn too_large() -> StoreError {
     permanent(
         "output_too_large",
@@ -168,7 +186,6 @@ fn permanent(code: &str, message: &str, cause: String) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image_file::ImageFormat;
 
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x03\0\0\0\x02\x08\x02\0\0\0";
 

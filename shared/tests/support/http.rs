@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use shared::ports::{Http, HttpError, HttpRequest, HttpResponse, RelayError, RelayHead};
+use shared::ports::{Accepted, Http, HttpError, HttpRequest, HttpResponse, RelayError, RelayHead};
 
 /// What the source of a relay answers.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl Http for Recorder {
         &self,
         source: HttpRequest,
         max_bytes: u64,
-        accept: impl FnOnce(&RelayHead<'_>) -> Result<HttpRequest, E>,
+        accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
     ) -> Result<(HttpResponse, u64), RelayError<E>> {
         self.requests.borrow_mut().push(source);
         let file = self.sources.borrow_mut().pop_front().unwrap().map_err(RelayError::Source)?;
@@ -74,7 +74,10 @@ impl Http for Recorder {
             content_length: None,
             bytes: &file.body[..file.body.len().min(shared::ports::RELAY_HEAD_BYTES)],
         };
-        let target = accept(&head).map_err(RelayError::Refused)?;
+        let Accepted { target, check } = accept(&head).map_err(RelayError::Refused)?;
+        if let Some(mut check) = check {
+            file.body.chunks(1000).try_for_each(&mut check).map_err(RelayError::Refused)?;
+        }
         if length > max_bytes {
             return Err(RelayError::TooLarge);
         }
