@@ -202,6 +202,7 @@ const SERVICE = [
   'queue_status',
   'webhook_message',
   'record_delivery',
+  'queue_metrics',
   'removable_objects',
   'sweep_storage',
 ];

@@ -3,19 +3,48 @@
 use serde_json::Value;
 use shared::problem::Problem;
 
-/// A JSON answer.
+/// An answer, mostly JSON.
 #[derive(Debug)]
 pub struct Answer {
     pub(crate) status: u16,
-    pub(crate) body: Value,
+    pub(crate) body: Body,
     pub(crate) content_type: &'static str,
     pub(crate) headers: Vec<(&'static str, String)>,
+}
+
+/// What stands in an answer.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Json(Value),
+    Text(String),
+}
+
+impl Body {
+    /// The stable code of a problem.
+    pub(crate) fn code(&self) -> Option<&Value> {
+        match self {
+            Self::Json(body) => body.get("code"),
+            Self::Text(_) => None,
+        }
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Self::Json(body) => body.to_string(),
+            Self::Text(text) => text,
+        }
+    }
 }
 
 impl Answer {
     /// A JSON body with a status.
     pub fn json(status: u16, body: Value) -> Self {
-        Self { status, body, content_type: "application/json", headers: Vec::new() }
+        Self { status, body: Body::Json(body), content_type: "application/json", headers: Vec::new() }
+    }
+
+    /// A text of some other type.
+    pub fn text(content_type: &'static str, text: String) -> Self {
+        Self { status: 200, body: Body::Text(text), content_type, headers: Vec::new() }
     }
 
     /// Adds a header.
@@ -40,7 +69,7 @@ impl From<Problem> for Answer {
         }
         Self {
             status: problem.code.status(),
-            body: problem.body(),
+            body: Body::Json(problem.body()),
             content_type: "application/problem+json",
             headers,
         }

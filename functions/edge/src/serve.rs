@@ -34,7 +34,7 @@ pub async fn serve(
     if answer.status >= 500 {
         let line = json!({
             "level": "error", "request_id": incoming.id, "method": incoming.method(), "path": incoming.path(),
-            "status": answer.status, "code": answer.body.get("code"),
+            "status": answer.status, "code": answer.body.code(),
         });
         console_log!("{line}");
     }
@@ -59,8 +59,7 @@ fn respond(answer: Answer, incoming: &Incoming, origin: Option<String>) -> worke
         return Ok(Response::empty()?.with_status(204).with_headers(headers));
     }
     headers.set("content-type", answer.content_type)?;
-    let body = answer.body.to_string();
-    Ok(Response::ok(body)?.with_status(answer.status).with_headers(headers))
+    Ok(Response::ok(answer.body.into_text())?.with_status(answer.status).with_headers(headers))
 }
 
 /// `ALLOWED_ORIGINS`: a list with commas, `*` by default. `None`: this origin is not on it.

@@ -8,6 +8,7 @@ use edge::{
 use serde_json::{Value, json};
 use shared::health::sweep_health;
 use shared::http::route::{Route, find};
+use shared::metrics;
 use shared::pipeline::{Budget, Drained};
 use shared::ports::{Clock, QueueError};
 use shared::problem::Problem;
@@ -21,11 +22,15 @@ const SWEEP_TIME: Duration = Duration::from_secs(50);
 #[derive(Clone, Copy)]
 enum Target {
     ProcessJobs,
+    Metrics,
     Health,
 }
 
-const ROUTES: &[Route<Target>] =
-    &[("POST", "/process-jobs", Target::ProcessJobs), ("GET", "/health", Target::Health)];
+const ROUTES: &[Route<Target>] = &[
+    ("POST", "/process-jobs", Target::ProcessJobs),
+    ("GET", "/metrics", Target::Metrics),
+    ("GET", "/health", Target::Health),
+];
 
 #[event(start)]
 fn start() {
@@ -64,15 +69,25 @@ async fn handle(incoming: &Incoming, env: &Env, context: &Context) -> Result<Ans
     let workplace = Workplace::from_env(env)?;
     match found.target {
         Target::ProcessJobs => process_jobs(incoming, workplace, env, context).await,
+        Target::Metrics => {
+            service_caller(incoming, context, &workplace.supabase.key)?;
+            let numbers = ask(&workplace, "queue_metrics").await?;
+            Ok(Answer::text(metrics::CONTENT_TYPE, metrics::render(&numbers)))
+        }
         Target::Health => {
-            let status = workplace.rpc().call("queue_status", &json!({})).await.map_err(|error| {
-                console_error!("{error}");
-                error.into_problem()
-            })?;
+            let status = ask(&workplace, "queue_status").await?;
             let (healthy, body) = sweep_health(&status, workplace.world.now_ms());
             Ok(Answer::json(if healthy { 200 } else { 503 }, body))
         }
     }
+}
+
+/// What a function without arguments answers.
+async fn ask(workplace: &Workplace, function: &str) -> Result<Value, Problem> {
+    workplace.rpc().call(function, &json!({})).await.map_err(|error| {
+        console_error!("{error}");
+        error.into_problem()
+    })
 }
 
 async fn process_jobs(

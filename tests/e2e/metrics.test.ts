@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseOpenMetrics } from './support/openmetrics.ts';
+import { TestStack } from './support/stack.ts';
+import { call, TestUser } from './support/user.ts';
+
+/** GET /metrics of process-jobs, read as a scraper reads it. */
+
+let stack: TestStack;
+let user: TestUser;
+
+beforeAll(async () => {
+  stack = await TestStack.start({ args: ['--wake', 'off'] });
+  user = await TestUser.signUp(stack);
+});
+afterAll(() => stack?.stop());
+
+const url = () => `${stack.addresses.processJobsUrl}/metrics`;
+
+async function scrape() {
+  const answer = await fetch(url(), {
+    headers: { authorization: `Bearer ${stack.addresses.serviceRoleKey}` },
+  });
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get('content-type')).toBe(
+    'application/openmetrics-text; version=1.0.0; charset=utf-8',
+  );
+  const families = parseOpenMetrics(await answer.text());
+  const value = (name: string, labels: Record<string, string> = {}) =>
+    families
+      .get(`picture_queue_${name}`)
+      ?.samples.find((sample) => Object.entries(labels).every(([key, is]) => sample.labels[key] === is))
+      ?.value;
+  return { families, value };
+}
+
+test('an empty queue, before the first sweep', async () => {
+  const { families, value } = await scrape();
+  expect(value('held_jobs')).toBe(0);
+  expect(value('outputs_at_risk')).toBe(0);
+  expect(families.has('picture_queue_last_sweep_timestamp_seconds')).toBe(false);
+});
+
+test('jobs, waits, failures and the sweep', async () => {
+  const waiting = await user.start({ prompt: 'waits', scheduled_at: new Date(Date.now() + 3_600_000) });
+  const made = await user.start({ prompt: 'made' });
+  await stack.simulator.fault('gone', { file: 'not_found' });
+  const failed = await user.start({ prompt: 'gone' });
+  await stack.sweep();
+  await user.completed(made.generation_id);
+  expect((await user.ended(failed.generation_id)).status).toBe('failed');
+
+  const { families, value } = await scrape();
+  const image = { type: 'generate-image' };
+  expect(value('jobs', { ...image, status: 'completed' })).toBe(2);
+  expect(value('jobs', { ...image, status: 'pending' })).toBe(1);
+  expect(value('jobs', { type: 'download-image', status: 'failed' })).toBe(1);
+  expect(value('scheduled_jobs')).toBe(1);
+  expect(value('failed_jobs', { type: 'download-image', code: 'output_expired' })).toBe(1);
+  expect(value('enqueued_jobs')).toBe(5);
+  expect(value('oldest_job_age_seconds', { ...image, status: 'pending' })).toBeLessThan(60);
+  expect(Math.abs((value('last_sweep_timestamp_seconds') ?? 0) - Date.now() / 1000)).toBeLessThan(60);
+  for (const quantile of ['0.5', '0.95', '0.99']) {
+    expect(value('wait_seconds', { ...image, quantile })).toBeLessThan(60);
+    expect(value('run_seconds', { ...image, quantile })).toBeLessThan(60);
+  }
+  expect(families.get('picture_queue_enqueued_jobs')?.type).toBe('counter');
+  await user.call('POST', `/generations/${waiting.generation_id}/cancel`);
+});
+
+test('a picture that waits to be stored for half an hour is at risk', async () => {
+  await stack.simulator.fault('late', { file: 'server_error' });
+  const { generation_id } = await user.start({ prompt: 'late' });
+  await stack.processJobs();
+  await stack.job(generation_id, 'to be retried', (job) => job.attempts === 1, 'download-image');
+  expect((await scrape()).value('outputs_at_risk')).toBe(0);
+  await stack.sql`update public.job_queue set created_at = now() - interval '31 minutes'
+    where generation_id = ${generation_id}`;
+  expect((await scrape()).value('outputs_at_risk')).toBe(1);
+});
+
+describe('who may read them', () => {
+  test.each<[string, () => Record<string, string>]>([
+    ['nobody', () => ({})],
+    ['a user', () => ({ authorization: `Bearer ${user.token}` })],
+    ['the anon key', () => ({ apikey: stack.addresses.anonKey })],
+  ])('not %s', async (_, headers) => {
+    const answer = await call('GET', url(), { headers: headers() });
+    expect(answer).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
+    expect(JSON.stringify(answer.body)).not.toContain('picture_queue');
+  });
+
+  test('and only by GET', async () => {
+    const answer = await call('POST', url(), {
+      headers: { authorization: `Bearer ${stack.addresses.serviceRoleKey}` },
+    });
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET']);
+  });
+});
