@@ -94,6 +94,7 @@ test('the steps of a generation look single rows up', async () => {
   expect(job?.id).toBe(job_id);
 
   expectBounded(await watcher.plansOf(`select public.record_prediction('${job_id}', 1, 'p1', 60)`), 2);
+  expectBounded(await watcher.plansOf(`select public.record_progress('${job_id}', 'p1', 50)`), 2);
   const finished = await watcher.plansOf(
     `select public.finish_prediction('${job_id}', 'p1', '{"status": "succeeded", "output_url": "https://x.example/a"}')`,
   );

@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { expectBounded, Watcher } from './explain.ts';
+import { fillEnded } from './fill.ts';
 import { Database, type Job, SUCCEEDED } from './support.ts';
 
 const db = await Database.open();
@@ -198,6 +200,17 @@ describe('estimated_seconds', () => {
     expect((await measured())?.seconds, 'a run ends by its deadline').toBeCloseTo(10 + 0.1 * 890);
     await runs(...Array<number>(20).fill(10));
     expect((await measured())?.seconds).toBeLessThan(25);
+  });
+
+  test('a long history costs the sweep no more than its newest 2,000 jobs', async () => {
+    const watcher = await Watcher.open(db);
+    await fillEnded(db, 50_000);
+    const sweep = () => watcher.plansOf("select public.record_sweep('{}')");
+    expectBounded(await sweep(), 2_000);
+    await db.sql`analyze public.job_queue`;
+    await db.sql`truncate private.sweep`;
+    expectBounded(await sweep(), 2_000);
+    expectBounded(await sweep(), 10);
   });
 
   test('failed runs tell nothing of how long one takes', async () => {

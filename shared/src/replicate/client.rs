@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::failure::without_queries;
 use super::prediction::{Prediction, is_id};
 use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, ImageProvider};
 
@@ -155,7 +156,7 @@ fn checked(prediction_id: &str) -> Result<&str, ProviderError> {
 fn read_created(answer: Result<HttpResponse, HttpError>) -> Result<Prediction, CreateError> {
     let response = answer.map_err(|error| CreateError::Unknown(error.to_string()))?;
     let body = response.json();
-    let detail = || body.get("detail").and_then(Value::as_str).unwrap_or("no detail").trim().to_owned();
+    let detail = || without_queries(body.get("detail").and_then(Value::as_str).unwrap_or("no detail").trim());
     match response.status {
         200..=299 => {
             Prediction::parse(&response.body).ok_or_else(|| CreateError::Unknown("not a prediction".into()))

@@ -60,15 +60,36 @@ const KNOWN: [Known; 9] = [
 /// Reads the `error` of a failed prediction. What is not known is tried again: a wasted attempt
 /// costs less than a lost picture.
 pub fn classify(error: &str) -> (FailureClass, Failure) {
+    let cause = without_queries(error);
     match KNOWN.iter().find(|known| error.contains(known.text)) {
-        Some(known) => (known.class, Failure::new(known.code, known.message).because(error)),
-        None => (FailureClass::Transient, Failure::new("provider_error", INTERRUPTED).because(error)),
+        Some(known) => (known.class, Failure::new(known.code, known.message).because(cause)),
+        None => (FailureClass::Transient, Failure::new("provider_error", INTERRUPTED).because(cause)),
     }
+}
+
+/// The provider's words as they may be logged: a source image's URL, which they may quote, ends in what
+/// opens it.
+pub(super) fn without_queries(text: &str) -> String {
+    let words = text.split(' ').map(|word| match word.split_once('?') {
+        Some((address, _)) if address.contains("://") => format!("{address}?…"),
+        _ => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_opens_a_source_image_is_not_among_the_words_for_operators() {
+        let error =
+            "Client error '400 Bad Request' for url 'https://x.supabase.co/a.webp?token=secret' (E9828)";
+        let (_, failure) = classify(error);
+        let cause = "Client error '400 Bad Request' for url 'https://x.supabase.co/a.webp?… (E9828)";
+        assert_eq!((failure.cause.as_str(), failure.code.as_str()), (cause, "provider_error"));
+        assert_eq!(without_queries("why? no one knows"), "why? no one knows");
+    }
 
     #[test]
     fn recorded_errors_have_their_class() {
