@@ -105,7 +105,7 @@ grant execute on function private.queue_totals, private.is_user to authenticated
 grant execute on function
   public.enqueue_job, private.enqueue_job,
   public.enqueue_jobs, private.enqueue_jobs,
-  private.tenants,
+  private.tenants, private.latencies,
   public.claim_next_job, public.claim_jobs, private.claim_jobs,
   public.complete_job(uuid, text, jsonb, jsonb, text), private.complete_job_unfenced,
   public.complete_job(uuid, bigint, jsonb), private.complete_job,

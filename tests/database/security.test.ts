@@ -221,6 +221,7 @@ const PRIVATE_SERVICE = [
   ...SERVICE.filter((name) => name !== 'claim_next_job'),
   ...HEALTH,
   'complete_job_unfenced',
+  'latencies',
   'tenants',
 ];
 
