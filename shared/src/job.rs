@@ -82,6 +82,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// When the current attempt began, in milliseconds since 1970.
+    pub fn started_ms(&self) -> Option<u64> {
+        milliseconds(self.started_at.as_deref()?)
+    }
+
     /// Whether the end of its generation is announced to a webhook.
     pub fn announces(&self) -> bool {
         self.payload.get("webhook").and_then(Value::as_bool).unwrap_or(false)
@@ -92,6 +97,12 @@ impl Job {
         let history = self.error_details.as_array().map(Vec::as_slice).unwrap_or_default();
         history.iter().any(|error| error.get("prediction_id").is_some_and(|id| id == prediction_id))
     }
+}
+
+/// A time in ISO 8601 as milliseconds since 1970.
+pub fn milliseconds(time: &str) -> Option<u64> {
+    let time = chrono::DateTime::parse_from_rfc3339(time).ok()?;
+    u64::try_from(time.timestamp_millis()).ok()
 }
 
 /// The wait before attempt `attempts + 1`: exponential backoff with full jitter, so that jobs that

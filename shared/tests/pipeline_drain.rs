@@ -168,7 +168,7 @@ fn alone_reads_that_fail_are_repeated_and_a_lost_prediction_ends_it() {
 #[test]
 fn alone_a_busy_provider_is_a_problem_that_says_when() {
     for (fault, retry_after) in
-        [(Fault::Throttled(7), Some(7)), (Fault::Account, Some(5)), (Fault::LostRequest, Some(5))]
+        [(Fault::Throttled(7), Some(7)), (Fault::Account(402), Some(5)), (Fault::LostRequest, Some(5))]
     {
         let bench = Bench::new();
         bench.wire.fail("create", fault);

@@ -68,14 +68,18 @@ fn a_prediction_that_nobody_wants_any_more_is_cancelled() {
 }
 
 #[test]
-fn a_cancel_that_fails_is_written_down() {
+fn a_cancel_that_fails_is_tried_again() {
     let bench = Bench::new();
+    bench.provider.next(Fate::succeeds_after(600_000));
     bench.start();
     let claimed = bench.claim();
     bench.queue.cancel_generation(claimed.generation_id.unwrap());
     bench.wire.fail("cancel", Fault::LostRequest);
     bench.run(&claimed);
-    assert!(bench.world.warned("prediction not cancelled"));
+    assert_eq!(bench.provider.prediction(0).status, shared::replicate::Status::Processing);
+    bench.pass(4);
+    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!(bench.provider.prediction(0).status, shared::replicate::Status::Canceled);
 }
 
 #[test]
@@ -83,7 +87,7 @@ fn a_refused_create_costs_an_attempt_only_where_it_is_the_requests_fault() {
     // fault, end of the run, status of the job, attempts, seconds until it is ready again
     let table = [
         (Fault::Throttled(7), "Forward", "pending", 0, Some(7)),
-        (Fault::Account, "Failed", "pending", 0, Some(60)),
+        (Fault::Account(402), "Failed", "pending", 0, Some(60)),
         (Fault::Rejected, "Failed", "failed", 1, None),
     ];
     for (fault, end, status, attempts, ready_after) in table {

@@ -108,10 +108,11 @@ fn a_repeated_webhook_changes_nothing() {
 }
 
 #[test]
-fn a_webhook_of_a_prediction_still_running_asks_nothing_of_the_queue() {
+fn a_webhook_of_the_awaited_prediction_that_still_runs_changes_nothing() {
     let (bench, job) = awaiting(Fate::succeeds_after(60_000));
     assert!(bench.webhook(job, 0).is_none());
-    assert!(bench.wire.calls.borrow().is_empty());
+    assert_eq!((bench.queue.generation(job).status, bench.queue.row(job).attempts), ("processing", 0));
+    assert_eq!(bench.provider.prediction(0).status, Status::Processing);
 }
 
 #[test]

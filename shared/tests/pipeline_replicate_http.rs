@@ -111,7 +111,7 @@ fn every_recorded_refusal_has_its_meaning() {
         r#"minute with a burst of 1 requests while you have less than $5.0 in credit. Your rate limit resets in ~5s.","#,
         r#""status":429,"retry_after":5}"#
     );
-    let account = |detail: &str| CreateError::Account(detail.to_owned());
+    let account = |status, detail: &str| CreateError::Account { status, detail: detail.to_owned() };
     let rejected = |detail: &str| CreateError::Rejected(detail.to_owned());
     let throttled = |seconds| CreateError::Throttled { retry_after: Duration::from_secs(seconds) };
     let unknown = |status| CreateError::Unknown(format!("status {status}"));
@@ -119,19 +119,19 @@ fn every_recorded_refusal_has_its_meaning() {
         (
             401,
             r#"{"title":"Unauthenticated","detail":"You did not pass an authentication token","status":401}"#,
-            account("You did not pass an authentication token"),
+            account(401, "You did not pass an authentication token"),
         ),
         (
             401,
             r#"{"title":"Unauthenticated","detail":"You did not pass a valid authentication token","status":401}"#,
-            account("You did not pass a valid authentication token"),
+            account(401, "You did not pass a valid authentication token"),
         ),
         (
             402,
             "{\"title\":\"Insufficient credit\",\"detail\":\"You have insufficient credit to run this model.\",\"status\":402}\n",
-            account("You have insufficient credit to run this model."),
+            account(402, "You have insufficient credit to run this model."),
         ),
-        (403, "", account("no detail")),
+        (403, "", account(403, "no detail")),
         (
             404,
             r#"{"detail":"The requested resource could not be found.","status":404}"#,

@@ -16,7 +16,6 @@ use shared::ports::Clock;
 use support::Bench;
 use support::queue_rows::{Generation, Row};
 use support::simulation::{Plan, Simulation, job_of};
-use uuid::Uuid;
 
 const GENERATIONS: usize = 50;
 
@@ -28,6 +27,11 @@ struct Report {
     /// Completed generations for which more than one prediction was created.
     repeated: usize,
     crashes: usize,
+    /// Periods in which the provider refused every create, and how many it refused then.
+    storms: usize,
+    refused: usize,
+    /// Alerts, by what they tell.
+    alerts: BTreeMap<String, usize>,
     calls: usize,
     warnings: BTreeMap<String, usize>,
     ended_ms: u64,
@@ -43,7 +47,12 @@ impl Report {
         }
         self.predictions += other.predictions;
         self.repeated += other.repeated;
+        for (what, count) in other.alerts {
+            *self.alerts.entry(what).or_default() += count;
+        }
         self.crashes += other.crashes;
+        self.storms += other.storms;
+        self.refused += other.refused;
         self.calls += other.calls;
         self.ended_ms = self.ended_ms.max(other.ended_ms);
     }
@@ -53,8 +62,19 @@ fn simulate(plan: Plan) -> Report {
     let bench = Bench::with_seed(plan.seed);
     let mut simulation = Simulation::new(&bench, plan);
     simulation.run();
-    let mut report = Report { crashes: simulation.crashes.get(), ..Report::default() };
+    let mut report = Report {
+        crashes: simulation.crashes.get(),
+        storms: simulation.storms,
+        refused: bench.provider.refused.get(),
+        ..Report::default()
+    };
     check(&bench, plan, &mut report);
+    let seed = plan.seed;
+    assert_eq!(bench.provider.created_in_pause.get(), 0, "seed {seed}: a create was sent during a pause");
+    books_are_right(&bench, seed);
+    for (what, ..) in bench.world.alerts.borrow().iter() {
+        *report.alerts.entry(what.clone()).or_default() += 1;
+    }
     report.calls = bench.wire.calls.borrow().len();
     report.ended_ms = bench.world.now_ms();
     for (what, ..) in bench.world.warnings.borrow().iter() {
@@ -88,7 +108,7 @@ fn check(bench: &Bench, plan: Plan, report: &mut Report) {
         );
         assert!(stored <= 1 && images <= stored, "one file for one generation: {again}");
 
-        let created = paid(bench, job.id, plan.stalls);
+        let created = paid(bench, job, plan.stalls);
         assert!(
             created.total <= most_creates(job),
             "{} predictions in {} attempts: {again}",
@@ -100,6 +120,30 @@ fn check(bench: &Bench, plan: Plan, report: &mut Report) {
         report.predictions += created.total;
         report.repeated +=
             usize::from(generation.status == "completed" && created.total > 1 + created.failed);
+    }
+}
+
+/// What the queue knows of predictions is what the provider has.
+fn books_are_right(bench: &Bench, seed: u64) {
+    let tables = bench.queue.tables.borrow();
+    let booked = bench.provider.booked.borrow();
+    for (id, row) in &tables.predictions {
+        let theirs = booked.iter().find(|one| one.id == *id);
+        let theirs = theirs.unwrap_or_else(|| panic!("seed {seed}: prediction {id} does not exist"));
+        let status = theirs.status(bench.world.now_ms());
+        let told = row.status.as_deref();
+        assert!(
+            told.is_none_or(|told| told == status || told == "unknown"),
+            "seed {seed}: {row:?} is {status}"
+        );
+        assert_eq!(theirs.new.webhook.as_deref().and_then(job_of), Some(row.job_id), "seed {seed}: {id}");
+    }
+    for one in booked.iter() {
+        let job_id = one.new.webhook.as_deref().and_then(job_of).expect("a webhook");
+        let job = tables.jobs.iter().find(|row| row.id == job_id).expect("its job");
+        // Nobody looks for what a create has left once its generation has ended in another way.
+        let is_known = tables.predictions.contains_key(&one.id) || job.status != "cancelled";
+        assert!(is_known, "seed {seed}: nobody learned of {one:?}, whose user has cancelled: {job:?}");
     }
 }
 
@@ -133,11 +177,11 @@ struct Created {
 ///
 /// What we stopped ourselves did not fail at the provider. Only where workers sleep over their lease
 /// may one stop what the next holder is about to adopt.
-fn paid(bench: &Bench, job_id: Uuid, stalls: bool) -> Created {
+fn paid(bench: &Bench, job: &Row, stalls: bool) -> Created {
     let mut created = Created::default();
     let now = bench.world.now_ms();
     for one in bench.provider.booked.borrow().iter() {
-        if one.new.webhook.as_deref().and_then(job_of) != Some(job_id) {
+        if one.new.webhook.as_deref().and_then(job_of) != Some(job.id) {
             continue;
         }
         created.total += 1;
@@ -146,7 +190,9 @@ fn paid(bench: &Bench, job_id: Uuid, stalls: bool) -> Created {
         let empty = matches!(&one.fate.end, support::provider::End::Output(output) if *output == serde_json::json!([]));
         let unusable = one.status(now) != "succeeded" || empty;
         let not_ours = stalls || one.cancelled_ms.is_none();
-        created.failed += usize::from(!one.overtaken && unusable && not_ours);
+        // The first one recorded is the job's, whoever created it.
+        let counts = !one.overtaken || job.knew(&one.id);
+        created.failed += usize::from(counts && unusable && not_ours);
     }
     created
 }
@@ -177,6 +223,7 @@ fn without_faults_everything_completes_or_fails_at_the_provider_and_nothing_is_p
         fault_rate: 0.0,
         crash_rate: 0.0,
         stalls: false,
+        storms: false,
     });
     assert_eq!(sum.repeated, 0);
     assert_eq!((sum.crashes, sum.warnings.get("outcome of a create is unknown")), (0, None));
@@ -190,6 +237,7 @@ fn under_lost_calls_crashes_and_webhooks_nothing_is_lost_stored_or_paid_twice() 
         fault_rate: 0.02 + 0.04 * (seed % 5) as f64,
         crash_rate: 0.001 * (seed % 7) as f64,
         stalls: false,
+        storms: false,
     });
     assert_eq!(sum.repeated, 0, "paid twice");
     if env::var("SIMULATION_SEED").is_err() {
@@ -208,6 +256,7 @@ fn workers_that_sleep_over_their_lease_change_nothing_that_is_no_longer_theirs()
         fault_rate: 0.01 * (seed % 4) as f64,
         crash_rate: 0.001 * (seed % 3) as f64,
         stalls: true,
+        storms: false,
     });
     assert!(
         sum.warnings.contains_key("lease lost while creating") || env::var("SIMULATION_SEED").is_ok(),
@@ -216,7 +265,37 @@ fn workers_that_sleep_over_their_lease_change_nothing_that_is_no_longer_theirs()
 }
 
 #[test]
+fn while_the_provider_refuses_everybody_nobody_asks_and_afterwards_all_goes_on() {
+    let sum = simulate_all(40, |seed| Plan {
+        seed,
+        generations: GENERATIONS,
+        fault_rate: 0.02 * (seed % 3) as f64,
+        crash_rate: 0.001 * (seed % 4) as f64,
+        stalls: false,
+        storms: true,
+    });
+    assert_eq!(sum.repeated, 0, "paid twice");
+    if env::var("SIMULATION_SEED").is_err() {
+        assert!(
+            sum.storms > 40 && sum.refused > sum.storms,
+            "the storms are too few to prove anything: {sum:?}"
+        );
+        for what in ["throttled", "the provider refuses our account"] {
+            let alerts = sum.alerts.get(what).copied().unwrap_or_default();
+            assert!(alerts > 20, "{what:?} was seldom told: {sum:?}");
+        }
+    }
+}
+
+#[test]
 fn a_seed_replays_exactly() {
-    let plan = Plan { seed: 11, generations: GENERATIONS, fault_rate: 0.1, crash_rate: 0.003, stalls: true };
+    let plan = Plan {
+        seed: 11,
+        generations: GENERATIONS,
+        fault_rate: 0.1,
+        crash_rate: 0.003,
+        stalls: true,
+        storms: true,
+    };
     assert_eq!(simulate(plan), simulate(plan));
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::job::{Job, JobType};
 use shared::ports::{
-    AfterPrediction, Attempt, Failure, Finished, HttpError, ImageStore, JobQueue, Outbox, QueueError, Step,
-    StoreError, ToSend, Verdict,
+    AfterPrediction, Attempt, Failure, Finished, HttpError, ImageStore, JobQueue, Outbox, QueueError,
+    Recorded, Refusal, Step, StoreError, ToSend, Verdict,
 };
 use shared::problem::Code;
 use shared::progress::Progress;
@@ -82,18 +82,6 @@ fn each_step_names_its_function_job_and_lease() {
             assert!(call(&http).is_err(), "{function}: {nothing:?} tells of no outcome");
         }
     };
-    check(
-        "record_prediction",
-        json!({ "p_job_id": id, "p_lease": 4, "p_prediction_id": "abc", "p_wait_seconds": 120, "p_details": { "width": 1 } }),
-        &|http| {
-            block_on(queue(http).record_prediction(
-                &job,
-                "abc",
-                Duration::from_secs(120),
-                json!({ "width": 1 }),
-            ))
-        },
-    );
     let progress = Progress { percent: 35, started_at: Some("2026-11-24T12:00:30Z".into()) };
     check(
         "record_progress",
@@ -116,9 +104,51 @@ fn each_step_names_its_function_job_and_lease() {
         json!({ "p_job_id": id, "p_lease": 4, "p_seconds": 1.5, "p_outcome_unknown": true }),
         &|http| block_on(queue(http).snooze(&job, wait, true)),
     );
-    check("complete_job", json!({ "p_job_id": id, "p_lease": 4 }), &|http| {
-        block_on(queue(http).complete(&job))
+    check("complete_job", json!({ "p_job_id": id, "p_lease": 4, "p_result": { "a": 1 } }), &|http| {
+        block_on(queue(http).complete(&job, json!({ "a": 1 })))
     });
+}
+
+#[test]
+fn a_recorded_prediction_is_noted_or_comes_back_with_the_job_that_cancels_it() {
+    let record = |http: &Recorder| {
+        let details = json!({ "width": 1 });
+        block_on(queue(http).record_prediction(&job(), "abc", Duration::from_secs(120), details))
+    };
+    let http = Recorder::default().answers(200, r#"{"outcome":"recorded"}"#);
+    assert!(matches!(record(&http), Ok(Recorded::Noted)));
+    assert!(http.only().url.ends_with("/rpc/record_prediction"));
+    let expected = json!({ "p_job_id": Uuid::from_u128(1), "p_lease": 4, "p_prediction_id": "abc",
+        "p_wait_seconds": 120, "p_details": { "width": 1 } });
+    assert_eq!(body(&http), expected);
+
+    let http = Recorder::default().answers(200, &json!({ "outcome": "stale", "job": row() }).to_string());
+    assert!(matches!(record(&http), Ok(Recorded::Unwanted(Some(cancel))) if cancel.lease == 4));
+    let http = Recorder::default().answers(200, r#"{"outcome":"stale"}"#);
+    assert!(matches!(record(&http), Ok(Recorded::Unwanted(None))));
+    for nothing in ["", "null", "{}", "<html>", r#"{"outcome":"stale","job":{}}"#] {
+        assert!(record(&Recorder::default().answers(200, nothing)).is_err(), "{nothing:?}");
+    }
+}
+
+#[test]
+fn a_pause_tells_why_and_how_long_and_whether_it_begins() {
+    let pause =
+        |http: &Recorder, refusal| block_on(queue(http).pause(&job(), Duration::from_secs(7), refusal));
+    for (refusal, reason, code) in
+        [(Refusal::Throttled, "throttled", 429), (Refusal::Account(402), "account", 402)]
+    {
+        for started in [true, false] {
+            let answer = json!({ "outcome": "snoozed", "started": started }).to_string();
+            let http = Recorder::default().answers(200, &answer);
+            assert_eq!(pause(&http, refusal), Ok(started));
+            assert!(http.only().url.ends_with("/rpc/pause_provider"));
+            let expected = json!({ "p_job_id": Uuid::from_u128(1), "p_lease": 4, "p_seconds": 7.0,
+                "p_reason": reason, "p_code": code });
+            assert_eq!(body(&http), expected);
+        }
+    }
+    assert!(pause(&Recorder::default().answers(200, "{}"), Refusal::Throttled).is_err());
 }
 
 #[test]
@@ -143,10 +173,13 @@ fn the_end_of_a_prediction_names_no_lease() {
     let answer = json!({ "outcome": "download", "job": row(), "next": [row()] }).to_string();
     let http = Recorder::default().answers(200, &answer);
     let seen = finished(&http).unwrap();
-    assert!(seen.more.len() == 1 && matches!(seen.next, AfterPrediction::Download(job) if job.lease == 4));
+    assert!(seen.more.len() == 1 && matches!(seen.next, AfterPrediction::Run(job) if job.lease == 4));
     let expected = json!({ "p_job_id": Uuid::from_u128(1), "p_prediction_id": "abc",
         "p_outcome": { "status": "succeeded" }, "p_lease_seconds": 120, "p_next": 1 });
     assert_eq!(body(&http), expected);
+    let stop = json!({ "outcome": "mismatch", "job": row() }).to_string();
+    let seen = finished(&Recorder::default().answers(200, &stop)).unwrap();
+    assert!(matches!(seen.next, AfterPrediction::Run(_)), "what nobody awaits is stopped");
     for word in ["retrying", "failed", "duplicate", "mismatch", "cancelled"] {
         let http = Recorder::default().answers(200, &json!({ "outcome": word }).to_string());
         let seen = finished(&http).unwrap();

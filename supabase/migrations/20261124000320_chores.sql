@@ -99,12 +99,14 @@ end
 $$;
 
 -- Takes over jobs whose lease ran out and whose run may go on. Without a prediction, known or possible,
--- the run is lost and counts as an attempt.
+-- the run is lost and counts as an attempt. While the provider is paused, such a run may look for what it
+-- left and not create: it counts as one whose outcome is unknown.
 create function private.rescue_jobs(
   p_limit int, p_lease_seconds int, p_job_types text[], p_after timestamptz
 ) returns setof public.job_queue
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
+  v_paused boolean := exists (select from private.provider_pause where only_row and until > now());
   v_ids uuid[];
 begin
   v_ids := array(
@@ -127,9 +129,13 @@ begin
     lease = lease + 1,
     lease_expires_at = now() + make_interval(secs => p_lease_seconds),
     rescued = true,
-    attempts = attempts + case when prediction_id is null and not outcome_unknown then 1 else 0 end,
+    outcome_unknown = outcome_unknown or (v_paused and prediction_id is null and job_type = 'generate-image'),
+    attempts = attempts + case
+      when prediction_id is null and not outcome_unknown and not (v_paused and job_type = 'generate-image') then 1
+      else 0
+    end,
     error_details = case
-      when prediction_id is null and not outcome_unknown
+      when prediction_id is null and not outcome_unknown and not (v_paused and job_type = 'generate-image')
         then private.add_error(job_queue, 'The run ended without an answer.', '{"code": "lease_expired"}')
       else error_details
     end

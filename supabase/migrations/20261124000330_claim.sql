@@ -20,7 +20,9 @@ begin
     from (
       select job_type, priority, case when p_marked then low_turn else -9223372036854775808 end as low_turn
       from private.lines
-      where p_job_types is null or job_type = any(p_job_types)
+      where (p_job_types is null or job_type = any(p_job_types))
+        -- Nothing that would create a prediction while the provider refuses to.
+        and (job_type <> 'generate-image' or not exists (select from private.provider_pause where only_row and until > now()))
     ) as l
     cross join lateral (
       select j.turn from public.job_queue as j

@@ -28,6 +28,9 @@ declare
   v_history jsonb := private.add_error(p_job, p_error_message, p_error_details);
   v_code text := p_error_details ->> 'code';
 begin
+  if p_job.prediction_id is not null and p_job.job_type = 'generate-image' then
+    perform private.note_end(p_job.prediction_id, 'unknown', null);
+  end if;
   if p_retry_in_seconds is not null and p_job.attempts + 1 < p_job.max_attempts then
     update public.job_queue set
       status = 'pending', attempts = attempts + 1, ready_at = null, turn = null, slot = false, held = false,
@@ -109,12 +112,21 @@ $$;
 
 create function private.complete_job(p_job_id uuid, p_lease bigint, p_result jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_payload jsonb;
 begin
   update public.job_queue set
     status = 'completed', completed_at = now(), lease_expires_at = null, slot = false,
     error_message = null, result = p_result, updated_at = now()
-  where id = p_job_id and lease = p_lease and status = 'processing';
-  return jsonb_build_object('outcome', case when found then 'completed' else 'stale' end);
+  where id = p_job_id and lease = p_lease and status = 'processing'
+  returning case job_type when 'cancel-prediction' then payload end into v_payload;
+  if not found then
+    return '{"outcome": "stale"}';
+  end if;
+  if v_payload is not null and jsonb_typeof(p_result -> 'predictions') = 'array' then
+    perform private.note_stopped(v_payload, p_result -> 'predictions');
+  end if;
+  return '{"outcome": "completed"}';
 end
 $$;
 

@@ -9,7 +9,8 @@ language sql immutable set search_path = '' as $$
   )
 $$;
 
--- Notes the prediction that a run has created and lets the lease run until the sweep should look.
+-- Notes the prediction that a run has created and lets the lease run until the sweep should look. A run that
+-- is one too many is answered "stale", and handed a job that cancels its prediction, leased already.
 create function private.record_prediction(
   p_job_id uuid, p_lease bigint, p_prediction_id text, p_wait_seconds int, p_details jsonb
 ) returns jsonb
@@ -26,6 +27,7 @@ begin
   where id = p_job_id and lease = p_lease and status = 'processing' and prediction_id is null
   returning * into v_job;
   if found then
+    perform private.note_prediction(v_job, p_prediction_id, coalesce(p_details ->> 'learned', 'created'), null);
     update public.image_generations set
       status = 'processing', progress = greatest(progress, 10), replicate_prediction_id = p_prediction_id,
       started_at = coalesce(started_at, now()),
@@ -43,7 +45,17 @@ begin
   then
     return '{"outcome": "recorded"}';
   end if;
-  return '{"outcome": "stale"}';
+  if v_job.status = 'cancelled' and v_job.lease = p_lease then
+    -- This is what the search would look for that cancel_generation has left.
+    update public.job_queue set status = 'completed', completed_at = now()
+    where generation_id = v_job.generation_id and job_type = 'cancel-prediction' and status = 'pending'
+      and payload ->> 'job_id' = p_job_id::text;
+  end if;
+  v_job.id := p_job_id;
+  if not private.note_prediction(v_job, p_prediction_id, coalesce(p_details ->> 'learned', 'created'), null) then
+    return '{"outcome": "stale"}';
+  end if;
+  return jsonb_build_object('outcome', 'stale', 'job', private.stop_prediction(v_job, p_prediction_id));
 end
 $$;
 
@@ -51,6 +63,8 @@ $$;
 -- lease: matched by job and prediction, and adopted where the run died before it could record it.
 -- With p_next, up to so many ready jobs come back under a lease: a place has become free, and whoever is
 -- told of it can go on with the next image at once.
+-- A prediction that is still running is recorded where one is awaited. One that nobody awaits is cancelled, by
+-- a job that comes back leased.
 create function private.finish_prediction(
   p_job_id uuid, p_prediction_id text, p_outcome jsonb, p_lease_seconds int, p_next int
 ) returns jsonb
@@ -59,20 +73,31 @@ declare
   v_job public.job_queue;
   v_download public.job_queue;
   v_generation public.image_generations;
+  v_running boolean := coalesce(p_outcome ->> 'status' = 'running', false);
+  v_new boolean;
   v_end text;
 begin
   select * into v_job from public.job_queue where id = p_job_id and job_type = 'generate-image' for update;
-  if not found then
-    return '{"outcome": "mismatch"}';
+  if v_running and v_job.status = 'processing' and v_job.prediction_id is null then
+    return private.record_prediction(p_job_id, v_job.lease, p_prediction_id, p_lease_seconds, '{"learned": "webhook"}');
   end if;
-  if private.knew_prediction(v_job, p_prediction_id) then
-    return '{"outcome": "duplicate"}';
+  v_job.id := p_job_id;
+  v_new := private.note_prediction(v_job, p_prediction_id, coalesce(p_outcome ->> 'learned', 'webhook'), p_outcome);
+  v_end := case
+    when private.knew_prediction(v_job, p_prediction_id) then 'duplicate'
+    when v_job.status is null or v_job.prediction_id <> p_prediction_id then 'mismatch'
+    when v_job.status = 'cancelled' then 'cancelled'
+  end;
+  if v_running then
+    -- One that a job waiting for its retry has left may still be the one it gets.
+    return jsonb_strip_nulls(jsonb_build_object(
+      'outcome', coalesce(v_end, 'running'),
+      'job', case when v_new and v_job.status is distinct from 'pending'
+        then private.stop_prediction(v_job, p_prediction_id) end
+    ));
   end if;
-  if v_job.prediction_id <> p_prediction_id then
-    return '{"outcome": "mismatch"}';
-  end if;
-  if v_job.status = 'cancelled' then
-    return '{"outcome": "cancelled"}';
+  if v_end is not null then
+    return jsonb_build_object('outcome', v_end);
   end if;
   if v_job.status = 'completed' then
     return '{"outcome": "duplicate"}';
@@ -117,7 +142,7 @@ begin
   values (
     'download-image',
     jsonb_strip_nulls(jsonb_build_object('width', v_generation.width, 'height', v_generation.height))
-      || (p_outcome - 'status')
+      || (p_outcome - '{status,provider_status,learned}'::text[])
       -- Tells the worker that the end will be announced.
       || case when v_generation.webhook_url is null then '{}' else '{"webhook": true}' end::jsonb
       || jsonb_build_object(
@@ -155,8 +180,10 @@ begin
     width = coalesce((p_image ->> 'width')::int, g.width),
     height = coalesce((p_image ->> 'height')::int, g.height),
     generation_time_seconds = round(extract(epoch from now() - coalesce(g.started_at, g.created_at)), 3),
+    -- What its picture cost, and not what was paid for attempts before it.
     cost_usd = coalesce(
       (p_image ->> 'cost_usd')::numeric, g.cost_usd,
+      (select p.cost_usd from private.predictions as p where p.id = g.replicate_prediction_id),
       (select m.cost_per_generation from public.models as m where m.id = g.model_id)
     )
   where g.id = v_generation_id and g.status not in ('completed', 'failed', 'cancelled')

@@ -115,13 +115,14 @@ $$;
 
 -- Ends a generation at its user's wish, wherever it is. A prediction that runs at the provider is
 -- cancelled there by a job of its own; one that is being created just now is cancelled by its worker,
--- whose record_prediction is answered "stale". A picture that is being stored is removed by a job some
--- minutes later. Cancelling what is cancelled already is no error.
+-- whose record_prediction is answered "stale". Where a create may have left one that nobody knows, the job
+-- looks for it: at once when the outcome is unknown already, else when the run's lease is over. A picture that
+-- is being stored is removed by a job some minutes later. Cancelling what is cancelled already is no error.
 create function private.cancel_generation(p_generation_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_generation public.image_generations;
-  v_prediction text;
+  v_running public.job_queue;
   v_upload_ends timestamptz;
 begin
   select * into v_generation from public.image_generations
@@ -141,9 +142,8 @@ begin
   end if;
 
   if v_generation.status <> 'cancelled' then
-    select prediction_id into v_prediction from public.job_queue
-    where generation_id = p_generation_id and job_type = 'generate-image'
-      and status = 'processing' and prediction_id is not null
+    select * into v_running from public.job_queue
+    where generation_id = p_generation_id and job_type = 'generate-image' and status = 'processing'
     limit 1;
     select max(lease_expires_at) into v_upload_ends from public.job_queue
     where generation_id = p_generation_id and job_type = 'download-image' and status = 'processing';
@@ -153,12 +153,18 @@ begin
     where generation_id = p_generation_id and status in ('pending', 'processing')
       and private.carries_generation(job_type);
     perform private.end_generation(p_generation_id, 'cancelled', null, null);
-    if v_prediction is not null then
+    if v_running.id is not null then
       perform private.insert_jobs(jsonb_build_array(jsonb_build_object(
-        'job_type', 'cancel-prediction', 'priority', 100,
-        'payload', jsonb_build_object(
-          'prediction_id', v_prediction, 'generation_id', p_generation_id, 'user_id', v_generation.user_id
-        )
+        'job_type', 'cancel-prediction', 'priority', 100, 'max_attempts', 8,
+        'scheduled_at', case
+          when v_running.prediction_id is null and not v_running.outcome_unknown then v_running.lease_expires_at
+        end,
+        'payload', jsonb_build_object('generation_id', p_generation_id, 'user_id', v_generation.user_id) || case
+          when v_running.prediction_id is not null then jsonb_build_object('prediction_id', v_running.prediction_id)
+          else jsonb_build_object(
+            'job_id', v_running.id, 'since', v_running.started_at, 'search_until', v_running.lease_expires_at
+          )
+        end
       )));
     end if;
     -- The upload that is under way goes through, or an earlier one has: what it leaves goes when it must

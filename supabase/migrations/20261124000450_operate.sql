@@ -52,6 +52,7 @@ begin
     where created_at < now() - interval '24 hours' order by created_at limit v_limit for update skip locked
   );
   perform private.prune_webhooks(v_limit);
+  perform private.prune_predictions(v_limit);
   return jsonb_build_object('pruned', v_pruned);
 end
 $$;

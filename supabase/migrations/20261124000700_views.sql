@@ -173,11 +173,13 @@ create function private.queue_status() returns jsonb
 language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_sweep private.sweep;
+  v_pause record;
   v_totals jsonb;
   v_held int;
   v_scheduled int;
 begin
   select * into v_sweep from private.sweep;
+  select * into v_pause from private.current_pause();
   select jsonb_object_agg(status, jobs) into v_totals
   from (select status, sum(count) as jobs from private.queue_totals() group by status) as by_status;
   select count(*) into v_held from (
@@ -195,7 +197,10 @@ begin
     'lost', (select count(*) from (
       select from public.job_queue
       where status = 'processing' and seq > 0 and lease_expires_at <= now() limit 10000) as lost),
-    'failed_24h', coalesce((v_totals -> 'failed')::bigint, 0)
+    'failed_24h', coalesce((v_totals -> 'failed')::bigint, 0),
+    'provider_paused_until', v_pause.until,
+    'provider_pause_reason', v_pause.reason,
+    'provider_pause_code', v_pause.code
   );
 end
 $$;

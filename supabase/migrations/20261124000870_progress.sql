@@ -22,7 +22,12 @@ begin
   where g.id = (select j.generation_id from public.job_queue as j where j.id = p_job_id)
     and g.status = 'processing' and g.replicate_prediction_id = p_prediction_id
     and (g.progress < v_progress or g.started_at < v_started);
-  return jsonb_build_object('outcome', case when found then 'recorded' else 'stale' end);
+  if found then
+    return '{"outcome": "recorded"}';
+  end if;
+  -- A prediction that nobody has noted may have to be adopted or stopped.
+  return jsonb_build_object('outcome', case
+    when exists (select from private.predictions where id = p_prediction_id) then 'stale' else 'unknown' end);
 end
 $$;
 

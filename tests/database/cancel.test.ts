@@ -28,10 +28,35 @@ test('while its prediction is being created: the worker is told that it is one t
   const job = await db.claimOne();
   await cancel();
   const args = { p_job_id: job_id, p_lease: job.lease, p_prediction_id: 'p1', p_wait_seconds: 60 };
-  expect(await db.service('record_prediction', args)).toEqual({ outcome: 'stale' });
+  expect(await db.service('record_prediction', args)).toMatchObject({
+    outcome: 'stale',
+    job: { job_type: 'cancel-prediction', status: 'processing', payload: { prediction_id: 'p1' } },
+  });
   const finish = { p_job_id: job_id, p_prediction_id: 'p1', p_outcome: SUCCEEDED };
   expect(await db.service('finish_prediction', finish)).toEqual({ outcome: 'cancelled' });
-  expect((await db.sql`select from public.job_queue`).length, 'nothing is left to do').toBe(1);
+  const waiting = await db.sql`select from public.job_queue where status = 'pending'`;
+  expect(waiting, 'nothing is left to look for').toHaveLength(0);
+});
+
+test.each([
+  ['in doubt about a create: a job that looks for what it left is ready at once', true],
+  ['while a create may be under way: the job that looks for it waits for the lease', false],
+])('%s', async (_, in_doubt) => {
+  const { user, generation_id, job_id, cancel } = await started();
+  const { lease } = await db.claimOne();
+  if (in_doubt) {
+    const args = { p_job_id: job_id, p_lease: lease, p_seconds: 90, p_outcome_unknown: true };
+    await db.service('snooze_job', args);
+  }
+  const { lease_expires_at } = await db.job(job_id);
+  await cancel();
+  const [search] = await db.sql<Job[]>`select * from public.job_queue where job_type = 'cancel-prediction'`;
+  expect(search).toMatchObject({ created_by: user, generation_id, status: 'pending', max_attempts: 8 });
+  expect(search?.payload).toMatchObject({ job_id, generation_id, since: expect.any(String) });
+  expect(new Date(search?.payload.search_until as string)).toEqual(lease_expires_at);
+  expect(await db.claim(1)).toMatchObject(in_doubt ? [{ id: search?.id }] : []);
+  if (in_doubt) return;
+  expect(search?.scheduled_at).toEqual(lease_expires_at);
 });
 
 test('with a running prediction: a job to cancel it is ready at once', async () => {

@@ -149,10 +149,14 @@ describe('record_prediction', () => {
     expect(await db.job(job.id)).toEqual(before);
   });
 
-  test('of a second prediction is "stale": the caller has one too many', async () => {
+  test('of a second prediction is "stale": the caller has one too many, and a job to cancel it', async () => {
     const { job } = await running();
     await record(job, 'p1');
-    expect(await record(job, 'p2')).toEqual({ outcome: 'stale' });
+    expect(await record(job, 'p2')).toMatchObject({
+      outcome: 'stale',
+      job: { payload: { prediction_id: 'p2' } },
+    });
+    expect(await record(job, 'p2'), 'one such job is enough').toEqual({ outcome: 'stale' });
     expect((await db.job(job.id)).prediction_id).toBe('p1');
   });
 
@@ -180,7 +184,7 @@ describe('finish_prediction', () => {
     expect((await finish(job.id, 'p1')).outcome).toBe('download');
     expect(await db.job(job.id)).toMatchObject({ status: 'completed', prediction_id: 'p1' });
     expect((await db.generation(started.generation_id)).status).toBe('downloading');
-    expect(await record(rescuer as Job, 'p2'), 'the rescuer’s own prediction is one too many').toEqual({
+    expect(await record(rescuer as Job, 'p2'), 'the rescuer’s own prediction is one too many').toMatchObject({
       outcome: 'stale',
     });
   });

@@ -30,7 +30,7 @@ describe('a lease that is no longer the job’s', () => {
     const [again] = await db.claim(1);
     expect(again).toMatchObject({ id: job.id, lease: '2', rescued: true });
     const before = [await db.job(job.id), await db.generation(generationId)];
-    expect(await db.service(name, { p_job_id: job.id, p_lease: job.lease, ...args })).toEqual({
+    expect(await db.service(name, { p_job_id: job.id, p_lease: job.lease, ...args })).toMatchObject({
       outcome: 'stale',
     });
     expect([await db.job(job.id), await db.generation(generationId)]).toEqual(before);
@@ -42,7 +42,7 @@ describe('a lease that is no longer the job’s', () => {
     const { job } = await running();
     await db.service('complete_job', { p_job_id: job.id, p_lease: job.lease, p_result: { first: true } });
     const before = await db.job(job.id);
-    expect(await db.service(name, { p_job_id: job.id, p_lease: job.lease, ...args })).toEqual({
+    expect(await db.service(name, { p_job_id: job.id, p_lease: job.lease, ...args })).toMatchObject({
       outcome: 'stale',
     });
     expect(await db.job(job.id)).toEqual(before);

@@ -69,7 +69,15 @@ const run: ((job: Job) => Promise<unknown>)[] = [
   (job) => db.service('extend_lease', { ...leased(job), p_lease_seconds: 60 }),
   async () => {}, // the worker dies
 ];
-const work = (job: Job) => (job.job_type === 'generate-image' ? any(run)(job) : any([store, fail])(job));
+const stop = (job: Job) =>
+  db.service('complete_job', {
+    ...leased(job),
+    p_result: { predictions: [{ id: `p-${job.payload.job_id}`, status: 'canceled', predict_time: 1 }] },
+  });
+const work = (job: Job): Promise<unknown> => {
+  if (job.job_type === 'generate-image') return any(run)(job);
+  return job.job_type === 'cancel-prediction' ? stop(job) : any([store, fail])(job);
+};
 
 async function step(users: string[], started: Started[]): Promise<void> {
   const user = any(users);

@@ -45,6 +45,8 @@ const secondsAgo = (seconds: number) => new Date(Date.now() - seconds * 1000);
 
 const RECORDED = { outcome: 'recorded' };
 const STALE = { outcome: 'stale' };
+// Nobody has noted the prediction: it may have to be adopted or stopped.
+const UNKNOWN = { outcome: 'unknown' };
 
 describe('record_progress', () => {
   test('goes forward and never back', async () => {
@@ -61,7 +63,7 @@ describe('record_progress', () => {
 
   test('is for the prediction that is awaited now, and for no other job', async () => {
     const [made, other] = [await running(), await running()];
-    expect(await tell(made, 50, 'p2')).toEqual(STALE);
+    expect(await tell(made, 50, 'p2')).toEqual(UNKNOWN);
     expect(
       await db.service('record_progress', {
         p_job_id: '00000000-0000-4000-8000-000000000000',
@@ -77,7 +79,7 @@ describe('record_progress', () => {
     const user = await db.createUser();
     const { generation_id: id } = await db.start(user);
     const made = { user, id, job: await db.claimOne() };
-    expect(await tell(made, 50)).toEqual(STALE);
+    expect(await tell(made, 50)).toEqual(UNKNOWN);
     expect(await db.generation(id)).toMatchObject({ status: 'queued', progress: 0 });
   });
 

@@ -191,6 +191,7 @@ const SERVICE = [
   'claim_jobs',
   'fail_job',
   'snooze_job',
+  'pause_provider',
   'extend_lease',
   'record_prediction',
   'record_progress',

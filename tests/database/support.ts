@@ -164,7 +164,9 @@ export class Database {
   async clear(): Promise<void> {
     await this
       .sql`truncate public.job_queue, public.image_generations, public.images, public.batch_generations,
-      private.usage, private.idempotency_keys cascade`;
+      private.usage, private.idempotency_keys, private.predictions cascade`;
+    await this
+      .sql`update private.provider_pause set until = '-infinity', since = null, reason = null, code = null`;
   }
 }
 

@@ -47,6 +47,7 @@ const ruleShape: Shape = {
     },
     generation_ms: 'number',
     queue_ms: 'number',
+    age_ms: 'number',
     hold: ['start', 'run'],
     sync_status: ['processing'],
   },

@@ -118,6 +118,11 @@ describe('ends', () => {
     expect((await finished({ error: 'CUDA error' })).error).toBe('CUDA error');
   });
 
+  test('one that says it is older than it is', async () => {
+    const { created_at } = await finished({ age_ms: 3_600_000 });
+    expect(Math.abs(Date.now() - Date.parse(created_at) - 3_600_000)).toBeLessThan(60_000);
+  });
+
   test('aborted and canceled', async () => {
     expect(await finished({ ends: 'aborted' })).toMatchObject({ status: 'aborted', output: null });
     expect(await finished({ ends: 'canceled' })).toMatchObject({ status: 'canceled', output: null });

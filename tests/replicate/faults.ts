@@ -66,6 +66,8 @@ export interface Fault {
   webhook?: WebhookFault;
   generation_ms?: number;
   queue_ms?: number;
+  /** It says that it was created so much earlier than it was: one that outlives its deadline. */
+  age_ms?: number;
   /** Stay in `starting` or in `processing` until `POST /_control/release`. */
   hold?: 'start' | 'run';
   /** Answer `Prefer: wait` with the output but still in status `processing`. */

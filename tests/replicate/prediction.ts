@@ -135,7 +135,7 @@ export function view(prediction: Prediction, origin: string, settings: Settings)
     error: prediction.error,
     status: prediction.status,
     source: 'api',
-    created_at: new Date(prediction.createdAt).toISOString(),
+    created_at: new Date(prediction.createdAt - (prediction.fault.age_ms ?? 0)).toISOString(),
   };
   if (prediction.startedAt !== undefined) object.started_at = micros(prediction.startedAt);
   if (prediction.completedAt !== undefined) object.completed_at = micros(prediction.completedAt);

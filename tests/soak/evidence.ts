@@ -47,6 +47,8 @@ export interface Evidence {
   jobs: Job[];
   images: Image[];
   objects: string[];
+  /** How each prediction ended by the database's own books; null: it runs. */
+  booked: Map<string, string | null>;
   /** Objects, jobs and predictions that belong to no generation. */
   strays: string[];
   /** Images whose file cannot be had, or is not as long as its row says. */
@@ -71,6 +73,10 @@ export async function collect(stack: TestStack): Promise<Evidence> {
   const named = await sql<{ name: string }[]>`
     select name from storage.objects where bucket_id = 'generated-images'`;
   const objects = named.map(({ name }) => name);
+  const books = await sql<
+    { id: string; status: string | null }[]
+  >`select id, status from private.predictions`;
+  const booked = new Map(books.map(({ id, status }) => [id, status]));
 
   const cases = new Map<string, Case>();
   for (const row of rows) cases.set(row.id, { row, jobs: [], predictions: [], images: [], objects: [] });
@@ -94,7 +100,7 @@ export async function collect(stack: TestStack): Promise<Evidence> {
     give(id, `prediction ${entry.id}`, (one) => one.predictions.push(entry));
   }
   const unreadable = await readAll(images);
-  return { cases, jobs, images, objects, strays, unreadable, stats: await simulator.stats() };
+  return { cases, jobs, images, objects, booked, strays, unreadable, stats: await simulator.stats() };
 }
 
 /** Gets every picture as its user would. */

@@ -15,6 +15,7 @@ const planned: Planned = {
 
 const prediction = (attempts: number, output: unknown, status: BookEntry['status'] = 'succeeded') =>
   ({
+    id: `p${attempts}`,
     status,
     prediction: { webhook: `http://w/?job=j&lease=1&attempts=${attempts}`, output },
   }) as unknown as BookEntry;
@@ -47,7 +48,12 @@ function sound(): { one: Case; evidence: Evidence; load: Load } {
     objects: ['u/g.png'],
   };
   const stats = { predictions: 2, running: 0 } as Evidence['stats'];
-  const all = { jobs: one.jobs, images: [image], objects: one.objects, strays: [], unreadable: [], stats };
+  const booked = new Map([
+    ['p0', 'failed'],
+    ['p1', 'succeeded'],
+  ]);
+  const lists = { jobs: one.jobs, images: [image], objects: one.objects, strays: [], unreadable: [] };
+  const all = { ...lists, booked, stats };
   const load = { started: new Map([['g', planned]]), cancelled: new Set<string>(), repeats: 0, answers: [] };
   return { one, evidence: { cases: new Map([['g', one]]), ...all }, load };
 }
@@ -81,6 +87,8 @@ test.each<[string, (run: ReturnType<typeof sound>) => void]>([
   ['every image can be read', ({ evidence }) => evidence.unreadable.push('g')],
   ['no attempt created a second', ({ one }) => one.predictions.push(prediction(1, null, 'canceled'))],
   ['no picture was paid for twice', ({ one }) => one.predictions.push(prediction(2, 'http://o/1.png'))],
+  ['every prediction is in the books', ({ evidence }) => evidence.booked.delete('p0')],
+  ['every prediction is in the books', ({ evidence }) => evidence.booked.set('p1', 'failed')],
   ['no generation was completed twice', ({ one }) => one.jobs.push(job('download-image'))],
   ['only what could not succeed', ({ one }) => Object.assign(one.row, { status: 'failed' })],
   ['only what could not succeed', ({ one }) => Object.assign(one.row, { status: 'cancelled' })],

@@ -21,7 +21,7 @@ const ENDED = ['completed', 'failed', 'cancelled'];
 
 /** @param load the generations whose start was answered */
 export function check(evidence: Evidence, load: Load): Invariant[] {
-  const { cases, images, objects, strays, unreadable, stats } = evidence;
+  const { cases, images, objects, booked, strays, unreadable, stats } = evidence;
   const all = [...cases.values()];
   const where = (name: string, counted: string, is: (one: Case) => boolean): Invariant => {
     const generations = all.filter(is).map(({ row }) => row.id);
@@ -63,6 +63,11 @@ export function check(evidence: Evidence, load: Load): Invariant[] {
       'no picture was paid for twice',
       'predictions that succeeded with a usable output, by job',
       ({ predictions }) => predictions.filter(isUsable).length > 1,
+    ),
+    where(
+      'every prediction is in the books with its end',
+      `${booked.size} rows, ${stats.predictions} predictions`,
+      ({ predictions }) => predictions.some(({ id, status }) => booked.get(id) !== status),
     ),
     where('no generation was completed twice', 'download jobs by generation', ({ jobs }) => {
       return jobs.filter(({ job_type }) => job_type === 'download-image').length > 1;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use shared::ports::{Clock, Log, Random};
 use uuid::Uuid;
-use worker::{Delay, console_warn};
+use worker::{Delay, console_error, console_warn};
 
 /// Time, chance and log of a Worker.
 #[derive(Debug, Clone, Copy)]
@@ -31,5 +31,9 @@ impl Random for EdgeWorld {
 impl Log for EdgeWorld {
     fn warn(&self, what: &str, job_id: Uuid, detail: &str) {
         console_warn!("{}", json!({ "level": "warn", "what": what, "job_id": job_id, "detail": detail }));
+    }
+
+    fn alert(&self, what: &str, job_id: Uuid, detail: &str) {
+        console_error!("{}", json!({ "level": "error", "what": what, "job_id": job_id, "detail": detail }));
     }
 }

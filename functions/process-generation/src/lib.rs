@@ -74,7 +74,7 @@ async fn webhook(incoming: &mut Incoming, env: &Env, context: &Context) -> Resul
         return Ok(Answer::json(200, json!({ "received": false })));
     };
     if callback.is_running() {
-        return progress(&callback, env).await;
+        return progress(callback, env, context).await;
     }
     let workplace = Workplace::from_env(env)?;
     // Without a webhook of its own, the next image is better left to process-jobs.
@@ -85,27 +85,44 @@ async fn webhook(incoming: &mut Incoming, env: &Env, context: &Context) -> Resul
         Problem::unavailable()
     })?;
     let budget = budget(env, WAKE_TIME);
-    context.wait_until(async move {
-        if let Err(error) = follow_up(&workplace, &callback, &jobs, budget).await {
-            console_error!("{error}");
-        }
-    });
+    run_after_answer(workplace, callback, jobs, budget, context);
     Ok(Answer::json(200, json!({ "received": true })))
 }
 
-/// A prediction begins or goes on: most of that is no news, and costs nothing then.
-async fn progress(callback: &Callback, env: &Env) -> Result<Answer, Problem> {
+/// A prediction begins or goes on: most of that is no news, and costs nothing then. One that nobody
+/// awaits is stopped after the answer.
+async fn progress(callback: Callback, env: &Env, context: &Context) -> Result<Answer, Problem> {
     let id = &callback.prediction.id;
     let news = callback.progress().filter(|progress| RECORDED.with_borrow(|memo| memo.is_news(id, progress)));
     if let Some(progress) = news {
         let workplace = Workplace::from_env(env)?;
         // Replicate does not repeat it, and the next one brings more: failing is no reason to be loud.
-        match workplace.with_pipeline(async |pipeline| pipeline.receive(callback, 0).await).await {
-            Ok(_) => RECORDED.with_borrow_mut(|memo| memo.note(id, &progress)),
+        match workplace.with_pipeline(async |pipeline| pipeline.receive(&callback, 0).await).await {
+            Ok(jobs) => {
+                RECORDED.with_borrow_mut(|memo| memo.note(id, &progress));
+                if !jobs.is_empty() {
+                    let budget = budget(env, WAKE_TIME);
+                    run_after_answer(workplace, callback, jobs, budget, context);
+                }
+            }
             Err(error) => console_warn!("progress was not recorded: {error}"),
         }
     }
     Ok(Answer::json(200, json!({ "received": true })))
+}
+
+fn run_after_answer(
+    workplace: Workplace,
+    callback: Callback,
+    jobs: Vec<Job>,
+    budget: Budget,
+    context: &Context,
+) {
+    context.wait_until(async move {
+        if let Err(error) = follow_up(&workplace, &callback, &jobs, budget).await {
+            console_error!("{error}");
+        }
+    });
 }
 
 /// What is done after the answer. Where a generation may have ended with it, that is announced.

@@ -6,7 +6,7 @@ use edge::{
     Answer, Caller, Incoming, JOBS_LEFT, WAKE_TIME, WEBHOOKS, Workplace, budget, serve, service_caller,
 };
 use serde_json::{Value, json};
-use shared::health::sweep_health;
+use shared::health::health;
 use shared::http::route::{Route, find};
 use shared::metrics;
 use shared::pipeline::{Budget, Drained};
@@ -76,7 +76,7 @@ async fn handle(incoming: &Incoming, env: &Env, context: &Context) -> Result<Ans
         }
         Target::Health => {
             let status = ask(&workplace, "queue_status").await?;
-            let (healthy, body) = sweep_health(&status, workplace.world.now_ms());
+            let (healthy, body) = health(&status, workplace.world.now_ms());
             Ok(Answer::json(if healthy { 200 } else { 503 }, body))
         }
     }

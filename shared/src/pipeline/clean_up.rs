@@ -1,5 +1,7 @@
 //! A `cleanup-storage` job: delete stored files that no image has.
 
+use serde_json::Value;
+
 use super::Pipeline;
 use super::run_job::RunEnd;
 use crate::job::Job;
@@ -26,7 +28,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             let failure = Failure::new("storage_failed", "The files could not be deleted.");
             return self.try_later(job, failure.because(error.to_string())).await;
         }
-        self.queue.complete(job).await?;
+        self.queue.complete(job, Value::Null).await?;
         Ok(RunEnd::Forward)
     }
 }

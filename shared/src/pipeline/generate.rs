@@ -3,19 +3,19 @@
 use serde_json::{Value, json};
 
 use super::run_job::RunEnd;
-use super::{ACCOUNT_PAUSE, JOB_LEASE, PREDICTION_DEADLINE, Pipeline, SOURCE_LIFE, WEBHOOK_WINDOW};
+use super::{
+    ACCOUNT_PAUSE, DEADLINE_SLACK, JOB_LEASE, PREDICTION_DEADLINE, Pipeline, SOURCE_LIFE, WEBHOOK_WINDOW,
+};
 use crate::catalogue::Mapped;
 use crate::job::Job;
 use crate::ports::{
-    Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step, StoreError,
+    Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Recorded, Refusal, Step,
+    StoreError,
 };
 use crate::problem::Problem;
 use crate::progress::Progress;
 use crate::replicate::{CreateError, NewPrediction, Outcome, Prediction, ProviderError, outcome};
 use crate::request::{map_ask, parse_ask};
-
-/// The prediction list is searched from this long before the attempt began: clocks differ.
-const CLOCK_SLACK_MS: u64 = 120_000;
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
     pub(super) async fn generate(&self, job: &Job) -> Result<RunEnd, QueueError> {
@@ -25,14 +25,14 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         // A run that ended without a word may have created a prediction: look before paying again.
         if job.outcome_unknown || job.rescued {
             match self.find_created(job).await {
-                Ok(Some(found)) => return self.adopt(job, found).await,
+                Ok(found) if !found.is_empty() => return self.adopt(job, found).await,
                 // The create that left nothing was this attempt's: one attempt, one create.
-                Ok(None) if job.outcome_unknown => {
+                Ok(_) if job.outcome_unknown => {
                     let failure = Failure::new("provider_unreachable", "The provider did not answer.");
                     return self.try_later(job, failure.because("a create left no prediction")).await;
                 }
                 // The search may have taken long: whoever has the job by now creates its prediction.
-                Ok(None) => {
+                Ok(_) => {
                     if self.queue.extend_lease(job, JOB_LEASE).await? == Step::Stale {
                         self.world.warn("lease lost while searching", job.id, "nothing is created");
                         return Ok(RunEnd::Failed);
@@ -84,13 +84,15 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         match self.provider.create(&new).await {
             Ok(prediction) => self.record(job, &prediction.id, details).await,
             Err(CreateError::Throttled { retry_after }) => {
-                self.world.warn("throttled", job.id, "the provider asks to wait");
-                self.queue.snooze(job, retry_after, false).await?;
+                if self.queue.pause(job, retry_after, Refusal::Throttled).await? {
+                    self.world.alert("throttled", job.id, "the provider asks to wait");
+                }
                 Ok(RunEnd::Forward)
             }
-            Err(CreateError::Account(detail)) => {
-                self.world.warn("the provider refuses our account", job.id, &detail);
-                self.queue.snooze(job, ACCOUNT_PAUSE, false).await?;
+            Err(CreateError::Account { status, detail }) => {
+                if self.queue.pause(job, ACCOUNT_PAUSE, Refusal::Account(status)).await? {
+                    self.world.alert("the provider refuses our account", job.id, &detail);
+                }
                 Ok(RunEnd::Failed)
             }
             Err(CreateError::Rejected(detail)) => {
@@ -102,15 +104,15 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     }
 
     /// Notes the prediction. Where the job is no longer ours or wanted, the prediction is stopped,
-    /// so that nobody pays for it.
+    /// so that nobody pays for it: by a job, lest it be forgotten if we end before that.
     async fn record(&self, job: &Job, prediction_id: &str, details: Value) -> Result<RunEnd, QueueError> {
         let wait = self.options.sweep_after();
         match self.queue.record_prediction(job, prediction_id, wait, details).await? {
-            Step::Done(_) => Ok(RunEnd::Forward),
-            Step::Stale => {
+            Recorded::Noted => Ok(RunEnd::Forward),
+            Recorded::Unwanted(cancel) => {
                 self.world.warn("lease lost while creating", job.id, "the prediction is cancelled");
-                if let Err(error) = self.provider.cancel(prediction_id).await {
-                    self.world.warn("prediction not cancelled", job.id, &error.to_string());
+                if let Some(cancel) = cancel {
+                    self.cancel_prediction(&cancel).await?;
                 }
                 Ok(RunEnd::Failed)
             }
@@ -126,48 +128,81 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             }
             Err(error @ ProviderError::Unavailable(_)) => {
                 self.world.warn("prediction not readable", job.id, &error.to_string());
-                self.queue.snooze(job, self.options.sweep_after(), false).await?;
-                Ok(RunEnd::Forward)
+                self.look_later(job).await
             }
         }
     }
 
-    async fn adopt(&self, job: &Job, found: Prediction) -> Result<RunEnd, QueueError> {
+    /// Goes on with what a run has left that ended unseen: the best of it, and stops the rest.
+    async fn adopt(&self, job: &Job, mut found: Vec<Prediction>) -> Result<RunEnd, QueueError> {
+        found.sort_by_key(|one| match one.status.as_str() {
+            "succeeded" => 0,
+            "running" => 1,
+            _ => 2,
+        });
+        let mut found = found.into_iter();
+        let Some(best) = found.next() else { return Ok(RunEnd::Forward) };
         self.world.warn("prediction adopted", job.id, "it was created by a run that ended unseen");
         let mapped = parse_ask(&job.payload).and_then(|ask| map_ask(&ask));
-        let details = mapped.map_or_else(|_| json!({}), |mapped| details_of(&mapped));
-        self.record(job, &found.id, details).await?;
-        self.go_on_with(job, &found).await
+        let mut details = mapped.map_or_else(|_| json!({}), |mapped| details_of(&mapped));
+        if let Some(details) = details.as_object_mut() {
+            details.insert("learned".into(), json!("adopted"));
+        }
+        if self.record(job, &best.id, details).await? == RunEnd::Failed {
+            return Ok(RunEnd::Failed);
+        }
+        for other in found {
+            self.world.warn("second prediction of one attempt", job.id, &other.id);
+            self.finish(job.id, job.attempts, &other).await?;
+        }
+        self.go_on_with(job, &best).await
     }
 
     async fn go_on_with(&self, job: &Job, prediction: &Prediction) -> Result<RunEnd, QueueError> {
-        if outcome(prediction, &self.options.provider_origin) == Outcome::Running {
-            if let Some(progress) = Progress::of(prediction)
-                && let Err(error) = self.queue.record_progress(job.id, &prediction.id, &progress).await
-            {
-                self.world.warn("progress not recorded", job.id, &error.0);
-            }
-            self.queue.snooze(job, self.options.sweep_after(), false).await?;
-            return Ok(RunEnd::Forward);
+        if outcome(prediction, &self.options.provider_origin) != Outcome::Running {
+            return self.finish(job.id, job.attempts, prediction).await;
         }
-        self.finish(job.id, job.attempts, prediction).await
+        if let Some(progress) = Progress::of(prediction)
+            && let Err(error) = self.queue.record_progress(job.id, &prediction.id, &progress).await
+        {
+            self.world.warn("progress not recorded", job.id, &error.0);
+        }
+        let created_ms = prediction.created_ms().or_else(|| job.started_ms());
+        let age_ms = created_ms.map_or(0, |time| self.world.now_ms().saturating_sub(time));
+        if u128::from(age_ms) > (PREDICTION_DEADLINE + DEADLINE_SLACK).as_millis() {
+            return self.stop_overdue(job, &prediction.id).await;
+        }
+        self.look_later(job).await
     }
 
-    /// The prediction whose webhook names this job, and that no earlier attempt ended with.
-    async fn find_created(&self, job: &Job) -> Result<Option<Prediction>, ProviderError> {
-        let Some(webhook_base) = &self.options.webhook_base else { return Ok(None) };
-        let ours = format!("{webhook_base}/webhooks/replicate?job={}&", job.id);
-        let since = job
-            .started_at
-            .as_deref()
-            .and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
-            .and_then(|time| u64::try_from(time.timestamp_millis()).ok())
-            .unwrap_or_else(|| self.world.now_ms())
-            .saturating_sub(CLOCK_SLACK_MS);
-        let created = self.provider.list_since(since).await?;
-        Ok(created.into_iter().find(|one| {
-            !job.knew(&one.id) && one.webhook.as_deref().is_some_and(|webhook| webhook.starts_with(&ours))
-        }))
+    /// The provider should have stopped it by itself. Its attempt ends; with a picture, if it has one
+    /// by now.
+    async fn stop_overdue(&self, job: &Job, prediction_id: &str) -> Result<RunEnd, QueueError> {
+        self.world.warn("prediction overdue", job.id, prediction_id);
+        match self.provider.cancel(prediction_id).await {
+            Ok(Some(now)) if outcome(&now, &self.options.provider_origin) != Outcome::Running => {
+                self.finish(job.id, job.attempts, &now).await
+            }
+            Ok(_) | Err(ProviderError::NotFound) => {
+                let failure = Failure::new("timed_out", "The model took too long and was stopped.");
+                self.try_later(job, failure.because("the prediction outlived its deadline")).await
+            }
+            Err(error @ ProviderError::Unavailable(_)) => {
+                self.world.warn("prediction not cancelled", job.id, &error.to_string());
+                self.look_later(job).await
+            }
+        }
+    }
+
+    async fn look_later(&self, job: &Job) -> Result<RunEnd, QueueError> {
+        self.queue.snooze(job, self.options.sweep_after(), false).await?;
+        Ok(RunEnd::Forward)
+    }
+
+    /// The predictions that this attempt may have left: no earlier one ended with them.
+    async fn find_created(&self, job: &Job) -> Result<Vec<Prediction>, ProviderError> {
+        let found = self.predictions_of(job.id, job.started_ms()).await?;
+        Ok(found.into_iter().filter(|one| !job.knew(&one.id)).collect())
     }
 
     async fn wait_for_webhook(&self, job: &Job, detail: &str) -> Result<RunEnd, QueueError> {

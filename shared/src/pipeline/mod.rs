@@ -8,6 +8,7 @@ mod receive_prediction;
 mod run_alone;
 mod run_job;
 mod start;
+mod stop_prediction;
 mod store_image;
 
 use std::time::Duration;
@@ -28,10 +29,12 @@ const PREDICTION_DEADLINE: Duration = Duration::from_secs(15 * 60);
 /// How long the provider may read a source image that is stored here: a prediction that has not begun by
 /// its deadline never does.
 const SOURCE_LIFE: Duration = Duration::from_secs(PREDICTION_DEADLINE.as_secs() + 60);
+/// It may be late with that, and clocks differ; after this time more the sweep stops it.
+const DEADLINE_SLACK: Duration = Duration::from_secs(60);
 /// When a create's outcome is unknown, nothing is created before this time: Replicate repeats its
 /// last webhook for about a minute, <https://replicate.com/docs/topics/webhooks/receive-webhook>.
 const WEBHOOK_WINDOW: Duration = Duration::from_secs(90);
-/// How long a refused account waits before it is asked again.
+/// How long nothing is created after our account was refused; then it is tried again.
 const ACCOUNT_PAUSE: Duration = Duration::from_secs(60);
 
 /// What the pipeline must know of its surroundings.

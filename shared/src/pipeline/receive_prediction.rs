@@ -5,8 +5,10 @@ use uuid::Uuid;
 
 use super::run_job::RunEnd;
 use super::{DOWNLOAD_LEASE, Pipeline};
-use crate::job::{Job, backoff};
-use crate::ports::{AfterPrediction, Clock, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
+use crate::job::{Job, JobType, backoff};
+use crate::ports::{
+    AfterPrediction, Clock, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step,
+};
 use crate::progress::Progress;
 use crate::replicate::{FailureClass, Outcome, Prediction, Status, outcome};
 
@@ -56,27 +58,36 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// Takes in a webhook: the part that must be recorded before it is answered. Gives the jobs to
     /// run after the answer; up to `more` besides the one that stores the image.
     pub async fn receive(&self, callback: &Callback, more: u32) -> Result<Vec<Job>, QueueError> {
-        if let Some(progress) = callback.progress() {
+        if callback.is_running() {
+            let Some(progress) = callback.progress() else { return Ok(Vec::new()) };
             // Late, repeated or of another attempt: the database knows.
-            self.queue.record_progress(callback.job_id, &callback.prediction.id, &progress).await?;
+            let step =
+                self.queue.record_progress(callback.job_id, &callback.prediction.id, &progress).await?;
+            if step != Step::Done("unknown".into()) {
+                return Ok(Vec::new());
+            }
         }
         let (settled, mut jobs) =
-            self.settle(callback.job_id, callback.attempts, &callback.prediction, more).await?;
-        if let Settled::Download(job) = settled {
+            self.settle(callback.job_id, callback.attempts, &callback.prediction, "webhook", more).await?;
+        if let Settled::Run(job) = settled {
             jobs.insert(0, *job);
         }
         Ok(jobs)
     }
 
-    /// Records how a prediction ended and stores its image.
+    /// Records how a prediction ended and stores its image. One that is not the job's is stopped where
+    /// it runs.
     pub(super) async fn finish(
         &self,
         job_id: Uuid,
         attempts: u32,
         prediction: &Prediction,
     ) -> Result<RunEnd, QueueError> {
-        match self.settle(job_id, attempts, prediction, 0).await? {
-            (Settled::Download(download), _) => self.download(&download).await,
+        match self.settle(job_id, attempts, prediction, "adopted", 0).await? {
+            (Settled::Run(next), _) if next.job_type == JobType::CancelPrediction => {
+                self.cancel_prediction(&next).await
+            }
+            (Settled::Run(download), _) => self.download(&download).await,
             (Settled::Ended(end), _) => Ok(end),
         }
     }
@@ -86,10 +97,11 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         job_id: Uuid,
         attempts: u32,
         prediction: &Prediction,
+        learned: &str,
         more: u32,
     ) -> Result<(Settled, Vec<Job>), QueueError> {
-        let result = match outcome(prediction, &self.options.provider_origin) {
-            Outcome::Running => return Ok((Settled::Ended(RunEnd::Forward), Vec::new())),
+        let mut result = match outcome(prediction, &self.options.provider_origin) {
+            Outcome::Running => json!({ "status": "running" }),
             Outcome::Succeeded { output_url } => {
                 json!({ "status": "succeeded", "output_url": output_url, "predict_time": prediction.predict_time() })
             }
@@ -106,10 +118,19 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 })
             }
         };
+        if let Some(result) = result.as_object_mut() {
+            result.insert("provider_status".into(), json!(prediction.status.as_str()));
+            result.insert("learned".into(), json!(learned));
+        }
         let finished =
             self.queue.finish_prediction(job_id, &prediction.id, result, DOWNLOAD_LEASE, more).await?;
         let settled = match finished.next {
-            AfterPrediction::Download(job) => Settled::Download(job),
+            AfterPrediction::Run(job) => {
+                if job.job_type == JobType::CancelPrediction {
+                    self.world.warn("prediction of no current job", job_id, &prediction.id);
+                }
+                Settled::Run(job)
+            }
             AfterPrediction::Settled(word) => {
                 if word == "mismatch" {
                     self.world.warn("prediction of no current job", job_id, &prediction.id);
@@ -126,6 +147,6 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 }
 
 enum Settled {
-    Download(Box<Job>),
+    Run(Box<Job>),
     Ended(RunEnd),
 }

@@ -46,7 +46,7 @@ pub async fn run_alone<P: ImageProvider, C: Clock>(
             return Err(problem);
         }
         Err(CreateError::Rejected(_)) => return Ok(failed("The model does not accept this request.")),
-        Err(CreateError::Account(_) | CreateError::Unknown(_)) => return Err(Problem::unavailable()),
+        Err(CreateError::Account { .. } | CreateError::Unknown(_)) => return Err(Problem::unavailable()),
     };
     loop {
         match outcome(&prediction, provider_origin) {

@@ -3,7 +3,6 @@
 use super::Pipeline;
 use crate::job::{Job, JobType, backoff};
 use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step};
-use crate::replicate::ProviderError;
 
 /// How a run ended, for the counts of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,23 +26,6 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             JobType::ProcessWebhook | JobType::Unknown => {
                 let failure = Failure::new("unknown_job_type", "No worker runs jobs of this type.");
                 self.give_up(job, failure).await
-            }
-        }
-    }
-
-    async fn cancel_prediction(&self, job: &Job) -> Result<RunEnd, QueueError> {
-        let Some(prediction_id) = job.payload.get("prediction_id").and_then(|id| id.as_str()) else {
-            let failure = Failure::new("invalid_payload", "The job names no prediction.");
-            return self.give_up(job, failure).await;
-        };
-        match self.provider.cancel(prediction_id).await {
-            Ok(()) | Err(ProviderError::NotFound) => {
-                self.queue.complete(job).await?;
-                Ok(RunEnd::Forward)
-            }
-            Err(error) => {
-                let failure = Failure::new("provider_error", "The prediction could not be cancelled.");
-                self.try_later(job, failure.because(error.to_string())).await
             }
         }
     }

@@ -44,6 +44,9 @@ pub trait Random {
 pub trait Log {
     /// Something went as it should not, and was dealt with.
     fn warn(&self, what: &str, job_id: Uuid, detail: &str);
+
+    /// Something that somebody has to look at; once for each time it begins, not for each job.
+    fn alert(&self, what: &str, job_id: Uuid, detail: &str);
 }
 
 /// What a step of the queue answered. `Stale` means: the lease was lost, nothing was changed.
@@ -55,7 +58,26 @@ pub enum Step {
     Stale,
 }
 
-/// What became of a finished prediction.
+/// What became of a prediction that was to be recorded.
+#[derive(Debug, Clone)]
+pub enum Recorded {
+    /// It is the one that the job awaits, or has awaited.
+    Noted,
+    /// The job is no longer the caller's or wanted, or has another one. With it the job, already leased,
+    /// that cancels the prediction; `None` where that is done or under way.
+    Unwanted(Option<Box<Job>>),
+}
+
+/// Why the provider creates nothing for anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Too many requests (429).
+    Throttled,
+    /// It refuses our account, with this status: 401, 402 or 403.
+    Account(u16),
+}
+
+/// What became of a prediction that has ended.
 #[derive(Debug, Clone)]
 pub struct Finished {
     /// What to do next.
@@ -67,8 +89,9 @@ pub struct Finished {
 /// What follows the end of a prediction.
 #[derive(Debug, Clone)]
 pub enum AfterPrediction {
-    /// The output is to be stored: the download job, already leased to the caller.
-    Download(Box<Job>),
+    /// A job to be run at once, already leased to the caller: it stores the output, or cancels a
+    /// prediction that nobody awaits.
+    Run(Box<Job>),
     /// Nothing more to do here; the word is the database's `outcome`.
     Settled(String),
 }
@@ -101,16 +124,18 @@ pub trait JobQueue {
         prediction_id: &str,
         wait: Duration,
         details: Value,
-    ) -> Result<Step, QueueError>;
-    /// A prediction is under way. `Stale`: it is not, or not for this job; nothing goes backwards.
+    ) -> Result<Recorded, QueueError>;
+    /// A prediction is under way. `Stale`: that is no news, or not for this job; nothing goes backwards.
+    /// `unknown`: nobody has noted this prediction yet.
     async fn record_progress(
         &self,
         job_id: Uuid,
         prediction_id: &str,
         progress: &Progress,
     ) -> Result<Step, QueueError>;
-    /// A prediction ended. Matched by job and prediction, whatever lease is current. Its user has a
-    /// place free now: up to `more` jobs that are ready come back as well.
+    /// A prediction ended, or one was found that runs. Matched by job and prediction, whatever lease is
+    /// current. Where it ended its user has a place free now: up to `more` jobs that are ready come back
+    /// as well.
     async fn finish_prediction(
         &self,
         job_id: Uuid,
@@ -130,12 +155,15 @@ pub trait JobQueue {
     ) -> Result<Step, QueueError>;
     /// The job is looked at again later; no attempt is used.
     async fn snooze(&self, job: &Job, time: Duration, outcome_unknown: bool) -> Result<Step, QueueError>;
+    /// The provider refuses to create: for `time` nothing is created for anybody, and the job waits as
+    /// long; no attempt is used. Gives whether the pause begins with this call.
+    async fn pause(&self, job: &Job, time: Duration, refusal: Refusal) -> Result<bool, QueueError>;
     /// The caller goes on with the job: its lease runs for `lease` from now.
     async fn extend_lease(&self, job: &Job, lease: Duration) -> Result<Step, QueueError>;
     /// Which of the files that a `cleanup-storage` job names may go, as things stand.
     async fn removable(&self, job: &Job) -> Result<Removable, QueueError>;
-    /// The job is done and needs nothing recorded.
-    async fn complete(&self, job: &Job) -> Result<Step, QueueError>;
+    /// The job is done; the result is kept with it.
+    async fn complete(&self, job: &Job, result: Value) -> Result<Step, QueueError>;
 }
 
 /// Why a run failed.
@@ -170,8 +198,8 @@ pub trait ImageProvider {
     async fn create(&self, prediction: &NewPrediction) -> Result<Prediction, CreateError>;
     /// Reads a prediction.
     async fn get(&self, prediction_id: &str) -> Result<Prediction, ProviderError>;
-    /// Stops a prediction; harmless when it has ended.
-    async fn cancel(&self, prediction_id: &str) -> Result<(), ProviderError>;
+    /// Stops a prediction; harmless when it has ended. Gives it as it stands then, where that is told.
+    async fn cancel(&self, prediction_id: &str) -> Result<Option<Prediction>, ProviderError>;
     /// The newest predictions created after the time (milliseconds since 1970).
     async fn list_since(&self, created_after_ms: u64) -> Result<Vec<Prediction>, ProviderError>;
 }

@@ -43,8 +43,13 @@ pub enum CreateError {
     #[error("rejected: {0}")]
     Rejected(String),
     /// Nothing was created because of our account: token, permission or credit.
-    #[error("account: {0}")]
-    Account(String),
+    #[error("account: status {status}, {detail}")]
+    Account {
+        /// 401, 402 or 403.
+        status: u16,
+        /// The provider's words.
+        detail: String,
+    },
     /// Whether it was created is unknown.
     #[error("unknown outcome: {0}")]
     Unknown(String),
@@ -111,9 +116,10 @@ impl<H: Http> ImageProvider for Client<'_, H> {
         Prediction::parse(&response.body).ok_or_else(|| ProviderError::Unavailable("not a prediction".into()))
     }
 
-    async fn cancel(&self, prediction_id: &str) -> Result<(), ProviderError> {
+    async fn cancel(&self, prediction_id: &str) -> Result<Option<Prediction>, ProviderError> {
         let id = checked(prediction_id)?;
-        self.read(self.request("POST", &format!("/predictions/{id}/cancel"))).await.map(|_| ())
+        let response = self.read(self.request("POST", &format!("/predictions/{id}/cancel"))).await?;
+        Ok(Prediction::parse(&response.body))
     }
 
     async fn list_since(&self, created_after_ms: u64) -> Result<Vec<Prediction>, ProviderError> {
@@ -161,7 +167,7 @@ fn read_created(answer: Result<HttpResponse, HttpError>) -> Result<Prediction, C
         200..=299 => {
             Prediction::parse(&response.body).ok_or_else(|| CreateError::Unknown("not a prediction".into()))
         }
-        401..=403 => Err(CreateError::Account(detail())),
+        status @ 401..=403 => Err(CreateError::Account { status, detail: detail() }),
         429 => {
             let seconds = body
                 .get("retry_after")

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::job::milliseconds;
+
 /// Where a prediction stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -23,6 +25,19 @@ pub enum Status {
     /// A status that this version does not know; treated as running, so the sweep asks again.
     #[serde(other)]
     Other,
+}
+
+impl Status {
+    /// The provider's word for how it ended; `running` where it has not.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting | Self::Processing | Self::Other => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Aborted => "aborted",
+        }
+    }
 }
 
 /// A prediction. Recorded answers lack most fields at times, so only `id` and `status` are required.
@@ -62,6 +77,11 @@ impl Prediction {
     /// Parses a prediction and refuses ids that would not fit into a path.
     pub fn parse(body: &[u8]) -> Option<Self> {
         serde_json::from_slice::<Self>(body).ok().filter(|prediction| is_id(&prediction.id))
+    }
+
+    /// When it was created, in milliseconds since 1970.
+    pub fn created_ms(&self) -> Option<u64> {
+        milliseconds(self.created_at.as_deref()?)
     }
 
     /// Seconds that the model ran: what is billed for models billed by time.

@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use super::rpc::Rpc;
 use crate::job::{Job, JobType};
-use crate::ports::{AfterPrediction, Failure, Finished, Http, JobQueue, QueueError, Removable, Step};
+use crate::ports::{
+    AfterPrediction, Failure, Finished, Http, JobQueue, QueueError, Recorded, Refusal, Removable, Step,
+};
 use crate::progress::Progress;
 
 /// The queue, seen with the service key.
@@ -37,6 +39,14 @@ pub(super) fn outcome(answer: &Value) -> &str {
     answer.get("outcome").and_then(Value::as_str).unwrap_or_default()
 }
 
+/// The leased job that a step has handed back.
+fn follow_up(function: &str, answer: &mut Value) -> Result<Option<Box<Job>>, QueueError> {
+    let job = answer.get_mut("job").map(Value::take).filter(|job| !job.is_null());
+    job.map(|job| serde_json::from_value(job).map(Box::new))
+        .transpose()
+        .map_err(|error| QueueError(format!("{function}: {error}")))
+}
+
 impl<H: Http> JobQueue for Queue<'_, H> {
     async fn claim(&self, limit: u32, lease: Duration, types: &[JobType]) -> Result<Vec<Job>, QueueError> {
         let types: Vec<&str> = types.iter().map(|one| one.as_str()).collect();
@@ -51,15 +61,17 @@ impl<H: Http> JobQueue for Queue<'_, H> {
         prediction_id: &str,
         wait: Duration,
         details: Value,
-    ) -> Result<Step, QueueError> {
-        self.step(
-            "record_prediction",
-            json!({
-                "p_job_id": job.id, "p_lease": job.lease, "p_prediction_id": prediction_id,
-                "p_wait_seconds": wait.as_secs(), "p_details": details,
-            }),
-        )
-        .await
+    ) -> Result<Recorded, QueueError> {
+        let arguments = json!({
+            "p_job_id": job.id, "p_lease": job.lease, "p_prediction_id": prediction_id,
+            "p_wait_seconds": wait.as_secs(), "p_details": details,
+        });
+        let mut answer = self.call("record_prediction", arguments).await?;
+        match outcome(&answer) {
+            "recorded" => Ok(Recorded::Noted),
+            "stale" => Ok(Recorded::Unwanted(follow_up("record_prediction", &mut answer)?)),
+            _ => Err(QueueError("record_prediction: no outcome".into())),
+        }
     }
 
     async fn record_progress(
@@ -88,18 +100,18 @@ impl<H: Http> JobQueue for Queue<'_, H> {
             "p_lease_seconds": lease.as_secs(), "p_next": more,
         });
         let mut answer = self.call("finish_prediction", arguments).await?;
-        let unreadable = |error| QueueError(format!("finish_prediction: {error}"));
         let more = match answer.get_mut("next").map(Value::take) {
-            Some(jobs) => serde_json::from_value(jobs).map_err(unreadable)?,
+            Some(jobs) => serde_json::from_value(jobs)
+                .map_err(|error| QueueError(format!("finish_prediction: {error}")))?,
             None => Vec::new(),
         };
-        let next = match outcome(&answer) {
-            "download" => {
-                let job = answer.get_mut("job").map(Value::take).unwrap_or_default();
-                AfterPrediction::Download(Box::new(serde_json::from_value(job).map_err(unreadable)?))
+        let job = follow_up("finish_prediction", &mut answer)?;
+        let next = match (outcome(&answer), job) {
+            ("", _) | ("download", None) => {
+                return Err(QueueError("finish_prediction: no outcome, or no job to go on with".into()));
             }
-            "" => return Err(QueueError("finish_prediction: no outcome".into())),
-            word => AfterPrediction::Settled(word.to_owned()),
+            (_, Some(job)) => AfterPrediction::Run(job),
+            (word, None) => AfterPrediction::Settled(word.to_owned()),
         };
         Ok(Finished { next, more })
     }
@@ -138,6 +150,22 @@ impl<H: Http> JobQueue for Queue<'_, H> {
         .await
     }
 
+    async fn pause(&self, job: &Job, time: Duration, refusal: Refusal) -> Result<bool, QueueError> {
+        let (reason, status) = match refusal {
+            Refusal::Throttled => ("throttled", 429),
+            Refusal::Account(status) => ("account", status),
+        };
+        let arguments = json!({
+            "p_job_id": job.id, "p_lease": job.lease, "p_seconds": time.as_secs_f64(),
+            "p_reason": reason, "p_code": status,
+        });
+        let answer = self.call("pause_provider", arguments).await?;
+        answer
+            .get("started")
+            .and_then(Value::as_bool)
+            .ok_or_else(|| QueueError("pause_provider: no outcome".into()))
+    }
+
     async fn extend_lease(&self, job: &Job, lease: Duration) -> Result<Step, QueueError> {
         let arguments =
             json!({ "p_job_id": job.id, "p_lease": job.lease, "p_lease_seconds": lease.as_secs() });
@@ -159,7 +187,8 @@ impl<H: Http> JobQueue for Queue<'_, H> {
         }
     }
 
-    async fn complete(&self, job: &Job) -> Result<Step, QueueError> {
-        self.step("complete_job", json!({ "p_job_id": job.id, "p_lease": job.lease })).await
+    async fn complete(&self, job: &Job, result: Value) -> Result<Step, QueueError> {
+        let arguments = json!({ "p_job_id": job.id, "p_lease": job.lease, "p_result": result });
+        self.step("complete_job", arguments).await
     }
 }

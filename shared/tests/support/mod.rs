@@ -13,6 +13,7 @@ pub mod http;
 pub mod outbox;
 pub mod provider;
 pub mod queue;
+pub mod queue_predictions;
 pub mod queue_rows;
 pub mod queue_state;
 pub mod rng;

@@ -57,13 +57,18 @@ pub struct Booked {
     pub cancelled_ms: Option<u64>,
     /// It was created by a worker that had lost its job before.
     pub overtaken: bool,
+    /// The provider does not stop it at its deadline.
+    pub endless: bool,
     /// Its end was handed out by [`MemoryProvider::take_ended`].
     told: bool,
 }
 
 impl Booked {
     fn ended_ms(&self) -> u64 {
-        let deadline = self.created_ms + u64::try_from(self.new.deadline.as_millis()).unwrap();
+        let deadline = match self.endless {
+            true => u64::MAX,
+            false => self.created_ms + u64::try_from(self.new.deadline.as_millis()).unwrap(),
+        };
         let own = self.created_ms + self.fate.ends_after_ms;
         own.min(deadline).min(self.cancelled_ms.unwrap_or(u64::MAX))
     }
@@ -113,7 +118,7 @@ fn time(ms: u64) -> String {
     chrono::DateTime::from_timestamp_millis(i64::try_from(ms).unwrap()).unwrap().to_rfc3339()
 }
 
-/// Whether the lease that a webhook's URL names still holds its job.
+/// What is so of the lease that a webhook's URL names.
 type IsCurrent = Box<dyn Fn(&str) -> bool>;
 
 pub struct MemoryProvider {
@@ -127,6 +132,18 @@ pub struct MemoryProvider {
     pub forgets: Cell<bool>,
     /// Tells of a webhook's URL whether its lease is the job's current one.
     pub is_current: RefCell<IsCurrent>,
+    /// Tells of a webhook's URL whether its job may create one now.
+    pub may_create: RefCell<IsCurrent>,
+    /// Creates that were sent although their jobs were claimed during a pause.
+    pub created_in_pause: Cell<usize>,
+    /// How the provider refuses every create for the time being.
+    pub refusal: RefCell<Option<CreateError>>,
+    /// How many it has refused so.
+    pub refused: Cell<usize>,
+    /// Whether the next predictions outlive their deadlines.
+    pub forgets_deadlines: Cell<bool>,
+    /// Whether predictions end by themselves just before a cancel comes.
+    pub ends_before_cancel: Cell<bool>,
 }
 
 impl MemoryProvider {
@@ -138,6 +155,12 @@ impl MemoryProvider {
             fates: RefCell::default(),
             forgets: Cell::new(false),
             is_current: RefCell::new(Box::new(|_| true)),
+            may_create: RefCell::new(Box::new(|_| true)),
+            created_in_pause: Cell::new(0),
+            refusal: RefCell::new(None),
+            refused: Cell::new(0),
+            forgets_deadlines: Cell::new(false),
+            ends_before_cancel: Cell::new(false),
         }
     }
 
@@ -177,18 +200,46 @@ impl MemoryProvider {
         running.map(|one| (one.new.webhook.clone(), one.at(now))).collect()
     }
 
+    /// One more prediction for a job, which none of our calls has created as far as we know.
+    pub fn book_for(&self, webhook: &str) {
+        self.book(&NewPrediction {
+            version: "black-forest-labs/flux-schnell".into(),
+            input: serde_json::Map::new(),
+            webhook: Some(webhook.to_owned()),
+            deadline: Duration::from_secs(900),
+        });
+    }
+
     fn book(&self, new: &NewPrediction) -> Prediction {
         let created_ms = self.world.now_ms();
         let fate = self.fates.borrow_mut().pop_front().unwrap_or_else(|| Fate::succeeds_after(0));
         let id = format!("p{:025}", self.created());
         let overtaken = new.webhook.as_deref().is_some_and(|webhook| !(self.is_current.borrow())(webhook));
-        let booked =
-            Booked { id, new: new.clone(), created_ms, fate, cancelled_ms: None, overtaken, told: false };
+        let booked = Booked {
+            id,
+            new: new.clone(),
+            created_ms,
+            fate,
+            cancelled_ms: None,
+            overtaken,
+            endless: self.forgets_deadlines.get(),
+            told: false,
+        };
         let mut answer = booked.at(created_ms);
         answer.status = shared::replicate::Status::Starting;
         self.booked.borrow_mut().push(booked);
         answer
     }
+}
+
+/// The provider asks to wait for so many seconds.
+pub fn throttled(seconds: u64) -> CreateError {
+    CreateError::Throttled { retry_after: Duration::from_secs(seconds) }
+}
+
+/// Our account is refused with this status.
+pub fn refused(status: u16) -> CreateError {
+    CreateError::Account { status, detail: "You have insufficient credit.".into() }
 }
 
 fn unavailable<T>() -> Result<T, ProviderError> {
@@ -197,14 +248,21 @@ fn unavailable<T>() -> Result<T, ProviderError> {
 
 impl ImageProvider for MemoryProvider {
     async fn create(&self, new: &NewPrediction) -> Result<Prediction, CreateError> {
-        let faults = [Fault::LostRequest, Fault::LostAnswer, Fault::Throttled(7), Fault::Account];
+        let faults = [Fault::LostRequest, Fault::LostAnswer, Fault::Throttled(7), Fault::Account(402)];
+        if new.webhook.as_deref().is_some_and(|webhook| !(self.may_create.borrow())(webhook)) {
+            self.created_in_pause.set(self.created_in_pause.get() + 1);
+        }
         let fault = self.wire.request("create", &faults).await;
+        if let Some(refusal) = self.refusal.borrow().clone().filter(|_| fault != Some(Fault::LostRequest)) {
+            self.refused.set(self.refused.get() + 1);
+            return Err(refusal);
+        }
         match fault {
             Some(Fault::LostRequest) => return Err(CreateError::Unknown("the connection failed".into())),
             Some(Fault::Throttled(seconds)) => {
-                return Err(CreateError::Throttled { retry_after: Duration::from_secs(seconds) });
+                return Err(throttled(seconds));
             }
-            Some(Fault::Account) => return Err(CreateError::Account("You have insufficient credit.".into())),
+            Some(Fault::Account(status)) => return Err(refused(status)),
             Some(Fault::Rejected) => return Err(CreateError::Rejected("- input: prompt is required".into())),
             _ => {}
         }
@@ -223,19 +281,26 @@ impl ImageProvider for MemoryProvider {
         found.filter(|_| !self.forgets.get()).ok_or(ProviderError::NotFound)
     }
 
-    async fn cancel(&self, prediction_id: &str) -> Result<(), ProviderError> {
+    async fn cancel(&self, prediction_id: &str) -> Result<Option<Prediction>, ProviderError> {
         let fault = self.wire.request("cancel", &[Fault::LostRequest, Fault::LostAnswer]).await;
         if fault == Some(Fault::LostRequest) {
             return unavailable();
         }
         let now = self.world.now_ms();
-        match self.booked.borrow_mut().iter_mut().find(|one| one.id == prediction_id) {
-            Some(one) if one.ended_ms() > now => one.cancelled_ms = Some(now),
-            Some(_) => {}
+        let stopped = match self.booked.borrow_mut().iter_mut().find(|one| one.id == prediction_id) {
+            Some(one) => {
+                if self.ends_before_cancel.get() {
+                    one.fate.ends_after_ms = now - one.created_ms;
+                }
+                if one.ended_ms() > now {
+                    one.cancelled_ms = Some(now);
+                }
+                one.at(now)
+            }
             None => return Err(ProviderError::NotFound),
-        }
+        };
         self.wire.answer().await;
-        if fault.is_some() { unavailable() } else { Ok(()) }
+        if fault.is_some() { unavailable() } else { Ok(Some(stopped)) }
     }
 
     async fn list_since(&self, created_after_ms: u64) -> Result<Vec<Prediction>, ProviderError> {

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::job::{Job, JobType};
-use shared::ports::{AfterPrediction, Clock, Failure, Finished, JobQueue, QueueError, Removable, Step};
+use shared::ports::{
+    AfterPrediction, Clock, Failure, Finished, JobQueue, QueueError, Recorded, Refusal, Removable, Step,
+};
 use shared::progress::Progress;
 use uuid::Uuid;
 
 use super::World;
+use super::queue_predictions::PredictionRow;
 use super::queue_rows::{Generation, Row};
 use super::queue_state::Tables;
 use super::wire::{Fault, Wire};
@@ -66,6 +69,11 @@ impl MemoryQueue {
         let images = &self.tables.borrow().images[&self.row(job_id).generation_id.unwrap()];
         assert_eq!(images.len(), 1, "stored more than once");
         images[0].clone()
+    }
+
+    /// What the books say of a prediction.
+    pub fn prediction(&self, id: &str) -> Option<PredictionRow> {
+        self.tables.borrow().predictions.get(id).cloned()
     }
 
     /// The one job of this type.
@@ -150,10 +158,15 @@ impl JobQueue for MemoryQueue {
         prediction_id: &str,
         wait: Duration,
         details: Value,
-    ) -> Result<Step, QueueError> {
+    ) -> Result<Recorded, QueueError> {
         let lease = (job.id, job.lease);
-        self.call("record", |tables, now| step(tables.record(now, lease, prediction_id, ms(wait), &details)))
-            .await
+        self.call("record", |tables, now| {
+            match tables.record(now, lease, prediction_id, ms(wait), &details) {
+                ("recorded", _) => Recorded::Noted,
+                (_, cancel) => Recorded::Unwanted(cancel.map(|at| Box::new(self::job(&tables.jobs[at])))),
+            }
+        })
+        .await
     }
 
     async fn record_progress(
@@ -177,7 +190,7 @@ impl JobQueue for MemoryQueue {
     ) -> Result<Finished, QueueError> {
         self.call("finish_prediction", |tables, now| {
             let next = match tables.finish_prediction(now, job_id, prediction_id, &outcome, ms(lease)) {
-                (_, Some(at)) => AfterPrediction::Download(Box::new(job(&tables.jobs[at]))),
+                (_, Some(at)) => AfterPrediction::Run(Box::new(job(&tables.jobs[at]))),
                 (word, None) => AfterPrediction::Settled(word.to_owned()),
             };
             Finished { next, more: Vec::new() }
@@ -211,6 +224,15 @@ impl JobQueue for MemoryQueue {
         .await
     }
 
+    async fn pause(&self, job: &Job, time: Duration, refusal: Refusal) -> Result<bool, QueueError> {
+        let held = (job.id, job.lease);
+        let (reason, code) = match refusal {
+            Refusal::Throttled => ("throttled", 429),
+            Refusal::Account(code) => ("account", code),
+        };
+        self.call("pause", |tables, now| tables.pause_provider(now, held, ms(time), reason, code)).await
+    }
+
     async fn extend_lease(&self, job: &Job, lease: Duration) -> Result<Step, QueueError> {
         self.call("extend_lease", |tables, now| step(tables.extend_lease(now, job.id, job.lease, ms(lease))))
             .await
@@ -230,13 +252,7 @@ impl JobQueue for MemoryQueue {
         .await
     }
 
-    async fn complete(&self, job: &Job) -> Result<Step, QueueError> {
-        self.call("complete", |tables, _| {
-            let Some(at) = tables.held(job.id, job.lease) else { return Step::Stale };
-            tables.jobs[at].status = "completed";
-            tables.jobs[at].lease_expires_ms = None;
-            Step::Done("completed".to_owned())
-        })
-        .await
+    async fn complete(&self, job: &Job, result: Value) -> Result<Step, QueueError> {
+        self.call("complete", |tables, _| step(tables.complete(job.id, job.lease, &result))).await
     }
 }

@@ -16,6 +16,8 @@ pub struct Row {
     pub scheduled_ms: u64,
     pub created_ms: u64,
     pub started_ms: Option<u64>,
+    /// The place of its last claim among all claims.
+    pub claimed: u64,
     pub lease: i64,
     pub lease_expires_ms: Option<u64>,
     pub prediction_id: Option<String>,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::queue_predictions::{Pause, PredictionRow};
 use super::queue_rows::{Generation, Row};
 
 #[derive(Debug, Default)]
@@ -15,6 +16,11 @@ pub struct Tables {
     pub generations: BTreeMap<Uuid, Generation>,
     /// The rows of `images`, by generation: one would be too few, two too many.
     pub images: BTreeMap<Uuid, Vec<Value>>,
+    /// By the provider's id.
+    pub predictions: BTreeMap<String, PredictionRow>,
+    pub pause: Pause,
+    /// How many jobs have been handed out so far.
+    pub claims: u64,
 }
 
 impl Tables {
@@ -36,6 +42,7 @@ impl Tables {
             scheduled_ms: now_ms,
             created_ms: now_ms,
             started_ms: None,
+            claimed: 0,
             lease: 0,
             lease_expires_ms: None,
             prediction_id: None,
@@ -81,6 +88,9 @@ impl Tables {
         details: &Value,
         retry_ms: Option<u64>,
     ) -> &'static str {
+        if let Some(id) = self.jobs[at].prediction_id.clone() {
+            self.note_end(&id, "unknown", None);
+        }
         let row = &mut self.jobs[at];
         row.add_error(now_ms, message, details);
         row.error_message = Some(message.to_owned());
@@ -125,9 +135,13 @@ impl Tables {
         let mut lost: Vec<usize> = (0..self.jobs.len()).filter(|at| self.jobs[*at].is_lost(now_ms)).collect();
         lost.sort_by_key(|at| self.jobs[*at].lease_expires_ms);
         lost.truncate(limit);
+        let paused = self.is_paused(now_ms);
         lost.retain(|at| {
             let row = &mut self.jobs[*at];
-            if row.left_nothing() {
+            let is_last = row.attempts + 1 >= row.max_attempts || row.is_expired(now_ms);
+            if paused && row.job_type == "generate-image" && row.left_nothing() && !is_last {
+                row.outcome_unknown = true;
+            } else if row.left_nothing() {
                 row.add_error(now_ms, NO_ANSWER, &json!({ "code": "lease_expired" }));
                 row.attempts += 1;
                 let (expired, used_up) = (row.is_expired(now_ms), row.attempts >= row.max_attempts);
@@ -142,6 +156,9 @@ impl Tables {
                     return false;
                 }
             }
+            self.claims += 1;
+            let row = &mut self.jobs[*at];
+            row.claimed = self.claims;
             row.rescued = true;
             row.lease += 1;
             row.lease_expires_ms = Some(now_ms + lease_ms);
@@ -155,6 +172,7 @@ impl Tables {
         let mut ready: Vec<usize> = (0..self.jobs.len())
             .filter(|at| self.jobs[*at].status == "pending" && self.jobs[*at].scheduled_ms <= now_ms)
             .filter(|at| types.is_empty() || types.contains(&self.jobs[*at].job_type.as_str()))
+            .filter(|at| self.jobs[*at].job_type != "generate-image" || !self.is_paused(now_ms))
             .collect();
         ready.sort_by_key(|at| {
             let row = &self.jobs[*at];
@@ -162,7 +180,9 @@ impl Tables {
         });
         ready.truncate(limit);
         for at in &ready {
+            self.claims += 1;
             let row = &mut self.jobs[*at];
+            row.claimed = self.claims;
             row.status = "processing";
             row.lease += 1;
             row.lease_expires_ms = Some(now_ms + lease_ms);
@@ -172,7 +192,7 @@ impl Tables {
         ready
     }
 
-    /// `record_prediction`
+    /// `record_prediction`; the second value is the place of the job that cancels it.
     pub fn record(
         &mut self,
         now_ms: u64,
@@ -180,8 +200,10 @@ impl Tables {
         prediction_id: &str,
         wait_ms: u64,
         details: &Value,
-    ) -> &'static str {
+    ) -> (&'static str, Option<usize>) {
+        let learned = details["learned"].as_str().unwrap_or("created");
         if let Some(at) = self.held(id, lease).filter(|at| self.jobs[*at].prediction_id.is_none()) {
+            self.note_prediction(id, prediction_id, learned, &Value::Null);
             let row = &mut self.jobs[at];
             row.prediction_id = Some(prediction_id.to_owned());
             row.lease_expires_ms = Some(now_ms + wait_ms);
@@ -195,13 +217,28 @@ impl Tables {
                 one.width = details["width"].as_u64().or(one.width);
                 one.height = details["height"].as_u64().or(one.height);
             }
-            return "recorded";
+            return ("recorded", None);
         }
         let known = self.place(id).map(|at| &self.jobs[at]).is_some_and(|row| {
             let same = row.prediction_id.as_deref() == Some(prediction_id) || row.knew(prediction_id);
             row.status != "cancelled" && same
         });
-        if known { "recorded" } else { "stale" }
+        if known {
+            return ("recorded", None);
+        }
+        if self
+            .place(id)
+            .is_some_and(|at| self.jobs[at].status == "cancelled" && self.jobs[at].lease == lease)
+        {
+            for row in &mut self.jobs {
+                let searches = row.job_type == "cancel-prediction" && row.payload["job_id"] == json!(id);
+                if searches && row.status == "pending" {
+                    row.status = "completed";
+                }
+            }
+        }
+        let new = self.note_prediction(id, prediction_id, learned, &Value::Null);
+        ("stale", new.then(|| self.stop_prediction(now_ms, id, prediction_id)))
     }
 
     /// `record_progress`
@@ -211,12 +248,14 @@ impl Tables {
         let current = |one: &&mut Generation| {
             one.status == "processing" && one.prediction_id.as_deref() == Some(prediction_id)
         };
-        let Some(one) = generation.filter(current) else { return "stale" };
+        let Some(one) = generation.filter(current) else {
+            return if self.predictions.contains_key(prediction_id) { "stale" } else { "unknown" };
+        };
         one.progress = one.progress.max(percent);
         "recorded"
     }
 
-    /// `finish_prediction`; the second value is the place of the download job.
+    /// `finish_prediction`; the second value is the place of the job that comes next.
     pub fn finish_prediction(
         &mut self,
         now_ms: u64,
@@ -225,21 +264,35 @@ impl Tables {
         outcome: &Value,
         lease_ms: u64,
     ) -> (&'static str, Option<usize>) {
-        let Some(at) = self.place(id).filter(|at| self.jobs[*at].job_type == "generate-image") else {
-            return ("mismatch", None);
+        let running = outcome["status"] == "running";
+        let place = self.place(id).filter(|at| self.jobs[*at].job_type == "generate-image");
+        let awaits = |row: &Row| row.status == "processing" && row.prediction_id.is_none();
+        if let Some(at) = place.filter(|at| running && awaits(&self.jobs[*at])) {
+            let held = (id, self.jobs[at].lease);
+            return self.record(now_ms, held, prediction_id, lease_ms, &json!({ "learned": "webhook" }));
+        }
+        let learned = outcome["learned"].as_str().unwrap_or("webhook");
+        let new = self.note_prediction(id, prediction_id, learned, outcome);
+        let end = match place.map(|at| &self.jobs[at]) {
+            Some(row) if row.knew(prediction_id) => Some("duplicate"),
+            None => Some("mismatch"),
+            Some(row) if row.prediction_id.as_deref().is_some_and(|recorded| recorded != prediction_id) => {
+                Some("mismatch")
+            }
+            Some(row) if row.status == "cancelled" => Some("cancelled"),
+            Some(_) => None,
         };
+        if running {
+            let unwanted = new && place.is_none_or(|at| self.jobs[at].status != "pending");
+            let stop = unwanted.then(|| self.stop_prediction(now_ms, id, prediction_id));
+            return (end.unwrap_or("running"), stop);
+        }
+        let Some(at) = place.filter(|_| end.is_none()) else { return (end.unwrap_or("mismatch"), None) };
         let row = &mut self.jobs[at];
-        if row.knew(prediction_id) {
+        if matches!(row.status, "completed" | "failed") {
             return ("duplicate", None);
         }
-        if row.prediction_id.as_deref().is_some_and(|recorded| recorded != prediction_id) {
-            return ("mismatch", None);
-        }
-        match row.status {
-            "cancelled" => return ("cancelled", None),
-            "completed" | "failed" => return ("duplicate", None),
-            _ => row.prediction_id = Some(prediction_id.to_owned()),
-        }
+        row.prediction_id = Some(prediction_id.to_owned());
         if outcome["status"] != "succeeded" {
             let mut details: Map<String, Value> =
                 outcome["error_details"].as_object().cloned().unwrap_or_default();
@@ -252,7 +305,9 @@ impl Tables {
         row.expires_ms = None;
         row.error_message = None;
         let mut payload = outcome.clone();
-        payload.as_object_mut().unwrap().remove("status");
+        for name in ["status", "provider_status", "learned"] {
+            payload.as_object_mut().unwrap().remove(name);
+        }
         payload["prediction_id"] = json!(prediction_id);
         payload["generation_id"] = json!(row.generation_id);
         payload["user_id"] = row.payload["user_id"].clone();
@@ -332,16 +387,30 @@ impl Tables {
                 continue;
             }
             if row.job_type == "generate-image" && row.status == "processing" {
-                running = running.or(row.prediction_id.clone());
+                running = running.or(Some(row.clone()));
             }
             self.end_job(at, "cancelled");
         }
         let generation = self.generations.get_mut(&id).unwrap();
         generation.go("cancelled");
-        if let Some(prediction_id) = running {
-            let payload = json!({ "prediction_id": prediction_id, "generation_id": id });
+        if let Some(row) = running {
+            let time = |ms: u64| {
+                chrono::DateTime::from_timestamp_millis(i64::try_from(ms).unwrap()).unwrap().to_rfc3339()
+            };
+            let mut payload = json!({ "generation_id": id });
+            match &row.prediction_id {
+                Some(prediction_id) => payload["prediction_id"] = json!(prediction_id),
+                None => {
+                    payload["job_id"] = json!(row.id);
+                    payload["since"] = json!(row.started_ms.map(time));
+                    payload["search_until"] = json!(row.lease_expires_ms.map(time));
+                }
+            }
             let at = self.add_job(now_ms, "cancel-prediction", payload, Some(id));
-            self.jobs[at].priority = 10;
+            (self.jobs[at].priority, self.jobs[at].max_attempts) = (100, 8);
+            if let Some(later) = row.lease_expires_ms.filter(|_| row.left_nothing()) {
+                self.jobs[at].scheduled_ms = later;
+            }
         }
         "cancelled"
     }

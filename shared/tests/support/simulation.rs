@@ -13,7 +13,7 @@ use shared::pipeline::{Budget, Callback};
 use shared::ports::Clock;
 use uuid::Uuid;
 
-use super::provider::{End, Fate};
+use super::provider::{End, Fate, refused, throttled};
 use super::rng::Rng;
 use super::world::START_MS;
 use super::{Bench, OUTPUT, request};
@@ -29,6 +29,8 @@ pub struct Plan {
     pub crash_rate: f64,
     /// Whether the clock may jump over a lease while its holder lives on.
     pub stalls: bool,
+    /// Whether there are times in which the provider refuses every create.
+    pub storms: bool,
 }
 
 struct Delivery {
@@ -48,6 +50,9 @@ pub struct Simulation<'a> {
     started: usize,
     next_sweep_ms: u64,
     cancel_rate: f64,
+    /// Until when the provider refuses every create.
+    storm_until_ms: u64,
+    pub storms: usize,
     pub crashes: Cell<usize>,
 }
 
@@ -67,6 +72,12 @@ impl<'a> Simulation<'a> {
                 job_of(webhook).zip(lease_of(webhook)).and_then(|(job, lease)| tables.held(job, lease));
             held.is_some_and(|at| tables.jobs[at].prediction_id.is_none())
         });
+        let (tables, world) = (bench.queue.tables.clone(), bench.world.clone());
+        *bench.provider.may_create.borrow_mut() = Box::new(move |webhook| {
+            let tables = tables.borrow();
+            let claimed = job_of(webhook).and_then(|id| tables.place(id)).map(|at| tables.jobs[at].claimed);
+            !tables.is_paused(world.now_ms()) || claimed <= Some(tables.pause.began_at_claim)
+        });
         Self {
             bench,
             plan,
@@ -76,6 +87,8 @@ impl<'a> Simulation<'a> {
             started: 0,
             next_sweep_ms: START_MS,
             cancel_rate: 0.002,
+            storm_until_ms: 0,
+            storms: 0,
             crashes: Cell::new(0),
         }
     }
@@ -107,6 +120,7 @@ impl<'a> Simulation<'a> {
         if self.rng.chance(self.cancel_rate) {
             self.cancel_one();
         }
+        self.make_weather();
         self.hear_from_provider();
         self.take_due();
         self.pass_time();
@@ -124,6 +138,20 @@ impl<'a> Simulation<'a> {
             drop(self.workers.swap_remove(at));
             self.deliveries.extend(again);
         }
+    }
+
+    /// Lets a storm begin or end: the provider refuses every create, as too many or for our account.
+    fn make_weather(&mut self) {
+        let now = self.bench.world.now_ms();
+        if now < self.storm_until_ms {
+            return;
+        }
+        let begins = self.plan.storms && self.rng.chance(0.005);
+        *self.bench.provider.refusal.borrow_mut() = begins.then(|| {
+            self.storms += 1;
+            self.storm_until_ms = now + self.rng.within(5_000, 400_000);
+            if self.rng.chance(0.5) { refused(402) } else { throttled(self.rng.within(1, 90)) }
+        });
     }
 
     fn start(&mut self) {
@@ -218,6 +246,7 @@ impl<'a> Simulation<'a> {
         self.bench.wire.fault_rate.set(0.0);
         self.plan.crash_rate = 0.0;
         self.plan.stalls = false;
+        self.plan.storms = false;
         // A user's cancel would hide a job that never ends.
         self.cancel_rate = 0.0;
     }

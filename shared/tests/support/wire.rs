@@ -17,8 +17,8 @@ pub enum Fault {
     LostAnswer,
     /// The provider asks to wait for so many seconds.
     Throttled(u64),
-    /// The provider refuses our account.
-    Account,
+    /// The provider refuses our account, with this status.
+    Account(u16),
     /// Refused for good: a create, or a file that will never do.
     Rejected,
 }

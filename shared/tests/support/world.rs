@@ -16,11 +16,18 @@ pub struct World {
     chance: Rng,
     /// Every warning: what, job, detail.
     pub warnings: RefCell<Vec<(String, Uuid, String)>>,
+    /// Every alert: what, job, detail.
+    pub alerts: RefCell<Vec<(String, Uuid, String)>>,
 }
 
 impl World {
     pub fn new(seed: u64) -> Self {
-        Self { now_ms: Cell::new(START_MS), chance: Rng::new(seed), warnings: RefCell::default() }
+        Self {
+            now_ms: Cell::new(START_MS),
+            chance: Rng::new(seed),
+            warnings: RefCell::default(),
+            alerts: RefCell::default(),
+        }
     }
 
     pub fn advance(&self, ms: u64) {
@@ -52,5 +59,9 @@ impl Random for World {
 impl Log for World {
     fn warn(&self, what: &str, job_id: Uuid, detail: &str) {
         self.warnings.borrow_mut().push((what.to_owned(), job_id, detail.to_owned()));
+    }
+
+    fn alert(&self, what: &str, job_id: Uuid, detail: &str) {
+        self.alerts.borrow_mut().push((what.to_owned(), job_id, detail.to_owned()));
     }
 }

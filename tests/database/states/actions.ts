@@ -95,6 +95,9 @@ export const actions: Record<string, Action> = {
   'complete_job with the last error': onLastAttempt(completeWithError),
   complete_jobs: (sql, { job }, { lease }) =>
     sql`select public.complete_jobs(array[${job}::uuid], array[${lease}::bigint])`,
+  pause_provider: (sql, { job }, { lease }) =>
+    sql`select public.pause_provider(${job}, ${lease}, 60, 'throttled', 429)`,
+  'finish_prediction, still running': finishing({ status: 'running' }),
   'finish_prediction, succeeded': finishing(SUCCEEDED),
   'finish_prediction, failed': finishing(FAILED),
   'finish_prediction, failed, with a retry': finishing({ ...FAILED, retry_in_seconds: 60 }),

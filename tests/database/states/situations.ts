@@ -132,6 +132,18 @@ export function situations(db: Database): Record<string, () => Promise<Case>> {
       await db.callAs(made.user, 'cancel_generation', { p_generation_id: made.generation });
       return made;
     },
+    'cancelled while its prediction was being created': async () => {
+      const made = await run();
+      await db.callAs(made.user, 'cancel_generation', { p_generation_id: made.generation });
+      return made;
+    },
+    'cancelled so, and its lease has run out': async () => {
+      const made = await run();
+      await db.callAs(made.user, 'cancel_generation', { p_generation_id: made.generation });
+      await db.sql`update public.job_queue set scheduled_at = now()
+        where generation_id = ${made.generation} and job_type = 'cancel-prediction'`;
+      return promote(made);
+    },
     'a running download': download,
     'a download scheduled for a retry': async () => fail(await download(), 3600),
     'a download ready for a retry': async () => promote(await fail(await download(), 0)),

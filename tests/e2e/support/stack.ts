@@ -93,8 +93,9 @@ export class TestStack {
     );
   }
 
-  /** As if leases had run out and the time for the next attempt had come. */
+  /** As if leases had run out and the time for the next attempt had come, and a pause had ended. */
   async letTimePass(generationId: string): Promise<void> {
+    await this.sql`update private.provider_pause set until = least(until, now())`;
     await this.sql`update public.job_queue set
       lease_expires_at = case when status = 'processing' then now() - interval '1 second' end,
       scheduled_at = least(scheduled_at, now() - interval '1 second')

@@ -1,0 +1,140 @@
+//! A provider that refuses to create: everybody waits, nobody asks.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must stop"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use shared::pipeline::Budget;
+use shared::ports::Clock;
+use support::provider::{Fate, refused, throttled};
+use support::wire::Fault;
+use support::{Bench, block_on};
+
+const BUDGET: Budget = Budget { parallel: 3, time: Duration::from_secs(20), jobs: 100 };
+
+fn drain(bench: &Bench) -> u32 {
+    block_on(bench.pipeline().drain(BUDGET)).unwrap().claimed
+}
+
+#[test]
+fn one_429_stops_everybody_but_those_already_under_way() {
+    let bench = Bench::new();
+    let jobs: Vec<_> = (0..50).map(|_| bench.start()).collect();
+    *bench.provider.refusal.borrow_mut() = Some(throttled(7));
+    assert_eq!(drain(&bench), 3, "the jobs claimed together are all there is");
+    assert_eq!((bench.wire.count("create"), bench.provider.created()), (3, 0));
+    for seconds in [0, 6] {
+        bench.pass(seconds);
+        assert_eq!(drain(&bench), 0, "after {seconds} s");
+    }
+    assert_eq!(bench.wire.count("create"), 3);
+
+    bench.pass(1);
+    *bench.provider.refusal.borrow_mut() = None;
+    assert_eq!(drain(&bench), 50, "the pause ends by itself");
+    for job in jobs {
+        assert_eq!((bench.queue.row(job).attempts, bench.queue.row(job).status), (0, "processing"));
+    }
+}
+
+#[test]
+fn a_pause_is_told_once_and_not_for_each_job() {
+    let table = [(throttled(5), "throttled"), (refused(402), "the provider refuses our account")];
+    for (refusal, what) in table {
+        let bench = Bench::new();
+        for _ in 0..9 {
+            bench.start();
+        }
+        *bench.provider.refusal.borrow_mut() = Some(refusal);
+        // Six times it is tried again and refused: one pause that goes on.
+        for _ in 0..6 {
+            drain(&bench);
+            bench.pass(60);
+        }
+        assert!(bench.wire.count("create") >= 6, "{what}: nothing was tried");
+        let alerts: Vec<String> = bench.world.alerts.borrow().iter().map(|(what, ..)| what.clone()).collect();
+        assert_eq!(alerts, [what]);
+        // Ten minutes of peace later, another one begins.
+        *bench.provider.refusal.borrow_mut() = None;
+        bench.wire.calls.borrow_mut().clear();
+        drain(&bench);
+        bench.pass(600);
+        *bench.provider.refusal.borrow_mut() = Some(throttled(5));
+        bench.start();
+        drain(&bench);
+        assert_eq!(bench.world.alerts.borrow().len(), 2, "{what}");
+    }
+}
+
+#[test]
+fn pauses_do_not_add_up_and_are_never_longer_than_an_hour() {
+    let bench = Bench::new();
+    for _ in 0..3 {
+        bench.start();
+    }
+    let jobs = bench.queue.claim_now(3, 60_000);
+    for (job, seconds) in jobs.iter().zip([30, 7, 99_999]) {
+        bench.wire.fail("create", Fault::Throttled(seconds));
+        bench.run(job);
+        let until_s = bench.queue.tables.borrow().pause.until_ms / 1000;
+        let expected = if seconds > 3600 { 3600 } else { 30 };
+        assert_eq!(until_s - bench.world.now_s(), expected, "after {seconds}");
+    }
+}
+
+#[test]
+fn while_creating_is_paused_everything_else_goes_on() {
+    let bench = Bench::new();
+    for _ in 0..3 {
+        bench.provider.next(Fate::succeeds_after(30_000));
+    }
+    let (awaited, unwanted, throttled_job) = (bench.start(), bench.start(), bench.start());
+    bench.run_next();
+    bench.run_next();
+    bench.queue.cancel_generation(bench.queue.generation(unwanted).id);
+    bench.wire.fail("create", Fault::Throttled(3_000));
+    let claimed = bench.queue.claim_now(2, 60_000);
+    for job in &claimed {
+        bench.run(job);
+    }
+    assert_eq!(bench.provider.prediction(1).status, shared::replicate::Status::Canceled);
+    let download = bench.webhook(awaited, 0);
+    assert!(download.is_none(), "it still runs");
+    bench.pass(120);
+    assert_eq!(drain(&bench), 1, "the awaited prediction is looked at, and stored");
+    assert_eq!(bench.queue.generation(awaited).status, "completed");
+    assert_eq!((bench.queue.row(throttled_job).status, bench.provider.created()), ("pending", 2));
+}
+
+#[test]
+fn a_lost_run_looks_for_what_it_left_and_creates_nothing_during_a_pause() {
+    for left_one in [true, false] {
+        let bench = Bench::new();
+        let lost = bench.start();
+        bench.claim();
+        if left_one {
+            // It created one and died before it could say so.
+            bench.provider.next(Fate::succeeds_after(600_000));
+            let webhook =
+                format!("https://hooks.example.com/webhooks/replicate?job={lost}&lease=1&attempts=0");
+            bench.provider.book_for(&webhook);
+        }
+        bench.start();
+        bench.wire.fail("create", Fault::Throttled(600));
+        bench.run_next();
+        bench.pass(60);
+        bench.wire.calls.borrow_mut().clear();
+        assert_eq!(drain(&bench), 1, "a lost job is looked after");
+        assert_eq!((bench.wire.count("list"), bench.wire.count("create")), (1, 0), "{left_one}");
+        let row = bench.queue.row(lost);
+        let expected = if left_one { ("processing", 0) } else { ("pending", 1) };
+        assert_eq!((row.status, row.attempts), expected, "what left nothing was an attempt");
+    }
+}

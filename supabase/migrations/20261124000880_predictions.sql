@@ -1,0 +1,163 @@
+-- The provider's predictions, one row each, and what they cost. Written inside the steps that learn of
+-- them: no step takes a further round trip. Not for users: what a picture cost its user stands in
+-- image_generations.cost_usd.
+
+-- US dollars for a second of the model's run, where it is billed by time.
+alter table public.models add column cost_per_second numeric;
+
+create table private.predictions (
+  -- The provider's.
+  id text primary key,
+  -- No foreign keys: jobs are pruned and generations deleted, what was paid stays.
+  job_id uuid not null,
+  generation_id uuid,
+  -- Which of the job's attempts it was, from 1, and the lease then.
+  attempt int not null,
+  lease bigint not null,
+  -- The model's name at the provider.
+  model text,
+  -- How we came to know of it: by the answer to our create, from the provider's list, from a webhook.
+  learned text not null check (learned in ('created', 'adopted', 'webhook')),
+  recorded_at timestamptz not null default now(),
+  -- When we learned that it had ended. Null: it runs, as far as we know.
+  ended_at timestamptz,
+  -- The provider's word for how it ended: succeeded, failed, canceled, aborted. 'unknown': we gave it up.
+  status text,
+  -- Seconds that the model ran, by the provider's own measure.
+  predict_time numeric,
+  -- US dollars; null where it is not known.
+  cost_usd numeric
+);
+create index predictions_generation on private.predictions (generation_id);
+create index predictions_age on private.predictions (recorded_at);
+
+-- What a prediction that has ended costs: by time where the model has a price for it, else by the picture
+-- made. What never started is free. Without a picture, a model with a price by the picture alone: not known.
+create function private.prediction_cost(p_model text, p_status text, p_predict_time numeric) returns numeric
+language plpgsql stable set search_path = '' set enable_seqscan = off as $$
+declare
+  v_model record;
+begin
+  if p_status = 'aborted' then
+    return 0;
+  end if;
+  select cost_per_second, cost_per_generation into v_model from public.models where replicate_id = p_model;
+  return coalesce(
+    round(p_predict_time * v_model.cost_per_second, 6),
+    case p_status when 'succeeded' then v_model.cost_per_generation end
+  );
+end
+$$;
+
+-- Notes how a known prediction ended. The first end counts; a guess of ours gives way to the provider's word.
+create function private.note_end(p_prediction_id text, p_status text, p_predict_time numeric) returns boolean
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+begin
+  update private.predictions set
+    ended_at = now(), status = p_status, predict_time = p_predict_time,
+    cost_usd = private.prediction_cost(model, p_status, p_predict_time)
+  where id = p_prediction_id and (ended_at is null or status = 'unknown');
+  return found;
+end
+$$;
+
+-- Notes a prediction of a job and, with an outcome that is not 'running', how it ended. True: it was not known.
+create function private.note_prediction(
+  p_job public.job_queue, p_prediction_id text, p_learned text, p_outcome jsonb
+) returns boolean
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_status text := nullif(coalesce(p_outcome ->> 'provider_status', p_outcome ->> 'status'), 'running');
+  v_predict_time numeric := (p_outcome ->> 'predict_time')::numeric;
+  v_model text := p_job.payload ->> 'model_id';
+begin
+  if v_status is not null and private.note_end(p_prediction_id, v_status, v_predict_time) then
+    return false;
+  end if;
+  insert into private.predictions (
+    id, job_id, generation_id, attempt, lease, model, learned, ended_at, status, predict_time, cost_usd
+  )
+  values (
+    p_prediction_id, p_job.id, p_job.generation_id, coalesce(p_job.attempts, 0) + 1, coalesce(p_job.lease, 0),
+    v_model, p_learned, case when v_status is not null then now() end, v_status, v_predict_time,
+    case when v_status is not null then private.prediction_cost(v_model, v_status, v_predict_time) end
+  )
+  on conflict (id) do nothing;
+  return found;
+end
+$$;
+
+-- A job that stops a prediction nobody wants, leased to the caller already. It is tried for some minutes: the
+-- prediction runs, and costs, until its deadline.
+create function private.stop_prediction(p_job public.job_queue, p_prediction_id text) returns jsonb
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_cancel public.job_queue;
+begin
+  insert into public.job_queue (
+    job_type, payload, status, priority, max_attempts, created_by, fair_key, generation_id,
+    started_at, lease, lease_expires_at
+  )
+  values (
+    'cancel-prediction',
+    jsonb_strip_nulls(jsonb_build_object(
+      'prediction_id', p_prediction_id, 'generation_id', p_job.generation_id, 'user_id', p_job.fair_key
+    )),
+    'processing', 100, 8, p_job.created_by, p_job.fair_key, p_job.generation_id,
+    now(), 1, now() + interval '1 minute'
+  )
+  returning * into v_cancel;
+  return to_jsonb(v_cancel);
+end
+$$;
+
+-- What a job of type cancel-prediction found: [{id, status, predict_time}] of the job that its payload
+-- names, or the one prediction that it stopped.
+create function private.note_stopped(p_payload jsonb, p_predictions jsonb) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_job public.job_queue;
+  v_one jsonb;
+begin
+  if p_payload ? 'job_id' then
+    select * into v_job from public.job_queue where id = private.as_uuid(p_payload ->> 'job_id');
+    v_job.id := private.as_uuid(p_payload ->> 'job_id');
+  end if;
+  for v_one in select jsonb_array_elements(p_predictions) loop
+    if v_job.id is not null then
+      perform private.note_prediction(v_job, v_one ->> 'id', 'adopted', v_one - 'id');
+    elsif v_one ->> 'status' <> 'running' then
+      perform private.note_end(v_one ->> 'id', v_one ->> 'status', (v_one ->> 'predict_time')::numeric);
+    end if;
+  end loop;
+end
+$$;
+
+-- Called by prune_jobs.
+create function private.prune_predictions(p_limit int) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+begin
+  delete from private.predictions where id = any(array(
+    select id from private.predictions where recorded_at < now() - interval '90 days'
+    order by recorded_at limit p_limit for update skip locked
+  ));
+end
+$$;
+
+do $$
+declare
+  v_function regprocedure;
+begin
+  for v_function in
+    select p.oid from pg_proc as p
+    where p.pronamespace = 'private'::regnamespace and p.proname = any(array[
+      'prediction_cost', 'note_end', 'note_prediction', 'stop_prediction', 'note_stopped', 'prune_predictions'
+    ])
+  loop
+    execute format('revoke all on function %s from public, anon, authenticated, service_role', v_function);
+  end loop;
+end
+$$;
+
+alter table private.predictions enable row level security;
+revoke all on private.predictions from public, anon, authenticated, service_role;
