@@ -25,7 +25,7 @@ const INTERRUPTED: &str = "The provider had a fault while making the image.";
 
 /// Seen texts. Codes: <https://replicate.com/docs/reference/error-codes>; E005, PA and the safety
 /// checkers' sentences from recorded failures.
-const KNOWN: [Known; 9] = [
+const KNOWN: [Known; 10] = [
     Known { text: "(E005)", class: FailureClass::Permanent, code: "content_flagged", message: FLAGGED },
     Known {
         text: "flagged as sensitive",
@@ -40,6 +40,7 @@ const KNOWN: [Known; 9] = [
         code: "out_of_memory",
         message: "The image is too large for this model. Please ask for a smaller one.",
     },
+    Known { text: "E4875", class: FailureClass::Permanent, code: "provider_error", message: INTERRUPTED },
     Known {
         text: "(code: PA)",
         class: FailureClass::Transient,
@@ -120,6 +121,9 @@ mod tests {
                 "content_flagged",
             ),
             ("CUDA out of memory (E1001)", FailureClass::Permanent, "out_of_memory"),
+            ("Webhook URL was empty (E4875)", FailureClass::Permanent, "provider_error"),
+            ("Unknown error (E1000)", FailureClass::Transient, "provider_error"),
+            ("Timeout starting prediction (E6716)", FailureClass::Transient, "provider_error"),
             ("Service is temporarily unavailable.", FailureClass::Transient, "provider_error"),
             ("Prediction failed.", FailureClass::Transient, "provider_error"),
             ("", FailureClass::Transient, "provider_error"),
