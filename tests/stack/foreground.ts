@@ -9,6 +9,20 @@ const PARENT_CHECK_MS = 300;
 
 const log = (line: string) => process.stderr.write(`[stack] ${line}\n`);
 
+/** What the Postgres client says of a server that went away. */
+const LOST_DATABASE = new Set([
+  'CONNECTION_CLOSED',
+  'CONNECTION_DESTROYED',
+  'CONNECTION_ENDED',
+  'CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  '57P01',
+  '57P02',
+  '57P03',
+]);
+
 /** Runs a stack in the foreground until a signal ends it; the process exits with it. */
 export function runInForeground(project: ProjectFiles): void {
   // stdout carries one line of JSON; whatever a library prints is not it.
@@ -48,7 +62,11 @@ async function run(project: ProjectFiles): Promise<void> {
     // where nobody can catch it (postgres 3.4.9, nextWrite in connection.js). Fresh connections cure it.
     const isClosedSocket =
       error instanceof TypeError && /postgres\/src\/connection\.js/.test(error.stack ?? '');
-    if (isClosedSocket) return void stack.renewConnections();
+    // So does a connection that was lost between two uses of it: Postgres itself is started again.
+    if (isClosedSocket || LOST_DATABASE.has(String((error as { code?: unknown }).code))) {
+      log(`a connection to Postgres was lost: ${error.message}`);
+      return void stack.renewConnections();
+    }
     log(`failed: ${error.stack}`);
     process.exit(1);
   });

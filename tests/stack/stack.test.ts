@@ -146,7 +146,12 @@ test('Postgres killed under the stack comes back with what was committed', async
     return answer.json();
   };
   await expect.poll(() => stack.stderr(), { timeout: 20_000 }).toContain('Postgres runs again');
-  await expect.poll(call, { timeout: 20_000 }).toEqual([{ entry: 'committed' }]);
+  await expect
+    .poll(call, { timeout: 20_000 })
+    .toEqual([{ entry: 'committed' }])
+    .catch((error: Error) => {
+      throw new Error(`the stack said:\n${stack.stderr()}`, { cause: error });
+    });
 }, 60_000);
 
 test('two stacks run side by side; --fresh empties one', async () => {
