@@ -38,7 +38,7 @@ export const ours: Queue = {
       insert into public.job_queue (${columns}, priority, scheduled_at)
       select ${values}, 10, now() + interval '1 day' from generate_series(1, ${tomorrow}) as n;
       insert into public.job_queue (${columns}, ready_at, slot, turn)
-      select ${values}, now(), true, extract(epoch from now()) * 1000000 + n / ${USERS.length} * 10000000
+      select ${values}, now(), true, extract(epoch from now()) * 1000000 + n / ${USERS.length} * 10000000::bigint
       from generate_series(1, ${waiting}) as n;`);
   },
 };
