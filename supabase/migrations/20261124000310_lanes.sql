@@ -119,6 +119,15 @@ begin
 end
 $$;
 
+-- A place is free: whatever ended the job, it goes on to the next.
+create function private.free_slot(p_fair_key uuid, p_job_type text) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+begin
+  update private.lanes set active = active - 1 where fair_key = p_fair_key and job_type = p_job_type;
+  perform private.admit_held(p_fair_key, p_job_type);
+end
+$$;
+
 -- After a job was held: where the user's ready jobs include one of a lower priority, the two change places.
 create function private.reorder_lane(p_fair_key uuid, p_job_type text) returns void
 language plpgsql set search_path = '' set enable_seqscan = off set enable_sort = off as $$
@@ -137,8 +146,7 @@ begin
     order by priority, seq desc limit 1 for update skip locked;
     exit when not found;
     update public.job_queue set held = true, slot = false, ready_at = null, turn = null where id = v_last.id;
-    update private.lanes set active = active - 1 where fair_key = p_fair_key and job_type = p_job_type;
-    perform private.admit_held(p_fair_key, p_job_type);
+    perform private.free_slot(p_fair_key, p_job_type);
   end loop;
 end
 $$;
@@ -155,14 +163,5 @@ begin
     select 1 from private.lanes as l
     where l.fair_key = mine.fair_key and l.job_type = mine.job_type for update
   ) as lane;
-end
-$$;
-
--- A place is free: whatever ended the job, it goes on to the next.
-create function private.free_slot(p_fair_key uuid, p_job_type text) returns void
-language plpgsql set search_path = '' set enable_seqscan = off as $$
-begin
-  update private.lanes set active = active - 1 where fair_key = p_fair_key and job_type = p_job_type;
-  perform private.admit_held(p_fair_key, p_job_type);
 end
 $$;
