@@ -43,22 +43,13 @@ begin
 end
 $$;
 
-do $$
-declare
-  v_function regprocedure;
-begin
-  for v_function in
-    select p.oid from pg_proc as p
-    where p.pronamespace in ('private'::regnamespace, 'public'::regnamespace) and p.proname = any(array[
-      'read_webhook_url', 'enqueue_delivery', 'announce_generation', 'ensure_webhook_secret', 'signed_in',
-      'webhook_message', 'record_delivery', 'webhook_secret', 'rotate_webhook_secret', 'webhook_deliveries',
-      'resend_webhook', 'prune_webhooks'
-    ])
-  loop
-    execute format('revoke all on function %s from public, anon, authenticated, service_role', v_function);
-  end loop;
-end
-$$;
+revoke all on function
+  private.read_webhook_url, private.enqueue_delivery, private.announce_generation,
+  private.ensure_webhook_secret, private.signed_in, public.webhook_message, private.webhook_message,
+  public.record_delivery, private.record_delivery, public.webhook_secret, private.webhook_secret,
+  public.rotate_webhook_secret, private.rotate_webhook_secret, public.webhook_deliveries,
+  private.webhook_deliveries, public.resend_webhook, private.resend_webhook, private.prune_webhooks
+from public, anon, authenticated, service_role;
 
 alter table private.webhook_secrets enable row level security;
 alter table private.webhook_deliveries enable row level security;

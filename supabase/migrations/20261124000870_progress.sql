@@ -106,20 +106,10 @@ begin
 end
 $$;
 
-do $$
-declare
-  v_function regprocedure;
-begin
-  for v_function in
-    select p.oid from pg_proc as p
-    where p.pronamespace in ('private'::regnamespace, 'public'::regnamespace) and p.proname = any(array[
-      'record_progress', 'learn_model_times', 'model_seconds', 'remaining_seconds'
-    ])
-  loop
-    execute format('revoke all on function %s from public, anon, authenticated, service_role', v_function);
-  end loop;
-end
-$$;
+revoke all on function
+  public.record_progress, private.record_progress, private.learn_model_times, private.model_seconds,
+  private.remaining_seconds
+from public, anon, authenticated, service_role;
 
 alter table private.model_times enable row level security;
 revoke all on private.model_times from public, anon, authenticated, service_role;

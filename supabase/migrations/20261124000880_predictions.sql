@@ -144,20 +144,10 @@ begin
 end
 $$;
 
-do $$
-declare
-  v_function regprocedure;
-begin
-  for v_function in
-    select p.oid from pg_proc as p
-    where p.pronamespace = 'private'::regnamespace and p.proname = any(array[
-      'prediction_cost', 'note_end', 'note_prediction', 'stop_prediction', 'note_stopped', 'prune_predictions'
-    ])
-  loop
-    execute format('revoke all on function %s from public, anon, authenticated, service_role', v_function);
-  end loop;
-end
-$$;
+revoke all on function
+  private.prediction_cost, private.note_end, private.note_prediction, private.stop_prediction,
+  private.note_stopped, private.prune_predictions
+from public, anon, authenticated, service_role;
 
 alter table private.predictions enable row level security;
 revoke all on private.predictions from public, anon, authenticated, service_role;

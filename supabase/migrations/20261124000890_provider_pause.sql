@@ -68,19 +68,9 @@ begin
 end
 $$;
 
-do $$
-declare
-  v_function regprocedure;
-begin
-  for v_function in
-    select p.oid from pg_proc as p
-    where p.pronamespace in ('private'::regnamespace, 'public'::regnamespace)
-      and p.proname in ('current_pause', 'pause_provider')
-  loop
-    execute format('revoke all on function %s from public, anon, authenticated, service_role', v_function);
-  end loop;
-end
-$$;
+revoke all on function
+  private.current_pause, public.pause_provider, private.pause_provider
+from public, anon, authenticated, service_role;
 
 alter table private.provider_pause enable row level security;
 revoke all on private.provider_pause from public, anon, authenticated, service_role;
