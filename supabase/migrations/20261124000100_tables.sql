@@ -113,7 +113,8 @@ create table public.image_generations (
   predict_time_seconds numeric,
   source_generation_id uuid references public.image_generations on delete set null
 )
--- Rewritten three or four times within a minute, in columns that no index has (HOT), then never again.
+-- Rewritten three or four times within a minute, all but the last time in columns that no index has (HOT),
+-- then never again.
 with (fillfactor = 70);
 create index image_generations_user on public.image_generations (user_id, created_at desc, id desc);
 create index image_generations_batch on public.image_generations (batch_id) where batch_id is not null;

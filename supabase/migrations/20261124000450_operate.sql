@@ -53,6 +53,7 @@ begin
   );
   perform private.prune_webhooks(v_limit);
   perform private.prune_predictions(v_limit);
+  perform private.prune_listeners(v_limit);
   return jsonb_build_object('pruned', v_pruned);
 end
 $$;

@@ -1,5 +1,6 @@
 -- What the API exposes: thin functions with the caller's rights in front of the private ones.
--- plpgsql rather than sql, because plpgsql keeps its plans between calls.
+-- plpgsql rather than sql, because plpgsql keeps its plans between calls. Those that may change generations
+-- add the changes to their answers (private.with_changes), where somebody listens.
 
 -- For the service any job; for a signed-in user an image of their own. Returns the job's id.
 create function public.enqueue_job(
@@ -65,7 +66,7 @@ create function public.fail_job(
   p_error_details jsonb = '{}', p_retry_in_seconds numeric = null
 ) returns jsonb language plpgsql set search_path = '' as $$
 begin
-  return private.fail_job(p_job_id, p_lease, p_error_message, p_error_details, p_retry_in_seconds);
+  return private.with_changes(private.fail_job(p_job_id, p_lease, p_error_message, p_error_details, p_retry_in_seconds));
 end
 $$;
 
@@ -88,7 +89,7 @@ create function public.record_prediction(
   p_job_id uuid, p_lease bigint, p_prediction_id text, p_wait_seconds int, p_details jsonb = '{}'
 ) returns jsonb language plpgsql set search_path = '' as $$
 begin
-  return private.record_prediction(p_job_id, p_lease, p_prediction_id, p_wait_seconds, p_details);
+  return private.with_changes(private.record_prediction(p_job_id, p_lease, p_prediction_id, p_wait_seconds, p_details));
 end
 $$;
 
@@ -96,14 +97,14 @@ create function public.finish_prediction(
   p_job_id uuid, p_prediction_id text, p_outcome jsonb, p_lease_seconds int = 120, p_next int = 0
 ) returns jsonb language plpgsql set search_path = '' as $$
 begin
-  return private.finish_prediction(p_job_id, p_prediction_id, p_outcome, p_lease_seconds, p_next);
+  return private.with_changes(private.finish_prediction(p_job_id, p_prediction_id, p_outcome, p_lease_seconds, p_next));
 end
 $$;
 
 create function public.finish_download(p_job_id uuid, p_lease bigint, p_image jsonb)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
-  return private.finish_download(p_job_id, p_lease, p_image);
+  return private.with_changes(private.finish_download(p_job_id, p_lease, p_image));
 end
 $$;
 
@@ -111,7 +112,7 @@ create function public.start_generation(
   p_request jsonb, p_idempotency_key text = null, p_request_hash text = null
 ) returns jsonb language plpgsql set search_path = '' as $$
 begin
-  return private.start_generation(p_request, p_idempotency_key, p_request_hash);
+  return private.with_own_changes(private.start_generation(p_request, p_idempotency_key, p_request_hash));
 end
 $$;
 
@@ -133,14 +134,14 @@ $$;
 create function public.cancel_generation(p_generation_id uuid)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
-  return private.cancel_generation(p_generation_id);
+  return private.with_own_changes(private.cancel_generation(p_generation_id));
 end
 $$;
 
 create function public.requeue_job(p_job_id uuid)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
-  return private.requeue_job(p_job_id);
+  return private.with_changes(private.requeue_job(p_job_id));
 end
 $$;
 

@@ -102,7 +102,7 @@ create function public.record_progress(
   p_job_id uuid, p_prediction_id text, p_progress int, p_started_at timestamptz = null
 ) returns jsonb language plpgsql set search_path = '' as $$
 begin
-  return private.record_progress(p_job_id, p_prediction_id, p_progress, p_started_at);
+  return private.with_changes(private.record_progress(p_job_id, p_prediction_id, p_progress, p_started_at));
 end
 $$;
 

@@ -206,6 +206,7 @@ const SERVICE = [
   'queue_metrics',
   'removable_objects',
   'sweep_storage',
+  'live_snapshot',
 ];
 // What the view queue_health is made of: it runs with its reader's rights.
 const HEALTH = ['queue_totals', 'is_user'];
@@ -216,6 +217,7 @@ const PRIVATE_USERS = [
   'list_generations',
   'cancel_generation',
   'enqueue_own_job',
+  'with_own_changes',
   ...USERS_WEBHOOKS,
 ];
 const PRIVATE_SERVICE = [
@@ -224,6 +226,7 @@ const PRIVATE_SERVICE = [
   'complete_job_unfenced',
   'latencies',
   'tenants',
+  'with_changes',
 ];
 
 test.each<[Role, string, string[]]>([

@@ -186,6 +186,8 @@ const VALUE_TYPES: Record<string, string> = {
   p_generation_id: 'uuid',
   p_started_at: 'timestamptz',
   p_batch_id: 'uuid',
+  p_user_id: 'uuid',
+  p_since: 'bigint',
 };
 
 /** Named arguments, as PostgREST passes them. */

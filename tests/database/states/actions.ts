@@ -126,6 +126,7 @@ export const actions: Record<string, Action> = {
     await asUser(sql, user);
     await sql`select public.resend_webhook(${generation})`;
   },
+  live_snapshot: (sql, { user }) => sql`select public.live_snapshot(${user}, p_listen_seconds => 60)`,
   requeue_job: (sql, { job }) => sql`select public.requeue_job(${job})`,
   'sweep_storage after a picture was removed': after(
     (sql) => sql`insert into private.removed_objects (name) values ('u/gone.webp')`,

@@ -1,0 +1,276 @@
+-- The live channel: which changes are told to whoever listens, and the states that a listener begins with.
+--
+-- Each step that answers with an object hands out the changes that it made in a member `changes`, so that
+-- telling them costs no round trip; only those of users that somebody listens to, so that nothing is sent
+-- for nobody. A change that is lost does no harm: listeners read the states again.
+
+-- Raised by every change that a listener sees; see private.before_generation_change.
+alter table public.image_generations add column seq bigint not null default 0;
+
+-- A user's open generations (completed_at is null), the oldest first, and those that ended last. Not by
+-- status: what an index has may not change at each step, or no step would be HOT.
+create index image_generations_ended on public.image_generations (user_id, completed_at, created_at);
+
+-- Users that somebody listens to.
+create table private.live_listeners (
+  user_id uuid primary key references auth.users on delete cascade,
+  until timestamptz not null
+);
+create index live_listeners_until on private.live_listeners (until);
+
+-- Numbers a change that a listener sees: milliseconds since 1970, or one more than before if that is later.
+-- Where somebody listens, notes the generation for private.with_changes, in a setting of this transaction:
+-- it goes with the transaction, and what a savepoint takes back is not noted either.
+create function private.before_generation_change() returns trigger
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+begin
+  if tg_op = 'UPDATE' and new.status = old.status and new.progress = old.progress
+    and new.error_code is not distinct from old.error_code
+    and new.error_message is not distinct from old.error_message
+  then
+    return new;
+  end if;
+  new.seq := greatest(coalesce(old.seq, 0) + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint);
+  perform 1 from private.live_listeners where user_id = new.user_id and until > now();
+  if found then
+    perform set_config(
+      'picture_queue.changed', concat(current_setting('picture_queue.changed', true), ' ', new.id), true
+    );
+  end if;
+  return new;
+end
+$$;
+
+create trigger image_generations_before_change before insert or update on public.image_generations
+for each row execute function private.before_generation_change();
+
+-- The places of jobs that make images, as private.queue_position has them, for many at once: the head of
+-- the queue is read once for all. Nothing for those that have no place.
+create function private.queue_positions(p_job_ids uuid[]) returns table (job_id uuid, place int)
+language plpgsql stable set search_path = '' set enable_seqscan = off set enable_sort = off
+set plan_cache_mode = force_generic_plan as $$
+begin
+  perform 1 from public.job_queue
+  where id = any(p_job_ids) and status = 'pending' and (held or ready_at is not null) limit 1;
+  if not found then
+    return;
+  end if;
+  return query
+  with asked as materialized (
+    select j.id, j.seq, j.fair_key, j.held from public.job_queue as j
+    where j.id = any(p_job_ids) and j.status = 'pending' and (j.held or j.ready_at is not null)
+  ), ready as materialized (
+    select head.seq, head.priority, row_number() over (order by head.priority desc, head.turn, head.seq) as place
+    from (
+      select j.seq, j.priority, j.turn from public.job_queue as j
+      where j.status = 'pending' and j.ready_at is not null and j.job_type = 'generate-image'
+      order by j.priority desc, j.turn, j.seq limit 999
+    ) as head
+  ), lines as materialized (
+    select r.priority, count(*) as jobs from ready as r group by r.priority
+  ), held as materialized (
+    select
+      own.seq,
+      row_number() over (partition by lane.fair_key order by own.priority desc, own.seq)
+        + (select coalesce(sum(l.jobs), 0) from lines as l where l.priority >= own.priority) as place
+    from (select distinct a.fair_key from asked as a where a.held) as lane
+    cross join lateral (
+      select j.seq, j.priority from public.job_queue as j
+      where j.status = 'pending' and (j.held or j.slot) and j.held
+        and j.fair_key = lane.fair_key and j.job_type = 'generate-image'
+      order by j.priority desc, j.seq limit 999
+    ) as own
+  )
+  select a.id, least(coalesce(case when a.held then h.place else r.place end, 1000), 1000)::int
+  from asked as a
+  left join ready as r on r.seq = a.seq
+  left join held as h on h.seq = a.seq;
+end
+$$;
+
+-- Generations as the live channel tells them, in the order of their changes. What they say of a generation
+-- is what private.generation_json says, as far as it goes; user_id is for the way, and goes no further.
+create function private.live_states(p_ids uuid[]) returns jsonb
+language plpgsql stable set search_path = '' set enable_seqscan = off as $$
+declare
+  v_generation public.image_generations;
+  v_places jsonb;
+  v_place int;
+  v_due timestamptz;
+  v_seconds int;
+  v_model_seconds numeric;
+  v_more jsonb;
+  v_states jsonb[] := '{}';
+begin
+  select coalesce(jsonb_object_agg(p.job_id, p.place), '{}') into v_places
+  from private.queue_positions(array(
+    select job_id from public.image_generations where id = any(p_ids) and status in ('pending', 'queued')
+  )) as p;
+  for v_generation in
+    select * from public.image_generations where id = any(p_ids) order by seq, id
+  loop
+    v_place := null;
+    v_seconds := null;
+    v_more := '{}';
+    if v_generation.status in ('pending', 'queued', 'processing') then
+      v_model_seconds := private.model_seconds(v_generation.model_id, (
+        select m.estimated_time_seconds from public.models as m where m.id = v_generation.model_id
+      ));
+    end if;
+    case
+      when v_generation.status in ('pending', 'queued') then
+        v_place := (v_places ->> v_generation.job_id::text)::int;
+        select scheduled_at into v_due from public.job_queue where id = v_generation.job_id;
+        v_seconds := private.estimate_seconds(v_model_seconds, coalesce(v_place, 1))
+          + greatest(0, ceil(extract(epoch from v_due - now())));
+      when v_generation.status = 'processing' then
+        v_seconds := private.remaining_seconds(v_generation, v_model_seconds);
+      when v_generation.status = 'downloading' then
+        v_seconds := 1;
+      when v_generation.status = 'completed' then
+        select jsonb_build_object('image_url', public_url) into v_more
+        from public.images where generation_id = v_generation.id;
+      when coalesce(v_generation.error_code, v_generation.error_message) is not null then
+        v_more := jsonb_build_object('error', jsonb_build_object(
+          'code', coalesce(v_generation.error_code, 'failed'),
+          'message', coalesce(v_generation.error_message, 'The image was not made.')
+        ));
+      else null;
+    end case;
+    v_states := v_states || (jsonb_build_object(
+      'type', 'generation',
+      'user_id', v_generation.user_id,
+      'generation_id', v_generation.id,
+      'batch_id', v_generation.batch_id,
+      'status', case v_generation.status when 'pending' then 'queued' else v_generation.status end,
+      'progress', v_generation.progress,
+      'queue_position', v_place,
+      'estimated_seconds', v_seconds,
+      'seq', v_generation.seq
+    ) || coalesce(v_more, '{}'));
+  end loop;
+  return to_jsonb(v_states);
+end
+$$;
+
+-- A step's answer with the changes that this transaction has made and not handed out yet; as it is where
+-- there are none. With a user only that one's.
+create function private.add_changes(p_answer jsonb, p_user_id uuid) returns jsonb
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_changed uuid[] := string_to_array(ltrim(current_setting('picture_queue.changed', true)), ' ');
+  v_changes jsonb;
+begin
+  perform set_config('picture_queue.changed', '', true);
+  v_changes := private.live_states(array(
+    select id from public.image_generations
+    where id = any(v_changed) and (p_user_id is null or user_id = p_user_id)
+  ));
+  return case
+    when v_changes = '[]' then p_answer
+    else p_answer || jsonb_build_object('changes', v_changes)
+  end;
+end
+$$;
+
+-- For the service's steps.
+create function private.with_changes(p_answer jsonb) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  if current_setting('picture_queue.changed', true) <> '' then
+    return private.add_changes(p_answer, null);
+  end if;
+  return p_answer;
+end
+$$;
+
+-- For what users call: their own changes, whatever else the transaction has done.
+create function private.with_own_changes(p_answer jsonb) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  if current_setting('picture_queue.changed', true) <> '' then
+    return private.add_changes(p_answer, private.signed_in());
+  end if;
+  return p_answer;
+end
+$$;
+
+-- What somebody who begins to listen to a user is told first: all open generations, the oldest 200; with
+-- p_since, a number that they have seen, also those that have ended since then, the last 100. With
+-- p_generation_id that one alone; none if it is not this user's. From here on, for p_listen_seconds,
+-- changes are handed out. open: how many of the states are of open generations.
+create function private.live_snapshot(
+  p_user_id uuid, p_generation_id uuid, p_since bigint, p_listen_seconds int
+) returns jsonb
+language plpgsql security definer set search_path = '' set enable_seqscan = off set enable_sort = off as $$
+declare
+  v_ids uuid[];
+  v_since timestamptz;
+  v_states jsonb;
+  v_open int;
+begin
+  if p_generation_id is not null then
+    v_ids := array(
+      select id from public.image_generations where id = p_generation_id and user_id = p_user_id
+    );
+  else
+    v_ids := array(
+      select id from public.image_generations
+      where user_id = p_user_id and completed_at is null and status in ('pending', 'queued', 'processing', 'downloading')
+      order by completed_at, created_at limit 200
+    );
+    if p_since is not null then
+      -- A minute before: changes become visible in another order than they are numbered in.
+      v_since := to_timestamp((least(greatest(p_since, 60000), 32503680000000) - 60000) / 1000.0);
+      v_ids := v_ids || array(
+        select id from public.image_generations
+        where user_id = p_user_id and completed_at > v_since
+        order by completed_at desc limit 100
+      );
+    end if;
+  end if;
+  v_states := private.live_states(v_ids);
+  select count(*) into v_open from jsonb_array_elements(v_states) as s (state)
+  where state ->> 'status' in ('queued', 'processing', 'downloading');
+  -- Of one that is not there or has ended nothing more is told.
+  if p_listen_seconds > 0 and (p_generation_id is null or v_open > 0) then
+    insert into private.live_listeners as l (user_id, until)
+    select id, now() + make_interval(secs => least(p_listen_seconds, 86400)) from auth.users where id = p_user_id
+    on conflict (user_id) do update set until = excluded.until where l.until < excluded.until;
+  end if;
+  return jsonb_build_object('states', v_states, 'open', v_open);
+end
+$$;
+
+create function public.live_snapshot(
+  p_user_id uuid, p_generation_id uuid = null, p_since bigint = null, p_listen_seconds int = 0
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.live_snapshot(p_user_id, p_generation_id, p_since, p_listen_seconds);
+end
+$$;
+
+-- Called by prune_jobs.
+create function private.prune_listeners(p_limit int) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+begin
+  delete from private.live_listeners where user_id = any(array(
+    select user_id from private.live_listeners where until <= now()
+    order by until limit p_limit for update skip locked
+  ));
+end
+$$;
+
+revoke all on function
+  private.before_generation_change, private.queue_positions, private.live_states, private.add_changes,
+  private.with_changes, private.with_own_changes, public.live_snapshot, private.live_snapshot,
+  private.prune_listeners
+from public, anon, authenticated, service_role;
+
+alter table private.live_listeners enable row level security;
+revoke all on private.live_listeners from public, anon, authenticated, service_role;
+
+grant execute on function private.with_own_changes to authenticated;
+grant execute on function
+  private.with_changes, public.live_snapshot, private.live_snapshot
+to service_role;
