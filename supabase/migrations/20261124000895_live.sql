@@ -23,6 +23,8 @@ create index live_listeners_until on private.live_listeners (until);
 -- it goes with the transaction, and what a savepoint takes back is not noted either.
 create function private.before_generation_change() returns trigger
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_noted text;
 begin
   if tg_op = 'UPDATE' and new.status = old.status and new.progress = old.progress
     and new.error_code is not distinct from old.error_code
@@ -33,9 +35,11 @@ begin
   new.seq := greatest(coalesce(old.seq, 0) + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint);
   perform 1 from private.live_listeners where user_id = new.user_id and until > now();
   if found then
-    perform set_config(
-      'picture_queue.changed', concat(current_setting('picture_queue.changed', true), ' ', new.id), true
-    );
+    v_noted := concat(current_setting('picture_queue.changed', true), ' ', new.id);
+    -- 100 of them: no step changes as many, and writing ever longer notes would make the work of many rows slow.
+    if length(v_noted) <= 3700 then
+      perform set_config('picture_queue.changed', v_noted, true);
+    end if;
   end if;
   return new;
 end
@@ -45,20 +49,26 @@ create trigger image_generations_before_change before insert or update on public
 for each row execute function private.before_generation_change();
 
 -- The places of jobs that make images, as private.queue_position has them, for many at once: the head of
--- the queue is read once for all. Nothing for those that have no place.
+-- the queue is read once for all, and joined without comparing each with each. None for those without a place.
+-- No jit: the planner takes what is switched off here for so costly that it would compile the rest.
 create function private.queue_positions(p_job_ids uuid[]) returns table (job_id uuid, place int)
 language plpgsql stable set search_path = '' set enable_seqscan = off set enable_sort = off
-set plan_cache_mode = force_generic_plan as $$
+set enable_nestloop = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  -- By id and nothing else: a condition that an index has would invite the planner to read all of that index.
+  v_asked uuid[] := array(
+    select mine.id from (
+      select j.id, j.status, j.held, j.ready_at from public.job_queue as j where j.id = any(p_job_ids) offset 0
+    ) as mine
+    where mine.status = 'pending' and (mine.held or mine.ready_at is not null)
+  );
 begin
-  perform 1 from public.job_queue
-  where id = any(p_job_ids) and status = 'pending' and (held or ready_at is not null) limit 1;
-  if not found then
+  if cardinality(v_asked) = 0 then
     return;
   end if;
   return query
   with asked as materialized (
-    select j.id, j.seq, j.fair_key, j.held from public.job_queue as j
-    where j.id = any(p_job_ids) and j.status = 'pending' and (j.held or j.ready_at is not null)
+    select j.id, j.seq, j.fair_key, j.held from public.job_queue as j where j.id = any(v_asked)
   ), ready as materialized (
     select head.seq, head.priority, row_number() over (order by head.priority desc, head.turn, head.seq) as place
     from (
@@ -91,7 +101,8 @@ $$;
 -- Generations as the live channel tells them, in the order of their changes. What they say of a generation
 -- is what private.generation_json says, as far as it goes; user_id is for the way, and goes no further.
 create function private.live_states(p_ids uuid[]) returns jsonb
-language plpgsql stable set search_path = '' set enable_seqscan = off as $$
+language plpgsql stable set search_path = '' set enable_seqscan = off
+set plan_cache_mode = force_generic_plan as $$
 declare
   v_generation public.image_generations;
   v_places jsonb;
@@ -102,10 +113,6 @@ declare
   v_more jsonb;
   v_states jsonb[] := '{}';
 begin
-  select coalesce(jsonb_object_agg(p.job_id, p.place), '{}') into v_places
-  from private.queue_positions(array(
-    select job_id from public.image_generations where id = any(p_ids) and status in ('pending', 'queued')
-  )) as p;
   for v_generation in
     select * from public.image_generations where id = any(p_ids) order by seq, id
   loop
@@ -119,6 +126,12 @@ begin
     end if;
     case
       when v_generation.status in ('pending', 'queued') then
+        if v_places is null then
+          select coalesce(jsonb_object_agg(p.job_id, p.place), '{}') into v_places
+          from private.queue_positions(array(
+            select job_id from public.image_generations where id = any(p_ids) and status in ('pending', 'queued')
+          )) as p;
+        end if;
         v_place := (v_places ->> v_generation.job_id::text)::int;
         select scheduled_at into v_due from public.job_queue where id = v_generation.job_id;
         v_seconds := private.estimate_seconds(v_model_seconds, coalesce(v_place, 1))
@@ -156,7 +169,7 @@ $$;
 -- A step's answer with the changes that this transaction has made and not handed out yet; as it is where
 -- there are none. With a user only that one's.
 create function private.add_changes(p_answer jsonb, p_user_id uuid) returns jsonb
-language plpgsql set search_path = '' set enable_seqscan = off as $$
+language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_changed uuid[] := string_to_array(ltrim(current_setting('picture_queue.changed', true)), ' ');
   v_changes jsonb;
@@ -195,82 +208,13 @@ begin
 end
 $$;
 
--- What somebody who begins to listen to a user is told first: all open generations, the oldest 200; with
--- p_since, a number that they have seen, also those that have ended since then, the last 100. With
--- p_generation_id that one alone; none if it is not this user's. From here on, for p_listen_seconds,
--- changes are handed out. open: how many of the states are of open generations.
-create function private.live_snapshot(
-  p_user_id uuid, p_generation_id uuid, p_since bigint, p_listen_seconds int
-) returns jsonb
-language plpgsql security definer set search_path = '' set enable_seqscan = off set enable_sort = off as $$
-declare
-  v_ids uuid[];
-  v_since timestamptz;
-  v_states jsonb;
-  v_open int;
-begin
-  if p_generation_id is not null then
-    v_ids := array(
-      select id from public.image_generations where id = p_generation_id and user_id = p_user_id
-    );
-  else
-    v_ids := array(
-      select id from public.image_generations
-      where user_id = p_user_id and completed_at is null and status in ('pending', 'queued', 'processing', 'downloading')
-      order by completed_at, created_at limit 200
-    );
-    if p_since is not null then
-      -- A minute before: changes become visible in another order than they are numbered in.
-      v_since := to_timestamp((least(greatest(p_since, 60000), 32503680000000) - 60000) / 1000.0);
-      v_ids := v_ids || array(
-        select id from public.image_generations
-        where user_id = p_user_id and completed_at > v_since
-        order by completed_at desc limit 100
-      );
-    end if;
-  end if;
-  v_states := private.live_states(v_ids);
-  select count(*) into v_open from jsonb_array_elements(v_states) as s (state)
-  where state ->> 'status' in ('queued', 'processing', 'downloading');
-  -- Of one that is not there or has ended nothing more is told.
-  if p_listen_seconds > 0 and (p_generation_id is null or v_open > 0) then
-    insert into private.live_listeners as l (user_id, until)
-    select id, now() + make_interval(secs => least(p_listen_seconds, 86400)) from auth.users where id = p_user_id
-    on conflict (user_id) do update set until = excluded.until where l.until < excluded.until;
-  end if;
-  return jsonb_build_object('states', v_states, 'open', v_open);
-end
-$$;
-
-create function public.live_snapshot(
-  p_user_id uuid, p_generation_id uuid = null, p_since bigint = null, p_listen_seconds int = 0
-) returns jsonb language plpgsql set search_path = '' as $$
-begin
-  return private.live_snapshot(p_user_id, p_generation_id, p_since, p_listen_seconds);
-end
-$$;
-
--- Called by prune_jobs.
-create function private.prune_listeners(p_limit int) returns void
-language plpgsql set search_path = '' set enable_seqscan = off as $$
-begin
-  delete from private.live_listeners where user_id = any(array(
-    select user_id from private.live_listeners where until <= now()
-    order by until limit p_limit for update skip locked
-  ));
-end
-$$;
-
 revoke all on function
   private.before_generation_change, private.queue_positions, private.live_states, private.add_changes,
-  private.with_changes, private.with_own_changes, public.live_snapshot, private.live_snapshot,
-  private.prune_listeners
+  private.with_changes, private.with_own_changes
 from public, anon, authenticated, service_role;
 
 alter table private.live_listeners enable row level security;
 revoke all on private.live_listeners from public, anon, authenticated, service_role;
 
 grant execute on function private.with_own_changes to authenticated;
-grant execute on function
-  private.with_changes, public.live_snapshot, private.live_snapshot
-to service_role;
+grant execute on function private.with_changes to service_role;
