@@ -13,6 +13,7 @@ pub mod idempotency;
 pub mod image_file;
 pub mod job;
 pub mod list_query;
+pub mod live;
 pub mod metrics;
 pub mod pipeline;
 pub mod ports;

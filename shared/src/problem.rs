@@ -25,6 +25,8 @@ pub enum Code {
     Unsupported,
     /// The idempotency key was used with another body.
     IdempotencyMismatch,
+    /// The path is for live updates, which need a WebSocket or an event stream.
+    UpgradeRequired,
     /// A quota of the caller is used up; `retry_after` says until when.
     QuotaExceeded,
     /// Too many requests in a short time, whatever they ask for; `retry_after` says how long to wait.
@@ -49,6 +51,7 @@ impl Code {
             Self::BodyTooLarge => "body_too_large",
             Self::Unsupported => "unsupported",
             Self::IdempotencyMismatch => "idempotency_mismatch",
+            Self::UpgradeRequired => "upgrade_required",
             Self::QuotaExceeded => "quota_exceeded",
             Self::RateLimited => "rate_limited",
             Self::InternalError => "internal_error",
@@ -84,6 +87,7 @@ impl Code {
             Self::Conflict => 409,
             Self::BodyTooLarge => 413,
             Self::Unsupported | Self::IdempotencyMismatch => 422,
+            Self::UpgradeRequired => 426,
             Self::QuotaExceeded | Self::RateLimited => 429,
             Self::InternalError => 500,
             Self::Unavailable => 503,
@@ -102,6 +106,7 @@ impl Code {
             Self::BodyTooLarge => "Body too large",
             Self::Unsupported => "Unsupported",
             Self::IdempotencyMismatch => "Idempotency key reused",
+            Self::UpgradeRequired => "Upgrade required",
             Self::QuotaExceeded => "Quota exceeded",
             Self::RateLimited => "Too many requests",
             Self::InternalError => "Internal error",

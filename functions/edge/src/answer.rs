@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use shared::problem::Problem;
+use worker::Response;
 
 /// An answer, mostly JSON.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Answer {
 pub(crate) enum Body {
     Json(Value),
     Text(String),
+    Connection(Response),
 }
 
 impl Body {
@@ -24,14 +26,7 @@ impl Body {
     pub(crate) fn code(&self) -> Option<&Value> {
         match self {
             Self::Json(body) => body.get("code"),
-            Self::Text(_) => None,
-        }
-    }
-
-    pub(crate) fn into_text(self) -> String {
-        match self {
-            Self::Json(body) => body.to_string(),
-            Self::Text(text) => text,
+            Self::Text(_) | Self::Connection(_) => None,
         }
     }
 }
@@ -45,6 +40,12 @@ impl Answer {
     /// A text of some other type.
     pub fn text(content_type: &'static str, text: String) -> Self {
         Self { status: 200, body: Body::Text(text), content_type, headers: Vec::new() }
+    }
+
+    /// A connection that stays: an upgraded one, or a stream of some type.
+    pub fn connection(content_type: &'static str, response: Response) -> Self {
+        let status = response.status_code();
+        Self { status, body: Body::Connection(response), content_type, headers: Vec::new() }
     }
 
     /// Adds a header.

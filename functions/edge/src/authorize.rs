@@ -29,6 +29,8 @@ pub struct SignedIn {
     pub user_id: Uuid,
     /// The token. PostgREST verifies it once more.
     pub token: String,
+    /// The end of the token's life, in seconds since 1970.
+    pub expires_at: u64,
 }
 
 /// Verifies the token of a signed-in user.
@@ -37,7 +39,8 @@ pub async fn signed_in(
     env: &Env,
     supabase: &SupabaseSettings,
 ) -> Result<SignedIn, Problem> {
-    let token = incoming.bearer().ok_or_else(|| refused(&TokenError::Missing))?;
+    let token = incoming.bearer().or_else(|| incoming.subprotocol_token());
+    let token = token.ok_or_else(|| refused(&TokenError::Missing))?;
     let secret = shared_secret(env)?;
     let now = EdgeWorld.now_s();
     if JWKS.with_borrow(|jwks| jwks.needs_fetch(now, FetchReason::Age)) {
@@ -56,7 +59,7 @@ pub async fn signed_in(
         (verified, keys_held) = verify(&token);
     }
     match verified {
-        Ok(user) => Ok(SignedIn { user_id: user.id, token }),
+        Ok(user) => Ok(SignedIn { user_id: user.id, token, expires_at: user.expires_at }),
         // Without any key the token cannot be judged: that is our failure.
         Err(TokenError::UnknownKey { .. }) if !keys_held => Err(Problem::unavailable()),
         Err(error) => Err(refused(&error)),

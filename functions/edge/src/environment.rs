@@ -13,6 +13,7 @@ use shared::url_policy::AllowedOrigins;
 use worker::{Env, console_error};
 
 use crate::client::FetchClient;
+use crate::live::{Invocation, LiveUpdates};
 use crate::world::EdgeWorld;
 
 /// The variables and secrets of a Worker by name.
@@ -43,17 +44,18 @@ pub struct Workplace {
     allowed: AllowedOrigins,
     resolver_url: String,
     http: FetchClient,
+    live: LiveUpdates,
     /// Time, chance and log.
     pub world: EdgeWorld,
 }
 
 impl Workplace {
-    /// Reads the configuration.
-    pub fn from_env(env: &Env) -> Result<Self, Problem> {
-        Self::try_from_env(env).map_err(|error| misconfigured(&error))
+    /// Reads the configuration, for one invocation.
+    pub fn from_env(env: &Env, invocation: &impl Invocation) -> Result<Self, Problem> {
+        Self::try_from_env(env, invocation).map_err(|error| misconfigured(&error))
     }
 
-    fn try_from_env(env: &Env) -> Result<Self, SettingsError> {
+    fn try_from_env(env: &Env, invocation: &impl Invocation) -> Result<Self, SettingsError> {
         let variables = variables(env);
         let replicate = variables.replicate()?;
         let options = PipelineOptions {
@@ -67,6 +69,7 @@ impl Workplace {
             allowed: variables.webhook_allowed_origins()?,
             resolver_url: variables.dns_over_https_url()?,
             http: FetchClient,
+            live: LiveUpdates::new(env, invocation),
             world: EdgeWorld,
         })
     }
@@ -84,6 +87,7 @@ impl Workplace {
     /// SQL functions, called with the service key.
     pub fn rpc(&self) -> Rpc<'_, FetchClient> {
         Rpc::new(&self.http, &self.supabase.url, &self.supabase.key, self.supabase.bearer())
+            .telling(&self.live)
     }
 
     /// Gives `work` the pipeline.

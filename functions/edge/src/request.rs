@@ -1,5 +1,6 @@
 //! A request as the handlers see it.
 
+use shared::live::protocol;
 use shared::problem::{Code, Problem};
 use worker::Request;
 
@@ -40,6 +41,12 @@ impl Incoming {
         let header = self.header("authorization")?;
         let (scheme, token) = header.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    }
+
+    /// The token that a browser sends with a WebSocket, for which it sets no other header.
+    pub fn subprotocol_token(&self) -> Option<String> {
+        let header = self.header("sec-websocket-protocol")?;
+        protocol::token(&header).map(str::to_owned)
     }
 
     /// A query parameter.

@@ -4,12 +4,12 @@ use serde_json::json;
 use shared::problem::Problem;
 use worker::{Env, Headers, Request, Response, console_log};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Body};
 use crate::environment::variables;
 use crate::request::Incoming;
 
-const ALLOWED_HEADERS: &str =
-    "authorization, x-client-info, apikey, content-type, accept, idempotency-key, x-request-id";
+const ALLOWED_HEADERS: &str = "authorization, x-client-info, apikey, content-type, accept, idempotency-key, last-event-id, \
+     x-request-id";
 const EXPOSED_HEADERS: &str = "x-request-id, retry-after, idempotency-replayed";
 
 /// Answers a request with what `handle` says: CORS and a request id on everything, preflight
@@ -58,8 +58,22 @@ fn respond(answer: Answer, incoming: &Incoming, origin: Option<String>) -> worke
     if answer.status == 204 {
         return Ok(Response::empty()?.with_status(204).with_headers(headers));
     }
-    headers.set("content-type", answer.content_type)?;
-    Ok(Response::ok(answer.body.into_text())?.with_status(answer.status).with_headers(headers))
+    if answer.status != 101 {
+        headers.set("content-type", answer.content_type)?;
+    }
+    let response = match answer.body {
+        Body::Json(body) => Response::ok(body.to_string())?.with_status(answer.status),
+        Body::Text(text) => Response::ok(text)?.with_status(answer.status),
+        Body::Connection(response) => response,
+    };
+    Ok(response.with_headers(headers))
+}
+
+/// Whether a page that has sent this request may hear of the answer. CORS does not protect a WebSocket:
+/// the browser lets any page open one.
+pub fn origin_is_allowed(incoming: &Incoming, env: &Env) -> bool {
+    let origin = incoming.header("origin");
+    origin.is_none() || allowed_origin(env, origin.as_deref()).is_some()
 }
 
 /// `ALLOWED_ORIGINS`: a list with commas, `*` by default. `None`: this origin is not on it.

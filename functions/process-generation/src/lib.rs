@@ -1,5 +1,7 @@
 //! The Worker that Replicate calls back, and the original's stand-alone run.
 
+mod live_channel;
+
 use std::cell::RefCell;
 
 use edge::{Answer, Incoming, WAKE_TIME, Workplace, budget, serve, service_caller, variables, wakes};
@@ -52,7 +54,7 @@ async fn handle(incoming: &mut Incoming, env: &Env, context: &Context) -> Result
 }
 
 async fn alone(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
-    let workplace = Workplace::from_env(env)?;
+    let workplace = Workplace::from_env(env, context)?;
     service_caller(incoming, context, &workplace.supabase.key)?;
     let body = incoming.body(MAX_BODY_BYTES).await?;
     let body: Value = serde_json::from_slice(&body)
@@ -76,7 +78,7 @@ async fn webhook(incoming: &mut Incoming, env: &Env, context: &Context) -> Resul
     if callback.is_running() {
         return progress(callback, env, context).await;
     }
-    let workplace = Workplace::from_env(env)?;
+    let workplace = Workplace::from_env(env, context)?;
     // Without a webhook of its own, the next image is better left to process-jobs.
     let more = u32::from(wakes(env) && workplace.asks_for_webhooks());
     let jobs = workplace.with_pipeline(async |pipeline| pipeline.receive(&callback, more).await).await;
@@ -95,7 +97,7 @@ async fn progress(callback: Callback, env: &Env, context: &Context) -> Result<An
     let id = &callback.prediction.id;
     let news = callback.progress().filter(|progress| RECORDED.with_borrow(|memo| memo.is_news(id, progress)));
     if let Some(progress) = news {
-        let workplace = Workplace::from_env(env)?;
+        let workplace = Workplace::from_env(env, context)?;
         // Replicate does not repeat it, and the next one brings more: failing is no reason to be loud.
         match workplace.with_pipeline(async |pipeline| pipeline.receive(&callback, 0).await).await {
             Ok(jobs) => {

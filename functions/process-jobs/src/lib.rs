@@ -43,8 +43,8 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
 }
 
 #[event(scheduled)]
-async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    let Ok(workplace) = Workplace::from_env(&env) else { return };
+async fn scheduled(_event: ScheduledEvent, env: Env, context: ScheduleContext) {
+    let Ok(workplace) = Workplace::from_env(&env, &context) else { return };
     // First, so that the jobs it enqueues are run in the same go.
     if let Err(error) = workplace.rpc().call("sweep_storage", &json!({})).await {
         console_error!("stored files could not be looked through: {error}");
@@ -66,7 +66,7 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
 
 async fn handle(incoming: &Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
     let found = find(ROUTES, &incoming.method(), incoming.path())?;
-    let workplace = Workplace::from_env(env)?;
+    let workplace = Workplace::from_env(env, context)?;
     match found.target {
         Target::ProcessJobs => process_jobs(incoming, workplace, env, context).await,
         Target::Metrics => {

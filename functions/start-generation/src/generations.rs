@@ -1,7 +1,10 @@
 //! The paths of a user's own generations: each verifies the token, is counted, then makes one
 //! round trip with the token.
 
-use edge::{Answer, FetchClient, Incoming, WakeFor, misconfigured, signed_in, variables, wake, within_limit};
+use edge::{
+    Answer, FetchClient, Incoming, LiveUpdates, SignedIn, WakeFor, misconfigured, signed_in, variables, wake,
+    within_limit,
+};
 use serde_json::Value;
 use shared::idempotency::Key;
 use shared::list_query::ListQuery;
@@ -25,7 +28,8 @@ pub(crate) async fn start(
     let key = Key::parse(incoming.header("idempotency-key").as_deref(), &body)?;
     let allowed = variables(env).webhook_allowed_origins().map_err(|error| misconfigured(&error))?;
     let plan = StartPlan::from_body(&body, &allowed)?;
-    let row = generations(&supabase, &token)
+    let live = LiveUpdates::new(env, context);
+    let row = Generations::new(rpc(&supabase, &token).telling(&live))
         .start(plan.request, key.as_ref().map(|key| (key.key.as_str(), key.request_hash.as_str())))
         .await
         .map_err(problem)?;
@@ -61,7 +65,9 @@ pub(crate) async fn cancel(
     id: &str,
 ) -> Result<Answer, Problem> {
     let (supabase, token) = admit(incoming, env).await?;
-    let state = generations(&supabase, &token).cancel(generation_id(id)?).await.map_err(problem)?;
+    let live = LiveUpdates::new(env, context);
+    let generations = Generations::new(rpc(&supabase, &token).telling(&live));
+    let state = generations.cancel(generation_id(id)?).await.map_err(problem)?;
     // A prediction that runs is stopped by a job.
     wake(env, context, WakeFor::Cancellation);
     Ok(private(state))
@@ -73,6 +79,15 @@ fn private(body: Value) -> Answer {
 
 /// Supabase, and the verified token for it of a caller who is within the rate limit.
 async fn admit(incoming: &Incoming, env: &Env) -> Result<(SupabaseSettings, String), Problem> {
+    let (supabase, caller) = admit_caller(incoming, env).await?;
+    Ok((supabase, caller.token))
+}
+
+/// Supabase, and a caller who is within the rate limit.
+pub(crate) async fn admit_caller(
+    incoming: &Incoming,
+    env: &Env,
+) -> Result<(SupabaseSettings, SignedIn), Problem> {
     let supabase = variables(env).supabase_for_users().map_err(|error| misconfigured(&error))?;
     let caller = signed_in(incoming, env, &supabase).await;
     // Cloudflare sets the header, over whatever a client has sent.
@@ -81,14 +96,18 @@ async fn admit(incoming: &Incoming, env: &Env) -> Result<(SupabaseSettings, Stri
     if let Some(key) = rate_limit::key(&incoming.method(), user, address.as_deref()) {
         within_limit(env, key).await?;
     }
-    Ok((supabase, caller?.token))
+    Ok((supabase, caller?))
 }
 
 fn generations<'a>(supabase: &SupabaseSettings, token: &'a str) -> Generations<'a, FetchClient> {
-    Generations::new(Rpc::new(&FetchClient, &supabase.url, &supabase.key, Some(token)))
+    Generations::new(rpc(supabase, token))
 }
 
-fn generation_id(text: &str) -> Result<Uuid, Problem> {
+fn rpc<'a>(supabase: &SupabaseSettings, token: &'a str) -> Rpc<'a, FetchClient> {
+    Rpc::new(&FetchClient, &supabase.url, &supabase.key, Some(token))
+}
+
+pub(crate) fn generation_id(text: &str) -> Result<Uuid, Problem> {
     Uuid::try_parse(text).map_err(|_| Problem::new(Code::NotFound, "There is no generation with this id."))
 }
 

@@ -1,12 +1,13 @@
 //! The public Worker: takes requests for images and tells how they stand.
 
+mod events;
 mod generations;
 
 use edge::{Answer, Incoming, serve};
 use serde_json::{Value, json};
 use shared::catalogue::Catalogue;
 use shared::http::route::{Route, find};
-use shared::problem::{Code, Problem};
+use shared::problem::Problem;
 use worker::{Context, Env, Request, Response, event};
 
 #[derive(Clone, Copy)]
@@ -16,6 +17,7 @@ enum Target {
     Get,
     Cancel,
     Events,
+    AllEvents,
     Models,
     Health,
 }
@@ -26,6 +28,7 @@ const ROUTES: &[Route<Target>] = &[
     ("GET", "/generations/:", Target::Get),
     ("POST", "/generations/:/cancel", Target::Cancel),
     ("GET", "/generations/:/events", Target::Events),
+    ("GET", "/events", Target::AllEvents),
     ("GET", "/models", Target::Models),
     ("GET", "/health", Target::Health),
 ];
@@ -49,10 +52,8 @@ async fn handle(incoming: &mut Incoming, env: &Env, context: &Context) -> Result
         Target::List => generations::list(incoming, env).await,
         Target::Get => generations::get(incoming, env, id).await,
         Target::Cancel => generations::cancel(incoming, env, context, id).await,
-        // urls.events leads here until there is a live channel: the answer says what works instead.
-        Target::Events => {
-            Err(Problem::new(Code::NotFound, "Live updates are not available yet. Please poll urls.self."))
-        }
+        Target::Events => events::one(incoming, env, id).await,
+        Target::AllEvents => events::all(incoming, env).await,
         Target::Models => Ok(models()),
         Target::Health => Ok(Answer::json(200, json!({ "status": "ok" }))),
     }

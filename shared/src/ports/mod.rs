@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::image_file::ImageHead;
 use crate::job::{Job, JobType};
+use crate::live::Change;
 use crate::progress::Progress;
 use crate::replicate::{CreateError, NewPrediction, Prediction, ProviderError};
 
@@ -226,6 +227,13 @@ pub enum StoreError {
     /// The file will never do: gone, too large, or not an image.
     #[error("{}", .0.cause)]
     Permanent(Failure),
+}
+
+/// Who listens to a user's generations hears of changes over it.
+pub trait LiveChannel {
+    /// Hands changes on, after the database has committed them. It does not wait and does not fail: what
+    /// is lost is found by the next look at the database.
+    fn publish(&self, changes: Vec<Change>);
 }
 
 /// The object store for finished images.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use postgrest::Postgrest;
 use serde_json::Value;
 
-use crate::ports::{Http, HttpError, HttpRequest, HttpResponse};
+use crate::live::take_changes;
+use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, LiveChannel};
 use crate::problem::{Code, Problem};
 
 /// Why a call gave no result.
@@ -47,6 +48,7 @@ pub struct Rpc<'a, H> {
     http: &'a H,
     postgrest: Postgrest,
     token: Option<&'a str>,
+    live: Option<&'a dyn LiveChannel>,
 }
 
 impl<'a, H: Http> Rpc<'a, H> {
@@ -55,11 +57,30 @@ impl<'a, H: Http> Rpc<'a, H> {
     /// Both must be plain ASCII without spaces (`Settings` and the token check see to it).
     pub fn new(http: &'a H, supabase_url: &str, api_key: &str, token: Option<&'a str>) -> Self {
         let postgrest = Postgrest::new(format!("{supabase_url}/rest/v1")).insert_header("apikey", api_key);
-        Self { http, postgrest, token }
+        Self { http, postgrest, token, live: None }
     }
 
-    /// Calls `function` with named arguments.
+    /// Hands what the functions say to have changed to the live channel.
+    #[must_use]
+    pub fn telling(mut self, live: &'a dyn LiveChannel) -> Self {
+        self.live = Some(live);
+        self
+    }
+
+    /// Calls `function` with named arguments. What the answer says to have changed is for the live
+    /// channel alone and taken out of it.
     pub async fn call(&self, function: &str, arguments: &Value) -> Result<Value, RpcError> {
+        let mut answer = self.ask(function, arguments).await?;
+        let changes = take_changes(&mut answer);
+        if let Some(live) = self.live
+            && !changes.is_empty()
+        {
+            live.publish(changes);
+        }
+        Ok(answer)
+    }
+
+    async fn ask(&self, function: &str, arguments: &Value) -> Result<Value, RpcError> {
         let request = self.build(function, arguments)?;
         match self.http.send(request).await {
             Ok(response) => read(function, &response),

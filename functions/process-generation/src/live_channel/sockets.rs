@@ -1,0 +1,83 @@
+//! Listeners over WebSockets. The runtime keeps them, with whose they are, while the object sleeps:
+//! <https://developers.cloudflare.com/durable-objects/best-practices/websockets/>.
+
+use shared::live::{Change, Ending, Greeting, Listener, ready};
+use wasm_bindgen::{JsCast, JsValue};
+use worker::worker_sys::DurableObjectState;
+use worker::{Response, State, WebSocket, WebSocketPair, WebSocketRequestResponsePair, console_warn};
+
+/// `readyState` of a WebSocket that is neither closed nor about to be.
+const OPEN: u16 = 1;
+
+pub(super) struct Sockets(DurableObjectState);
+
+impl Sockets {
+    pub(super) fn new(state: &State) -> Self {
+        // The runtime answers this one itself, and does not wake the object for it.
+        let answered = WebSocketRequestResponsePair::new("ping", "pong")
+            .and_then(|pair| state.as_raw().set_websocket_auto_response(&pair));
+        if answered.is_err() {
+            console_warn!("the live channel does not answer pings");
+        }
+        let state: &JsValue = state.as_raw().as_ref();
+        Self(state.clone().unchecked_into())
+    }
+
+    /// Those that are open, with who listens.
+    fn all(&self) -> impl Iterator<Item = (WebSocket, Listener)> {
+        let sockets = self.0.get_websockets().unwrap_or_default().into_iter();
+        sockets.filter(|socket| socket.ready_state() == OPEN).map(WebSocket::from).filter_map(|socket| {
+            let listener = socket.deserialize_attachment().ok().flatten()?;
+            Some((socket, listener))
+        })
+    }
+
+    pub(super) fn listeners(&self) -> Vec<Listener> {
+        self.all().map(|(_, listener)| listener).collect()
+    }
+
+    /// Accepts a connection and tells it how things stand.
+    pub(super) fn open(&self, listener: &Listener, greeting: &Greeting) -> worker::Result<Response> {
+        let pair = WebSocketPair::new()?;
+        self.0.accept_websocket(pair.server.as_ref())?;
+        pair.server.serialize_attachment(listener)?;
+        for change in &greeting.states {
+            pair.server.send_with_str(change.message(change.seq))?;
+        }
+        pair.server.send_with_str(ready(greeting.ready))?;
+        if greeting.ended {
+            close(&pair.server, Ending::Ended);
+        }
+        Response::from_websocket(pair.client)
+    }
+
+    pub(super) fn tell(&self, change: &Change, message: &str, now_ms: u64) {
+        for (socket, listener) in self.all() {
+            if let Some(ending) = listener.over(now_ms) {
+                close(&socket, ending);
+            } else if listener.hears(change) {
+                // One that cannot be sent to is about to be closed.
+                let sent = socket.send_with_str(message);
+                if sent.is_ok() && listener.has_heard_all(change) {
+                    close(&socket, Ending::Ended);
+                }
+            }
+        }
+    }
+
+    pub(super) fn end_over(&self, now_ms: u64) {
+        for (socket, listener) in self.all() {
+            if let Some(ending) = listener.over(now_ms) {
+                close(&socket, ending);
+            }
+        }
+    }
+}
+
+/// Ends a connection; one that has ended already is left alone.
+pub(super) fn close(socket: &WebSocket, ending: Ending) {
+    let (code, reason) = ending.close();
+    if let Err(error) = socket.close(Some(code), Some(reason)) {
+        console_warn!("a live connection could not be closed: {error}");
+    }
+}

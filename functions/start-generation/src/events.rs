@@ -1,0 +1,64 @@
+//! Live updates: who may listen is decided here, the user's channel does the rest.
+
+use edge::{Answer, EdgeWorld, Incoming, listen, origin_is_allowed};
+use shared::live::{Ask, Transport, protocol, since};
+use shared::ports::Clock;
+use shared::problem::{Code, Problem};
+use shared::supabase::token::TokenError;
+use uuid::Uuid;
+use worker::Env;
+
+use crate::generations::{admit_caller, generation_id};
+
+pub(crate) async fn one(incoming: &Incoming, env: &Env, id: &str) -> Result<Answer, Problem> {
+    connect(incoming, env, || generation_id(id).map(Some)).await
+}
+
+pub(crate) async fn all(incoming: &Incoming, env: &Env) -> Result<Answer, Problem> {
+    connect(incoming, env, || Ok(None)).await
+}
+
+async fn connect(
+    incoming: &Incoming,
+    env: &Env,
+    generation_id: impl FnOnce() -> Result<Option<Uuid>, Problem>,
+) -> Result<Answer, Problem> {
+    if !origin_is_allowed(incoming, env) {
+        return Err(Problem::new(Code::Forbidden, "This origin may not listen here."));
+    }
+    let (_, caller) = admit_caller(incoming, env).await?;
+    let generation_id = generation_id()?;
+    let header = |name: &str| incoming.header(name);
+    let transport =
+        Transport::of(&incoming.method(), header("upgrade").as_deref(), header("accept").as_deref());
+    let Some(transport) = transport else {
+        return Err(Problem::new(
+            Code::UpgradeRequired,
+            "Live updates come over a WebSocket (Upgrade: websocket) or as server-sent events (Accept: \
+             text/event-stream).",
+        ));
+    };
+    // Verification grants a token some seconds more; a connection ends on time.
+    if EdgeWorld.now_s() >= caller.expires_at {
+        return Err(Problem::new(Code::Unauthorized, TokenError::Expired.to_string()));
+    }
+    let heard = header("last-event-id").or_else(|| incoming.query("since"));
+    let ask = Ask {
+        user_id: caller.user_id,
+        generation_id,
+        since: heard.as_deref().and_then(since),
+        expires_at_ms: caller.expires_at.saturating_mul(1000),
+        transport,
+    };
+    let response = listen(env, &ask).await?;
+    let answer = Answer::connection("text/event-stream", response);
+    Ok(match transport {
+        Transport::ServerSentEvents => answer.header("cache-control", "private, no-store, no-transform"),
+        Transport::WebSocket
+            if header("sec-websocket-protocol").is_some_and(|all| protocol::is_offered(&all)) =>
+        {
+            answer.header("sec-websocket-protocol", protocol::NAME)
+        }
+        Transport::WebSocket => answer,
+    })
+}

@@ -1,0 +1,137 @@
+//! Somebody who listens: to what, and for how long.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Ask, Change, MAX_LIFE};
+
+/// Somebody who listens. It is kept with a WebSocket while the channel sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Whose generations.
+    pub user_id: Uuid,
+    /// Only this one.
+    pub generation_id: Option<Uuid>,
+    /// When the token's time is over (milliseconds since 1970).
+    expires_at_ms: f64,
+    /// When the connection's time is over.
+    ends_at_ms: f64,
+}
+
+/// Why the server ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The one generation has ended.
+    Ended,
+    /// The token's time is over.
+    Expired,
+    /// The connection has lived for [`MAX_LIFE`].
+    TooOld,
+    /// A message was longer than is taken.
+    FrameTooLarge,
+}
+
+impl Ending {
+    /// The WebSocket close code and reason (RFC 6455, section 7.4; codes from 4000 on are an
+    /// application's own).
+    pub fn close(self) -> (u16, &'static str) {
+        match self {
+            Self::Ended => (1000, "ended"),
+            Self::Expired => (4401, "token expired"),
+            Self::TooOld => (1001, "connect again"),
+            Self::FrameTooLarge => (1009, "message too big"),
+        }
+    }
+}
+
+impl Listener {
+    /// Somebody who connects now.
+    pub fn new(ask: &Ask, now_ms: u64) -> Self {
+        let ends_at = now_ms.saturating_add(MAX_LIFE.as_millis() as u64);
+        Self {
+            user_id: ask.user_id,
+            generation_id: ask.generation_id,
+            // Numbers that JavaScript has as well.
+            expires_at_ms: ask.expires_at_ms as f64,
+            ends_at_ms: ends_at.min(ask.expires_at_ms) as f64,
+        }
+    }
+
+    /// Whether the change is for them.
+    pub fn hears(&self, change: &Change) -> bool {
+        self.user_id == change.user_id && self.generation_id.is_none_or(|id| id == change.generation_id)
+    }
+
+    /// Whether nothing can follow for them after a change that they have heard.
+    pub fn has_heard_all(&self, change: &Change) -> bool {
+        self.generation_id == Some(change.generation_id) && change.is_over()
+    }
+
+    /// Why their time is over, if it is.
+    pub fn over(&self, now_ms: u64) -> Option<Ending> {
+        let now = now_ms as f64;
+        if now >= self.expires_at_ms {
+            Some(Ending::Expired)
+        } else {
+            (now >= self.ends_at_ms).then_some(Ending::TooOld)
+        }
+    }
+
+    /// When their time is over, in milliseconds since 1970.
+    pub fn ends_at_ms(&self) -> u64 {
+        self.ends_at_ms as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Status::{Completed, Processing};
+    use super::super::change::fixtures::{USER, change};
+    use super::super::{Ask, Transport};
+    use super::*;
+
+    const NOW: u64 = 1_795_529_400_000;
+
+    fn listener(generation: Option<u128>, expires_in_ms: u64) -> Listener {
+        let ask = Ask {
+            user_id: USER,
+            generation_id: generation.map(Uuid::from_u128),
+            since: None,
+            expires_at_ms: NOW + expires_in_ms,
+            transport: Transport::WebSocket,
+        };
+        Listener::new(&ask, NOW)
+    }
+
+    #[test]
+    fn nobody_hears_of_other_users_or_of_generations_that_they_did_not_ask_for() {
+        let (all, one) = (listener(None, 1), listener(Some(1), 1));
+        let (first, second) = (change(1, Completed, 5), change(2, Completed, 5));
+        assert_eq!([all.hears(&first), all.hears(&second)], [true, true]);
+        assert_eq!([one.hears(&first), one.hears(&second)], [true, false]);
+        let mut foreign = first.clone();
+        foreign.user_id = Uuid::from_u128(2);
+        assert_eq!([all.hears(&foreign), one.hears(&foreign)], [false, false]);
+    }
+
+    #[test]
+    fn who_follows_one_generation_has_heard_all_at_its_end() {
+        let (all, one) = (listener(None, 1), listener(Some(1), 1));
+        assert!(one.has_heard_all(&change(1, Completed, 5)));
+        assert!(!one.has_heard_all(&change(1, Processing, 5)));
+        assert!(!all.has_heard_all(&change(1, Completed, 5)));
+    }
+
+    #[test]
+    fn a_connection_ends_with_its_token_and_after_an_hour_at_the_latest() {
+        let short = listener(None, 5_000);
+        assert_eq!(short.ends_at_ms(), NOW + 5_000);
+        assert_eq!((short.over(NOW + 4_999), short.over(NOW + 5_000)), (None, Some(Ending::Expired)));
+        let hour = 60 * 60 * 1000;
+        let long = listener(None, 2 * hour);
+        assert_eq!(long.ends_at_ms(), NOW + hour);
+        assert_eq!((long.over(NOW + hour - 1), long.over(NOW + hour)), (None, Some(Ending::TooOld)));
+        assert_eq!(long.over(NOW + 2 * hour), Some(Ending::Expired));
+        assert_eq!(Ending::Expired.close(), (4401, "token expired"));
+    }
+}

@@ -1,0 +1,32 @@
+//! Messages as server-sent events, <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
+
+use std::time::Duration;
+
+/// A sign of life after so long a silence, so that proxies and clients keep the connection.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// The sign of life: a comment.
+pub const COMMENT: &str = ": \n\n";
+
+/// What a stream begins with: how long a client waits before it connects again, in milliseconds.
+pub const RETRY: &str = "retry: 2000\n\n";
+
+/// As many messages wait for a listener who reads slowly; over that they are let go, and connect again.
+pub const MAX_WAITING: usize = 64;
+
+/// One message. It is JSON and so has no line break; its number is what the client gives back as
+/// `Last-Event-ID`.
+pub fn event(seq: i64, message: &str) -> String {
+    format!("id: {seq}\ndata: {message}\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ready;
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_number_and_one_line_of_json() {
+        assert_eq!(event(5, &ready(5)), "id: 5\ndata: {\"seq\":5,\"type\":\"ready\"}\n\n");
+    }
+}
