@@ -1,14 +1,14 @@
 import { GenerationFailedError } from './errors.ts';
 import { createHttp, type HttpOptions } from './http.ts';
 import { type Pages, pages } from './pages.ts';
-import { type SignalLike, uuid } from './platform.ts';
+import { type SignalLike, uuid, type WebSocketConstructor } from './platform.ts';
 import { type PollingOptions, polling } from './polling.ts';
-import { onlyForward, type Progress, toProgress } from './progress.ts';
+import { onlyForward, type Progress } from './progress.ts';
+import { type GenerateParams, type Source, type SourceFile, uploadSource } from './source.ts';
 import { type SubscribeOptions, type Subscription, subscription } from './subscription.ts';
 import type {
   Cancelled,
   GeneratedImage,
-  GenerateParams,
   Generation,
   GenerationPage,
   ListParams,
@@ -17,11 +17,18 @@ import type {
 } from './types.ts';
 
 export interface ClientOptions extends HttpOptions {
+  /**
+   * How updates come. `auto`, the default: by WebSocket; where that does not get through by server-sent
+   * events; where neither does by polling.
+   */
+  live?: 'auto' | 'websocket' | 'sse' | 'polling';
+  /** Instead of the platform's; `ws` on Node 20. */
+  WebSocket?: WebSocketConstructor;
   polling?: PollingOptions;
 }
 
 export interface CallOptions {
-  signal?: SignalLike;
+  signal?: SignalLike | undefined;
 }
 
 export interface StartOptions extends CallOptions {
@@ -29,10 +36,12 @@ export interface StartOptions extends CallOptions {
   idempotencyKey?: string;
 }
 
-export interface GenerateOptions extends StartOptions {
+export interface WaitOptions extends CallOptions {
   /** How it stands, at once and at each change; of a batch, each generation's. */
   onUpdate?: (update: Progress) => void;
 }
+
+export interface GenerateOptions extends StartOptions, WaitOptions {}
 
 /** What came of `generate()`. */
 export interface Generated {
@@ -54,6 +63,13 @@ export interface Client {
   generate(params: GenerateParams, options?: GenerateOptions): Promise<Generated>;
   /** Puts a generation, or a batch, into the queue. */
   start(params: GenerateParams, options?: StartOptions): Promise<Started>;
+  /**
+   * Waits for what `start()` has put into the queue, or for a generation by its id: one that was started
+   * before the app was closed, for example.
+   *
+   * @throws GenerationFailedError where no picture came of it
+   */
+  wait(started: Started | string, options?: WaitOptions): Promise<Generated>;
   get(id: string, options?: CallOptions): Promise<Generation>;
   /** The user's generations, the newest first; pages are fetched as they are needed. */
   list(params?: ListParams, options?: CallOptions): Pages;
@@ -61,6 +77,10 @@ export interface Client {
   cancel(id: string, options?: CallOptions): Promise<Cancelled>;
   /** Follows a generation until it has ended. */
   subscribe(id: string, onUpdate?: (update: Progress) => void, options?: SubscribeOptions): Subscription;
+  /** Follows all of the user's generations, also those that are started elsewhere. It does not end by itself. */
+  subscribeAll(onUpdate?: (update: Progress) => void, options?: SubscribeOptions): Subscription;
+  /** Stores a picture to start from, for a day. Its `source_id` goes into `generate()`. */
+  uploadSource(file: SourceFile, options?: CallOptions): Promise<Source>;
   /** What can be asked for. Needs no token. */
   models(options?: CallOptions): Promise<Model[]>;
 }
@@ -87,34 +107,42 @@ export function createClient(options: ClientOptions): Client {
     return http<GenerationPage>({ method: 'GET', path: `/generations?${query.join('&')}`, signal });
   };
   const transport = polling(
-    async ({ ids, batchId }, signal) =>
-      batchId
-        ? (await page({ batch_id: batchId, limit: ids.length }, signal)).generations
-        : Promise.all(ids.map((id) => get(id, signal ? { signal } : {}))),
+    async (ids, batchId, signal) =>
+      ids && !batchId
+        ? Promise.all(ids.map((id) => get(id, { signal })))
+        : (await page(batchId ? { batch_id: batchId } : {}, signal)).generations,
     options.polling,
   );
+
+  const waitFor: Client['wait'] = async (started, { onUpdate, signal } = {}) => {
+    const all = typeof started === 'string' ? undefined : (started.generations ?? [started]);
+    const ids = all?.map(({ generation_id }) => generation_id) ?? [started as string];
+    const tell = onlyForward(onUpdate ?? (() => {}));
+    for (const one of all ?? []) tell(queued(one));
+    const ended = new Map<string, Generation>();
+    await transport.follow(
+      { ids, batchId: (started as Partial<Started>).batch_id, isNew: !!all, whole: true },
+      (update, generation) => {
+        if (generation) ended.set(generation.id, generation);
+        tell(update);
+      },
+      signal,
+    );
+    return generated(ids.flatMap((id) => ended.get(id) ?? []));
+  };
 
   return {
     start,
     get,
+    wait: waitFor,
+    generate: async (params, more) => waitFor(await start(params, more), more),
     list: (params = {}, { signal } = {}) => pages((cursor) => page({ ...params, ...cursor }, signal)),
     cancel: (id, { signal } = {}) => http<Cancelled>({ method: 'POST', path: `${path(id)}/cancel`, signal }),
-    subscribe: (id, onUpdate, more) => subscription(transport, id, onUpdate, more),
+    subscribe: (id, onUpdate, more) => subscription(transport, { ids: [id] }, onUpdate, more),
+    subscribeAll: (onUpdate, more) => subscription(transport, {}, onUpdate, more),
+    uploadSource: (file, { signal } = {}) => uploadSource(http, file, signal),
     models: async ({ signal } = {}) =>
       (await http<{ models: Model[] }>({ method: 'GET', path: '/models', anonymous: true, signal })).models,
-    async generate(params, { onUpdate, ...more } = {}) {
-      const started = await start(params, more);
-      const ids = (started.generations ?? [started]).map(({ generation_id }) => generation_id);
-      const tell = onlyForward(onUpdate ?? (() => {}));
-      for (const one of started.generations ?? [started]) tell(queued(one));
-      const ended = new Map<string, Generation>();
-      const onState = (state: Generation) => {
-        ended.set(state.id, state);
-        tell(toProgress(state));
-      };
-      await transport.follow({ ids, batchId: started.batch_id }, onState, more.signal);
-      return generated(ids.flatMap((id) => ended.get(id) ?? []));
-    },
   };
 }
 

@@ -3,23 +3,27 @@ import type { Generation, Problem } from './types.ts';
 /** The root of all errors that this package makes. */
 export class PictureQueueError extends Error {
   override name = 'PictureQueueError';
+  /** Stable: branch on this, or on the class. */
+  readonly code: string = 'error';
 }
 
 /** The server could not be reached, or its answer was cut off. */
 export class ConnectionError extends PictureQueueError {
   override name = 'ConnectionError';
+  override readonly code: string = 'connection_failed';
 }
 
 /** The server did not answer within `timeoutMs`. */
 export class TimeoutError extends ConnectionError {
   override name = 'TimeoutError';
+  override readonly code = 'timeout';
 }
 
 /** No picture came of it: it failed or was cancelled, and with a batch all of it. */
 export class GenerationFailedError extends PictureQueueError {
   override name = 'GenerationFailedError';
   /** Why the first one failed, `cancelled` if it was cancelled. */
-  readonly code: string;
+  override readonly code: string;
   readonly generations: Generation[];
 
   constructor(generations: Generation[]) {
@@ -46,8 +50,7 @@ export class ApiError extends PictureQueueError {
   override name = 'ApiError';
   /** The HTTP status. */
   readonly status: number;
-  /** Stable: branch on this, or on the class. */
-  readonly code: string;
+  override readonly code: string;
   /** The field of the request that is at fault. */
   readonly field: string | undefined;
   /** The quota that is used up: `requests_per_minute`, `images_per_day`, `money_per_day`. */

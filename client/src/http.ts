@@ -24,10 +24,14 @@ export interface HttpOptions {
 export interface Call {
   method: 'GET' | 'POST';
   path: string;
+  /** Sent as JSON; with a `contentType` as it is. */
   body?: unknown;
+  contentType?: string | undefined;
   headers?: Record<string, string>;
   /** No token is sent. */
   anonymous?: boolean;
+  /** Instead of the client's: an upload may take longer. */
+  timeoutMs?: number;
   signal?: SignalLike | undefined;
 }
 
@@ -43,7 +47,7 @@ export function createHttp(options: HttpOptions): Http {
 
   return async <T>(call: Call): Promise<T> => {
     // Written once: a repeated start must be the same, byte for byte, to be known again by its key.
-    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+    const body = call.body === undefined || call.contentType ? call.body : JSON.stringify(call.body);
     for (let attempt = 0; ; attempt += 1) {
       throwIfAborted(call.signal);
       try {
@@ -73,9 +77,9 @@ function pauseAfter(error: unknown, attempt: number): number | undefined {
 }
 
 /** One attempt. It ends with the signal and with the time, whatever `fetch` makes of its own signal. */
-async function send(options: HttpOptions, base: string, call: Call, body?: string): Promise<unknown> {
+async function send(options: HttpOptions, base: string, call: Call, body?: unknown): Promise<unknown> {
   const controller = new platform.AbortController();
-  const timeoutMs = options.timeoutMs ?? 30_000;
+  const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? 30_000;
   let release = () => {};
   const cut = new Promise<never>((_, reject) => {
     const timer = platform.setTimeout(() => {
@@ -98,7 +102,7 @@ async function send(options: HttpOptions, base: string, call: Call, body?: strin
       headers: {
         accept: 'application/json',
         ...(token ? { authorization: `Bearer ${token}` } : {}),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
         ...call.headers,
       },
       ...(body === undefined ? {} : { body }),

@@ -22,8 +22,16 @@ export {
   UnsupportedError,
 } from './errors.ts';
 export type { Pages } from './pages.ts';
-export type { FetchLike, RequestLike, ResponseLike, SignalLike } from './platform.ts';
+export type {
+  FetchLike,
+  RequestLike,
+  ResponseLike,
+  SignalLike,
+  WebSocketConstructor,
+  WebSocketLike,
+} from './platform.ts';
 export type { PollingOptions } from './polling.ts';
 export type { Progress } from './progress.ts';
+export type { BlobLike, FileUri, GenerateParams, Source, SourceFile } from './source.ts';
 export type { SubscribeOptions, Subscription } from './subscription.ts';
 export type * from './types.ts';

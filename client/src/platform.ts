@@ -22,13 +22,26 @@ export interface ResponseLike {
 export interface RequestLike {
   method: string;
   headers: Record<string, string>;
-  body?: string;
+  // biome-ignore lint/suspicious/noExplicitAny: JSON as text, or a picture's bytes, which each platform's types name otherwise.
+  body?: any;
   // biome-ignore lint/suspicious/noExplicitAny: an AbortSignal, which each platform's types name otherwise.
   signal?: any;
 }
 
 /** `fetch`, or anything that stands in for it. */
 export type FetchLike = (url: string, request: RequestLike) => Promise<ResponseLike>;
+
+/** What is used of a `WebSocket`. */
+export interface WebSocketLike {
+  onopen: unknown;
+  onmessage: unknown;
+  onerror: unknown;
+  onclose: unknown;
+  send(text: string): void;
+  close(): void;
+}
+
+export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
 
 interface DocumentLike {
   readonly visibilityState: string;

@@ -1,29 +1,29 @@
 import { platform, type SignalLike } from './platform.ts';
-import { onlyForward, type Progress, toProgress } from './progress.ts';
-import type { Transport } from './transport.ts';
+import { onlyForward, type Progress } from './progress.ts';
+import type { Followed, Transport } from './transport.ts';
 import { onAbort } from './wait.ts';
 
 export interface SubscribeOptions {
   /** The subscription has ended with this error. Without it the error is reported as uncaught. */
   onError?: (error: unknown) => void;
   /** Ends the subscription, as calling it does. */
-  signal?: SignalLike;
+  signal?: SignalLike | undefined;
 }
 
 /** Call it to unsubscribe, or read it with `for await`. */
 export type Subscription = (() => void) & AsyncIterable<Progress>;
 
-/** Follows one generation until it has ended. */
+/** Follows generations until they have ended. */
 export function subscription(
   transport: Transport,
-  id: string,
+  followed: Followed,
   onUpdate?: (update: Progress) => void,
   { onError, signal }: SubscribeOptions = {},
 ): Subscription {
   const controller = new platform.AbortController();
   const follow = (forward: (update: Progress) => void, own: SignalLike) => {
     const tell = onlyForward(forward);
-    return transport.follow({ ids: [id] }, (state) => own.aborted || tell(toProgress(state)), own);
+    return transport.follow(followed, (update) => own.aborted || tell(update), own);
   };
   const off = onAbort(signal, () => controller.abort());
   if (onUpdate) {

@@ -6,8 +6,9 @@ import {
   type Progress,
   UnavailableError,
 } from '../../client/src/index.ts';
+import { toProgress } from '../../client/src/progress.ts';
 import { subscription } from '../../client/src/subscription.ts';
-import type { Transport } from '../../client/src/transport.ts';
+import type { Tell, Transport } from '../../client/src/transport.ts';
 import { COMPLETED, client, generation, IMAGE, json, problem, STARTED, script } from './scripted.ts';
 
 const PARAMS = { prompt: 'a', model_id: 'o/m' };
@@ -205,18 +206,19 @@ describe('subscribe', () => {
   });
 
   test('a state that comes after it is unsubscribed from is not told', async () => {
-    let tell = (_: Generation) => {};
+    let tell: Tell = () => {};
     const slow: Transport = {
-      follow: (_, onState) => {
-        tell = onState;
+      follow: (_, told) => {
+        tell = told;
         return new Promise(() => {});
       },
     };
+    const state = (status: string) => toProgress(generation(status, 0) as unknown as Generation);
     const updates: Progress[] = [];
-    const stop = subscription(slow, 'g1', (update) => updates.push(update));
-    tell(generation('queued', 0) as unknown as Generation);
+    const stop = subscription(slow, { ids: ['g1'] }, (update) => updates.push(update));
+    tell(state('queued'));
     stop();
-    tell(generation('processing', 10) as unknown as Generation);
+    tell(state('processing'));
     expect(brief(updates)).toEqual(['queued 0']);
   });
 

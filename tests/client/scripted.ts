@@ -1,4 +1,4 @@
-import type { FetchLike, RequestLike } from '../../client/src/index.ts';
+import type { ClientOptions, FetchLike, RequestLike } from '../../client/src/index.ts';
 import { createClient } from '../../client/src/index.ts';
 
 export interface Sent {
@@ -39,8 +39,14 @@ export const json = (body: unknown, status = 200, headers: Record<string, string
 export const problem = (status: number, code: string, more = {}, headers: Record<string, string> = {}) =>
   json({ status, code, detail: `It is ${code}.`, ...more }, status, { 'x-request-id': 'r-1', ...headers });
 
-export const client = (fetch: FetchLike, more = {}) =>
-  createClient({ url: 'https://pq.example/functions/v1/', getToken: () => 'token', fetch, ...more });
+export const client = (fetch: FetchLike, more: Partial<ClientOptions> = {}) =>
+  createClient({
+    url: 'https://pq.example/functions/v1/',
+    getToken: () => 'token',
+    fetch,
+    live: 'polling',
+    ...more,
+  });
 
 export const STARTED = {
   success: true,

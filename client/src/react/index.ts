@@ -1,0 +1,12 @@
+'use client';
+/** React hooks, for the web and React Native alike. See docs/client.md of the repository. */
+export { PictureQueueProvider, type PictureQueueProviderProps, usePictureQueue } from './provider.ts';
+export { type Generations, type GenerationsOptions, useGenerations } from './use-generations.ts';
+export {
+  type GenerationState,
+  type ImageGeneration,
+  type ImageGenerationOptions,
+  type RunStatus,
+  useImageGeneration,
+} from './use-image-generation.ts';
+export { type Models, type ModelsOptions, useModels } from './use-models.ts';
