@@ -1,7 +1,9 @@
 import { GenerationFailedError } from './errors.ts';
-import { createHttp, type HttpOptions } from './http.ts';
+import { baseOf, createHttp, type HttpOptions } from './http.ts';
+import { createLive } from './live/live.ts';
+import { type LiveOptions, ways } from './live/ways.ts';
 import { type Pages, pages } from './pages.ts';
-import { type SignalLike, uuid, type WebSocketConstructor } from './platform.ts';
+import { type SignalLike, uuid } from './platform.ts';
 import { type PollingOptions, polling } from './polling.ts';
 import { onlyForward, type Progress } from './progress.ts';
 import { type GenerateParams, type Source, type SourceFile, uploadSource } from './source.ts';
@@ -16,14 +18,7 @@ import type {
   Started,
 } from './types.ts';
 
-export interface ClientOptions extends HttpOptions {
-  /**
-   * How updates come. `auto`, the default: by WebSocket; where that does not get through by server-sent
-   * events; where neither does by polling.
-   */
-  live?: 'auto' | 'websocket' | 'sse' | 'polling';
-  /** Instead of the platform's; `ws` on Node 20. */
-  WebSocket?: WebSocketConstructor;
+export interface ClientOptions extends HttpOptions, LiveOptions {
   polling?: PollingOptions;
 }
 
@@ -106,12 +101,14 @@ export function createClient(options: ClientOptions): Client {
       .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
     return http<GenerationPage>({ method: 'GET', path: `/generations?${query.join('&')}`, signal });
   };
+  const open = ways(baseOf(options), options);
   const transport = polling(
     async (ids, batchId, signal) =>
       ids && !batchId
         ? Promise.all(ids.map((id) => get(id, { signal })))
         : (await page(batchId ? { batch_id: batchId } : {}, signal)).generations,
     options.polling,
+    open.length > 0 ? createLive(open, async () => options.getToken()) : undefined,
   );
 
   const waitFor: Client['wait'] = async (started, { onUpdate, signal } = {}) => {
@@ -137,7 +134,11 @@ export function createClient(options: ClientOptions): Client {
     wait: waitFor,
     generate: async (params, more) => waitFor(await start(params, more), more),
     list: (params = {}, { signal } = {}) => pages((cursor) => page({ ...params, ...cursor }, signal)),
-    cancel: (id, { signal } = {}) => http<Cancelled>({ method: 'POST', path: `${path(id)}/cancel`, signal }),
+    async cancel(id, { signal } = {}) {
+      const cancelled = await http<Cancelled>({ method: 'POST', path: `${path(id)}/cancel`, signal });
+      transport.hasten();
+      return cancelled;
+    },
     subscribe: (id, onUpdate, more) => subscription(transport, { ids: [id] }, onUpdate, more),
     subscribeAll: (onUpdate, more) => subscription(transport, {}, onUpdate, more),
     uploadSource: (file, { signal } = {}) => uploadSource(http, file, signal),

@@ -41,8 +41,11 @@ export type Http = <T>(call: Call) => Promise<T>;
 /** A server that wants a longer pause is not waited for: the caller hears of it. Seconds. */
 const LONGEST_PAUSE = 60;
 
+/** Where the server's paths begin. */
+export const baseOf = ({ url }: HttpOptions): string => url.replace(/\/+$/, '');
+
 export function createHttp(options: HttpOptions): Http {
-  const base = options.url.replace(/\/+$/, '');
+  const base = baseOf(options);
   const maxRetries = options.maxRetries ?? 3;
 
   return async <T>(call: Call): Promise<T> => {

@@ -21,6 +21,7 @@ export {
   UnknownModelError,
   UnsupportedError,
 } from './errors.ts';
+export type { LiveOptions } from './live/ways.ts';
 export type { Pages } from './pages.ts';
 export type {
   FetchLike,

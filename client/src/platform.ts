@@ -59,6 +59,11 @@ interface Platform {
     getRandomValues?(bytes: Uint8Array): Uint8Array;
   };
   readonly document?: Partial<DocumentLike>;
+  addEventListener?(type: 'online', listener: () => void): void;
+  removeEventListener?(type: 'online', listener: () => void): void;
+  readonly WebSocket?: WebSocketConstructor;
+  readonly Response?: { prototype?: object };
+  readonly TextDecoder?: new () => { decode(bytes: unknown, options: { stream: boolean }): string };
 }
 
 export const platform = globalThis as unknown as Platform;
@@ -79,13 +84,19 @@ export function uuid(): string {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
-/** Calls back each time the page becomes visible again; without a `document` never. Gives the way to stop. */
-export function onVisible(callback: () => void): () => void {
+/**
+ * Calls back each time the page becomes visible again, or the device is online again; where there is no
+ * page never. Gives the way to stop.
+ */
+export function onReturn(callback: () => void): () => void {
   const { document } = platform;
-  if (!document?.addEventListener) return () => {};
   const changed = () => {
-    if (document.visibilityState === 'visible') callback();
+    if (document?.visibilityState === 'visible') callback();
   };
-  document.addEventListener('visibilitychange', changed);
-  return () => document.removeEventListener?.('visibilitychange', changed);
+  document?.addEventListener?.('visibilitychange', changed);
+  platform.addEventListener?.('online', callback);
+  return () => {
+    document?.removeEventListener?.('visibilitychange', changed);
+    platform.removeEventListener?.('online', callback);
+  };
 }

@@ -26,4 +26,6 @@ export interface Transport {
    * @throws what does not heal by itself, and the signal's reason
    */
   follow(followed: Followed, tell: Tell, signal?: SignalLike): Promise<void>;
+  /** Something has just been changed by this client: whoever follows it is to learn of it soon. */
+  hasten(): void;
 }

@@ -1,4 +1,4 @@
-import { onVisible, platform, type SignalLike } from './platform.ts';
+import { onReturn, platform, type SignalLike } from './platform.ts';
 
 /** What a call rejects with once its signal has been aborted: the signal's reason, as `fetch` does it. */
 export function abortReason(signal: SignalLike): unknown {
@@ -29,10 +29,10 @@ export function onAbort(signal: SignalLike | undefined, callback: () => void): (
  * Waits; rejects as soon as the signal is aborted.
  *
  * @param ms milliseconds
- * @param untilVisible end the wait early when the page becomes visible again: timers of a hidden page
- *   are held back by browsers, and whoever returns wants to see how things stand
+ * @param untilReturn end the wait early when the page becomes visible or the device online again: timers of
+ *   a hidden page are held back by browsers, and whoever returns wants to see how things stand
  */
-export function wait(ms: number, signal?: SignalLike, untilVisible = false): Promise<void> {
+export function wait(ms: number, signal?: SignalLike, untilReturn = false): Promise<void> {
   return new Promise((resolve, reject) => {
     let stops: (() => void)[] = [];
     const end = (settle: () => void) => {
@@ -43,8 +43,17 @@ export function wait(ms: number, signal?: SignalLike, untilVisible = false): Pro
     const timer = platform.setTimeout(() => end(resolve), ms);
     if (signal?.aborted) return end(() => reject(abortReason(signal)));
     stops = [onAbort(signal, () => end(() => reject(abortReason(signal as SignalLike))))];
-    if (untilVisible) stops.push(onVisible(() => end(resolve)));
+    if (untilReturn) stops.push(onReturn(() => end(resolve)));
   });
+}
+
+/** The promise; rejects as soon as the signal is aborted, whatever becomes of it. */
+export function unlessAborted<T>(promise: Promise<T>, signal: SignalLike): Promise<T> {
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = onAbort(signal, () => reject(abortReason(signal)));
+  });
+  return Promise.race([promise, aborted]).finally(stop);
 }
 
 /**

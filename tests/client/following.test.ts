@@ -114,7 +114,7 @@ describe('polling', () => {
     await vi.advanceTimersByTimeAsync(60_000);
     stop();
     const pauses = sent.slice(1).map(({ at }, index) => at - (sent[index]?.at ?? 0));
-    expect(pauses.slice(0, 9)).toEqual([500, 700, 979, 1_371, 1_920, 2_689, 3_764, 5_000, 5_000]);
+    expect(pauses.slice(0, 9)).toEqual([500, 700, 980, 1_372, 1_921, 2_690, 3_765, 5_000, 5_000]);
     const change = sent.findIndex(({ at }) => at >= start + 30_000);
     expect(pauses.slice(change, change + 2)).toEqual([500, 700]);
   });

@@ -1,0 +1,51 @@
+import { type FetchLike, onReturn, platform } from '../platform.ts';
+import type { Way } from './live.ts';
+
+/** Milliseconds of silence after which it is given up; the server says something each 15 seconds. */
+const SILENCE_MS = 40_000;
+/** The same when the page is back. */
+const RETURN_MS = 20_000;
+
+/** What is read of a body that arrives bit by bit. */
+interface Streamed {
+  readonly body?: { getReader?(): { read(): Promise<{ done: boolean; value?: unknown }> } };
+}
+
+/** By server-sent events, read with `fetch`, since an EventSource cannot send a token. */
+export function eventStream(fetch: FetchLike, base: string): Way {
+  return async ({ token, since, signal, received }) => {
+    const response = await fetch(`${base}/events${since === undefined ? '' : `?since=${since}`}`, {
+      method: 'GET',
+      headers: { accept: 'text/event-stream', authorization: `Bearer ${token}` },
+      signal,
+    });
+    const reader = response.ok ? (response as Streamed).body?.getReader?.() : undefined;
+    if (!reader || !platform.TextDecoder) return;
+    const decoder = new platform.TextDecoder();
+    let cut = () => {};
+    let timer: unknown;
+    let heardAt = 0;
+    const silence = new Promise<undefined>((resolve) => {
+      cut = () => resolve(undefined);
+    });
+    const stop = onReturn(() => Date.now() - heardAt < RETURN_MS || cut());
+    try {
+      for (let rest = ''; ; ) {
+        heardAt = Date.now();
+        timer = platform.setTimeout(cut, SILENCE_MS);
+        const chunk = await Promise.race([reader.read(), silence]);
+        platform.clearTimeout(timer);
+        if (!chunk || chunk.done) return;
+        const events = (rest + decoder.decode(chunk.value, { stream: true })).split(/\r?\n\r?\n/);
+        rest = events.pop() ?? '';
+        for (const event of events) {
+          const data = event.split(/\r?\n/).filter((line) => line.startsWith('data:'));
+          if (data.length > 0) received(data.map((line) => line.slice(5)).join('\n'));
+        }
+      }
+    } finally {
+      platform.clearTimeout(timer);
+      stop();
+    }
+  };
+}

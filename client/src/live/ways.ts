@@ -1,0 +1,28 @@
+import { type FetchLike, platform, type WebSocketConstructor } from '../platform.ts';
+import { eventStream } from './event-stream.ts';
+import type { Way } from './live.ts';
+import { webSocket } from './websocket.ts';
+
+export interface LiveOptions {
+  /**
+   * How updates come. `auto`, the default: by WebSocket; where that does not get through by server-sent
+   * events; where neither does by polling, which stands in for the others in any case.
+   */
+  live?: 'auto' | 'websocket' | 'sse' | 'polling';
+  /** Instead of the platform's. */
+  WebSocket?: WebSocketConstructor;
+}
+
+/** The ways to connect that are asked for and that this platform has, the best first. */
+export function ways(
+  base: string,
+  { live = 'auto', WebSocket = platform.WebSocket, fetch }: LiveOptions & { fetch?: FetchLike },
+): Way[] {
+  const mayBe = (way: string) => live === way || live === 'auto';
+  // React Native's fetch gives an answer when it is complete, which this one never is.
+  const streams = fetch ?? ('body' in (platform.Response?.prototype ?? {}) ? platform.fetch : undefined);
+  return [
+    ...(WebSocket && mayBe('websocket') ? [webSocket(WebSocket, base)] : []),
+    ...(streams && mayBe('sse') ? [eventStream(streams, base)] : []),
+  ];
+}

@@ -1,0 +1,208 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { COMPLETED, generation } from '../scripted.ts';
+
+export type Kind = 'websocket' | 'sse';
+
+/** How the server meets those who want to connect: as it should, with a refusal, or as proxies do. */
+export type Manner = 'open' | number | 'hang' | 'buffer';
+
+export interface Connection {
+  kind: Kind;
+  token: string;
+  since: string | null;
+  /** What the client has said; WebSocket only. */
+  heard: string[];
+  send(text: string): void;
+  /** Ends it as told, or cuts the line. */
+  close(code?: number): void;
+}
+
+export interface State {
+  status: string;
+  progress: number;
+  seq: number;
+  error?: { code: string; message: string };
+}
+
+/**
+ * A small server that speaks the live channel's messages over real sockets, and can be told to behave as
+ * bad lines, proxies and servers do.
+ */
+export class LiveServer {
+  readonly manners: Record<Kind, Manner> = { websocket: 'open', sse: 'open' };
+  /** Every attempt to connect, also those that were refused. */
+  readonly attempts: { kind: Kind; token: string; since: string | null }[] = [];
+  readonly connections = new Set<Connection>();
+  /** `GET /generations/g1` and the like. */
+  readonly requests: string[] = [];
+  readonly states = new Map<string, State>();
+  /** Tokens that are accepted; undefined: any. */
+  tokens: string[] | undefined;
+  answersPings = true;
+  #server = http.createServer((request, response) => this.#answer(request, response));
+  #sockets = new Set<Socket>();
+  #upgrades = new WebSocketServer({
+    noServer: true,
+    handleProtocols: (offered) => (offered.has('picture-queue.v1') ? 'picture-queue.v1' : false),
+  });
+  #seq = 1_000;
+
+  static async start(): Promise<LiveServer> {
+    const server = new LiveServer();
+    server.#server.on('upgrade', (request, socket, head) => server.#upgrade(request, socket, head));
+    server.#server.on('connection', (socket: Socket) => {
+      server.#sockets.add(socket);
+      socket.on('close', () => server.#sockets.delete(socket));
+    });
+    server.#server.listen(0, '127.0.0.1');
+    await once(server.#server, 'listening');
+    return server;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  of(kind: Kind): Connection[] {
+    return [...this.connections].filter((one) => one.kind === kind);
+  }
+
+  /** Changes a generation, and tells of it unless the message is to be lost. */
+  change(id: string, status: string, progress: number, more: { lost?: boolean; error?: State['error'] } = {}) {
+    this.#seq += 10;
+    const { lost, error } = more;
+    this.states.set(id, { status, progress, seq: this.#seq, ...(error ? { error } : {}) });
+    if (!lost) for (const connection of this.connections) connection.send(this.message(id));
+  }
+
+  message(id: string): string {
+    const { status, progress, seq, error } = this.states.get(id) as State;
+    return JSON.stringify({
+      type: 'generation',
+      generation_id: id,
+      batch_id: null,
+      status,
+      progress,
+      queue_position: status === 'queued' ? 1 : null,
+      estimated_seconds: null,
+      ...(status === 'completed' ? { image_url: `https://pq.example/${id}.webp` } : {}),
+      ...(error ? { error } : {}),
+      seq,
+    });
+  }
+
+  /** What a new connection is told: what is open, what has changed since, and that this was all. */
+  #greet(connection: Connection) {
+    this.connections.add(connection);
+    for (const [id, { status, seq }] of this.states) {
+      const isOpen = !['completed', 'failed', 'cancelled'].includes(status);
+      if (isOpen || (connection.since && seq > Number(connection.since))) connection.send(this.message(id));
+    }
+    connection.send(JSON.stringify({ type: 'ready', seq: this.#seq }));
+  }
+
+  #upgrade(request: http.IncomingMessage, socket: Duplex, head: Buffer) {
+    const protocols = request.headers['sec-websocket-protocol'] ?? '';
+    const token = /bearer\.([^, ]+)/.exec(protocols)?.[1] ?? '';
+    const refusal = this.#meet('websocket', token, request);
+    if (refusal === 'hang') return;
+    if (refusal) return void socket.end(`HTTP/1.1 ${refusal} Refused\r\nconnection: close\r\n\r\n`);
+    this.#upgrades.handleUpgrade(request, socket, head, (websocket: WebSocket) => {
+      const connection: Connection = {
+        ...this.#described('websocket', token, request),
+        heard: [],
+        send: (text) => websocket.send(text),
+        close: (code) => (code ? websocket.close(code, 'as told') : websocket.terminate()),
+      };
+      websocket.on('message', (data) => {
+        connection.heard.push(String(data));
+        if (String(data) === 'ping' && this.answersPings) websocket.send('pong');
+      });
+      websocket.on('close', () => this.connections.delete(connection));
+      this.#greet(connection);
+    });
+  }
+
+  #stream(request: http.IncomingMessage, response: http.ServerResponse) {
+    const token = (request.headers.authorization ?? '').replace('Bearer ', '');
+    const refusal = this.#meet('sse', token, request);
+    if (refusal === 'hang') return;
+    if (refusal) return void response.writeHead(refusal, { 'retry-after': '1' }).end('{}');
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.flushHeaders();
+    response.write('retry: 2000\n\n');
+    let written = Promise.resolve();
+    /** In two pieces: networks cut where they like. */
+    const write = (text: string) => {
+      written = written.then(async () => {
+        response.write(text.slice(0, 9));
+        await new Promise((resolve) => setImmediate(resolve));
+        response.write(text.slice(9));
+      });
+    };
+    const connection: Connection = {
+      ...this.#described('sse', token, request),
+      heard: [],
+      send: (text) => {
+        // A proxy that buffers passes nothing on.
+        if (this.manners.sse === 'buffer') return;
+        write(text.startsWith(':') ? `${text}\n\n` : `id: ${JSON.parse(text).seq}\ndata: ${text}\n\n`);
+      },
+      close: (code) => (code ? response.end() : response.destroy()),
+    };
+    response.on('close', () => this.connections.delete(connection));
+    this.#greet(connection);
+  }
+
+  #described(kind: Kind, token: string, request: http.IncomingMessage) {
+    const since = new URL(request.url ?? '', this.url).searchParams.get('since');
+    return { kind, token, since };
+  }
+
+  /** A status to refuse with. */
+  #meet(kind: Kind, token: string, request: http.IncomingMessage): number | 'hang' | undefined {
+    this.attempts.push(this.#described(kind, token, request));
+    const manner = this.manners[kind];
+    if (this.tokens && !this.tokens.includes(token)) return 401;
+    return manner === 'open' || manner === 'buffer' ? undefined : manner;
+  }
+
+  #answer(request: http.IncomingMessage, response: http.ServerResponse) {
+    const { pathname } = new URL(request.url ?? '', this.url);
+    if (pathname === '/events') return this.#stream(request, response);
+    this.requests.push(`${request.method} ${request.url}`);
+    const json = (body: unknown, status = 200) => response.writeHead(status).end(JSON.stringify(body));
+    const token = (request.headers.authorization ?? '').replace('Bearer ', '');
+    if (this.tokens && !this.tokens.includes(token)) return json({ code: 'unauthorized', detail: 'No.' }, 401);
+    const [, collection, id, action] = pathname.split('/');
+    if (collection === 'start-generation') {
+      const number = this.states.size + 1;
+      this.change(`g${number}`, 'queued', 0);
+      return json({ generation_id: `g${number}`, status: 'queued', queue_position: 1 }, 202);
+    }
+    if (!id) return json({ generations: [...this.states.keys()].toReversed().map((each) => this.row(each)) });
+    if (!this.states.has(id)) return json({ code: 'not_found', detail: 'There is none.' }, 404);
+    if (action === 'cancel') {
+      this.change(id, 'cancelled', 0);
+      return json({ generation_id: id, status: 'cancelled' });
+    }
+    return json(this.row(id));
+  }
+
+  /** As `GET /generations/{id}` answers. */
+  row(id: string) {
+    const { status, progress, error = null } = this.states.get(id) as State;
+    const images = status === 'completed' ? COMPLETED.images : [];
+    return generation(status, progress, { id, images, error, created_at: new Date(0).toISOString() });
+  }
+}
