@@ -212,6 +212,7 @@ describe('subscribe', () => {
         tell = told;
         return new Promise(() => {});
       },
+      hasten() {},
     };
     const state = (status: string) => toProgress(generation(status, 0) as unknown as Generation);
     const updates: Progress[] = [];

@@ -12,6 +12,7 @@ export function webSocket(WebSocket: WebSocketConstructor, base: string): Way {
       const url = `${base.replace(/^http/, 'ws')}/events${since === undefined ? '' : `?since=${since}`}`;
       const socket = new WebSocket(url, ['picture-queue.v1', `bearer.${token}`]);
       let timer: unknown;
+      let hasEnded = false;
       const after = (ms: number, callback: () => void) => {
         platform.clearTimeout(timer);
         timer = platform.setTimeout(callback, ms);
@@ -26,6 +27,9 @@ export function webSocket(WebSocket: WebSocketConstructor, base: string): Way {
       };
       const stops = [onReturn(ping), onAbort(signal, end)];
       function end() {
+        // close() may tell that it has closed before it returns.
+        if (hasEnded) return;
+        hasEnded = true;
         platform.clearTimeout(timer);
         for (const stop of stops) stop();
         resolve();
@@ -39,7 +43,7 @@ export function webSocket(WebSocket: WebSocketConstructor, base: string): Way {
       socket.onerror = end;
       socket.onopen = () => after(PING_MS, ping);
       socket.onmessage = ({ data }: { data: unknown }) => {
-        if (signal.aborted) return;
+        if (hasEnded) return;
         after(PING_MS, ping);
         if (typeof data === 'string') received(data);
       };

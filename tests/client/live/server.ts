@@ -7,8 +7,8 @@ import { COMPLETED, generation } from '../scripted.ts';
 
 export type Kind = 'websocket' | 'sse';
 
-/** How the server meets those who want to connect: as it should, with a refusal, or as proxies do. */
-export type Manner = 'open' | number | 'hang' | 'buffer';
+/** How the server meets those who want to connect: as it should, with a status, or as proxies do. */
+export type Manner = 'open' | number | 'hang' | 'buffer' | 'slam';
 
 export interface Connection {
   kind: Kind;
@@ -78,7 +78,12 @@ export class LiveServer {
   }
 
   /** Changes a generation, and tells of it unless the message is to be lost. */
-  change(id: string, status: string, progress: number, more: { lost?: boolean; error?: State['error'] } = {}) {
+  change(
+    id: string,
+    status: string,
+    progress: number,
+    more: { lost?: boolean; error?: State['error'] } = {},
+  ) {
     this.#seq += 10;
     const { lost, error } = more;
     this.states.set(id, { status, progress, seq: this.#seq, ...(error ? { error } : {}) });
@@ -129,7 +134,8 @@ export class LiveServer {
         if (String(data) === 'ping' && this.answersPings) websocket.send('pong');
       });
       websocket.on('close', () => this.connections.delete(connection));
-      this.#greet(connection);
+      if (this.manners.websocket === 'slam') websocket.close(1008);
+      else this.#greet(connection);
     });
   }
 
@@ -174,7 +180,7 @@ export class LiveServer {
     this.attempts.push(this.#described(kind, token, request));
     const manner = this.manners[kind];
     if (this.tokens && !this.tokens.includes(token)) return 401;
-    return manner === 'open' || manner === 'buffer' ? undefined : manner;
+    return typeof manner === 'number' || manner === 'hang' ? manner : undefined;
   }
 
   #answer(request: http.IncomingMessage, response: http.ServerResponse) {
@@ -183,12 +189,14 @@ export class LiveServer {
     this.requests.push(`${request.method} ${request.url}`);
     const json = (body: unknown, status = 200) => response.writeHead(status).end(JSON.stringify(body));
     const token = (request.headers.authorization ?? '').replace('Bearer ', '');
-    if (this.tokens && !this.tokens.includes(token)) return json({ code: 'unauthorized', detail: 'No.' }, 401);
+    if (this.tokens && !this.tokens.includes(token))
+      return json({ code: 'unauthorized', detail: 'No.' }, 401);
     const [, collection, id, action] = pathname.split('/');
     if (collection === 'start-generation') {
       const number = this.states.size + 1;
       this.change(`g${number}`, 'queued', 0);
-      return json({ generation_id: `g${number}`, status: 'queued', queue_position: 1 }, 202);
+      const started = { generation_id: `g${number}`, queue_position: 1, estimated_seconds: null };
+      return json({ ...started, status: 'queued' }, 202);
     }
     if (!id) return json({ generations: [...this.states.keys()].toReversed().map((each) => this.row(each)) });
     if (!this.states.has(id)) return json({ code: 'not_found', detail: 'There is none.' }, 404);
@@ -203,6 +211,12 @@ export class LiveServer {
   row(id: string) {
     const { status, progress, error = null } = this.states.get(id) as State;
     const images = status === 'completed' ? COMPLETED.images : [];
-    return generation(status, progress, { id, images, error, created_at: new Date(0).toISOString() });
+    return generation(status, progress, {
+      id,
+      images,
+      error,
+      queue_position: status === 'queued' ? 1 : null,
+      created_at: new Date(0).toISOString(),
+    });
   }
 }
