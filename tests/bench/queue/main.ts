@@ -1,6 +1,6 @@
 /** `node tests/bench/queue/main.ts`: the queue beside other queues on Postgres; see --help. */
-import fs from 'node:fs/promises';
 import os from 'node:os';
+import { writeSection } from '../section.ts';
 import { HELP, MEASURES, type Options, parseOptions } from './options.ts';
 import type { Missing, Queue } from './queue.ts';
 import { graphileWorker } from './queues/graphile-worker.ts';
@@ -8,12 +8,11 @@ import { original } from './queues/original.ts';
 import { ours } from './queues/ours.ts';
 import { pgBoss } from './queues/pg-boss.ts';
 import { pgmq } from './queues/pgmq.ts';
-import { document, standing } from './report.ts';
+import { section, standing } from './report.ts';
 import { table } from './results.ts';
 import { run } from './run.ts';
 import { startServer } from './server.ts';
 
-const DOCUMENT = new URL('../../../docs/benchmarks.md', import.meta.url);
 const NAMES = [ours.name, pgBoss.name, graphileWorker.name, 'pgmq', original.name];
 
 const started = performance.now();
@@ -52,7 +51,7 @@ async function benchmark(options: Options): Promise<void> {
     if (options.quick || options.only.length > 0) {
       console.log('Not a run of everything: docs/benchmarks.md stays as it is.');
     } else {
-      await fs.writeFile(DOCUMENT, document(all));
+      await writeSection('queue', section(all));
       console.log('Written: docs/benchmarks.md');
     }
   } finally {

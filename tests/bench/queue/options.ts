@@ -21,7 +21,7 @@ export const HELP = `node tests/bench/queue/main.ts: Picture Queue's queue besid
   --note TEXT  a sentence on the circumstances, for docs/benchmarks.md
   --help
 
-A run of everything writes docs/benchmarks.md; it takes some 15 minutes on two idle cores.
+A run of everything writes its section of docs/benchmarks.md; it takes some 15 minutes on two idle cores.
 `;
 
 /** @returns undefined when help was asked for */

@@ -27,24 +27,23 @@ export function standing({ queues, results, options }: Run): string[] {
   });
 }
 
-export function document(run: Run): string {
+/** Its section of docs/benchmarks.md. */
+export function section(run: Run): string {
   const { options, queues, missing, results, settings, load } = run;
   const names = queues.map(({ name }) => name);
   const memory = Math.round(os.totalmem() / 2 ** 30);
   const lines = [
-    '# Benchmarks of the queue',
-    '',
     'Written by `npm run bench:queue`; do not edit. It starts a Postgres of its own, gives every queue a database on it, and measures the queues side by side: in each round each queue in turn, another one first each time.',
     '',
     `${new Date().toISOString().slice(0, 10)}, ${os.availableParallelism()} cores, ${memory} GB RAM, database and clients on the same machine. Load average before the run: ${load.toFixed(2)}.${options.note ? ` **${options.note}**` : ''} ${options.rounds} ${options.rounds === 1 ? 'round' : 'rounds'} in ${Math.round(run.seconds / 60)} minutes; medians.`,
     '',
     ...table(results, names, options),
     '',
-    '## Where ours stands',
+    '### Where ours stands',
     '',
     ...standing(run),
     '',
-    '## What is measured',
+    '### What is measured',
     '',
     `- Postgres ${settings.server_version}: ${Object.entries(settings)
       .filter(([name]) => name !== 'server_version')
@@ -67,7 +66,7 @@ export function document(run: Run): string {
     ),
     '',
     ...missing.map(({ name, missing: why }) => `${name} was left out: ${why}\n`),
-    '## How far single rounds were apart',
+    '### How far single rounds were apart',
     '',
     '| | queue | smallest | largest |',
     '|---|---|---:|---:|',

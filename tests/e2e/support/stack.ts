@@ -57,6 +57,11 @@ export class TestStack {
     await this.#process.stop();
   }
 
+  /** Id of one of the stack's own processes, such as `workerd`. */
+  pid(name: string): Promise<number> {
+    return this.#process.pid(name);
+  }
+
   /** `until()`, with the last lines of the workers' logs when what is waited for never comes. */
   until<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
     return until(what, ask, () => `the stack's last lines:\n${this.#process.log().slice(-3_000)}`);

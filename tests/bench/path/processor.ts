@@ -1,0 +1,68 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+
+/** Seconds of processor time since each process began, and what the whole machine did. */
+export interface ProcessorTime {
+  processes: Record<string, number>;
+  busy: number;
+  idle: number;
+}
+
+export const hasProc = existsSync('/proc/self/stat');
+
+/** Linux tells processor time in hundredths of a second, whatever the kernel counts in. */
+const TICKS = 100;
+
+interface Stat {
+  parent: number;
+  own: number;
+  /** Of children that have ended and been waited for. */
+  ended: number;
+}
+
+function statOf(pid: number | string): Stat | undefined {
+  try {
+    // `<pid> (<name, which may hold anything>) <state> <parent> ...`
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    const at = (index: number) => Number(fields[index]);
+    return { parent: at(1), own: (at(11) + at(12)) / TICKS, ended: (at(13) + at(14)) / TICKS };
+  } catch {
+    return undefined; // ended meanwhile
+  }
+}
+
+/** A server like Postgres: the process, its children, and those that have ended. */
+function treeTime(root: number): number {
+  const children = readdirSync('/proc').flatMap((name) => {
+    const stat = /^\d+$/.test(name) ? statOf(name) : undefined;
+    return stat?.parent === root ? [stat.own] : [];
+  });
+  const { own = 0, ended = 0 } = statOf(root) ?? {};
+  return children.reduce((sum, time) => sum + time, own + ended);
+}
+
+/**
+ * @param pids ids of processes by name; their children count only where asked for
+ */
+export function processorTime(pids: Record<string, { pid: number; withChildren?: boolean }>): ProcessorTime {
+  const processes = Object.fromEntries(
+    Object.entries(pids).map(([name, { pid, withChildren }]) => [
+      name,
+      withChildren ? treeTime(pid) : (statOf(pid)?.own ?? 0),
+    ]),
+  );
+  // `cpu <user> <nice> <system> <idle> <waiting for the disk> <interrupts> <soft interrupts> ...`
+  const ticks = readFileSync('/proc/stat', 'utf8').split('\n', 1).join().split(/\s+/).slice(1, 8);
+  const [user = 0, nice = 0, system = 0, idle = 0, disk = 0, ...interrupts] = ticks.map(
+    (time) => Number(time) / TICKS,
+  );
+  const busy = interrupts.reduce((sum, time) => sum + time, user + nice + system);
+  return { processes, busy, idle: idle + disk };
+}
+
+export function elapsed(from: ProcessorTime, to: ProcessorTime): ProcessorTime {
+  const processes = Object.fromEntries(
+    Object.entries(to.processes).map(([name, time]) => [name, time - (from.processes[name] ?? 0)]),
+  );
+  return { processes, busy: to.busy - from.busy, idle: to.idle - from.idle };
+}

@@ -1,0 +1,86 @@
+import { TestStack } from '../../e2e/support/stack.ts';
+import { TestUser } from '../../e2e/support/user.ts';
+import { DatabaseStatistics, type DatabaseWork, workBetween } from './database.ts';
+import { type Crowd, crowd, liftQuotas, oneByOne, type Sample, signUpAll } from './load.ts';
+import type { Options } from './options.ts';
+import { elapsed, hasProc, type ProcessorTime, processorTime } from './processor.ts';
+import { RequestCounts } from './requests.ts';
+
+const WARM_UP = 10;
+
+/** What one round on a stack of its own has found. */
+export interface Round {
+  samples: Sample[];
+  crowd: Crowd;
+  /** Predictions beyond one for each image. */
+  paidTwice: number;
+  /** Of the crowd; undefined where the system does not tell. */
+  processor: ProcessorTime | undefined;
+  /** Of the crowd, without functions. */
+  database: DatabaseWork;
+  /** Of a second crowd, with functions timed, which costs a little. */
+  functions: DatabaseWork['functions'];
+  supabase: Record<string, number>;
+  replicate: Record<string, number>;
+}
+
+export async function measureRound(options: Options, env: Record<string, string>): Promise<Round> {
+  const counts = await RequestCounts.open();
+  const stack = await TestStack.start({ env: { ...env, ...counts.env } });
+  const statistics = new DatabaseStatistics(stack.addresses.databaseUrl);
+  const clear = async () => {
+    await statistics.close();
+    await stack.stop();
+    await counts.close();
+  };
+  const interrupt = () => void clear().finally(() => process.exit(130));
+  process.once('SIGINT', interrupt);
+  try {
+    return await measure(stack, statistics, counts, options);
+  } finally {
+    process.off('SIGINT', interrupt);
+    await clear();
+  }
+}
+
+async function measure(
+  stack: TestStack,
+  statistics: DatabaseStatistics,
+  counts: RequestCounts,
+  { images, users }: Options,
+): Promise<Round> {
+  await liftQuotas(stack);
+  const user = await TestUser.signUp(stack);
+  await oneByOne(stack, user, WARM_UP);
+  const samples = await oneByOne(stack, user, Math.ceil(images / 3));
+  const all = await signUpAll(stack, users);
+  const [supabase, replicate] = [await stack.pid('stack'), await stack.pid('simulator')];
+  const groups = {
+    Postgres: { pid: await stack.pid('postgres'), withChildren: true },
+    workerd: { pid: await stack.pid('workerd') },
+    stack: { pid: supabase },
+    simulator: { pid: replicate },
+    load: { pid: process.pid },
+  };
+  const processor = () => (hasProc ? processorTime(groups) : undefined);
+
+  const before = await statistics.read();
+  await Promise.all([counts.take(supabase), counts.take(replicate)]);
+  const from = processor();
+  const first = await crowd(stack, all, images, 'crowd');
+  const to = processor();
+  const requests = { supabase: await counts.take(supabase), replicate: await counts.take(replicate) };
+  const between = await statistics.read();
+  await statistics.trackFunctions();
+  await crowd(stack, all, images, 'timed');
+  const after = await statistics.read();
+  return {
+    samples,
+    crowd: first,
+    paidTwice: (await stack.simulator.stats()).jobs_with_several_predictions,
+    processor: from && to && elapsed(from, to),
+    database: workBetween(before, between),
+    functions: workBetween(between, after).functions,
+    ...requests,
+  };
+}
