@@ -27,6 +27,8 @@ const LOST_DATABASE = new Set([
 export function runInForeground(project: ProjectFiles): void {
   // stdout carries one line of JSON; whatever a library prints is not it.
   console.log = console.info = console.debug = console.error;
+  // Who read them may have gone; writing of that failure would fail again, without end.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   run(project).catch((error) => {
     log(
       error instanceof StackFault ? error.message : `failed: ${error instanceof Error ? error.stack : error}`,

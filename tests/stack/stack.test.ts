@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { client } from './postgres.ts';
@@ -115,6 +116,15 @@ test('one line of JSON, everything answers, SIGTERM leaves no process behind', a
   expect(await ended(stack.child)).toBe(0);
   expect(pids.filter(isAlive)).toEqual([]);
   expect(stack.stdout().trim().split('\n')).toHaveLength(1);
+}, 60_000);
+
+test('SIGTERM ends a stack whose log nobody reads any more', async () => {
+  const stack = await startStack();
+  const pids = Object.values(await stack.processes());
+  stack.child.stderr?.destroy();
+  stack.child.kill('SIGTERM');
+  expect(await Promise.race([ended(stack.child), sleep(20_000)])).toBe(0);
+  expect(pids.filter(isAlive)).toEqual([]);
 }, 60_000);
 
 test('SIGKILL and a new start on the same directory lose nothing', async () => {
