@@ -45,7 +45,11 @@ const store = (job: Job) =>
   db.service<Answer>('finish_download', {
     p_job_id: job.id,
     p_lease: job.lease,
-    p_image: { storage_path: `u/${job.id}.webp`, public_url: `https://x.example/${job.id}.webp`, format: 'webp' },
+    p_image: {
+      storage_path: `u/${job.id}.webp`,
+      public_url: `https://x.example/${job.id}.webp`,
+      format: 'webp',
+    },
   });
 const fail = (job: Job, details: object = { code: 'model_error' }, retry: number | null = null) =>
   db.service<Answer>('fail_job', {
@@ -83,7 +87,12 @@ describe('each step hands out what it changed', () => {
         { status: 'processing', progress: 10, estimated_seconds: 6 },
         { status: 'processing', progress: 50 },
         { status: 'downloading', progress: 90, estimated_seconds: 1 },
-        { status: 'completed', progress: 100, estimated_seconds: null, image_url: expect.stringMatching(/^https:/) },
+        {
+          status: 'completed',
+          progress: 100,
+          estimated_seconds: null,
+          image_url: expect.stringMatching(/^https:/),
+        },
       ].map((expected) => ({
         type: 'generation',
         user_id: user,
@@ -113,9 +122,7 @@ describe('each step hands out what it changed', () => {
         .map(({ generation_id, queue_position }) => ({ generation_id, queue_position }))
         .sort((a, b) => a.queue_position - b.queue_position);
     expect(places(changes)).toEqual(places(generations));
-    expect(changes?.map((change) => change)).toEqual(
-      Array(3).fill(expect.objectContaining({ batch_id, status: 'queued' })),
-    );
+    for (const change of changes ?? []) expect(change).toMatchObject({ batch_id, status: 'queued' });
   });
 
   test('a retry is queued again, an end has its error', async () => {
@@ -234,7 +241,9 @@ describe('only to those who listen', () => {
       await sql`update public.image_generations set progress = 3 where id = ${theirs.generation_id}`;
       const claims = JSON.stringify({ role: 'authenticated', sub: user });
       await sql`select set_config('role', 'authenticated', true), set_config('request.jwt.claims', ${claims}, true)`;
-      const [row] = await sql<[{ answer: Answer }]>`select public.cancel_generation(${mine.generation_id}) as answer`;
+      const [row] = await sql<
+        [{ answer: Answer }]
+      >`select public.cancel_generation(${mine.generation_id}) as answer`;
       return row.answer;
     });
     expect(only(answer).generation_id).toBe(mine.generation_id);
