@@ -26,7 +26,7 @@ use worker::{
     console_warn, durable_object,
 };
 
-use sockets::{Sockets, close};
+use sockets::{Sockets, agree_to_close, close};
 use streams::Streams;
 
 /// What was published while somebody connects.
@@ -105,7 +105,9 @@ impl DurableObject for LiveChannel {
         Ok(())
     }
 
-    async fn websocket_close(&self, _: WebSocket, _: usize, _: String, _: bool) -> worker::Result<()> {
+    /// The client has closed, or has agreed to our closing: without an answer it would wait for one.
+    async fn websocket_close(&self, socket: WebSocket, _: usize, _: String, _: bool) -> worker::Result<()> {
+        agree_to_close(&socket);
         Ok(())
     }
 

@@ -9,6 +9,9 @@ use worker::{Response, State, WebSocket, WebSocketPair, WebSocketRequestResponse
 /// `readyState` of a WebSocket that is neither closed nor about to be.
 const OPEN: u16 = 1;
 
+/// The close code of an end that was wanted, RFC 6455, section 7.4.1.
+const NORMAL: u16 = 1000;
+
 pub(super) struct Sockets(DurableObjectState);
 
 impl Sockets {
@@ -80,4 +83,10 @@ pub(super) fn close(socket: &WebSocket, ending: Ending) {
     if let Err(error) = socket.close(Some(code), Some(reason)) {
         console_warn!("a live connection could not be closed: {error}");
     }
+}
+
+/// Completes the closing handshake.
+pub(super) fn agree_to_close(socket: &WebSocket) {
+    // Where we were the first to close there is nothing left to say, which counts as an error.
+    let _ = socket.close(Some(NORMAL), Some(""));
 }
