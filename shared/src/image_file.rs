@@ -1,7 +1,11 @@
 //! What an image file says of itself in its first bytes. The declared content type is a claim; the
 //! bytes decide.
 
+mod walk;
+
 use imagesize::{ImageType, blob_size, image_type};
+
+pub use walk::Walk;
 
 /// The image formats that we store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,6 +21,10 @@ pub enum Code {
     Conflict,
     /// The body is larger than is read.
     BodyTooLarge,
+    /// The body is of another type than the path takes, or than it says.
+    UnsupportedMediaType,
+    /// The body is an image file that is damaged or not all there.
+    InvalidImage,
     /// The model cannot do what is asked.
     Unsupported,
     /// The idempotency key was used with another body.
@@ -49,6 +53,8 @@ impl Code {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict => "conflict",
             Self::BodyTooLarge => "body_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::InvalidImage => "invalid_image",
             Self::Unsupported => "unsupported",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::UpgradeRequired => "upgrade_required",
@@ -86,7 +92,8 @@ impl Code {
             Self::MethodNotAllowed => 405,
             Self::Conflict => 409,
             Self::BodyTooLarge => 413,
-            Self::Unsupported | Self::IdempotencyMismatch => 422,
+            Self::UnsupportedMediaType => 415,
+            Self::InvalidImage | Self::Unsupported | Self::IdempotencyMismatch => 422,
             Self::UpgradeRequired => 426,
             Self::QuotaExceeded | Self::RateLimited => 429,
             Self::InternalError => 500,
@@ -104,6 +111,8 @@ impl Code {
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict => "Conflict",
             Self::BodyTooLarge => "Body too large",
+            Self::UnsupportedMediaType => "Unsupported media type",
+            Self::InvalidImage => "Invalid image",
             Self::Unsupported => "Unsupported",
             Self::IdempotencyMismatch => "Idempotency key reused",
             Self::UpgradeRequired => "Upgrade required",

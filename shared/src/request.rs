@@ -118,20 +118,20 @@ fn ask_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<Ask, Problem> 
         },
         None => None,
     };
-    let source_generation_id = match fields.text("source_generation_id", 100)? {
-        Some(id) => Some(Uuid::try_parse(&id).map_err(|_| {
-            let detail = "source_generation_id must be the id of a generation.";
-            Problem::invalid("source_generation_id", detail)
-        })?),
-        None => None,
-    };
-    if source_generation_id.is_some() && source_image_url.is_some() {
-        let detail = "Give either source_image_url or source_generation_id, not both.";
-        return Err(Problem::invalid("source_generation_id", detail));
+    let source_generation_id = id(fields, "source_generation_id", "a generation")?;
+    let source_id = id(fields, "source_id", "an upload")?;
+    let sources = [
+        ("source_image_url", source_image_url.is_some()),
+        ("source_generation_id", source_generation_id.is_some()),
+        ("source_id", source_id.is_some()),
+    ];
+    let given: Vec<&str> = sources.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    if let [_, .., last] = given.as_slice() {
+        return Err(Problem::invalid(last, format!("Give only one of {}.", given.join(" and "))));
     }
     let strength = fields.number("strength", 0.0, 1.0)?;
-    if strength.is_some() && source_image_url.is_none() && source_generation_id.is_none() {
-        let detail = "strength needs a source_image_url or a source_generation_id.";
+    if strength.is_some() && given.is_empty() {
+        let detail = "strength needs a source_image_url, a source_generation_id or a source_id.";
         return Err(Problem::invalid("strength", detail));
     }
     Ok(Ask {
@@ -148,10 +148,18 @@ fn ask_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<Ask, Problem> 
         seed: fields.integer("seed", 0, i64::from(u32::MAX))?,
         source_image_url,
         source_generation_id,
+        source_id,
         strength,
         style: fields.text("style", 200)?.filter(|text| !text.is_empty()),
         operation: fields.word("operation", &OPERATIONS)?.map(str::to_owned),
     })
+}
+
+/// The id of `what`, in any spelling that a UUID has.
+fn id(fields: &Fields<'_>, name: &str, what: &str) -> Result<Option<Uuid>, Problem> {
+    let Some(text) = fields.text(name, 100)? else { return Ok(None) };
+    let wrong = |_| Problem::invalid(name, format!("{name} must be the id of {what}."));
+    Uuid::try_parse(&text).map(Some).map_err(wrong)
 }
 
 /// A point in time as RFC 3339 writes it.
@@ -230,6 +238,7 @@ fn ask_to_json(ask: &Ask) -> Map<String, Value> {
     put(&mut body, "seed", &ask.seed);
     put(&mut body, "source_image_url", &ask.source_image_url);
     put(&mut body, "source_generation_id", &ask.source_generation_id);
+    put(&mut body, "source_id", &ask.source_id);
     put(&mut body, "strength", &ask.strength);
     put(&mut body, "style", &ask.style);
     put(&mut body, "operation", &ask.operation);

@@ -306,6 +306,30 @@ fn a_generation_as_the_source_counts_as_one_and_its_id_stands_for_the_url() {
 }
 
 #[test]
+fn an_upload_is_a_source_for_every_model_that_takes_one() {
+    let id = uuid::Uuid::from_u128(8);
+    let mut taken = 0;
+    for model in Catalogue::builtin().all() {
+        let own = Ask { source_id: Some(id), ..ask(&model.id) };
+        let with_url = model.map(&from_source(&model.id));
+        let mapped = match (model.map(&own), &with_url) {
+            (Ok(mapped), _) => mapped,
+            (Err(fault), Err(_)) => {
+                assert_eq!(fault.field, "source_id", "{}", model.id);
+                continue;
+            }
+            (Err(fault), Ok(_)) => panic!("{} takes a URL and no upload: {fault}", model.id),
+        };
+        let url = json!(from_source(&model.id).source_image_url);
+        let swapped =
+            serde_json::to_string(&mapped.input).unwrap().replace(&id.to_string(), url.as_str().unwrap());
+        assert_eq!(swapped, serde_json::to_string(&with_url.unwrap().input).unwrap(), "{}", model.id);
+        taken += 1;
+    }
+    assert!(taken >= 10, "only {taken} models take a source image");
+}
+
+#[test]
 fn the_size_follows_the_source_image_where_the_model_does_so() {
     for id in [KONTEXT, "black-forest-labs/flux-2-pro", "google/nano-banana", "bytedance/seedream-4"] {
         let mapped = map(&from_source(id));

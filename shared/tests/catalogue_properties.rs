@@ -48,6 +48,7 @@ fn asks() -> impl Strategy<Value = Ask> {
         strength: numbers.2,
         source_image_url: rest.0,
         source_generation_id: None,
+        source_id: None,
         operation: rest.1,
     })
 }

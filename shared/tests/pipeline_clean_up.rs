@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::pipeline::{Budget, Drained};
-use shared::ports::{HttpError, ImageStore, JobQueue, Removable, StoreError};
+use shared::ports::{Bucket, HttpError, ImageStore, JobQueue, Removable, StoreError};
 use shared::settings::SupabaseSettings;
 use shared::supabase::{Queue, Rpc, Storage};
 use support::http::{Recorder, header};
@@ -43,6 +43,16 @@ fn what_has_become_an_image_stays_and_storage_is_not_asked() {
     assert_eq!(bench.store.files.borrow().len(), 1);
     assert_eq!(bench.queue.row(job).status, "completed");
     assert_eq!(bench.wire.count("remove"), 0);
+}
+
+#[test]
+fn spent_uploads_are_deleted_from_their_own_bucket() {
+    let (bench, _) = bench(&["u/a.png", "source-images/u/a.png"]);
+    bench.run_next();
+    bench.store.files.borrow_mut().insert("u/a.png".into(), OUTPUT.into());
+    bench.queue.enqueue("cleanup-storage", json!({ "names": ["u/a.png"], "bucket": "source-images" }));
+    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!(bench.store.files.borrow().keys().collect::<Vec<_>>(), ["u/a.png"]);
 }
 
 #[test]
@@ -99,7 +109,8 @@ fn supabase() -> SupabaseSettings {
 #[test]
 fn a_deletion_is_exactly_this_request() {
     let (http, supabase) = (Recorder::default().answers(200, "[]"), supabase());
-    block_on(Storage::new(&http, &supabase).remove(&["u/a.png".into(), "u/b.webp".into()])).unwrap();
+    let names = ["u/a.png".into(), "u/b.webp".into()];
+    block_on(Storage::new(&http, &supabase).remove(Bucket::Images, &names)).unwrap();
     let request = http.only();
     assert_eq!(
         (request.method, request.url.as_str()),
@@ -114,7 +125,9 @@ fn a_deletion_is_exactly_this_request() {
 
     for http in [Recorder::default().answers(503, ""), Recorder::default().responds(Err(HttpError::Timeout))]
     {
-        let error = block_on(Storage::new(&http, &supabase).remove(&["u/a.png".into()])).unwrap_err();
+        let (store, names) = (Storage::new(&http, &supabase), ["u/a.png".into()]);
+        let error = block_on(store.remove(Bucket::Sources, &names)).unwrap_err();
+        assert!(http.only().url.ends_with("/object/source-images"), "{}", http.only().url);
         assert!(matches!(error, StoreError::Transient(_)), "{error:?}");
     }
 }
@@ -131,11 +144,20 @@ fn the_database_says_which_files_may_go() {
         assert!(request.url.ends_with("/rpc/removable_objects"), "{}", request.url);
         removable
     };
-    let files = Removable::Files(vec!["u/a.png".into()]);
-    assert_eq!(ask(r#"{"outcome": "removable", "names": ["u/a.png"]}"#), Ok(files));
+    for bucket in [Bucket::Images, Bucket::Sources] {
+        let answer = json!({ "outcome": "removable", "bucket": bucket.name(), "names": ["u/a.png"] });
+        assert_eq!(ask(&answer.to_string()), Ok(Removable::Files(bucket, vec!["u/a.png".into()])));
+    }
     assert_eq!(ask(r#"{"outcome": "invalid"}"#), Ok(Removable::Invalid));
     assert_eq!(ask(r#"{"outcome": "stale"}"#), Ok(Removable::Stale));
-    for nonsense in ["{}", "[]", r#"{"outcome": "removable"}"#, r#"{"outcome": "removable", "names": [1]}"#] {
+    for nonsense in [
+        "{}",
+        "[]",
+        r#"{"outcome": "removable"}"#,
+        r#"{"outcome": "removable", "names": []}"#,
+        r#"{"outcome": "removable", "bucket": "backups", "names": []}"#,
+        r#"{"outcome": "removable", "bucket": "source-images", "names": [1]}"#,
+    ] {
         assert!(ask(nonsense).is_err(), "{nonsense}");
     }
 }

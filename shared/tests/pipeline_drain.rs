@@ -198,12 +198,11 @@ fn alone_a_bad_request_never_reaches_the_provider() {
 #[test]
 fn alone_nobody_has_pictures_of_their_own() {
     let bench = Bench::new();
-    let mut body = request();
-    body["source_generation_id"] = json!("0b5c2a4e-6f0d-4c3e-9a57-1d2f3e4a5b6c");
-    let problem = alone(&bench, &body).unwrap_err();
-    assert_eq!(
-        (problem.code.as_str(), problem.field.as_deref()),
-        ("unsupported", Some("source_generation_id"))
-    );
+    for field in ["source_generation_id", "source_id"] {
+        let mut body = request();
+        body[field] = json!("0b5c2a4e-6f0d-4c3e-9a57-1d2f3e4a5b6c");
+        let problem = alone(&bench, &body).unwrap_err();
+        assert_eq!((problem.code.as_str(), problem.field.as_deref()), ("unsupported", Some(field)));
+    }
     assert_eq!(bench.provider.created(), 0);
 }

@@ -188,8 +188,37 @@ fn a_source_of_ones_own_is_signed_when_it_is_sent() {
     let path = bench.queue.row(job).payload["source_path"].as_str().unwrap().to_owned();
     let sent = bench.provider.booked.borrow()[0].new.clone();
     // As long as the prediction may wait for its machine.
-    assert_eq!(sent.input["image"], json!(format!("https://project.supabase.co/signed/{path}?life=960")));
+    let url = format!("https://project.supabase.co/signed/generated-images/{path}?life=960");
+    assert_eq!(sent.input["image"], json!(url));
     assert!(sent.deadline.as_secs() < 960);
+}
+
+#[test]
+fn an_upload_is_signed_from_its_own_bucket() {
+    let bench = Bench::new();
+    let job = from_own_picture(&bench, own);
+    bench.queue.edit(job, |row| {
+        let id = row.payload.as_object_mut().unwrap().remove("source_generation_id").unwrap();
+        row.payload["source_id"] = id;
+        row.payload["source_bucket"] = json!("source-images");
+    });
+    assert_eq!(bench.run_next(), "Forward");
+    let path = bench.queue.row(job).payload["source_path"].as_str().unwrap().to_owned();
+    let sent = bench.provider.booked.borrow()[0].new.clone();
+    let url = format!("https://project.supabase.co/signed/source-images/{path}?life=960");
+    assert_eq!(sent.input["image"], json!(url));
+}
+
+#[test]
+fn no_other_bucket_is_ever_signed_from() {
+    for bucket in [json!("backups"), json!("source-images/.."), json!(7), json!(null)] {
+        let bench = Bench::new();
+        let job = from_own_picture(&bench, own);
+        bench.queue.edit(job, |row| row.payload["source_bucket"] = bucket.clone());
+        assert_eq!(bench.run_next(), "Failed", "{bucket}");
+        assert_eq!(bench.queue.row(job).errors[0]["code"], json!("invalid_payload"), "{bucket}");
+        assert_eq!((bench.wire.count("sign"), bench.provider.created()), (0, 0), "{bucket}");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::job::{Job, JobType};
 use shared::ports::{
-    AfterPrediction, Attempt, Failure, Finished, HttpError, ImageStore, JobQueue, Outbox, QueueError,
+    AfterPrediction, Attempt, Bucket, Failure, Finished, HttpError, ImageStore, JobQueue, Outbox, QueueError,
     Recorded, Refusal, Step, StoreError, ToSend, Verdict,
 };
 use shared::problem::Code;
@@ -294,7 +294,7 @@ fn an_upload_is_exactly_this_request() {
 
 fn sign(http: &Recorder, path: &str) -> Result<String, StoreError> {
     let supabase = SupabaseSettings { url: URL.into(), key: "service-key".into() };
-    block_on(Storage::new(http, &supabase).sign(path, Duration::from_secs(960)))
+    block_on(Storage::new(http, &supabase).sign(Bucket::Images, path, Duration::from_secs(960)))
 }
 
 #[test]

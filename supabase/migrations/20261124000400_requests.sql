@@ -95,19 +95,32 @@ language sql immutable set search_path = '' as $$
     and p_url !~* '^https://[^/?#:]*\.(localhost|local|internal|intranet|lan|home|corp|arpa|test|invalid)([/?#:]|$)'
 $$;
 
--- The source image as the payload names it, {} where there is none: {source_image_url}, a public address,
--- or {source_generation_id, source_path}, the stored image of one of the user's own generations. That one
--- has no address before the run that needs it makes one.
+-- The source image as the payload names it, {} where there is none: {source_image_url}, a public address, or
+-- {source_bucket, source_path}, a stored file of the user's own, with {source_generation_id}, whose picture it
+-- is, or {source_id}, an upload. A file has no address before the run that needs it makes one.
 create function private.read_source(p_request jsonb, p_user_id uuid) returns jsonb
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_url text := private.read_text(p_request, 'source_image_url', 2048);
   v_id text := private.read_text(p_request, 'source_generation_id', 36);
+  v_upload text := private.read_text(p_request, 'source_id', 36);
+  v_path text;
   v_source record;
 begin
-  if v_id is not null and v_url is not null then
+  if num_nonnulls(v_url, v_id, v_upload) > 1 then
     perform private.refuse(
-      422, 'invalid_request', 'Give either source_image_url or source_generation_id, not both.'
+      422, 'invalid_request', 'Give only one of source_image_url, source_generation_id and source_id.'
+    );
+  end if;
+  if v_upload is not null then
+    v_path := private.uploaded_source(p_user_id, private.as_uuid(v_upload));
+    if v_path is null then
+      perform private.refuse(
+        404, 'not_found', 'There is no such source image. Uploads are deleted after 24 hours.'
+      );
+    end if;
+    return jsonb_build_object(
+      'source_id', private.as_uuid(v_upload), 'source_bucket', 'source-images', 'source_path', v_path
     );
   end if;
   if v_id is not null then
@@ -126,7 +139,10 @@ begin
         else 'The source generation has no image yet. Wait until it is completed.'
       end);
     end if;
-    return jsonb_build_object('source_generation_id', v_source.id, 'source_path', v_source.storage_path);
+    return jsonb_build_object(
+      'source_generation_id', v_source.id, 'source_bucket', 'generated-images',
+      'source_path', v_source.storage_path
+    );
   end if;
   if v_url is not null and not private.is_public_https_url(v_url) then
     perform private.refuse(422, 'invalid_request', 'source_image_url must be a public https address.');

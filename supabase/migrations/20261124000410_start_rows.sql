@@ -100,7 +100,7 @@ begin
     insert into public.image_generations (
       id, user_id, prompt, negative_prompt, model, model_id, style, width, height, steps, guidance_scale,
       seed, source_image_url, generation_strength, status, priority, batch_id, batch_index, job_id,
-      adjustments, operation, source_generation_id, reserved_usd, reserved_on, webhook_url
+      adjustments, operation, source_generation_id, source_id, reserved_usd, reserved_on, webhook_url
     )
     select generation_id, p_user_id, item ->> 'prompt', p_payload ->> 'negative_prompt',
       p_model.replicate_id, p_model.id, p_payload ->> 'style', p_width, p_height,
@@ -108,6 +108,7 @@ begin
       (item ->> 'seed')::numeric::bigint, p_payload ->> 'source_image_url', (p_payload ->> 'strength')::numeric,
       'queued', p_priority, p_batch_id, case when p_batch_id is not null then place end, job_id,
       p_adjustments, coalesce(p_payload ->> 'operation', 'generate'), (p_payload ->> 'source_generation_id')::uuid,
+      (p_payload ->> 'source_id')::uuid,
       coalesce(p_model.cost_per_generation, 0), (clock_timestamp() at time zone 'UTC')::date,
       p_payload ->> 'webhook_url'
     from items

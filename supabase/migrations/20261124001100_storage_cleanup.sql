@@ -1,9 +1,10 @@
--- Stored files that no row of `images` names. They are deleted over the Storage API, for which the worker
--- runs 'cleanup-storage' jobs: {names: [...]}, objects of the bucket generated-images, at most 100. A job is
--- no verdict: what may go is looked up when it runs (private.removable_objects).
+-- Stored files that no row of `images` names, and uploads whose day is over. They are deleted over the Storage
+-- API, for which the worker runs 'cleanup-storage' jobs: {names: [...], bucket}, at most 100 objects of the
+-- bucket, generated-images where none is named. A job is no verdict: what may go is looked up when it runs
+-- (private.removable_objects).
 --
--- Where they come from: a picture whose generation was cancelled while it was being stored; a row that was
--- deleted; and whatever else went wrong, found by a look through the bucket once a day.
+-- Where the former come from: a picture whose generation was cancelled while it was being stored; a row that
+-- was deleted; and whatever else went wrong, found by a look through the bucket once a day.
 
 -- Whether a row names an object.
 create index images_storage_path on public.images (storage_path);
@@ -27,7 +28,11 @@ create table private.orphan_sweep (
   objects_since timestamptz not null default now(),
   began_at timestamptz not null default '-infinity',
   -- Names up to this one have been looked at; null: all of them.
-  after_name text
+  after_name text,
+  -- The same in source-images, which is looked through again and again.
+  after_source text not null default '',
+  -- The jobs made of what was found there; while one is open, no further ones are made.
+  source_jobs uuid[] not null default '{}'
 );
 insert into private.orphan_sweep default values;
 
@@ -54,23 +59,22 @@ begin
 end
 $$;
 
--- One job for each 100 names.
-create function private.enqueue_cleanup(p_names text[], p_at timestamptz) returns void
+-- One job for each 100 names; gives the jobs.
+create function private.enqueue_cleanup(p_names text[], p_at timestamptz, p_bucket text = 'generated-images')
+returns uuid[]
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_jobs jsonb;
 begin
   select jsonb_agg(jsonb_build_object(
     'job_type', 'cleanup-storage', 'priority', -10, 'scheduled_at', p_at, 'max_attempts', 10,
-    'payload', jsonb_build_object('names', part.names)
+    'payload', jsonb_build_object('names', part.names, 'bucket', p_bucket)
   )) into v_jobs
   from (
     select jsonb_agg(n.name order by n.place) as names
     from unnest(p_names) with ordinality as n (name, place) group by (n.place - 1) / 100
   ) as part;
-  if v_jobs is not null then
-    perform private.insert_jobs(v_jobs);
-  end if;
+  return case when v_jobs is null then '{}' else private.insert_jobs(v_jobs) end;
 end
 $$;
 
@@ -79,20 +83,26 @@ create function private.removable_objects(p_job_id uuid, p_lease bigint) returns
 language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_names jsonb;
+  v_bucket text;
 begin
-  select payload -> 'names' into v_names from public.job_queue
+  select payload -> 'names', coalesce(payload ->> 'bucket', 'generated-images') into v_names, v_bucket
+  from public.job_queue
   where id = p_job_id and lease = p_lease and status = 'processing' and job_type = 'cleanup-storage';
   if not found then
     return '{"outcome": "stale"}';
   end if;
-  if jsonb_typeof(v_names) is distinct from 'array' or v_names -> 100 is not null then
+  if jsonb_typeof(v_names) is distinct from 'array' or v_names -> 100 is not null
+    or v_bucket not in ('generated-images', 'source-images') then
     return '{"outcome": "invalid"}';
   end if;
-  return jsonb_build_object('outcome', 'removable', 'names', coalesce((
+  return jsonb_build_object('outcome', 'removable', 'bucket', v_bucket, 'names', coalesce((
     select jsonb_agg(o.name) from storage.objects as o
-    where o.bucket_id = 'generated-images'
+    where o.bucket_id = v_bucket
       and o.name = any(array(select jsonb_array_elements_text(v_names)))
-      and private.is_unreferenced(o.name)
+      and case v_bucket
+        when 'source-images' then private.is_spent_source(o.name, o.created_at)
+        else private.is_unreferenced(o.name)
+      end
   ), '[]'));
 end
 $$;
@@ -130,8 +140,45 @@ $$;
 create trigger image_generations_after_delete after delete on public.image_generations
 for each row when (old.status = 'downloading') execute function private.after_downloading_delete();
 
--- For the cron: makes jobs of what was removed, and looks at the next objects of the bucket, by name. It
--- goes through the bucket once a day; p_limit is the most of each kind that a call looks at.
+-- Looks at the next uploads, by name, and makes jobs of those whose day is over; gives how many. While one of
+-- these jobs is open nothing is done: where Storage cannot be reached, the same files would be found each minute.
+create function private.sweep_sources(p_limit int) returns int
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_sweep private.orphan_sweep;
+  v_seen int;
+  v_last text;
+  v_spent text[];
+begin
+  select * into v_sweep from private.orphan_sweep;
+  if exists (
+    select from public.job_queue where id = any(v_sweep.source_jobs) and status in ('pending', 'processing')
+  ) then
+    return 0;
+  end if;
+  select
+    count(*), (array_agg(page.name order by page.place desc))[1],
+    array_agg(page.name order by page.place) filter (where private.is_spent_source(page.name, page.created_at))
+  into v_seen, v_last, v_spent
+  from (
+    select o.name, o.created_at, row_number() over (order by o.name) as place
+    from storage.objects as o
+    where o.bucket_id = 'source-images' and o.name > v_sweep.after_source
+    order by o.name limit p_limit
+  ) as page;
+  if v_seen < p_limit then
+    v_last := '';
+  end if;
+  if v_spent is not null or v_last <> v_sweep.after_source then
+    update private.orphan_sweep
+    set after_source = v_last, source_jobs = private.enqueue_cleanup(v_spent, now(), 'source-images');
+  end if;
+  return coalesce(cardinality(v_spent), 0);
+end
+$$;
+
+-- For the cron: makes jobs of what was removed, looks at the next objects of the bucket of images, by name,
+-- once a day through all of it, and at the next uploads. p_limit is the most of each kind that a call looks at.
 create function private.sweep_storage(p_limit int) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
@@ -144,7 +191,7 @@ begin
   -- One at a time; whoever comes second leaves it to the first.
   select * into v_sweep from private.orphan_sweep for update skip locked;
   if not found then
-    return '{"removed": 0, "orphans": 0, "looked_at": 0}';
+    return '{"removed": 0, "orphans": 0, "looked_at": 0, "spent_sources": 0}';
   end if;
 
   with taken as (
@@ -187,7 +234,7 @@ begin
   end if;
   return jsonb_build_object(
     'removed', coalesce(cardinality(v_removed), 0), 'orphans', coalesce(cardinality(v_orphans), 0),
-    'looked_at', v_seen
+    'looked_at', v_seen, 'spent_sources', private.sweep_sources(v_limit)
   );
 end
 $$;
@@ -210,7 +257,8 @@ revoke all on private.removed_objects, private.orphan_sweep from public, anon, a
 revoke all on function
   private.object_names, private.is_unreferenced, private.enqueue_cleanup, private.after_images_delete,
   private.after_image_move, private.after_downloading_delete,
-  public.removable_objects, private.removable_objects, public.sweep_storage, private.sweep_storage
+  public.removable_objects, private.removable_objects, private.sweep_sources,
+  public.sweep_storage, private.sweep_storage
 from public, anon, authenticated, service_role;
 grant execute on function
   public.removable_objects, private.removable_objects, public.sweep_storage, private.sweep_storage

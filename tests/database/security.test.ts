@@ -218,6 +218,8 @@ const PRIVATE_USERS = [
   'cancel_generation',
   'enqueue_own_job',
   'with_own_changes',
+  // What the policy on uploads asks for.
+  'may_add_source',
   ...USERS_WEBHOOKS,
 ];
 const PRIVATE_SERVICE = [

@@ -1,4 +1,5 @@
-//! Streams the answer to one request into another, looking at its beginning on the way.
+//! Streams one body into another request, looking at its beginning on the way: the answer to a request of
+//! ours, or what somebody sends us.
 //!
 //! Chunks stay JavaScript objects: only the first bytes are copied into wasm memory, and the others of a
 //! file that has to be looked at.
@@ -10,7 +11,9 @@ use shared::ports::{
     Accepted, ChunkCheck, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError, RelayHead,
 };
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{ReadableStreamDefaultReader, TransformStream, WritableStreamDefaultWriter};
+use web_sys::{
+    Headers, ReadableStream, ReadableStreamDefaultReader, TransformStream, WritableStreamDefaultWriter,
+};
 use worker::worker_sys::FixedLengthStream;
 
 use crate::client::{failed, fetch, read};
@@ -21,17 +24,43 @@ pub(crate) async fn relay<E>(
     accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
 ) -> Result<(HttpResponse, u64), RelayError<E>> {
     let response = fetch(&source, None).await.map_err(RelayError::Source)?;
-    let header = |name: &str| response.headers().get(name).ok().flatten();
-    let content_type = header("content-type").unwrap_or_default().to_ascii_lowercase();
-    // With a content encoding the length is that of the encoded bytes, and we see the decoded ones.
-    let content_length = match header("content-encoding") {
-        Some(_) => None,
-        None => header("content-length").and_then(|text| text.parse::<u64>().ok()),
+    let body = Body {
+        status: response.status(),
+        content_type: response.headers().get("content-type").ok().flatten(),
+        content_length: content_length(&response.headers()),
+        stream: response.body(),
     };
-    let mut source = Source::open(&response).map_err(RelayError::Source)?;
+    pass_on(body, max_bytes, accept).await
+}
+
+/// A body that comes in, and what its head says of it.
+pub(crate) struct Body {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<String>,
+    pub(crate) content_length: Option<u64>,
+    pub(crate) stream: Option<ReadableStream>,
+}
+
+/// The length of a body as we see it. With a content encoding the header may have that of the encoded bytes.
+pub(crate) fn content_length(headers: &Headers) -> Option<u64> {
+    let header = |name: &str| headers.get(name).ok().flatten();
+    match header("content-encoding") {
+        Some(_) => None,
+        None => header("content-length").and_then(|text| text.parse().ok()),
+    }
+}
+
+pub(crate) async fn pass_on<E>(
+    body: Body,
+    max_bytes: u64,
+    accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
+) -> Result<(HttpResponse, u64), RelayError<E>> {
+    let content_type = body.content_type.unwrap_or_default().to_ascii_lowercase();
+    let content_length = body.content_length;
+    let mut source = Source::open(body.stream).map_err(RelayError::Source)?;
     let (first_chunks, head) = source.read_head().await.map_err(RelayError::Source)?;
     let decision = accept(&RelayHead {
-        status: response.status(),
+        status: body.status,
         content_type: content_type.split(';').next().unwrap_or_default().trim(),
         content_length,
         bytes: &head,
@@ -46,7 +75,8 @@ pub(crate) async fn relay<E>(
     let pipe = pipe(content_length).map_err(|error| RelayError::Target(failed(error)))?;
     let writer = pipe.writable().get_writer().map_err(|error| RelayError::Target(failed(error)))?;
     let upload = async { read(fetch(&target, Some(pipe.readable().into())).await?).await };
-    let (moved, answer) = join(pump(first_chunks, source, &writer, max_bytes, check), upload).await;
+    let limits = Limits { max_bytes, content_length, check };
+    let (moved, answer) = join(pump(first_chunks, source, &writer, limits), upload).await;
     match (moved, answer) {
         (Ok(bytes), Ok(answer)) => Ok((answer, bytes)),
         (Err(PumpError::TooLarge), _) => Err(RelayError::TooLarge),
@@ -63,9 +93,9 @@ pub(crate) async fn relay<E>(
 struct Source(Option<ReadableStreamDefaultReader>);
 
 impl Source {
-    fn open(response: &web_sys::Response) -> Result<Self, HttpError> {
-        let Some(body) = response.body() else { return Ok(Self(None)) };
-        body.get_reader().dyn_into().map(|reader| Self(Some(reader))).map_err(failed)
+    fn open(stream: Option<ReadableStream>) -> Result<Self, HttpError> {
+        let Some(stream) = stream else { return Ok(Self(None)) };
+        stream.get_reader().dyn_into().map(|reader| Self(Some(reader))).map_err(failed)
     }
 
     /// The next chunk; `None` at the end.
@@ -106,14 +136,20 @@ enum PumpError<E> {
     Refused(E),
 }
 
+/// What a body must keep to.
+struct Limits<E> {
+    max_bytes: u64,
+    content_length: Option<u64>,
+    check: Option<ChunkCheck<E>>,
+}
+
 async fn pump<E>(
     first_chunks: Vec<Uint8Array>,
     mut source: Source,
     writer: &WritableStreamDefaultWriter,
-    max_bytes: u64,
-    check: Option<ChunkCheck<E>>,
+    limits: Limits<E>,
 ) -> Result<u64, PumpError<E>> {
-    let result = copy(first_chunks, &mut source, writer, max_bytes, check).await;
+    let result = copy(first_chunks, &mut source, writer, limits).await;
     let ending = match &result {
         Ok(_) => writer.close(),
         Err(_) => writer.abort(),
@@ -133,26 +169,30 @@ async fn copy<E>(
     first_chunks: Vec<Uint8Array>,
     source: &mut Source,
     writer: &WritableStreamDefaultWriter,
-    max_bytes: u64,
-    mut check: Option<ChunkCheck<E>>,
+    mut limits: Limits<E>,
 ) -> Result<u64, PumpError<E>> {
     let mut bytes = 0_u64;
     let mut waiting = first_chunks.into_iter();
     loop {
         let chunk = match waiting.next() {
-            Some(chunk) => chunk,
-            None => match source.next().await.map_err(PumpError::Source)? {
-                Some(chunk) => chunk,
-                None => return Ok(bytes),
-            },
+            Some(chunk) => Some(chunk),
+            None => source.next().await.map_err(PumpError::Source)?,
         };
-        bytes = bytes.saturating_add(u64::from(chunk.length()));
-        if bytes > max_bytes {
+        bytes = bytes.saturating_add(chunk.as_ref().map_or(0, |chunk| chunk.length().into()));
+        if bytes > limits.max_bytes {
             return Err(PumpError::TooLarge);
         }
-        if let Some(check) = &mut check {
-            check(&chunk.to_vec()).map_err(PumpError::Refused)?;
+        if let Some(check) = &mut limits.check {
+            if let Some(chunk) = &chunk {
+                check(Some(&chunk.to_vec())).map_err(PumpError::Refused)?;
+            }
+            // The target has all of it with the last chunk, whether or not the stream is closed then.
+            if chunk.is_none() || limits.content_length == Some(bytes) {
+                check(None).map_err(PumpError::Refused)?;
+                limits.check = None;
+            }
         }
+        let Some(chunk) = chunk else { return Ok(bytes) };
         JsFuture::from(writer.write_with_chunk(&chunk)).await.map_err(|_| PumpError::Target)?;
     }
 }

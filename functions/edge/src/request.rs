@@ -1,10 +1,12 @@
 //! A request as the handlers see it.
 
 use shared::live::protocol;
+use shared::ports::{Accepted, HttpResponse, RelayError, RelayHead, Upload};
 use shared::problem::{Code, Problem};
 use worker::Request;
 
 use crate::bounded::{ReadError, read_bounded};
+use crate::relay::{Body, content_length, pass_on};
 
 /// An incoming request.
 #[derive(Debug)]
@@ -78,5 +80,23 @@ impl Incoming {
             ReadError::TooLarge => too_large(),
             ReadError::Broken(_) => broken(),
         })
+    }
+}
+
+/// The body of a request, passed on as it comes.
+impl Upload for &mut Incoming {
+    async fn pass_on<E>(
+        self,
+        max_bytes: u64,
+        accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
+    ) -> Result<(HttpResponse, u64), RelayError<E>> {
+        let request = self.request.inner();
+        let body = Body {
+            status: 200,
+            content_type: self.header("content-type"),
+            content_length: content_length(&request.headers()),
+            stream: request.body(),
+        };
+        pass_on(body, max_bytes, accept).await
     }
 }

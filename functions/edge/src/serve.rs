@@ -7,6 +7,7 @@ use worker::{Env, Headers, Request, Response, console_log};
 use crate::answer::{Answer, Body};
 use crate::environment::variables;
 use crate::request::Incoming;
+use crate::world::EdgeWorld;
 
 const ALLOWED_HEADERS: &str = "authorization, x-client-info, apikey, content-type, accept, idempotency-key, last-event-id, \
      x-request-id";
@@ -19,7 +20,7 @@ pub async fn serve(
     env: &Env,
     handle: impl AsyncFnOnce(&mut Incoming) -> Result<Answer, Problem>,
 ) -> worker::Result<Response> {
-    let mut incoming = Incoming::new(request, request_id());
+    let mut incoming = Incoming::new(request, EdgeWorld.id().to_string());
     let origin = allowed_origin(env, incoming.header("origin").as_deref());
     let preflight =
         incoming.method() == "OPTIONS" && incoming.header("access-control-request-method").is_some();
@@ -84,11 +85,4 @@ fn allowed_origin(env: &Env, origin: Option<&str>) -> Option<String> {
     }
     let origin = origin?;
     list.split(',').any(|one| one.trim().trim_end_matches('/') == origin).then(|| origin.to_owned())
-}
-
-fn request_id() -> String {
-    let mut bytes = [0_u8; 16];
-    // Without chance the id would be the same each time, which is no reason to refuse a request.
-    let _ = getrandom::fill(&mut bytes);
-    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }

@@ -11,6 +11,16 @@ use worker::{Delay, console_error, console_warn};
 #[derive(Debug, Clone, Copy)]
 pub struct EdgeWorld;
 
+impl EdgeWorld {
+    /// A new id (UUID, version 4).
+    pub fn id(&self) -> Uuid {
+        let mut bytes = [0_u8; 16];
+        // Without chance the id would be the same each time, which is no reason to refuse a request.
+        let _ = getrandom::fill(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+}
+
 impl Clock for EdgeWorld {
     fn now_ms(&self) -> u64 {
         js_sys::Date::now() as u64

@@ -2,6 +2,7 @@
 
 mod events;
 mod generations;
+mod sources;
 
 use edge::{Answer, Incoming, serve};
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use worker::{Context, Env, Request, Response, event};
 #[derive(Clone, Copy)]
 enum Target {
     Start,
+    UploadSource,
     List,
     Get,
     Cancel,
@@ -24,6 +26,7 @@ enum Target {
 
 const ROUTES: &[Route<Target>] = &[
     ("POST", "/start-generation", Target::Start),
+    ("POST", "/sources", Target::UploadSource),
     ("GET", "/generations", Target::List),
     ("GET", "/generations/:", Target::Get),
     ("POST", "/generations/:/cancel", Target::Cancel),
@@ -49,6 +52,7 @@ async fn handle(incoming: &mut Incoming, env: &Env, context: &Context) -> Result
     let id = found.parameters.first().copied().unwrap_or_default();
     match found.target {
         Target::Start => generations::start(incoming, env, context, found.prefix).await,
+        Target::UploadSource => sources::upload(incoming, env).await,
         Target::List => generations::list(incoming, env).await,
         Target::Get => generations::get(incoming, env, id).await,
         Target::Cancel => generations::cancel(incoming, env, context, id).await,

@@ -33,6 +33,8 @@ pub struct Ask {
     /// Instead: the user's own generation whose image to start from. It has no URL before it is sent to
     /// the provider, so the mapper fills in the id in its place; an input with that must not be sent.
     pub source_generation_id: Option<Uuid>,
+    /// Instead: an upload of the user's; as with a generation there is no URL before.
+    pub source_id: Option<Uuid>,
     /// How much of the source image to change: 0 keeps it, 1 changes everything.
     pub strength: Option<f64>,
     /// A style by the model's own name for it.

@@ -14,7 +14,7 @@ impl Model {
     /// does not take or needs, a strength without either, a prompt it needs.
     pub fn map(&self, ask: &Ask) -> Result<Mapped, Unsupported> {
         let operation = self.operation(ask)?;
-        let own = ask.source_generation_id.map(|id| id.to_string());
+        let own = ask.source_generation_id.or(ask.source_id).map(|id| id.to_string());
         let source = self.source(ask, own.as_deref(), operation)?;
         if ask.prompt.trim().is_empty() && self.input.role(Role::Prompt).is_some_and(|field| field.required) {
             return Err(unsupported("prompt", "This model needs a prompt."));
@@ -69,12 +69,16 @@ impl Model {
         let needed = operation != "generate" || field.is_some_and(|field| field.required);
         match (source, field) {
             (Some(_), None) => {
-                let field = if own.is_some() { "source_generation_id" } else { "source_image_url" };
+                let field = match (ask.source_generation_id, ask.source_id) {
+                    (Some(_), _) => "source_generation_id",
+                    (None, Some(_)) => "source_id",
+                    (None, None) => "source_image_url",
+                };
                 Err(unsupported(field, "This model takes no source image."))
             }
             (None, _) if needed => Err(unsupported(
                 "source_image_url",
-                "A source image is needed: source_image_url or source_generation_id.",
+                "A source image is needed: source_image_url, source_generation_id or source_id.",
             )),
             (None, _) if ask.strength.is_some() => {
                 Err(unsupported("strength", "strength has a meaning only with a source image."))

@@ -1,4 +1,4 @@
-//! A `cleanup-storage` job: delete stored files that no image has.
+//! A `cleanup-storage` job: delete stored files that nobody needs.
 
 use serde_json::Value;
 
@@ -11,8 +11,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// Deletes what the database says may go now: since the job was enqueued, one of its files may have
     /// become an image's.
     pub(super) async fn clean_up(&self, job: &Job) -> Result<RunEnd, QueueError> {
-        let files = match self.queue.removable(job).await? {
-            Removable::Files(files) => files,
+        let (bucket, files) = match self.queue.removable(job).await? {
+            Removable::Files(bucket, files) => (bucket, files),
             Removable::Invalid => {
                 let failure = Failure::new("invalid_payload", "The job names no files.");
                 return self.give_up(job, failure).await;
@@ -23,7 +23,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             }
         };
         if !files.is_empty()
-            && let Err(error) = self.store.remove(&files).await
+            && let Err(error) = self.store.remove(bucket, &files).await
         {
             let failure = Failure::new("storage_failed", "The files could not be deleted.");
             return self.try_later(job, failure.because(error.to_string())).await;

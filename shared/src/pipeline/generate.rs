@@ -9,8 +9,8 @@ use super::{
 use crate::catalogue::Mapped;
 use crate::job::Job;
 use crate::ports::{
-    Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Recorded, Refusal, Step,
-    StoreError,
+    Bucket, Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Recorded, Refusal,
+    Step, StoreError,
 };
 use crate::problem::Problem;
 use crate::progress::Progress;
@@ -45,7 +45,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             Ok(ask) => ask,
             Err(problem) => return self.give_up(job, refused(problem)).await,
         };
-        if ask.source_generation_id.take().is_some() {
+        // Not `||`: neither may be left.
+        if ask.source_generation_id.take().is_some() | ask.source_id.take().is_some() {
             match self.sign_source(&job.payload).await {
                 Ok(url) => ask.source_image_url = Some(url),
                 Err(StoreError::Permanent(failure)) => return self.give_up(job, failure).await,
@@ -64,11 +65,11 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// The source image is one that is stored here: a URL for the provider, made when it is needed and
     /// alive only as long as a prediction may wait for its machine.
     async fn sign_source(&self, payload: &Value) -> Result<String, StoreError> {
-        match source_path(payload) {
-            Some(path) => self.store.sign(path, SOURCE_LIFE).await,
-            None => {
+        match (source_bucket(payload), source_path(payload)) {
+            (Some(bucket), Some(path)) => self.store.sign(bucket, path, SOURCE_LIFE).await,
+            _ => {
                 let failure = Failure::new("invalid_payload", "The source image could not be used.");
-                Err(StoreError::Permanent(failure.because("no path in the user's own folder")))
+                Err(StoreError::Permanent(failure.because("no file in the user's own folder")))
             }
         }
     }
@@ -223,6 +224,14 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 /// A job's payload is checked as a request is: whoever wrote it.
 fn refused(problem: Problem) -> Failure {
     Failure::new(problem.code.as_str(), problem.detail)
+}
+
+/// The bucket with the source image; an older payload names none.
+fn source_bucket(payload: &Value) -> Option<Bucket> {
+    match payload.get("source_bucket") {
+        Some(name) => Bucket::from_name(name.as_str()?),
+        None => Some(Bucket::Images),
+    }
 }
 
 /// Where the source image is stored: in the folder of the job's user and nowhere else.

@@ -25,10 +25,13 @@ pub async fn run_alone<P: ImageProvider, C: Clock>(
     clock: &C,
 ) -> Result<Value, Problem> {
     let ask = parse_ask(body)?;
-    if ask.source_generation_id.is_some() {
-        let detail =
-            "source_generation_id works through POST /start-generation only: nobody is signed in here.";
-        return Err(Problem::new(Code::Unsupported, detail).about("source_generation_id"));
+    let stored = [
+        ("source_generation_id", ask.source_generation_id.is_some()),
+        ("source_id", ask.source_id.is_some()),
+    ];
+    if let Some((field, _)) = stored.into_iter().find(|(_, given)| *given) {
+        let detail = format!("{field} works through POST /start-generation only: nobody is signed in here.");
+        return Err(Problem::new(Code::Unsupported, detail).about(field));
     }
     let mapped = map_ask(&ask)?;
     let new = NewPrediction {

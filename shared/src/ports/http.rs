@@ -101,10 +101,10 @@ pub enum HttpError {
     TooLarge,
 }
 
-/// The beginning of a download, on which [`Http::relay`] decides.
+/// The beginning of a body that is passed on, on which [`Http::relay`] and [`Upload::pass_on`] decide.
 #[derive(Debug)]
 pub struct RelayHead<'a> {
-    /// The status code of the source's answer.
+    /// The status code of the source's answer; 200 for a body that was sent to us.
     pub status: u16,
     /// Its `Content-Type`, lower case, without parameters; empty where there is none.
     pub content_type: &'a str,
@@ -114,10 +114,10 @@ pub struct RelayHead<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Looks at each chunk of a download before it is passed on.
-pub type ChunkCheck<E> = Box<dyn FnMut(&[u8]) -> Result<(), E>>;
+/// Looks at each chunk of a body before it is passed on, and at its end (`None`) before the last one is.
+pub type ChunkCheck<E> = Box<dyn FnMut(Option<&[u8]>) -> Result<(), E>>;
 
-/// What [`Http::relay`] does with a download whose beginning was accepted.
+/// What is done with a body whose beginning was accepted.
 pub struct Accepted<E> {
     /// The request that carries it on.
     pub target: HttpRequest,
@@ -158,6 +158,17 @@ pub trait Http {
     async fn relay<E>(
         &self,
         source: HttpRequest,
+        max_bytes: u64,
+        accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
+    ) -> Result<(HttpResponse, u64), RelayError<E>>;
+}
+
+/// The body of a request that was sent to us.
+#[expect(async_fn_in_trait, reason = "wasm futures are not Send; nothing here needs them to be")]
+pub trait Upload {
+    /// Streams it into the request that `accept` makes from its beginning, as [`Http::relay`] does.
+    async fn pass_on<E>(
+        self,
         max_bytes: u64,
         accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
     ) -> Result<(HttpResponse, u64), RelayError<E>>;

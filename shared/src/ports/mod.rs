@@ -16,7 +16,8 @@ use crate::progress::Progress;
 use crate::replicate::{CreateError, NewPrediction, Prediction, ProviderError};
 
 pub use http::{
-    Accepted, ChunkCheck, Http, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError, RelayHead,
+    Accepted, ChunkCheck, Http, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError,
+    RelayHead, Upload,
 };
 pub use webhooks::{Attempt, Message, Outbox, ResolveError, Resolver, ToSend, Verdict};
 
@@ -100,8 +101,8 @@ pub enum AfterPrediction {
 /// Which stored files a cleanup may delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removable {
-    /// These, by path in the store: they are there, and no image has them or is about to.
-    Files(Vec<String>),
+    /// These, by path in their bucket: they are there, and nobody needs them or is about to.
+    Files(Bucket, Vec<String>),
     /// The job does not say what it is about.
     Invalid,
     /// The caller no longer holds the job.
@@ -205,6 +206,30 @@ pub trait ImageProvider {
     async fn list_since(&self, created_after_ms: u64) -> Result<Vec<Prediction>, ProviderError>;
 }
 
+/// Where in the store a file lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bucket {
+    /// Finished images; everyone who knows the path may read them.
+    Images,
+    /// What users have uploaded to start from: private, and deleted after a day.
+    Sources,
+}
+
+impl Bucket {
+    /// Its name in the store, in the database and in payloads.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Images => "generated-images",
+            Self::Sources => "source-images",
+        }
+    }
+
+    /// The bucket of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Images, Self::Sources].into_iter().find(|bucket| bucket.name() == name)
+    }
+}
+
 /// An image file that lies in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredImage {
@@ -236,13 +261,13 @@ pub trait LiveChannel {
     fn publish(&self, changes: Vec<Change>);
 }
 
-/// The object store for finished images.
+/// The object store.
 #[expect(async_fn_in_trait, reason = "wasm futures are not Send; nothing here needs them to be")]
 pub trait ImageStore {
-    /// Streams the file at `source_url` into `{folder}/{name}.{ext}`, replacing what is there.
+    /// Streams the file at `source_url` into the images, as `{folder}/{name}.{ext}`, replacing what is there.
     async fn store(&self, source_url: &str, folder: Uuid, name: Uuid) -> Result<StoredImage, StoreError>;
     /// A URL under which anybody reads the file at `path` for so long.
-    async fn sign(&self, path: &str, life: Duration) -> Result<String, StoreError>;
+    async fn sign(&self, bucket: Bucket, path: &str, life: Duration) -> Result<String, StoreError>;
     /// Deletes files by their paths; one that is not there is no error.
-    async fn remove(&self, paths: &[String]) -> Result<(), StoreError>;
+    async fn remove(&self, bucket: Bucket, paths: &[String]) -> Result<(), StoreError>;
 }

@@ -144,6 +144,31 @@ fn the_source_is_a_url_or_a_generation_of_ones_own() {
 }
 
 #[test]
+fn the_source_may_be_an_upload_and_is_only_one() {
+    let id = "0b5c2a4e-6f0d-4c3e-9a57-1d2f3e4a5b6c";
+    let mut body = with("source_id", json!(id));
+    body["model_id"] = json!("black-forest-labs/flux-dev");
+    body["strength"] = json!(0.4);
+    let request = parse(body.clone()).unwrap();
+    let rpc = request.to_rpc(&map_ask(&request.ask).unwrap());
+    assert_eq!((rpc["source_id"].as_str(), rpc["operation"].as_str()), (Some(id), Some("generate")));
+
+    let others =
+        [("source_image_url", json!("https://example.com/a.png")), ("source_generation_id", json!(id))];
+    for (other, value) in others {
+        let mut both = body.clone();
+        both[other] = value;
+        let problem = parse(both).unwrap_err();
+        assert_eq!((problem.code, problem.field.as_deref()), (Code::InvalidRequest, Some("source_id")));
+        assert!(problem.detail.contains(other), "{}", problem.detail);
+    }
+    for value in [json!(""), json!("x"), json!(7), json!([id])] {
+        let problem = parse(with("source_id", value)).unwrap_err();
+        assert_eq!((problem.code, problem.field.as_deref()), (Code::InvalidRequest, Some("source_id")));
+    }
+}
+
+#[test]
 fn a_webhook_is_public_https_or_of_an_allowed_origin() {
     let sent = |url: &str, allowed: &str| {
         let body = with("webhook_url", json!(url)).to_string();

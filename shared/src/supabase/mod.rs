@@ -4,10 +4,13 @@ mod generations;
 mod outbox;
 mod queue;
 mod rpc;
+mod sources;
 mod storage;
 pub mod token;
 
 pub use generations::Generations;
 pub use queue::Queue;
 pub use rpc::{Rpc, RpcError};
-pub use storage::{BUCKET, Storage};
+pub use sources::Sources;
+pub(crate) use sources::refusal as storage_refusal;
+pub use storage::Storage;

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::rpc::Rpc;
 use crate::job::{Job, JobType};
 use crate::ports::{
-    AfterPrediction, Failure, Finished, Http, JobQueue, QueueError, Recorded, Refusal, Removable, Step,
+    AfterPrediction, Bucket, Failure, Finished, Http, JobQueue, QueueError, Recorded, Refusal, Removable,
+    Step,
 };
 use crate::progress::Progress;
 
@@ -179,9 +180,12 @@ impl<H: Http> JobQueue for Queue<'_, H> {
             "stale" => Ok(Removable::Stale),
             "invalid" => Ok(Removable::Invalid),
             "removable" => {
+                let bucket = answer.get("bucket").and_then(Value::as_str).and_then(Bucket::from_name);
+                let bucket = bucket.ok_or_else(|| QueueError("removable_objects: no bucket".into()))?;
                 let names = answer.get_mut("names").map(Value::take).unwrap_or_default();
-                let files = serde_json::from_value(names);
-                files.map(Removable::Files).map_err(|error| QueueError(format!("removable_objects: {error}")))
+                serde_json::from_value(names)
+                    .map(|names| Removable::Files(bucket, names))
+                    .map_err(|error| QueueError(format!("removable_objects: {error}")))
             }
             _ => Err(QueueError("removable_objects: no outcome".into())),
         }

@@ -1,4 +1,4 @@
-//! Finished images in Supabase Storage.
+//! Finished images and sources in Supabase Storage, with the service key.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use crate::image_file::{self, ImageFormat, ImageHead};
 use crate::ports::{
-    Accepted, ChunkCheck, Failure, Http, HttpRequest, ImageStore, RelayError, RelayHead, StoreError,
+    Accepted, Bucket, ChunkCheck, Failure, Http, HttpRequest, ImageStore, RelayError, RelayHead, StoreError,
     StoredImage,
 };
 use crate::settings::SupabaseSettings;
 use crate::svg::SvgCheck;
 
 /// The bucket for finished images.
-pub const BUCKET: &str = "generated-images";
+const IMAGES: &str = Bucket::Images.name();
 
 /// The largest image that is stored, in bytes: Supabase's free plan takes files up to 50 MB,
 /// <https://supabase.com/docs/guides/storage/uploads/file-limits>.
@@ -43,7 +43,7 @@ impl<'a, H: Http> Storage<'a, H> {
     }
 
     fn upload(&self, path: &str, head: ImageHead) -> HttpRequest {
-        self.request("POST", format!("{}/storage/v1/object/{BUCKET}/{path}", self.supabase.url))
+        self.request("POST", format!("{}/storage/v1/object/{IMAGES}/{path}", self.supabase.url))
             .header("content-type", head.format.content_type())
             // The path is the generation's own: its picture never changes.
             .header("cache-control", "max-age=31536000")
@@ -73,7 +73,7 @@ impl<H: Http> ImageStore for Storage<'_, H> {
         })?;
         match (response.is_success(), target) {
             (true, Some((path, head))) => {
-                let public_url = format!("{}/storage/v1/object/public/{BUCKET}/{path}", self.supabase.url);
+                let public_url = format!("{}/storage/v1/object/public/{IMAGES}/{path}", self.supabase.url);
                 Ok(StoredImage { path, public_url, bytes, head })
             }
             (true, None) => Err(StoreError::Transient("nothing was uploaded".into())),
@@ -81,9 +81,9 @@ impl<H: Http> ImageStore for Storage<'_, H> {
         }
     }
 
-    async fn sign(&self, path: &str, life: Duration) -> Result<String, StoreError> {
+    async fn sign(&self, bucket: Bucket, path: &str, life: Duration) -> Result<String, StoreError> {
         let unavailable = |cause: String| StoreError::Transient(cause);
-        let mut url = Url::parse(&format!("{}/storage/v1/object/sign/{BUCKET}", self.supabase.url))
+        let mut url = Url::parse(&format!("{}/storage/v1/object/sign/{}", self.supabase.url, bucket.name()))
             .map_err(|_| unavailable("SUPABASE_URL is not a valid URL".into()))?;
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.extend(path.split('/'));
@@ -111,8 +111,8 @@ impl<H: Http> ImageStore for Storage<'_, H> {
 
     /// Storage deletes what it finds of `prefixes`, which are whole names, and answers with that:
     /// <https://supabase.github.io/storage/#/object/delete_object__bucketName_>.
-    async fn remove(&self, paths: &[String]) -> Result<(), StoreError> {
-        let url = format!("{}/storage/v1/object/{BUCKET}", self.supabase.url);
+    async fn remove(&self, bucket: Bucket, paths: &[String]) -> Result<(), StoreError> {
+        let url = format!("{}/storage/v1/object/{}", self.supabase.url, bucket.name());
         let request = self.request("DELETE", url).json(&json!({ "prefixes": paths }));
         match self.http.send(request.within(Duration::from_secs(30))).await {
             Ok(response) if response.is_success() => Ok(()),
@@ -164,7 +164,7 @@ fn content_check(format: ImageFormat) -> Option<ChunkCheck<StoreError>> {
     }
     let mut svg = SvgCheck::default();
     Some(Box::new(move |bytes| {
-        svg.chunk(bytes).map_err(|found| {
+        svg.chunk(bytes.unwrap_or_default()).map_err(|found| {
             let message = "The image contains more than a picture, and was not stored.";
             permanent("output_unsafe", message, format!("the SVG contains {found}"))
         })

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use shared::ports::{Accepted, Http, HttpError, HttpRequest, HttpResponse, RelayError, RelayHead};
+use shared::ports::{
+    Accepted, Http, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError, RelayHead, Upload,
+};
 
 /// What the source of a relay answers.
 #[derive(Debug, Clone)]
@@ -67,21 +69,51 @@ impl Http for Recorder {
     ) -> Result<(HttpResponse, u64), RelayError<E>> {
         self.requests.borrow_mut().push(source);
         let file = self.sources.borrow_mut().pop_front().unwrap().map_err(RelayError::Source)?;
-        let length = file.body.len() as u64;
-        let head = RelayHead {
-            status: file.status,
-            content_type: file.content_type,
-            content_length: None,
-            bytes: &file.body[..file.body.len().min(shared::ports::RELAY_HEAD_BYTES)],
-        };
-        let Accepted { target, check } = accept(&head).map_err(RelayError::Refused)?;
-        if let Some(mut check) = check {
-            file.body.chunks(1000).try_for_each(&mut check).map_err(RelayError::Refused)?;
-        }
-        if length > max_bytes {
-            return Err(RelayError::TooLarge);
-        }
-        let answer = self.send(target).await.map_err(RelayError::Target)?;
-        Ok((answer, length))
+        pass_on(self, &file, None, max_bytes, accept).await
     }
+}
+
+/// A body that somebody sends us, and the HTTP port over which it goes on.
+pub struct Sent<'a> {
+    pub http: &'a Recorder,
+    pub content_type: &'static str,
+    pub content_length: Option<u64>,
+    pub body: Vec<u8>,
+}
+
+impl Upload for Sent<'_> {
+    async fn pass_on<E>(
+        self,
+        max_bytes: u64,
+        accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
+    ) -> Result<(HttpResponse, u64), RelayError<E>> {
+        let source = Source { status: 200, content_type: self.content_type, body: self.body };
+        pass_on(self.http, &source, self.content_length, max_bytes, accept).await
+    }
+}
+
+async fn pass_on<E>(
+    http: &Recorder,
+    file: &Source,
+    content_length: Option<u64>,
+    max_bytes: u64,
+    accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
+) -> Result<(HttpResponse, u64), RelayError<E>> {
+    let length = file.body.len() as u64;
+    let head = RelayHead {
+        status: file.status,
+        content_type: file.content_type,
+        content_length,
+        bytes: &file.body[..file.body.len().min(RELAY_HEAD_BYTES)],
+    };
+    let Accepted { target, check } = accept(&head).map_err(RelayError::Refused)?;
+    if let Some(mut check) = check {
+        let mut chunks = file.body.chunks(1000).map(Some).chain([None]);
+        chunks.try_for_each(&mut check).map_err(RelayError::Refused)?;
+    }
+    if length > max_bytes {
+        return Err(RelayError::TooLarge);
+    }
+    let answer = http.send(target).await.map_err(RelayError::Target)?;
+    Ok((answer, length))
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::job::{Job, JobType};
 use shared::ports::{
-    AfterPrediction, Clock, Failure, Finished, JobQueue, QueueError, Recorded, Refusal, Removable, Step,
+    AfterPrediction, Bucket, Clock, Failure, Finished, JobQueue, QueueError, Recorded, Refusal, Removable,
+    Step,
 };
 use shared::progress::Progress;
 use uuid::Uuid;
@@ -244,10 +245,12 @@ impl JobQueue for MemoryQueue {
                 return Removable::Stale;
             }
             let Some(names) = job.payload["names"].as_array() else { return Removable::Invalid };
+            let bucket = job.payload["bucket"].as_str().map_or(Some(Bucket::Images), Bucket::from_name);
+            let Some(bucket) = bucket else { return Removable::Invalid };
             let images: Vec<&Value> = tables.images.values().flatten().collect();
             let free = |name: &&Value| images.iter().all(|image| &image["storage_path"] != *name);
             let files = names.iter().filter(free).filter_map(Value::as_str).map(str::to_owned);
-            Removable::Files(files.collect())
+            Removable::Files(bucket, files.collect())
         })
         .await
     }

@@ -6,14 +6,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use shared::image_file::{ImageFormat, ImageHead};
-use shared::ports::{Failure, ImageStore, StoreError, StoredImage};
+use shared::ports::{Bucket, Failure, ImageStore, StoreError, StoredImage};
 use uuid::Uuid;
 
 use super::wire::{Fault, Wire};
 
 pub struct MemoryStore {
     wire: Rc<Wire>,
-    /// Source URL of each file, by path.
+    /// Source URL of each file, by path; of uploads `source-images/` and their path.
     pub files: RefCell<BTreeMap<String, String>>,
 }
 
@@ -24,9 +24,12 @@ impl MemoryStore {
 }
 
 impl ImageStore for MemoryStore {
-    async fn sign(&self, path: &str, life: Duration) -> Result<String, StoreError> {
+    async fn sign(&self, bucket: Bucket, path: &str, life: Duration) -> Result<String, StoreError> {
         match self.wire.request("sign", &[Fault::LostRequest]).await {
-            None => Ok(format!("https://project.supabase.co/signed/{path}?life={}", life.as_secs())),
+            None => {
+                let (bucket, life) = (bucket.name(), life.as_secs());
+                Ok(format!("https://project.supabase.co/signed/{bucket}/{path}?life={life}"))
+            }
             Some(Fault::Rejected) => {
                 let failure = Failure::new("source_missing", "The source image is no longer stored.");
                 Err(StoreError::Permanent(failure.because("404")))
@@ -58,12 +61,17 @@ impl ImageStore for MemoryStore {
         Ok(StoredImage { path, public_url, bytes: 123_456, head })
     }
 
-    async fn remove(&self, paths: &[String]) -> Result<(), StoreError> {
+    async fn remove(&self, bucket: Bucket, paths: &[String]) -> Result<(), StoreError> {
         let fault = self.wire.request("remove", &[Fault::LostRequest, Fault::LostAnswer]).await;
         if fault == Some(Fault::LostRequest) {
             return Err(StoreError::Transient("connection lost".into()));
         }
-        self.files.borrow_mut().retain(|path, _| !paths.contains(path));
+        let key = |path: &String| match bucket {
+            Bucket::Images => path.clone(),
+            Bucket::Sources => format!("{}/{path}", bucket.name()),
+        };
+        let gone: Vec<String> = paths.iter().map(key).collect();
+        self.files.borrow_mut().retain(|path, _| !gone.contains(path));
         self.wire.answer().await;
         if fault.is_some() { Err(StoreError::Transient("no answer in time".into())) } else { Ok(()) }
     }

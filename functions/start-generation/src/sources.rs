@@ -1,0 +1,18 @@
+//! Uploads to start from: the token is verified, the request counted, and the body passed on to Storage with
+//! the token.
+
+use edge::{Answer, EdgeWorld, Incoming};
+use serde_json::json;
+use shared::pipeline::upload_source;
+use shared::problem::Problem;
+use shared::supabase::Sources;
+use worker::Env;
+
+use crate::generations::{admit_caller, problem};
+
+pub(crate) async fn upload(incoming: &mut Incoming, env: &Env) -> Result<Answer, Problem> {
+    let (supabase, caller) = admit_caller(incoming, env).await?;
+    let sources = Sources::new(&supabase, &caller.token, caller.user_id);
+    let uploaded = upload_source(incoming, &sources, EdgeWorld.id(), &EdgeWorld).await.map_err(problem)?;
+    Ok(Answer::json(201, json!(uploaded)).header("cache-control", "private, no-store"))
+}

@@ -1,0 +1,123 @@
+//! `POST /sources`: an image to start from, passed on into the store while it is looked at.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use chrono::{DateTime, SecondsFormat};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::image_file::{ImageFormat, ImageHead, Walk, inspect};
+use crate::ports::{Accepted, ChunkCheck, Clock, RelayError, RelayHead, Upload};
+use crate::problem::{Code, Problem};
+use crate::supabase::{RpcError, Sources, storage_refusal};
+
+/// The largest upload, in bytes; the bucket has the same limit.
+pub const MAX_SOURCE_BYTES: u64 = 10 * 1024 * 1024;
+/// How long an upload can be started from, in milliseconds; as in the database, `private.uploaded_source`.
+const LIFE_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// The formats in which models take images.
+const FORMATS: [ImageFormat; 3] = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Webp];
+
+/// The body of the 201.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UploadedSource {
+    /// What a request names to start from it.
+    pub source_id: Uuid,
+    /// `png`, `jpg` or `webp`.
+    pub format: &'static str,
+    /// Its size.
+    pub bytes: u64,
+    /// Pixels, as stored: a JPEG may ask to be turned.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// It can be started from until then, and is deleted when nothing needs it any more; ISO 8601.
+    pub expires_at: String,
+}
+
+/// Stores an upload under `source_id`, a new one. What is not an image, or not all of one, is broken off before
+/// its last byte is sent, so that it never becomes a file.
+pub async fn upload_source(
+    upload: impl Upload,
+    sources: &Sources<'_>,
+    source_id: Uuid,
+    clock: &impl Clock,
+) -> Result<UploadedSource, RpcError> {
+    let size = Rc::new(Cell::new(None));
+    let mut format = None;
+    let accept = |head: &RelayHead<'_>| {
+        let image = check(head)?;
+        format = Some(image.format);
+        let whole = whole(image, Rc::clone(&size));
+        Ok(Accepted { target: sources.put(source_id, image.format), check: Some(whole) })
+    };
+    let (response, bytes) = upload.pass_on(MAX_SOURCE_BYTES, accept).await.map_err(failure)?;
+    if !response.is_success() {
+        return Err(storage_refusal(&response));
+    }
+    let (Some(format), Some((width, height))) = (format, size.get()) else {
+        return Err(RpcError::Defect("an upload was stored that had not been looked at".into()));
+    };
+    let expires_at = i64::try_from(clock.now_ms() + LIFE_MS).ok().and_then(DateTime::from_timestamp_millis);
+    Ok(UploadedSource {
+        source_id,
+        format: format.extension(),
+        bytes,
+        width,
+        height,
+        expires_at: expires_at.unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true),
+    })
+}
+
+/// Decides on the beginning: the declared type must be one of ours, and what the bytes are.
+fn check(head: &RelayHead<'_>) -> Result<ImageHead, Problem> {
+    let declared = FORMATS.into_iter().find(|format| format.content_type() == head.content_type);
+    let Some(declared) = declared else {
+        let detail = "Send a PNG, JPEG or WebP file as it is, with its type as Content-Type: image/png, image/jpeg or image/webp.";
+        return Err(Problem::new(Code::UnsupportedMediaType, detail));
+    };
+    if head.content_length.is_some_and(|length| length > MAX_SOURCE_BYTES) {
+        return Err(too_large());
+    }
+    if head.bytes.is_empty() {
+        return Err(Problem::invalid("body", "The body must be the image file."));
+    }
+    inspect(head.bytes).filter(|image| image.format == declared).ok_or_else(|| {
+        let detail = format!("The file is not what its Content-Type says, {}.", declared.content_type());
+        Problem::new(Code::UnsupportedMediaType, detail)
+    })
+}
+
+/// Sees to it that all of the file comes, and notes its width and height.
+fn whole(image: ImageHead, size: Rc<Cell<Option<(u32, u32)>>>) -> ChunkCheck<Problem> {
+    let mut walk = Walk::new(image.format);
+    Box::new(move |chunk| {
+        let Some(walk) = &mut walk else { return Ok(()) };
+        if let Some(bytes) = chunk {
+            walk.chunk(bytes);
+            return Ok(());
+        }
+        let found = walk.jpeg_size().or(image.size).filter(|(width, height)| *width > 0 && *height > 0);
+        size.set(found);
+        if walk.is_whole() && found.is_some() {
+            return Ok(());
+        }
+        Err(Problem::new(Code::InvalidImage, "The image file is damaged, or not all of it was sent."))
+    })
+}
+
+fn failure(error: RelayError<Problem>) -> RpcError {
+    match error {
+        RelayError::Refused(problem) => RpcError::Refused(problem),
+        RelayError::TooLarge => RpcError::Refused(too_large()),
+        RelayError::Source(_) => RpcError::Refused(Problem::invalid("body", "The body could not be read.")),
+        RelayError::Target(error) => RpcError::Unavailable(format!("storage: {error}")),
+    }
+}
+
+fn too_large() -> Problem {
+    let limit = MAX_SOURCE_BYTES / 1024 / 1024;
+    Problem::new(Code::BodyTooLarge, format!("A source image must be at most {limit} MiB."))
+}
