@@ -45,6 +45,14 @@ test('starts and cancels of a user count together, whatever comes of them', asyn
   expect((await other.start({ prompt: 'somebody else' })).status).toBe('queued');
 });
 
+test('uploads count with them, before anything of them is read', async () => {
+  const user = await TestUser.signUp(stack);
+  for (let n = 0; n < LIMIT; n += 1)
+    expectProblem(await user.call('POST', '/sources', 'x'), 415, 'unsupported_media_type');
+  expectLimited(await user.call('POST', '/sources', 'x'));
+  expectLimited(await user.call('POST', '/start-generation', {}));
+});
+
 test('refused tokens count by address, for reading too', async () => {
   const url = stack.addresses.startGenerationUrl;
   const guess = (address: string, method: string, path: string, token?: string) =>
