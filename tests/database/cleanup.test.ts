@@ -67,7 +67,7 @@ describe('a generation that is cancelled while its picture is being stored', () 
     expect(cleanup?.scheduled_at.getTime()).toBeGreaterThan(Date.parse(lease) + 60_000);
     expect(cleanup).toMatchObject({ status: 'pending', created_by: null, generation_id: null });
     expect(await finish(), 'the upload goes through, and nobody is told').toEqual({ outcome: 'stale' });
-    expect(await removable()).toEqual({ outcome: 'removable', names: [name] });
+    expect(await removable()).toEqual({ outcome: 'removable', bucket: BUCKET, names: [name] });
   });
 
   test('while its download waits for another attempt', async () => {
@@ -76,7 +76,7 @@ describe('a generation that is cancelled while its picture is being stored', () 
     await db.service('fail_job', { ...args, p_retry_in_seconds: 60 });
     await store(name); // by the attempt whose answer was lost
     await cancel();
-    expect(await removable()).toEqual({ outcome: 'removable', names: [name] });
+    expect(await removable()).toEqual({ outcome: 'removable', bucket: BUCKET, names: [name] });
   });
 
   test('before that there is nothing to remove', async () => {
@@ -98,7 +98,7 @@ describe('removable_objects', () => {
     await store(coming.name);
     const orphan = await store(`${randomUUID()}/${randomUUID()}.png`);
     await enqueue({ names: [stored.name, coming.name, orphan, 'no/such.png'] });
-    expect(await removable()).toEqual({ outcome: 'removable', names: [orphan] });
+    expect(await removable()).toEqual({ outcome: 'removable', bucket: BUCKET, names: [orphan] });
   });
 
   test('answers a lost lease', async () => {
@@ -130,7 +130,7 @@ describe('rows that are deleted', () => {
     await finish();
     await db.sql.unsafe(statement, [generation_id]);
     expect(await sweep()).toMatchObject({ removed: 1 });
-    expect(await removable()).toEqual({ outcome: 'removable', names: [name] });
+    expect(await removable()).toEqual({ outcome: 'removable', bucket: BUCKET, names: [name] });
     expect(await sweep(), 'once').toMatchObject({ removed: 0 });
   });
 
@@ -139,7 +139,7 @@ describe('rows that are deleted', () => {
     await finish();
     await db.sql`update public.images set storage_path = 'u/other.webp' where generation_id = ${generation_id}`;
     await sweep();
-    expect(await removable()).toEqual({ outcome: 'removable', names: [name] });
+    expect(await removable()).toEqual({ outcome: 'removable', bucket: BUCKET, names: [name] });
   });
 
   test('a generation whose picture is being stored: it is looked for when the upload has ended', async () => {
@@ -149,7 +149,7 @@ describe('rows that are deleted', () => {
     expect(await sweep()).toMatchObject({ removed: 0 });
     await db.sql`update private.removed_objects set due_at = due_at - interval '10 minutes'`;
     await sweep();
-    expect(await removable()).toEqual({ outcome: 'removable', names: [name] });
+    expect(await removable()).toEqual({ outcome: 'removable', bucket: BUCKET, names: [name] });
   });
 
   test('what is rolled back removes nothing', async () => {
@@ -196,7 +196,7 @@ describe('the look through the bucket', () => {
     await store('logo.png', 25);
     await store(`${randomUUID()}/avatar.png`, 25);
     expect(await sweep()).toMatchObject({ orphans: 1, looked_at: 7 });
-    expect(await removable()).toEqual({ outcome: 'removable', names: [found] });
+    expect(await removable()).toEqual({ outcome: 'removable', bucket: BUCKET, names: [found] });
   });
 
   test('a file that was uploaded again is as old as that', async () => {
