@@ -111,7 +111,7 @@ pub(crate) fn generation_id(text: &str) -> Result<Uuid, Problem> {
     Uuid::try_parse(text).map_err(|_| Problem::new(Code::NotFound, "There is no generation with this id."))
 }
 
-fn problem(error: RpcError) -> Problem {
+pub(crate) fn problem(error: RpcError) -> Problem {
     if matches!(error, RpcError::Unavailable(_) | RpcError::Defect(_)) {
         console_error!("{error}");
     }
