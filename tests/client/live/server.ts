@@ -28,6 +28,8 @@ export interface State {
   error?: { code: string; message: string };
 }
 
+const ENDS = ['completed', 'failed', 'cancelled'];
+
 /**
  * A small server that speaks the live channel's messages over real sockets, and can be told to behave as
  * bad lines, proxies and servers do.
@@ -43,6 +45,8 @@ export class LiveServer {
   /** Tokens that are accepted; undefined: any. */
   tokens: string[] | undefined;
   answersPings = true;
+  /** Answers of starts wait for it. */
+  startMayAnswer: Promise<void> = Promise.resolve();
   #server = http.createServer((request, response) => this.#answer(request, response));
   #sockets = new Set<Socket>();
   #upgrades = new WebSocketServer({
@@ -110,7 +114,7 @@ export class LiveServer {
   #greet(connection: Connection) {
     this.connections.add(connection);
     for (const [id, { status, seq }] of this.states) {
-      const isOpen = !['completed', 'failed', 'cancelled'].includes(status);
+      const isOpen = !ENDS.includes(status);
       if (isOpen || (connection.since && seq > Number(connection.since))) connection.send(this.message(id));
     }
     connection.send(JSON.stringify({ type: 'ready', seq: this.#seq }));
@@ -184,7 +188,7 @@ export class LiveServer {
   }
 
   #answer(request: http.IncomingMessage, response: http.ServerResponse) {
-    const { pathname } = new URL(request.url ?? '', this.url);
+    const { pathname, searchParams } = new URL(request.url ?? '', this.url);
     if (pathname === '/events') return this.#stream(request, response);
     this.requests.push(`${request.method} ${request.url}`);
     const json = (body: unknown, status = 200) => response.writeHead(status).end(JSON.stringify(body));
@@ -192,19 +196,40 @@ export class LiveServer {
     if (this.tokens && !this.tokens.includes(token))
       return json({ code: 'unauthorized', detail: 'No.' }, 401);
     const [, collection, id, action] = pathname.split('/');
-    if (collection === 'start-generation') {
-      const number = this.states.size + 1;
-      this.change(`g${number}`, 'queued', 0);
-      const started = { generation_id: `g${number}`, queue_position: 1, estimated_seconds: null };
-      return json({ ...started, status: 'queued' }, 202);
-    }
-    if (!id) return json({ generations: [...this.states.keys()].toReversed().map((each) => this.row(each)) });
+    if (collection === 'start-generation') return this.#start(request, json);
+    if (collection === 'models') return json({ models: [{ id: 'o/m' }] });
+    if (!id) return json(this.#page(searchParams));
     if (!this.states.has(id)) return json({ code: 'not_found', detail: 'There is none.' }, 404);
     if (action === 'cancel') {
+      if (ENDS.includes(this.states.get(id)?.status ?? ''))
+        return json({ code: 'conflict', detail: 'Over.' }, 409);
       this.change(id, 'cancelled', 0);
       return json({ generation_id: id, status: 'cancelled' });
     }
     return json(this.row(id));
+  }
+
+  /** Starts one generation, or one for each prompt; `{ model_id: 'no/such' }` is refused. */
+  async #start(request: http.IncomingMessage, json: (body: unknown, status: number) => void) {
+    let text = '';
+    for await (const chunk of request) text += chunk;
+    const { prompts = [''], model_id } = JSON.parse(text) as { prompts?: string[]; model_id: string };
+    await this.startMayAnswer;
+    if (model_id === 'no/such')
+      return json({ code: 'unknown_model', detail: 'There is no such model.' }, 404);
+    const generations = prompts.map(() => {
+      const id = `g${this.states.size + 1}`;
+      this.change(id, 'queued', 0);
+      return { generation_id: id, status: 'queued', queue_position: 1, estimated_seconds: null };
+    });
+    json({ ...generations[0], ...(prompts.length > 1 ? { batch_id: 'b1', generations } : {}) }, 202);
+  }
+
+  #page(query: URLSearchParams) {
+    const rows = [...this.states.keys()].toReversed().map((id) => this.row(id));
+    const from = Number(query.get('cursor') ?? 0);
+    const to = from + Number(query.get('limit') ?? 20);
+    return { generations: rows.slice(from, to), next_cursor: to < rows.length ? String(to) : null };
   }
 
   /** As `GET /generations/{id}` answers. */

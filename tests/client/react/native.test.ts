@@ -1,0 +1,37 @@
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { createRoot } from 'test-renderer';
+import { expect, test } from 'vitest';
+import { testHooks } from './hooks.ts';
+import { setStage } from './mount.ts';
+
+/** The hooks in the renderer that React Native's testing library uses: there is no DOM here. */
+
+test('there is no DOM', () => {
+  expect([typeof window, typeof document]).toEqual(['undefined', 'undefined']);
+});
+
+test('the hooks import nothing but React', async () => {
+  const { metafile } = await build({
+    entryPoints: [fileURLToPath(new URL('../../../client/src/react/index.ts', import.meta.url))],
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: 'esm',
+    packages: 'external',
+    outdir: 'out',
+  });
+  const imports = Object.values(metafile.outputs).flatMap((output) => output.imports);
+  expect(new Set(imports.map((one) => one.path))).toEqual(new Set(['react']));
+});
+
+testHooks(
+  {
+    mount(element) {
+      const root = createRoot();
+      root.render(element);
+      return { update: (next) => root.render(next), unmount: () => root.unmount() };
+    },
+  },
+  setStage(),
+);
