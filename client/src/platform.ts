@@ -61,6 +61,7 @@ interface Platform {
   readonly document?: Partial<DocumentLike>;
   addEventListener?(type: 'online', listener: () => void): void;
   removeEventListener?(type: 'online', listener: () => void): void;
+  readonly navigator?: { readonly userAgent?: string };
   readonly WebSocket?: WebSocketConstructor;
   readonly Response?: { prototype?: object };
   readonly TextDecoder?: new () => { decode(bytes: unknown, options: { stream: boolean }): string };

@@ -85,6 +85,20 @@ async function expectPicture(result: unknown) {
   expect(picture.headers.get('content-type')).toBe('image/webp');
 }
 
+/** With the types of ES2022 and of nothing else. */
+async function compile(name: string, source: string): Promise<void> {
+  const file = path.join(app, name);
+  await fs.writeFile(file, source);
+  const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
+  const options =
+    '--strict --noEmit --ignoreConfig --target es2022 --lib es2022 --module nodenext --types'.split(' ');
+  const faults = await run(process.execPath, [tsc, ...options, '', file], { cwd: app }).then(
+    () => '',
+    (error: { stdout?: string }) => error.stdout || String(error),
+  );
+  expect(faults, name).toBe('');
+}
+
 const print = 'use().then((result) => console.log(JSON.stringify(result)));';
 
 describe('the packed package', () => {
@@ -96,13 +110,20 @@ describe('the packed package', () => {
       'compat',
       'dist',
       'package.json',
+      'react',
     ]);
     expect(
       (await fs.readdir(path.join(app, 'node_modules'))).filter((name) => !name.startsWith('.')),
     ).toEqual(['picture-queue']);
     const manifest = JSON.parse(await fs.readFile(path.join(root, 'package.json'), 'utf8'));
-    for (const kind of ['dependencies', 'peerDependencies']) expect(manifest[kind], kind).toBeUndefined();
-    expect(manifest).toMatchObject({ license: 'MIT', sideEffects: false });
+    expect(manifest.dependencies).toBeUndefined();
+    expect(manifest).toMatchObject({
+      license: 'MIT',
+      sideEffects: false,
+      // For the hooks only: who does not use them need not have it.
+      peerDependencies: { react: '>=18' },
+      peerDependenciesMeta: { react: { optional: true } },
+    });
   });
 
   test('is as publint wants it', async () => {
@@ -132,12 +153,51 @@ describe('its types', () => {
       client.start({ model_id: '' });
       // @ts-expect-error there is no such status
       export const wrong: Progress['status'] = 'done';`;
-    const file = path.join(app, `types.${extension}`);
-    await fs.writeFile(file, source);
-    const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
-    const options =
-      '--strict --noEmit --ignoreConfig --target es2022 --lib es2022 --module nodenext --types'.split(' ');
-    await run(process.execPath, [tsc, ...options, '', file], { cwd: app });
+    await compile(`types.${extension}`, source);
+  });
+});
+
+describe('the hooks', () => {
+  beforeAll(async () => {
+    for (const name of ['react', 'react-dom', 'scheduler', '@types/react', 'csstype']) {
+      const link = path.join(app, 'node_modules', name);
+      await fs.mkdir(path.dirname(link), { recursive: true });
+      await fs.symlink(path.join(ROOT, 'node_modules', name), link);
+    }
+  });
+
+  test.each(['mts', 'cts'])('have types, in a .%s file', async (extension) => {
+    await compile(
+      `hooks.${extension}`,
+      `import type { PictureQueueError } from 'picture-queue';
+      import { useGenerations, useImageGeneration, useModels } from 'picture-queue/react';
+      export function useAll(): [string, string | undefined, PictureQueueError | null] {
+        const { status, generate } = useImageGeneration();
+        generate({ prompt: '', model_id: '', source_id: '' });
+        // @ts-expect-error a generation has a prompt, or prompts
+        generate({ model_id: '' });
+        return [status, useGenerations({ limit: 3 }).generations[0]?.prompt, useModels().error];
+      }`,
+    );
+  });
+
+  const render = `const Models = () => createElement('p', null, useModels().isLoading ? 'loading' : '');
+    const client = createClient({ url: 'http://x.example', getToken: () => null });
+    const tree = createElement(PictureQueueProvider, { client }, createElement(Models));
+    console.log(JSON.stringify(renderToString(tree)));`;
+
+  test('are imported', async () => {
+    const source = `import { createElement } from 'react'; import { renderToString } from 'react-dom/server';
+      import { createClient } from 'picture-queue';
+      import { PictureQueueProvider, useModels } from 'picture-queue/react'; ${render}`;
+    expect(await inNode('hooks.mjs', source)).toBe('<p>loading</p>');
+  });
+
+  test('are required', async () => {
+    const source = `const { createElement } = require('react'); const { renderToString } = require('react-dom/server');
+      const { createClient } = require('picture-queue');
+      const { PictureQueueProvider, useModels } = require('picture-queue/react'); ${render}`;
+    expect(await inNode('hooks.cjs', source)).toBe('<p>loading</p>');
   });
 });
 
@@ -184,7 +244,8 @@ describe('its size, bundled and minified', () => {
   });
 
   test('what is not used is left out', async () => {
-    expect(await gzipped(`import 'picture-queue'; import 'picture-queue/compat';`)).toBeLessThan(100);
+    const all = `import 'picture-queue'; import 'picture-queue/compat'; import 'picture-queue/react';`;
+    expect(await gzipped(all)).toBeLessThan(100);
     expect(await gzipped(`export { ConnectionError } from 'picture-queue';`)).toBeLessThan(250);
     expect(await gzipped(`export { getJob } from 'picture-queue/compat';`)).toBeLessThan(1_800);
   });

@@ -6,17 +6,25 @@ import { webSocket } from './websocket.ts';
 export interface LiveOptions {
   /**
    * How updates come. `auto`, the default: by WebSocket; where that does not get through by server-sent
-   * events; where neither does by polling, which stands in for the others in any case.
+   * events; where neither does by polling, which stands in for the others in any case. In Cloudflare
+   * Workers `polling` is the default.
    */
   live?: 'auto' | 'websocket' | 'sse' | 'polling';
   /** Instead of the platform's. */
   WebSocket?: WebSocketConstructor;
 }
 
+/** A Worker's connections end with the request that opened them: nothing can be shared there. */
+const isWorker = () => platform.navigator?.userAgent === 'Cloudflare-Workers';
+
 /** The ways to connect that are asked for and that this platform has, the best first. */
 export function ways(
   base: string,
-  { live = 'auto', WebSocket = platform.WebSocket, fetch }: LiveOptions & { fetch?: FetchLike },
+  {
+    live = isWorker() ? 'polling' : 'auto',
+    WebSocket = platform.WebSocket,
+    fetch,
+  }: LiveOptions & { fetch?: FetchLike },
 ): Way[] {
   const mayBe = (way: string) => live === way || live === 'auto';
   // React Native's fetch gives an answer when it is complete, which this one never is.
