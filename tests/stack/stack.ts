@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { defaultDir, forgetData, keysOf, type Memory, recall, remember } from './directory.ts';
@@ -118,7 +118,10 @@ export class Stack {
     return (pid, ended) => {
       this.#context.guardian.watch(pid, ended);
       this.#processes[name] = pid;
-      writeFileSync(path.join(dir, 'processes.json'), `${JSON.stringify(this.#processes)}\n`);
+      // Renamed into place: who reads it meanwhile finds the old one whole.
+      const file = path.join(dir, 'processes.json');
+      writeFileSync(`${file}.new`, `${JSON.stringify(this.#processes)}\n`);
+      renameSync(`${file}.new`, file);
     };
   }
 
