@@ -103,6 +103,14 @@ export class ConflictError extends ApiError {
 export class BodyTooLargeError extends ApiError {
   override name = 'BodyTooLargeError';
 }
+/** 415: an upload that is no PNG, JPEG or WebP, or another one of them than it says. */
+export class UnsupportedMediaTypeError extends ApiError {
+  override name = 'UnsupportedMediaTypeError';
+}
+/** 422: an upload that is damaged or not all there. */
+export class InvalidImageError extends ApiError {
+  override name = 'InvalidImageError';
+}
 /** 422: the model cannot do what `field` asks. */
 export class UnsupportedError extends ApiError {
   override name = 'UnsupportedError';
@@ -110,6 +118,10 @@ export class UnsupportedError extends ApiError {
 /** 422: the idempotency key was used for another request. */
 export class IdempotencyMismatchError extends ApiError {
   override name = 'IdempotencyMismatchError';
+}
+/** 426: the path is for live updates; `subscribe()` asks for them as the server wants it. */
+export class UpgradeRequiredError extends ApiError {
+  override name = 'UpgradeRequiredError';
 }
 /** 429: the quota `limit` is used up for `retryAfter` seconds. */
 export class QuotaExceededError extends ApiError {
@@ -138,8 +150,11 @@ const classes = (): Record<string, typeof ApiError> => ({
   method_not_allowed: MethodNotAllowedError,
   conflict: ConflictError,
   body_too_large: BodyTooLargeError,
+  unsupported_media_type: UnsupportedMediaTypeError,
+  invalid_image: InvalidImageError,
   unsupported: UnsupportedError,
   idempotency_mismatch: IdempotencyMismatchError,
+  upgrade_required: UpgradeRequiredError,
   quota_exceeded: QuotaExceededError,
   rate_limited: RateLimitedError,
   internal_error: InternalError,

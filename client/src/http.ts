@@ -6,7 +6,7 @@ import {
   type ResponseLike,
   type SignalLike,
 } from './platform.ts';
-import { abortReason, backoff, onAbort, throwIfAborted, wait } from './wait.ts';
+import { abortReason, backoff, onAbort, throwIfAborted, unlessAborted, wait } from './wait.ts';
 
 export interface HttpOptions {
   /** Origin of start-generation, with a path prefix if there is one. */
@@ -83,21 +83,16 @@ function pauseAfter(error: unknown, attempt: number): number | undefined {
 async function send(options: HttpOptions, base: string, call: Call, body?: unknown): Promise<unknown> {
   const controller = new platform.AbortController();
   const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? 30_000;
-  let release = () => {};
-  const cut = new Promise<never>((_, reject) => {
-    const timer = platform.setTimeout(() => {
-      reject(new TimeoutError(`No answer within ${timeoutMs} ms.`));
-      controller.abort();
-    }, timeoutMs);
-    const stop = onAbort(call.signal, () => {
-      reject(abortReason(call.signal as SignalLike));
-      controller.abort();
-    });
-    release = () => {
-      platform.clearTimeout(timer);
-      stop();
-    };
-  });
+  let reason: unknown;
+  const cut = (why: unknown) => {
+    reason = why;
+    controller.abort();
+  };
+  const timer = platform.setTimeout(
+    () => cut(new TimeoutError(`No answer within ${timeoutMs} ms.`)),
+    timeoutMs,
+  );
+  const stop = onAbort(call.signal, () => cut(abortReason(call.signal as SignalLike)));
   const exchange = async () => {
     const token = call.anonymous ? undefined : await options.getToken();
     const request: RequestLike = {
@@ -114,9 +109,12 @@ async function send(options: HttpOptions, base: string, call: Call, body?: unkno
     return receive(options.fetch ?? platform.fetch, base + call.path, request);
   };
   try {
-    return await Promise.race([exchange(), cut]);
+    return await unlessAborted(exchange(), controller.signal);
+  } catch (error) {
+    throw controller.signal.aborted ? reason : error;
   } finally {
-    release();
+    platform.clearTimeout(timer);
+    stop();
   }
 }
 

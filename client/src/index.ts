@@ -9,6 +9,7 @@ export {
   GenerationFailedError,
   IdempotencyMismatchError,
   InternalError,
+  InvalidImageError,
   InvalidRequestError,
   MethodNotAllowedError,
   NotFoundError,
@@ -20,6 +21,8 @@ export {
   UnavailableError,
   UnknownModelError,
   UnsupportedError,
+  UnsupportedMediaTypeError,
+  UpgradeRequiredError,
 } from './errors.ts';
 export type { LiveOptions } from './live/ways.ts';
 export type { Pages } from './pages.ts';

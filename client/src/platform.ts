@@ -54,10 +54,7 @@ interface Platform {
   setTimeout(callback: () => void, ms: number): unknown;
   clearTimeout(timer: unknown): void;
   readonly AbortController: new () => { readonly signal: SignalLike; abort(): void };
-  readonly crypto?: {
-    randomUUID?(): string;
-    getRandomValues?(bytes: Uint8Array): Uint8Array;
-  };
+  readonly crypto?: { randomUUID?(): string };
   readonly document?: Partial<DocumentLike>;
   addEventListener?(type: 'online', listener: () => void): void;
   removeEventListener?(type: 'online', listener: () => void): void;
@@ -74,15 +71,10 @@ export const platform = globalThis as unknown as Platform;
  * `crypto` at all; chance that cannot be guessed is not needed, since a key counts for its user alone.
  */
 export function uuid(): string {
-  const { crypto } = platform;
-  if (crypto?.randomUUID) return crypto.randomUUID();
-  const bytes = new Uint8Array(16);
-  if (crypto?.getRandomValues) crypto.getRandomValues(bytes);
-  else for (let i = 0; i < 16; i += 1) bytes[i] = Math.random() * 256;
-  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  const digit = (from: string) =>
+    // The first digit of the last but one group is 8, 9, a or b.
+    (from === 'y' ? 8 + Math.random() * 4 : Math.random() * 16).toString(16)[0] as string;
+  return platform.crypto?.randomUUID?.() ?? 'xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx'.replace(/[xy]/g, digit);
 }
 
 /**

@@ -11,12 +11,13 @@ export interface BlobLike {
   readonly type: string;
 }
 
-/** A picture on a React Native device, as image pickers give it. */
+/** A picture on a React Native device, as image pickers give it (Expo says `mimeType`, others `type`). */
 export interface FileUri {
   uri: string;
   /** Such as `image/jpeg`. */
-  type?: string | null;
-  name?: string | null;
+  type?: string | null | undefined;
+  mimeType?: string | null | undefined;
+  name?: string | null | undefined;
 }
 
 /** A PNG, JPEG or WebP of at most 10 MiB. */
@@ -46,7 +47,8 @@ async function read(file: SourceFile): Promise<[body: unknown, type: string]> {
     // React Native's fetch reads the device's files too.
     const response = await platform.fetch(file.uri, { method: 'GET', headers: {} });
     const blob = await (response as unknown as { blob(): Promise<BlobLike> }).blob();
-    return [blob, file.type || blob.type || typeOfName(file.name ?? file.uri)];
+    const types = [file.mimeType, file.type, blob.type];
+    return [blob, types.find((type) => type?.includes('/')) ?? typeOfName(file.name ?? file.uri)];
   }
   if ('size' in file) return [file, file.type || typeOfName((file as { name?: string }).name ?? '')];
   const [first] = 'byteOffset' in file ? file : new Uint8Array(file as ArrayBuffer);

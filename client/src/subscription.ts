@@ -46,19 +46,17 @@ export function subscription(
 }
 
 /** Updates as they come; those that nobody has asked for yet wait. */
-function iterate(
+async function* iterate(
   follow: (forward: (update: Progress) => void, own: SignalLike) => Promise<void>,
   parent: SignalLike,
-): AsyncIterator<Progress, undefined> {
+): AsyncGenerator<Progress, undefined> {
   const own = new platform.AbortController();
   const off = onAbort(parent, () => own.abort());
   const waiting: Progress[] = [];
   let end: { error?: unknown } | undefined;
   let wake = () => {};
   const finish = (how: { error?: unknown }) => {
-    off();
-    // Unsubscribed: that is an end, and no error.
-    end ??= own.signal.aborted ? {} : how;
+    end = how;
     wake();
   };
   follow((update) => {
@@ -66,28 +64,20 @@ function iterate(
     wake();
   }, own.signal).then(
     () => finish({}),
-    (error: unknown) => finish({ error }),
+    // Unsubscribed: that is an end, and no error.
+    (error: unknown) => finish(own.signal.aborted ? {} : { error }),
   );
-  return {
-    async next() {
-      for (;;) {
-        const value = waiting.shift();
-        if (value) return { done: false, value };
-        if (end) {
-          const { error } = end;
-          end = {};
-          if (error !== undefined) throw error;
-          return { done: true, value: undefined };
-        }
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    },
-    async return() {
-      waiting.length = 0;
-      own.abort();
-      return { done: true, value: undefined };
-    },
-  };
+  try {
+    for (;;) {
+      for (let update = waiting.shift(); update; update = waiting.shift()) yield update;
+      if (end?.error !== undefined) throw end.error;
+      if (end) return undefined;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  } finally {
+    off();
+    own.abort();
+  }
 }

@@ -7,6 +7,7 @@ import {
 } from '../../client/src/index.ts';
 import { client, json, problem, STARTED, script } from './scripted.ts';
 
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const PARAMS = { prompt: 'a', model_id: 'o/m' };
 
 beforeEach(() => {
@@ -15,6 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   vi.useRealTimers();
+  vi.unstubAllGlobals();
   vi.restoreAllMocks();
 });
 
@@ -41,7 +43,7 @@ describe('what is sent again', () => {
     // Half of 500 ms, then of 1,000 ms: full jitter with the middle drawn.
     expect(pauses).toEqual([250, 500]);
     const keys = sent.map(({ request }) => request.headers['idempotency-key']);
-    expect(keys[0]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(keys[0]).toMatch(UUID);
     expect(new Set(keys).size, 'all attempts carry one key').toBe(1);
     expect(sent.map(({ request }) => request.body)).toEqual(Array(3).fill(JSON.stringify(PARAMS)));
     expect(sent[0]).toMatchObject({
@@ -62,6 +64,17 @@ describe('what is sent again', () => {
     const keys = sent.map(({ request }) => request.headers['idempotency-key']);
     expect(new Set(keys).size).toBe(3);
     expect(keys[2]).toBe('mine');
+  });
+
+  test('a key is a UUID where there is no crypto too, as in React Native', async () => {
+    vi.stubGlobal('crypto', undefined);
+    vi.mocked(Math.random).mockRestore();
+    const { fetch, sent } = script(json(STARTED, 202));
+    await client(fetch).start(PARAMS);
+    await client(fetch).start(PARAMS);
+    const keys = sent.map(({ request }) => request.headers['idempotency-key'] as string);
+    for (const key of keys) expect(key).toMatch(UUID);
+    expect(keys[1]).not.toBe(keys[0]);
   });
 
   test.each([
