@@ -4,12 +4,13 @@ import { Fault } from './fault.mjs';
 import { say } from './progress.mjs';
 import { output, TOOLS } from './run.mjs';
 import { ensureCargoTools, ensurePackages, ensureRust } from './tools.mjs';
+import { ensureWeb } from './web.mjs';
 import { ensureWorkers } from './workers.mjs';
 
 const OLDEST_NODE = 20;
 const WAIT_MS = 1000;
 
-/** Brings about whatever is missing: packages, tools, built Workers. Quick when nothing is. */
+/** Brings about whatever is missing: packages, tools, built Workers, the built studio. Quick when nothing is. */
 export async function setUp() {
   if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
     throw new Fault(
@@ -21,6 +22,7 @@ export async function setUp() {
     await ensurePackages();
     await ensureCargoTools();
     await ensureWorkers();
+    await ensureWeb();
   });
 }
 

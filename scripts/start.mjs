@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { openBrowser } from './browser.mjs';
 import { main } from './fault.mjs';
 import { endOf, environment, ROOT } from './run.mjs';
 import { setUp } from './setup.mjs';
@@ -11,7 +12,8 @@ import { setUp } from './setup.mjs';
 const GENERATION_MS = '3000';
 
 await main(async () => {
-  const args = process.argv.slice(2);
+  const asked = process.argv.slice(2);
+  const args = asked.filter((arg) => arg !== '--no-open');
   await setUp();
   const stack = spawn('node', ['tests/stack/main.ts', ...args], {
     cwd: ROOT,
@@ -19,8 +21,10 @@ await main(async () => {
     stdio: ['inherit', 'pipe', 'inherit'],
   });
   createInterface({ input: stack.stdout }).on('line', (line) => {
-    if (line.startsWith('{')) welcome(JSON.parse(line));
-    else console.log(line);
+    if (!line.startsWith('{')) return console.log(line);
+    const addresses = JSON.parse(line);
+    welcome(addresses);
+    if (args.length === asked.length) openBrowser(addresses.startGenerationUrl);
   });
   return await endOf(stack);
 });
@@ -40,9 +44,9 @@ function welcome(stack) {
   fs.mkdirSync(path.dirname(file), { recursive: true });
   fs.writeFileSync(file, `${exports.join('\n')}\n`, { mode: 0o600 });
   console.log(`
-Picture Queue is running: ${stack.startGenerationUrl}
+The studio: ${stack.startGenerationUrl}
 
-In another terminal:
+The same address is the API's. In another terminal:
 
   source .local/env.sh
   TOKEN=$(curl -s "$LOCAL_SUPABASE_URL/auth/v1/signup" -H "apikey: $LOCAL_ANON_KEY" \\

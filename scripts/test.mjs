@@ -18,6 +18,7 @@ const PARTS = {
     await check('TypeScript format and lints', 'biome', ['check', '--error-on-warnings', '.']);
     await check('TypeScript types', 'tsc', []);
     await check('TypeScript types of the client', 'tsc', ['-p', 'client']);
+    await check('TypeScript types of the studio', 'tsc', ['-p', 'web']);
     await check(
       'SQL lints',
       'squawk',

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { fingerprint } from './fingerprint.mjs';
 import { longStep } from './progress.mjs';
 import { environment, ROOT } from './run.mjs';
 
@@ -18,11 +18,11 @@ const SOURCES = [
 
 /** Builds the Workers whose sources have changed since they were built. */
 export async function ensureWorkers() {
-  const fingerprint = hashOf(SOURCES);
+  const current = fingerprint(SOURCES, ['build'], environment().RUSTFLAGS);
   for (const worker of WORKERS) {
     const folder = path.join(ROOT, 'functions', worker);
     const stamp = path.join(folder, 'build/.fingerprint');
-    if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === fingerprint) continue;
+    if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === current) continue;
     fs.rmSync(stamp, { force: true });
     await longStep(`building the Worker ${worker}`, 'worker-build', ['--release'], {
       cwd: folder,
@@ -30,23 +30,6 @@ export async function ensureWorkers() {
       // Without these worker-build downloads them.
       env: { WASM_BINDGEN_BIN: 'wasm-bindgen', ESBUILD_BIN: 'esbuild', WASM_OPT_BIN: 'wasm-opt' },
     });
-    fs.writeFileSync(stamp, fingerprint);
-  }
-}
-
-function hashOf(entries) {
-  const hash = createHash('sha256').update(environment().RUSTFLAGS ?? '');
-  for (const entry of entries) addTo(hash, entry);
-  return hash.digest('hex');
-}
-
-function addTo(hash, entry) {
-  const file = path.join(ROOT, entry);
-  if (!fs.statSync(file).isDirectory()) {
-    hash.update(entry).update('\0').update(fs.readFileSync(file)).update('\0');
-    return;
-  }
-  for (const name of fs.readdirSync(file).sort()) {
-    if (name !== 'build') addTo(hash, path.join(entry, name));
+    fs.writeFileSync(stamp, current);
   }
 }

@@ -1,6 +1,7 @@
 //! The configuration, read once from the environment and checked.
 
 use crate::dns;
+use crate::service_key;
 use crate::url_policy::{AllowedOrigins, MAX_URL_BYTES};
 
 /// A variable is missing or malformed; the text names it.
@@ -77,6 +78,15 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     /// Supabase with the anon key, for calls in a user's name.
     pub fn supabase_for_users(&self) -> Result<SupabaseSettings, SettingsError> {
         self.supabase("SUPABASE_ANON_KEY")
+    }
+
+    /// Supabase as anybody may know it. A key that opens more, set by mistake, is not handed out.
+    pub fn supabase_for_anybody(&self) -> Result<SupabaseSettings, SettingsError> {
+        let supabase = self.supabase_for_users()?;
+        if service_key::is_secret(&supabase.key) {
+            return Err(SettingsError("SUPABASE_ANON_KEY is a secret key, not the public one".into()));
+        }
+        Ok(supabase)
     }
 
     /// Supabase with the service key.
@@ -166,6 +176,16 @@ mod tests {
         assert!(error.0.contains("SUPABASE_ANON_KEY") && !error.0.contains("sec"), "{error}");
         let error = variables(&[]).supabase_for_service().unwrap_err();
         assert_eq!(error.0, "SUPABASE_URL is not set");
+    }
+
+    #[test]
+    fn a_secret_key_in_the_place_of_the_public_one_is_not_handed_out() {
+        let public =
+            variables(&[("SUPABASE_URL", "https://x.co"), ("SUPABASE_ANON_KEY", "sb_publishable_abc")]);
+        assert!(public.supabase_for_anybody().is_ok());
+        let secret = variables(&[("SUPABASE_URL", "https://x.co"), ("SUPABASE_ANON_KEY", "sb_secret_abc")]);
+        let error = secret.supabase_for_anybody().unwrap_err();
+        assert!(error.0.contains("SUPABASE_ANON_KEY") && !error.0.contains("sb_secret"), "{error}");
     }
 
     #[test]

@@ -165,7 +165,6 @@ describe('POST /start-generation', () => {
 
 describe('paths and methods', () => {
   test.each([
-    ['GET', '/'],
     ['GET', '/nothing'],
     ['POST', '/start-generation/more'],
     ['GET', '/generations/a/b'],

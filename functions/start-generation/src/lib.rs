@@ -4,7 +4,7 @@ mod events;
 mod generations;
 mod sources;
 
-use edge::{Answer, Incoming, serve};
+use edge::{Answer, Incoming, misconfigured, serve, variables};
 use serde_json::{Value, json};
 use shared::catalogue::Catalogue;
 use shared::http::route::{Route, find};
@@ -21,6 +21,7 @@ enum Target {
     Events,
     AllEvents,
     Models,
+    Config,
     Health,
 }
 
@@ -33,6 +34,7 @@ const ROUTES: &[Route<Target>] = &[
     ("GET", "/generations/:/events", Target::Events),
     ("GET", "/events", Target::AllEvents),
     ("GET", "/models", Target::Models),
+    ("GET", "/config", Target::Config),
     ("GET", "/health", Target::Health),
 ];
 
@@ -59,6 +61,7 @@ async fn handle(incoming: &mut Incoming, env: &Env, context: &Context) -> Result
         Target::Events => events::one(incoming, env, id).await,
         Target::AllEvents => events::all(incoming, env).await,
         Target::Models => Ok(models()),
+        Target::Config => config(env),
         Target::Health => Ok(Answer::json(200, json!({ "status": "ok" }))),
     }
 }
@@ -66,4 +69,11 @@ async fn handle(incoming: &mut Incoming, env: &Env, context: &Context) -> Result
 fn models() -> Answer {
     let models: Vec<Value> = Catalogue::builtin().active().map(|model| model.describe()).collect();
     Answer::json(200, json!({ "models": models })).header("cache-control", "public, max-age=300")
+}
+
+/// What a page needs to sign somebody in. Both values are public by their nature.
+fn config(env: &Env) -> Result<Answer, Problem> {
+    let supabase = variables(env).supabase_for_anybody().map_err(|error| misconfigured(&error))?;
+    let body = json!({ "supabase_url": supabase.url, "anon_key": supabase.key });
+    Ok(Answer::json(200, body).header("cache-control", "no-store"))
 }

@@ -1,4 +1,6 @@
 import path from 'node:path';
+import { ASSET_ROUTER } from './asset-router.ts';
+import { readAssets } from './assets.ts';
 import type { WorkerConfig } from './config.ts';
 import { collectModules } from './modules.ts';
 import { RATE_LIMITER, RATE_LIMITER_MODULE } from './rate-limiter.ts';
@@ -41,13 +43,14 @@ export async function workerdConfig(plan: RunningPlan, dir: string): Promise<str
   ];
   for (const worker of plan.workers) {
     services.push(`(name = ${text(worker.name)}, worker = ${await workerService(worker, plan, dir)})`);
+    if (worker.assets) services.push(...(await assetServices(worker, worker.assets, plan)));
   }
   const sockets = [
     `(name = "cron", address = "127.0.0.1:${plan.cronPort}", http = (), service = "cron")`,
-    ...plan.workers.map(
-      ({ name }) =>
-        `(name = ${text(name)}, address = "127.0.0.1:${plan.ports[name]}", http = (), service = ${text(name)})`,
-    ),
+    ...plan.workers.map(({ name, assets }) => {
+      const service = text(assets ? `${name}:front` : name);
+      return `(name = ${text(name)}, address = "127.0.0.1:${plan.ports[name]}", http = (), service = ${service})`;
+    }),
   ];
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
@@ -64,6 +67,24 @@ function cronWorker(workers: WorkerConfig[]): string {
     compatibilityDate = "2026-01-01",
     compatibilityFlags = ["service_binding_extra_handlers"],
     bindings = ${list(bindings)})`;
+}
+
+/** What stands in front of a worker with static assets, and the folder they are read from. */
+async function assetServices(worker: WorkerConfig, folder: string, plan: RunningPlan): Promise<string[]> {
+  const { name, env } = worker;
+  const supabaseUrl = plan.vars[env]?.SUPABASE_URL;
+  const assets = JSON.stringify(await readAssets(folder, supabaseUrl));
+  return [
+    `(name = ${text(`${name}:files`)}, disk = (path = ${text(folder)}))`,
+    `(name = ${text(`${name}:front`)}, worker = (
+    modules = [(name = "asset-router.js", esModule = ${text(ASSET_ROUTER)})],
+    compatibilityDate = "2026-01-01",
+    bindings = [
+      (name = "WORKER", service = ${text(name)}),
+      (name = "FILES", service = ${text(`${name}:files`)}),
+      (name = "ASSETS", json = ${text(assets)}),
+    ]))`,
+  ];
 }
 
 async function workerService(worker: WorkerConfig, plan: RunningPlan, dir: string): Promise<string> {

@@ -24,6 +24,8 @@ export interface WorkerConfig {
   /** `limit` requests of each key in `period` seconds. */
   rateLimits: { binding: string; limit: number; period: number }[];
   crons: string[];
+  /** Absolute path of the folder of static assets in front of it. */
+  assets?: string;
 }
 
 /** What wrangler's own reader makes of an environment: the part that is used here. */
@@ -44,6 +46,7 @@ interface WranglerConfig {
     deleted_classes?: string[];
   }[];
   triggers?: { crons?: string[] };
+  assets?: { directory?: string };
   [other: string]: unknown;
 }
 
@@ -116,6 +119,9 @@ async function toWorkerConfig(config: WranglerConfig, env: string, file: string)
     classes: existingClasses(config.migrations ?? []),
     rateLimits: (config.ratelimits ?? []).map(({ name: binding, simple }) => ({ binding, ...simple })),
     crons: config.triggers?.crons ?? [],
+    ...(config.assets?.directory
+      ? { assets: path.resolve(path.dirname(file), config.assets.directory) }
+      : {}),
   };
 }
 

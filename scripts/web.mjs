@@ -1,0 +1,31 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { fingerprint } from './fingerprint.mjs';
+import { longStep } from './progress.mjs';
+import { ROOT } from './run.mjs';
+
+const SOURCES = ['web', 'client/src', 'package-lock.json'];
+
+/** Builds the studio if its sources have changed since it was built. */
+export async function ensureWeb() {
+  const origin = supabaseOrigin(fs.readFileSync(path.join(ROOT, 'wrangler.toml'), 'utf8'));
+  const current = fingerprint(SOURCES, ['dist', 'node_modules'], origin);
+  const dist = path.join(ROOT, 'web/dist');
+  const stamp = path.join(ROOT, '.local/web.fingerprint');
+  const built = fs.existsSync(path.join(dist, 'index.html')) && fs.existsSync(stamp);
+  if (built && fs.readFileSync(stamp, 'utf8') === current) return;
+  fs.rmSync(stamp, { force: true });
+  await longStep('building the studio', 'vite', ['build', 'web', '--logLevel', 'warn'], {
+    wayOut: 'The lines above say which file of web/ or client/src is at fault.',
+    env: { SUPABASE_ORIGIN: origin },
+  });
+  fs.mkdirSync(path.dirname(stamp), { recursive: true });
+  fs.writeFileSync(stamp, current);
+}
+
+/** The origin of the Supabase project in wrangler.toml, which the page may then talk to; empty: not set there. */
+export function supabaseOrigin(wranglerToml) {
+  const section = wranglerToml.split('[env.start-generation.vars]')[1]?.split(/^\[/m)[0] ?? '';
+  const url = /^SUPABASE_URL\s*=\s*["'](.+)["']/m.exec(section)?.[1];
+  return url && URL.canParse(url) ? new URL(url).origin : '';
+}

@@ -1,0 +1,134 @@
+import { createClient, type Generation, UnauthorizedError } from 'picture-queue';
+import { PictureQueueProvider, useGenerations, useModels, usePictureQueue } from 'picture-queue/react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import type { Account, Auth } from './auth/session.ts';
+import { Composer } from './composer/Composer.tsx';
+import { type Draft, EMPTY_DRAFT } from './composer/draft.ts';
+import { Feed } from './feed/Feed.tsx';
+import { FeedProvider } from './feed/feed.ts';
+import { type Params, remember } from './feed/follow-ups.ts';
+import { announcement } from './feed/wording.ts';
+import { Header } from './Header.tsx';
+import { useOnline } from './lib/online.ts';
+import { keep, recall } from './lib/storage.ts';
+import { Banners } from './Banners.tsx';
+import { useMessages } from './ui/messages.tsx';
+
+const PAGE = 24;
+
+/** For whoever is signed in. */
+export function Studio({ account, auth }: { account: Account; auth: Auth }) {
+  const { getToken, signOut } = auth;
+  const client = useMemo(() => createClient({ url: location.origin, getToken }), [getToken]);
+  const leave = useCallback(() => {
+    // What somebody wrote is not for whoever signs in next.
+    keep('draft', EMPTY_DRAFT);
+    keep('asked', []);
+    void signOut();
+  }, [signOut]);
+  return (
+    <PictureQueueProvider client={client}>
+      <Header email={account.email} onSignOut={leave} />
+      <Desk signOut={signOut} />
+    </PictureQueueProvider>
+  );
+}
+
+function Desk({ signOut }: { signOut: () => Promise<void> }) {
+  const client = usePictureQueue();
+  const online = useOnline();
+  const { models, error: modelsError, refresh: refreshModels } = useModels();
+  const list = useGenerations({ limit: PAGE });
+  const { generations, error, refresh } = list;
+  const [draft, change] = useDraft();
+  const composer = useRef<HTMLDivElement>(null);
+  useAnnouncements(generations);
+
+  useEffect(() => {
+    if (error instanceof UnauthorizedError) void signOut();
+  }, [error, signOut]);
+
+  const model = models.find(({ id }) => id === draft.modelId) ?? models.find((one) => one.is_default) ?? models[0];
+  const own = useMemo(() => generations.filter(({ images }) => images.length > 0), [generations]);
+
+  const start = useCallback(
+    async (params: Params) => {
+      const started = await client.start(params);
+      const all = started.generations ?? [started];
+      remember(
+        all.map(({ generation_id }) => generation_id),
+        params,
+      );
+      await refresh();
+    },
+    [client, refresh],
+  );
+  const toComposer = useCallback(() => {
+    composer.current?.scrollIntoView({ block: 'start' });
+    composer.current?.querySelector('textarea')?.focus();
+  }, []);
+  const useAsSource = useCallback(
+    (one: Generation) => {
+      const [image] = one.images;
+      if (!image) return;
+      const takesOne = model?.supports.source_image;
+      const other = models.find(({ operations }) => operations.includes('variation'));
+      change({
+        source: { kind: 'generation', id: one.id, url: image.url, name: one.prompt },
+        ...(takesOne || !other ? {} : { modelId: other.id }),
+      });
+      toComposer();
+    },
+    [model, models, change, toComposer],
+  );
+  const feed = useMemo(() => ({ ...list, models, start, useAsSource }), [list, models, start, useAsSource]);
+
+  return (
+    <FeedProvider value={feed}>
+      <Banners
+        online={online}
+        error={error ?? modelsError}
+        retry={async () => {
+          await Promise.all([refresh(), models.length === 0 ? refreshModels() : undefined]);
+        }}
+      />
+      <main className="desk">
+        <h1 className="hidden">Studio</h1>
+        <div className="desk-composer" ref={composer}>
+          {model ? (
+            <Composer {...{ models, model, draft, change, own, start, online }} />
+          ) : (
+            <div className="composer skeleton" aria-hidden="true" />
+          )}
+        </div>
+        <Feed
+          onTryExample={(prompt) => {
+            change({ mode: 'one', prompts: [prompt] });
+            toComposer();
+          }}
+        />
+      </main>
+    </FeedProvider>
+  );
+}
+
+/** What stands in the composer, kept over reloads; an uploaded picture is not, its preview is gone with the page. */
+function useDraft(): [Draft, (change: Partial<Draft>) => void] {
+  const [draft, setDraft] = useState<Draft>(() => ({ ...EMPTY_DRAFT, ...recall('draft', {}) }));
+  useEffect(() => {
+    keep('draft', draft.source?.kind === 'upload' ? { ...draft, source: undefined } : draft);
+  }, [draft]);
+  const change = useCallback((changes: Partial<Draft>) => setDraft((before) => ({ ...before, ...changes })), []);
+  return [draft, change];
+}
+
+/** Has it read out when a generation goes on to its next stage. */
+function useAnnouncements(generations: Generation[]) {
+  const { announce } = useMessages();
+  const before = useRef(new Map<string, Generation['status']>());
+  useEffect(() => {
+    const news = generations.flatMap((one) => announcement(before.current.get(one.id), one) ?? []);
+    before.current = new Map(generations.map(({ id, status }) => [id, status]));
+    if (news.length > 0) announce(news.join('. '));
+  }, [generations, announce]);
+}

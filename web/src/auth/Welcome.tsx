@@ -1,0 +1,144 @@
+import { type FormEvent, useId, useState } from 'react';
+import { Banner } from '../ui/Banner.tsx';
+import { Button } from '../ui/Button.tsx';
+import { Artwork } from './Artwork.tsx';
+import type { Auth, Outcome } from './session.ts';
+
+type Way = 'in' | 'up' | 'forgot' | 'reset';
+
+const WORDS: Record<Way, { title: string; submit: string; text: string }> = {
+  in: { title: 'Welcome back', submit: 'Sign in', text: 'Sign in to make pictures.' },
+  up: { title: 'Create your account', submit: 'Create account', text: 'All it takes is an email address.' },
+  forgot: {
+    title: 'Forgot your password?',
+    submit: 'Send the link',
+    text: 'We send you a link to choose a new one.',
+  },
+  reset: { title: 'Choose a new password', submit: 'Save password', text: 'Then you are signed in.' },
+};
+
+/** For whoever is not signed in. */
+export function Welcome({ auth }: { auth: Auth }) {
+  const [chosen, setWay] = useState<Way>('in');
+  const way = auth.recovering ? 'reset' : chosen;
+  const words = WORDS[way];
+  return (
+    <main className="welcome">
+      <section className="welcome-art" aria-hidden="true">
+        <Artwork />
+        <p className="tagline">Say what you see. Watch it take shape.</p>
+      </section>
+      <section className="welcome-form" aria-labelledby="welcome-title">
+        <h1 id="welcome-title">{words.title}</h1>
+        <p className="lead">{words.text}</p>
+        {auth.ended && way === 'in' && (
+          <Banner tone="calm" title="You have been signed out">
+            Sign in again to go on. Your pictures are safe.
+          </Banner>
+        )}
+        <Form key={way} way={way} auth={auth} submit={words.submit} />
+        {way !== 'reset' && <Elsewhere way={way} go={setWay} />}
+      </section>
+    </main>
+  );
+}
+
+function Form({ way, auth, submit }: { way: Way; auth: Auth; submit: string }) {
+  const [email, setEmail] = useState('');
+  const [password, setPassword] = useState('');
+  const [shown, setShown] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [result, setResult] = useState<Outcome>();
+  const ids = useId();
+
+  const send = async (event: FormEvent) => {
+    event.preventDefault();
+    if (busy) return;
+    setBusy(true);
+    setResult(undefined);
+    const calls = {
+      in: () => auth.signIn(email, password),
+      up: () => auth.signUp(email, password),
+      forgot: () => auth.sendResetMail(email),
+      reset: () => auth.setPassword(password),
+    };
+    setResult(await calls[way]());
+    setBusy(false);
+  };
+
+  return (
+    <form className="stack" onSubmit={send}>
+      {way !== 'reset' && (
+        <div className="field">
+          <label htmlFor={`${ids}email`}>Email</label>
+          <input
+            id={`${ids}email`}
+            type="email"
+            autoComplete="email"
+            required
+            value={email}
+            onChange={(event) => setEmail(event.target.value)}
+          />
+        </div>
+      )}
+      {way !== 'forgot' && (
+        <div className="field">
+          <label htmlFor={`${ids}password`}>Password</label>
+          <div className="with-button">
+            <input
+              id={`${ids}password`}
+              type={shown ? 'text' : 'password'}
+              autoComplete={way === 'in' ? 'current-password' : 'new-password'}
+              minLength={way === 'in' ? undefined : 6}
+              required
+              value={password}
+              aria-describedby={way === 'in' ? undefined : `${ids}hint`}
+              onChange={(event) => setPassword(event.target.value)}
+            />
+            <button type="button" className="text-button" aria-pressed={shown} onClick={() => setShown(!shown)}>
+              Show<span className="hidden"> password</span>
+            </button>
+          </div>
+          {way !== 'in' && (
+            <p className="hint" id={`${ids}hint`}>
+              At least six characters.
+            </p>
+          )}
+        </div>
+      )}
+      {result && !result.ok && (
+        <p className="error" role="alert">
+          {result.why}
+        </p>
+      )}
+      {result?.ok && result.then && (
+        <p className="note" role="status">
+          {result.then}
+        </p>
+      )}
+      <Button kind="primary" type="submit" busy={busy}>
+        {submit}
+      </Button>
+    </form>
+  );
+}
+
+function Elsewhere({ way, go }: { way: Way; go: (way: Way) => void }) {
+  const link = (to: Way, text: string) => (
+    <button type="button" className="text-button" onClick={() => go(to)}>
+      {text}
+    </button>
+  );
+  return (
+    <div className="elsewhere">
+      {way === 'in' && (
+        <>
+          <p>New here? {link('up', 'Create an account')}</p>
+          <p>{link('forgot', 'Forgot your password?')}</p>
+        </>
+      )}
+      {way === 'up' && <p>Have an account? {link('in', 'Sign in')}</p>}
+      {way === 'forgot' && <p>{link('in', 'Back to signing in')}</p>}
+    </div>
+  );
+}

@@ -1,0 +1,110 @@
+import { AuthClient, type AuthError, type Session } from '@supabase/auth-js';
+import { useEffect, useMemo, useState } from 'react';
+import type { Config } from '../lib/config.ts';
+
+export interface Account {
+  id: string;
+  email: string;
+}
+
+export interface Auth {
+  /** undefined: not known yet; null: nobody is signed in. */
+  account: Account | null | undefined;
+  /** Somebody came here through the link in a mail about a forgotten password. */
+  recovering: boolean;
+  /** A session that was there has ended, here or in another tab. */
+  ended: boolean;
+  getToken: () => Promise<string | undefined>;
+  signIn: (email: string, password: string) => Promise<Outcome>;
+  signUp: (email: string, password: string) => Promise<Outcome>;
+  signOut: () => Promise<void>;
+  sendResetMail: (email: string) => Promise<Outcome>;
+  setPassword: (password: string) => Promise<Outcome>;
+}
+
+/** What came of it: a sentence for people where it did not work, or where something is left to do. */
+export type Outcome = { ok: true; then?: string } | { ok: false; why: string };
+
+/** Signing in with Supabase Auth; the session is kept in this browser and renewed by itself. */
+export function useAuth(config: Config): Auth {
+  const client = useMemo(
+    () =>
+      new AuthClient({
+        url: `${config.supabase_url}/auth/v1`,
+        headers: { apikey: config.anon_key },
+        storageKey: 'picture-queue:session',
+        autoRefreshToken: true,
+        persistSession: true,
+        detectSessionInUrl: true,
+      }),
+    [config],
+  );
+  const [session, setSession] = useState<Session | null>();
+  const [recovering, setRecovering] = useState(false);
+  const [ended, setEnded] = useState(false);
+
+  useEffect(() => {
+    const { data } = client.onAuthStateChange((event, now) => {
+      if (event === 'PASSWORD_RECOVERY') setRecovering(true);
+      if (event === 'SIGNED_IN') setEnded(false);
+      if (event === 'SIGNED_OUT') setEnded(true);
+      setSession(now);
+    });
+    return () => data.subscription.unsubscribe();
+  }, [client]);
+
+  const user = session?.user;
+  const account = useMemo(
+    () => (user ? { id: user.id, email: user.email ?? '' } : null),
+    [user?.id, user?.email],
+  );
+  const calls = useMemo<Omit<Auth, 'account' | 'recovering' | 'ended'>>(
+    () => ({
+      getToken: async () => (await client.getSession()).data.session?.access_token,
+      signIn: async (email, password) =>
+        outcome((await client.signInWithPassword({ email, password })).error),
+      signUp: async (email, password) => {
+        const options = { emailRedirectTo: location.origin };
+        const { data, error } = await client.signUp({ email, password, options });
+        if (error || data.session) return outcome(error);
+        return { ok: true, then: `We have sent a mail to ${email}. Its link completes your account.` };
+      },
+      signOut: async () => {
+        // Where the server does not hear of it, this browser forgets the session all the same.
+        await client.signOut({ scope: 'local' });
+        setEnded(false);
+      },
+      sendResetMail: async (email) => {
+        const { error } = await client.resetPasswordForEmail(email, { redirectTo: location.origin });
+        const then = `If there is an account for ${email}, a mail with a link is on its way.`;
+        return error ? outcome(error) : { ok: true, then };
+      },
+      setPassword: async (password) => {
+        const result = outcome((await client.updateUser({ password })).error);
+        if (result.ok) setRecovering(false);
+        return result;
+      },
+    }),
+    [client],
+  );
+  return { account: session === undefined ? undefined : account, recovering, ended, ...calls };
+}
+
+const SENTENCES: Record<string, string> = {
+  invalid_credentials: 'The email or the password is not right.',
+  user_already_exists: 'There is an account with this email already. Sign in instead.',
+  email_exists: 'There is an account with this email already. Sign in instead.',
+  email_not_confirmed: 'Please open the link in the mail that we have sent you first.',
+  over_request_rate_limit: 'That was too often. Please wait a few minutes.',
+  over_email_send_rate_limit: 'That was too often. Please wait a few minutes.',
+  signup_disabled: 'New accounts cannot be made here.',
+};
+
+function outcome(error: AuthError | null): Outcome {
+  if (!error) return { ok: true };
+  if (error.name === 'AuthRetryableFetchError') {
+    return { ok: false, why: 'The server could not be reached. Please try again.' };
+  }
+  const why = SENTENCES[error.code ?? ''] ?? error.message;
+  return { ok: false, why: /[.!?]$/.test(why) ? why : `${why}.` };
+}

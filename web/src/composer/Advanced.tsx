@@ -1,0 +1,108 @@
+import type { Model, Range } from 'picture-queue';
+import { useId } from 'react';
+import { IconButton } from '../ui/Button.tsx';
+import { Slider } from '../ui/fields.tsx';
+import { Icon } from '../ui/Icon.tsx';
+import type { Draft } from './draft.ts';
+
+interface AdvancedProps {
+  draft: Draft;
+  model: Model;
+  change: (change: Partial<Draft>) => void;
+}
+
+/** What few need: only the settings that this model has. */
+export function Advanced({ draft, model, change }: AdvancedProps) {
+  const ids = useId();
+  const { steps, guidance, seed, negative_prompt, styles } = model.supports;
+  if (!steps && !guidance && !seed && !negative_prompt && styles.length === 0) return null;
+  return (
+    <details className="advanced">
+      <summary>
+        <span>Advanced settings</span>
+        <Icon name="chevron" />
+      </summary>
+      <div className="stack">
+        {styles.length > 0 && (
+          <div className="field">
+            <label htmlFor={`${ids}style`}>Style</label>
+            <select
+              id={`${ids}style`}
+              value={styles.includes(draft.style) ? draft.style : ''}
+              onChange={(event) => change({ style: event.target.value })}
+            >
+              <option value="">The model’s own</option>
+              {styles.map((style) => (
+                <option key={style} value={style}>
+                  {style.replaceAll('_', ' ')}
+                </option>
+              ))}
+            </select>
+          </div>
+        )}
+        {negative_prompt && (
+          <div className="field">
+            <label htmlFor={`${ids}negative`}>Negative prompt</label>
+            <textarea
+              id={`${ids}negative`}
+              rows={2}
+              value={draft.negative}
+              placeholder="What should not be in it"
+              onChange={(event) => change({ negative: event.target.value })}
+            />
+          </div>
+        )}
+        {steps && (
+          <RangeField label="Steps" range={steps} step={1} most={50} value={draft.steps} onChange={(value) => change({ steps: value })} />
+        )}
+        {guidance && (
+          <RangeField
+            label="Guidance"
+            range={guidance}
+            step={0.1}
+            most={20}
+            value={draft.guidance}
+            onChange={(value) => change({ guidance: value })}
+          />
+        )}
+        {seed && (
+          <div className="field">
+            <label htmlFor={`${ids}seed`}>Seed</label>
+            <div className="with-button">
+              <input
+                id={`${ids}seed`}
+                inputMode="numeric"
+                autoComplete="off"
+                value={draft.seed}
+                placeholder="Another one each time"
+                onChange={(event) => change({ seed: event.target.value.replace(/\D/g, '').slice(0, 10) })}
+              />
+              <IconButton
+                icon="shuffle"
+                label="Random seed"
+                onClick={() => change({ seed: String(Math.floor(Math.random() * 4_294_967_296)) })}
+              />
+            </div>
+          </div>
+        )}
+      </div>
+    </details>
+  );
+}
+
+interface RangeFieldProps {
+  label: string;
+  range: Range;
+  step: number;
+  /** The upper end where the model names none. */
+  most: number;
+  value: number | undefined;
+  onChange: (value: number) => void;
+}
+
+function RangeField({ label, range, step, most, value, onChange }: RangeFieldProps) {
+  const min = range.min ?? 0;
+  const max = range.max ?? most;
+  const shown = Math.min(max, Math.max(min, value ?? range.default ?? min));
+  return <Slider {...{ label, min, max, step, onChange }} value={shown} />;
+}

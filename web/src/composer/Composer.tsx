@@ -1,0 +1,146 @@
+import type { Generation, Model } from 'picture-queue';
+import { type FormEvent, type KeyboardEvent, useRef, useState } from 'react';
+import { explain, type Notice } from '../lib/explain.ts';
+import { count, duration, money } from '../lib/format.ts';
+import { Button } from '../ui/Button.tsx';
+import { Choices, Stepper } from '../ui/fields.tsx';
+import { Icon } from '../ui/Icon.tsx';
+import { Advanced } from './Advanced.tsx';
+import { costOf, type Draft, MOST_PICTURES, picturesOf, toParams, whatIsMissing } from './draft.ts';
+import { ModelPicker } from './ModelPicker.tsx';
+import { Problem } from './Problem.tsx';
+import { Prompts } from './Prompts.tsx';
+import { ShapeField } from './ShapeField.tsx';
+import { SourceField } from './SourceField.tsx';
+
+interface ComposerProps {
+  models: Model[];
+  model: Model;
+  draft: Draft;
+  change: (change: Partial<Draft>) => void;
+  /** The user's finished pictures, to start from. */
+  own: Generation[];
+  start: (params: ReturnType<typeof toParams>) => Promise<void>;
+  online: boolean;
+}
+
+/** Everything that can be said about a picture to be made. */
+export function Composer({ models, model, draft, change, own, start, online }: ComposerProps) {
+  const [picking, setPicking] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [uploading, setUploading] = useState(false);
+  const [notice, setNotice] = useState<Notice>();
+  const form = useRef<HTMLFormElement>(null);
+  const { supports } = model;
+  const pictures = picturesOf(draft, model);
+  const cost = costOf(draft, model);
+
+  const update = (changes: Partial<Draft>) => {
+    setNotice(undefined);
+    change(changes);
+  };
+
+  const submit = async (event?: FormEvent) => {
+    event?.preventDefault();
+    if (busy || uploading) return;
+    const missing = whatIsMissing(draft, model);
+    if (missing) {
+      setNotice({ title: 'Not yet', text: missing });
+      if (missing.startsWith('Describe')) form.current?.querySelector('textarea')?.focus();
+      return;
+    }
+    setBusy(true);
+    setNotice(undefined);
+    try {
+      await start(toParams(draft, model));
+    } catch (error) {
+      setNotice(explain(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === 'Enter' && (event.metaKey || event.ctrlKey)) void submit();
+  };
+
+  return (
+    <form className="composer" aria-label="New picture" ref={form} onSubmit={submit} onKeyDown={onKeyDown} noValidate>
+      <div className="composer-fields">
+        {supports.prompt && <Prompts draft={draft} change={update} />}
+        <div className="field">
+          <span className="label" id="model-label">
+            Model
+          </span>
+          <button
+            type="button"
+            className="model-button"
+            id="model-button"
+            aria-labelledby="model-label model-button"
+            aria-haspopup="dialog"
+            onClick={() => setPicking(true)}
+          >
+            <span className="model-name">{model.name}</span>
+            <span className="model-facts">
+              {model.price ? `${money(model.price.usd_per_image)} a picture · ` : ''}about{' '}
+              {duration(model.estimated_seconds)}
+            </span>
+            <Icon name="chevron" />
+          </button>
+        </div>
+        {supports.source_image && (
+          <SourceField
+            {...{ draft, model, own, onUploading: setUploading }}
+            change={update}
+            onProblem={(error) => setNotice(error === undefined ? undefined : explain(error))}
+          />
+        )}
+        <ShapeField draft={draft} model={model} change={update} />
+        {(draft.mode === 'one' || !supports.prompt) && (
+          <Stepper
+            label="Number of pictures"
+            value={draft.count}
+            min={1}
+            max={MOST_PICTURES}
+            onChange={(value) => update({ count: value })}
+          />
+        )}
+        <Advanced draft={draft} model={model} change={update} />
+        <Choices
+          label="Priority"
+          value={draft.priority}
+          choices={[
+            { value: 'low', label: 'Low' },
+            { value: 'normal', label: 'Normal' },
+            { value: 'high', label: 'High' },
+          ]}
+          onChange={(priority) => update({ priority })}
+        />
+      </div>
+      <div className="composer-foot">
+        {notice && <Problem notice={notice} onOver={() => setNotice(undefined)} />}
+        <Button kind="primary" type="submit" icon="sparkle" busy={busy || uploading} disabled={!online}>
+          {uploading ? 'Uploading the picture' : `Make ${pictures > 1 ? count(pictures, 'picture') : 'picture'}`}
+        </Button>
+        <p className="hint cost">
+          {online ? (cost === undefined ? 'Price on the model’s page' : `${money(cost)} in all`) : 'Waiting for the network'}
+          <span className="keys" aria-hidden="true">
+            Ctrl + Enter
+          </span>
+        </p>
+      </div>
+      {picking && (
+        <ModelPicker
+          models={models}
+          current={model.id}
+          onClose={() => setPicking(false)}
+          onPick={(modelId) => {
+            // Steps and the like mean something else to another model.
+            update({ modelId, steps: undefined, guidance: undefined, strength: undefined });
+            setPicking(false);
+          }}
+        />
+      )}
+    </form>
+  );
+}

@@ -1,0 +1,135 @@
+import type { Model, Operation } from 'picture-queue';
+import { type KeyboardEvent, useId, useState } from 'react';
+import { duration, money } from '../lib/format.ts';
+import { Dialog } from '../ui/Dialog.tsx';
+import { Icon } from '../ui/Icon.tsx';
+
+interface ModelPickerProps {
+  models: Model[];
+  current: string;
+  onPick: (id: string) => void;
+  onClose: () => void;
+}
+
+const GROUPS: [Operation, string][] = [
+  ['generate', 'From a prompt'],
+  ['edit', 'Edit a picture'],
+  ['variation', 'From a picture'],
+  ['upscale', 'Enlarge a picture'],
+  ['remove_background', 'Remove a background'],
+];
+
+export function ModelPicker({ models, current, onPick, onClose }: ModelPickerProps) {
+  const [search, setSearch] = useState('');
+  const id = useId();
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = models.filter((model) => {
+    const text = [model.id, model.name, model.description, ...abilities(model)].join(' ').toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+  return (
+    <Dialog title="Choose a model" size="large" onClose={onClose}>
+      <div className="search">
+        <Icon name="search" />
+        <input
+          id={id}
+          type="search"
+          aria-label="Search models"
+          placeholder="Name, maker or what it can do"
+          value={search}
+          onChange={(event) => setSearch(event.target.value)}
+        />
+      </div>
+      <p className="hidden" role="status">
+        {found.length} models
+      </p>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: arrows move between the buttons in it. */}
+      <div className="models" onKeyDown={moveFocus}>
+        {GROUPS.map(([operation, title]) => {
+          const group = found.filter((model) => model.operation === operation);
+          if (group.length === 0) return null;
+          return (
+            <section key={operation} aria-label={title}>
+              <h3>{title}</h3>
+              <ul>
+                {group.map((model) => (
+                  <li key={model.id}>
+                    <ModelCard model={model} isCurrent={model.id === current} onPick={onPick} />
+                  </li>
+                ))}
+              </ul>
+            </section>
+          );
+        })}
+        {found.length === 0 && <p className="nothing">No model matches “{search}”.</p>}
+      </div>
+    </Dialog>
+  );
+}
+
+interface ModelCardProps {
+  model: Model;
+  isCurrent: boolean;
+  onPick: (id: string) => void;
+}
+
+function ModelCard({ model, isCurrent, onPick }: ModelCardProps) {
+  const id = useId();
+  return (
+    <button
+      type="button"
+      className="model-card"
+      aria-current={isCurrent || undefined}
+      aria-labelledby={`${id}name`}
+      aria-describedby={`${id}more`}
+      onClick={() => onPick(model.id)}
+    >
+      <span className="model-card-head">
+        <strong id={`${id}name`}>{model.name}</strong>
+        {isCurrent && <Icon name="check" />}
+      </span>
+      <span id={`${id}more`} className="model-card-more">
+        <span className="description">{model.description}</span>
+        <span className="facts">
+          {model.price ? `${money(model.price.usd_per_image)} a picture` : 'Price not known'}, about{' '}
+          {duration(model.estimated_seconds)}, by {model.id.split('/')[0]}
+        </span>
+        <span className="tags">
+          {abilities(model).map((ability) => (
+            <span key={ability} className="tag">
+              {ability}{' '}
+            </span>
+          ))}
+        </span>
+      </span>
+    </button>
+  );
+}
+
+/** What a model supports, in words. */
+function abilities({ supports, limits }: Model): string[] {
+  const list: [unknown, string][] = [
+    [supports.source_image_required, 'needs a picture'],
+    [supports.source_image && !supports.source_image_required, 'source image'],
+    [supports.strength, 'strength'],
+    [supports.steps, 'steps'],
+    [supports.guidance, 'guidance'],
+    [supports.seed, 'seed'],
+    [supports.negative_prompt, 'negative prompt'],
+    [supports.styles.length > 0, `${supports.styles.length} styles`],
+    [supports.aspect_ratios.length > 0, `${supports.aspect_ratios.length} aspect ratios`],
+    [limits.width?.multiple_of && limits.height?.multiple_of, 'any size'],
+  ];
+  return list.flatMap(([is, word]) => (is ? [word] : []));
+}
+
+function moveFocus(event: KeyboardEvent<HTMLElement>) {
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!by) return;
+  const buttons = [...event.currentTarget.querySelectorAll('button')];
+  const next = buttons[buttons.findIndex((button) => button === document.activeElement) + by];
+  if (next) {
+    event.preventDefault();
+    next.focus();
+  }
+}

@@ -1,0 +1,25 @@
+import type { Generation } from 'picture-queue';
+import { Dialog } from '../ui/Dialog.tsx';
+
+interface OwnPicturesProps {
+  own: Generation[];
+  onPick: (one: Generation) => void;
+  onClose: () => void;
+}
+
+/** The user's finished pictures, to choose one to start from. */
+export function OwnPictures({ own, onPick, onClose }: OwnPicturesProps) {
+  return (
+    <Dialog title="Choose one of your pictures" size="large" onClose={onClose}>
+      <ul className="own">
+        {own.map((one) => (
+          <li key={one.id}>
+            <button type="button" onClick={() => onPick(one)}>
+              <img src={one.images[0]?.url} alt={one.prompt} loading="lazy" decoding="async" />
+            </button>
+          </li>
+        ))}
+      </ul>
+    </Dialog>
+  );
+}

@@ -1,0 +1,118 @@
+import type { GenerateParams, Model, Priority } from 'picture-queue';
+import { shapesOf, takesAnySize } from './shapes.ts';
+
+export const MOST_PICTURES = 10;
+export const LONGEST_PROMPT = 4_000;
+
+/** The picture to start from: uploaded, or one of the user's own. */
+export interface ChosenSource {
+  id: string;
+  kind: 'upload' | 'generation';
+  /** What to show of it. */
+  url: string;
+  name: string;
+}
+
+/** What stands in the composer. What a model does not support stays, for when another one is chosen. */
+export interface Draft {
+  modelId: string;
+  /** `one`: the first prompt, `count` times; `several`: a picture of each. */
+  mode: 'one' | 'several';
+  prompts: string[];
+  count: number;
+  /** `auto`, a ratio, or `custom` with width and height. */
+  shape: string;
+  width: number;
+  height: number;
+  /** Absent: as the model does it. */
+  steps?: number | undefined;
+  guidance?: number | undefined;
+  strength?: number | undefined;
+  seed: string;
+  negative: string;
+  style: string;
+  priority: Priority;
+  source?: ChosenSource | undefined;
+}
+
+export const EMPTY_DRAFT: Draft = {
+  modelId: '',
+  mode: 'one',
+  prompts: [''],
+  count: 1,
+  shape: 'auto',
+  width: 1024,
+  height: 1024,
+  seed: '',
+  negative: '',
+  style: '',
+  priority: 'normal',
+};
+
+/** The prompts that count. A model without any still needs a name for its picture. */
+export function promptsOf(draft: Draft, model: Model): string[] {
+  if (!model.supports.prompt) return [draft.source?.name ?? ''];
+  const prompts = draft.mode === 'several' ? draft.prompts : draft.prompts.slice(0, 1);
+  return prompts.map((prompt) => prompt.trim()).filter(Boolean);
+}
+
+export function picturesOf(draft: Draft, model: Model): number {
+  if (draft.mode === 'several' && model.supports.prompt) return promptsOf(draft, model).length;
+  return draft.count;
+}
+
+/** Why it cannot be sent yet; undefined: it can. */
+export function whatIsMissing(draft: Draft, model: Model): string | undefined {
+  if (model.supports.source_image_required && !draft.source) return 'This model needs a picture to start from.';
+  const prompts = promptsOf(draft, model);
+  if (prompts.length === 0) return 'Describe the picture first.';
+  if (prompts.some((prompt) => [...prompt].length > LONGEST_PROMPT)) {
+    return `A prompt has at most ${LONGEST_PROMPT.toLocaleString('en')} characters.`;
+  }
+  if (draft.seed !== '' && !/^\d{1,10}$/.test(draft.seed)) return 'A seed is a whole number.';
+  if (Number(draft.seed) > 4_294_967_295) return 'A seed is at most 4,294,967,295.';
+  return undefined;
+}
+
+/** The request, with what this model supports and nothing else. */
+export function toParams(draft: Draft, model: Model): GenerateParams & { source_id?: string } {
+  const { supports } = model;
+  const prompts = promptsOf(draft, model);
+  const source = supports.source_image ? draft.source : undefined;
+  const operation = source && operationWithSource(model);
+  const seed = supports.seed && draft.seed !== '' ? { seed: Number(draft.seed) } : {};
+  const common = {
+    model_id: model.id,
+    ...sizeOf(draft, model),
+    ...(supports.steps && draft.steps !== undefined ? { num_inference_steps: draft.steps } : {}),
+    ...(supports.guidance && draft.guidance !== undefined ? { guidance_scale: draft.guidance } : {}),
+    ...seed,
+    ...(supports.negative_prompt && draft.negative.trim() ? { negative_prompt: draft.negative.trim() } : {}),
+    ...(supports.styles.includes(draft.style) ? { style: draft.style } : {}),
+    ...(draft.priority === 'normal' ? {} : { priority: draft.priority }),
+    ...(source?.kind === 'upload' ? { source_id: source.id } : {}),
+    ...(source?.kind === 'generation' ? { source_generation_id: source.id } : {}),
+    ...(source && supports.strength && draft.strength !== undefined ? { strength: draft.strength } : {}),
+    ...(operation ? { operation } : {}),
+  };
+  if (prompts.length > 1) return { ...common, prompts };
+  const count = picturesOf(draft, model);
+  return { ...common, prompt: prompts[0] ?? '', ...(count > 1 ? { num_images: count } : {}) };
+}
+
+/** What a model does with a picture: follow what is said about it, or else make another one like it. */
+function operationWithSource({ operations }: Model) {
+  return (['edit', 'variation'] as const).find((one) => operations.includes(one)) ?? operations[0];
+}
+
+function sizeOf(draft: Draft, model: Model): { width?: number; height?: number } {
+  if (draft.shape === 'custom' && takesAnySize(model)) return { width: draft.width, height: draft.height };
+  const shape = shapesOf(model).find(({ ratio }) => ratio === draft.shape);
+  return shape ? { width: shape.width, height: shape.height } : {};
+}
+
+/** US dollars for all of it; undefined: the model has no known price. */
+export function costOf(draft: Draft, model: Model): number | undefined {
+  const price = model.price?.usd_per_image;
+  return price === undefined ? undefined : price * picturesOf(draft, model);
+}

@@ -1,0 +1,33 @@
+import type { Generation } from 'picture-queue';
+import { useState } from 'react';
+import { Icon } from '../ui/Icon.tsx';
+
+/** The finished picture, whole, on a blurred one of itself; opens in large. */
+export function Picture({ one, onOpen }: { one: Generation; onOpen: () => void }) {
+  const [image] = one.images;
+  const [state, setState] = useState<'loading' | 'shown' | 'broken'>('loading');
+  if (!image || state === 'broken') {
+    return (
+      <div className="ended">
+        <Icon name="image" />
+        <p className="state">The picture cannot be shown</p>
+        <p className="why">It may have been deleted.</p>
+      </div>
+    );
+  }
+  return (
+    <button type="button" className={`picture ${state}`} aria-haspopup="dialog" onClick={onOpen}>
+      <img className="behind" src={image.url} alt="" loading="lazy" decoding="async" aria-hidden="true" />
+      <img
+        src={image.url}
+        alt={one.prompt}
+        width={image.width}
+        height={image.height}
+        loading="lazy"
+        decoding="async"
+        onLoad={() => setState('shown')}
+        onError={() => setState('broken')}
+      />
+    </button>
+  );
+}

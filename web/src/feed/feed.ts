@@ -1,0 +1,84 @@
+import type { Generation, Model } from 'picture-queue';
+import { ConflictError } from 'picture-queue';
+import { type Generations, usePictureQueue } from 'picture-queue/react';
+import { createContext, useContext, useMemo } from 'react';
+import { explain } from '../lib/explain.ts';
+import { download, fileName } from '../lib/files.ts';
+import { useMessages } from '../ui/messages.tsx';
+import { again, type FollowUp, followUp, type Params } from './follow-ups.ts';
+
+/** What the pictures' cards need of the studio around them. */
+export interface FeedContext extends Generations {
+  models: Model[];
+  /** Starts something, shows it and remembers what it was. */
+  start: (params: Params) => Promise<void>;
+  /** Takes a picture into the composer, to start another one from it. */
+  useAsSource: (one: Generation) => void;
+}
+
+export const FeedProvider = createContext<FeedContext | null>(null);
+
+export function useFeed(): FeedContext {
+  const feed = useContext(FeedProvider);
+  if (!feed) throw new Error('There is no FeedProvider around this.');
+  return feed;
+}
+
+export interface Actions {
+  cancel: () => Promise<void>;
+  /** undefined: this browser does not know what was asked for. */
+  retry: (() => Promise<void>) | undefined;
+  download: () => Promise<void>;
+  copyLink: () => Promise<void>;
+  make: (operation: FollowUp) => Promise<void>;
+  useAsSource: () => void;
+}
+
+const STARTED: Record<FollowUp, string> = {
+  variation: 'A variation is on its way.',
+  upscale: 'A larger one is on its way.',
+  remove_background: 'The background is being removed.',
+};
+
+/** What can be done with a generation; what goes wrong is said. */
+export function useActions(one: Generation): Actions {
+  const client = usePictureQueue();
+  const { say } = useMessages();
+  const { start, models, useAsSource, refresh } = useFeed();
+  return useMemo(() => {
+    const guarded = async (work: () => Promise<unknown>, done?: string) => {
+      try {
+        await work();
+        if (done) say(done);
+      } catch (error) {
+        const { title, text } = explain(error);
+        say(`${title}: ${text}`);
+      }
+    };
+    const [image] = one.images;
+    const params = again(one);
+    return {
+      cancel: () =>
+        guarded(async () => {
+          try {
+            await client.cancel(one.id);
+          } catch (error) {
+            if (!(error instanceof ConflictError)) throw error; // it was faster
+          }
+          await refresh();
+        }),
+      retry: params && (() => guarded(() => start(params), 'Trying again.')),
+      download: () =>
+        guarded(async () => image && (await download(image.url, fileName(one.prompt, image.format)))),
+      copyLink: () =>
+        guarded(async () => image && (await navigator.clipboard.writeText(image.url)), 'Link copied.'),
+      make: (operation) =>
+        guarded(async () => {
+          const next = followUp(operation, one, models);
+          if (!next) throw new Error('No model can do that at the moment.');
+          await start(next);
+        }, STARTED[operation]),
+      useAsSource: () => useAsSource(one),
+    };
+  }, [client, say, start, models, useAsSource, refresh, one]);
+}

@@ -1,0 +1,49 @@
+import type { GenerateParams, Generation, Model, Operation } from 'picture-queue';
+import { keep, recall } from '../lib/storage.ts';
+
+export type Params = GenerateParams & { source_id?: string };
+
+/** Another picture that can be made from a finished one with one click. */
+export type FollowUp = 'variation' | 'upscale' | 'remove_background';
+
+/** The model that does it: the picture's own where it can, or else the first one that costs something known. */
+export function modelFor(operation: Operation, models: Model[], own?: string): Model | undefined {
+  const able = models.filter(({ operations }) => operations.includes(operation));
+  return (
+    able.find(({ id }) => id === own) ?? able.find(({ price }) => price !== null) ?? able[0]
+  );
+}
+
+export function followUp(operation: FollowUp, from: Generation, models: Model[]): Params | undefined {
+  const model = modelFor(operation, models, operation === 'variation' ? from.model_id : undefined);
+  if (!model) return undefined;
+  return { prompt: from.prompt, model_id: model.id, operation, source_generation_id: from.id };
+}
+
+const LIMIT = 200;
+const NAME = 'asked';
+
+/** Notes what was asked for: a generation does not tell its source, its steps and more, and retrying needs them. */
+export function remember(ids: string[], params: Params): void {
+  const { prompts, num_images, ...common } = params;
+  const asked = recall<[string, Params][]>(NAME, []);
+  const added = ids.map((id, index): [string, Params] => [
+    id,
+    { ...common, prompt: prompts?.[index] ?? params.prompt ?? '' } as Params,
+  ]);
+  keep(NAME, [...added, ...asked].slice(0, LIMIT));
+}
+
+/** The same once more; undefined where this browser does not know from what picture it was made. */
+export function again(one: Generation): Params | undefined {
+  const asked = recall<[string, Params][]>(NAME, []).find(([id]) => id === one.id)?.[1];
+  if (asked) return asked;
+  if (one.operation !== 'generate') return undefined;
+  return {
+    prompt: one.prompt,
+    model_id: one.model_id,
+    ...(one.negative_prompt ? { negative_prompt: one.negative_prompt } : {}),
+    ...(one.width && one.height ? { width: one.width, height: one.height } : {}),
+    ...(one.seed === null ? {} : { seed: one.seed }),
+  };
+}

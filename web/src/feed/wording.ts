@@ -1,0 +1,52 @@
+import type { Generation, Model, Status } from 'picture-queue';
+import { duration, ordinal } from '../lib/format.ts';
+
+const ENDED: Status[] = ['completed', 'failed', 'cancelled'];
+
+export const hasEnded = (status: Status): boolean => ENDED.includes(status);
+
+const NAMES: Record<Status, string> = {
+  queued: 'Waiting',
+  processing: 'Painting',
+  downloading: 'Saving',
+  completed: 'Done',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+};
+
+export const statusName = (status: Status): string => NAMES[status];
+
+/** `2nd in line · about 12 s`. */
+export function outlook(one: Pick<Generation, 'status' | 'queue_position' | 'estimated_seconds'>): string {
+  const parts: string[] = [];
+  if (one.status === 'queued' && one.queue_position !== null) {
+    parts.push(one.queue_position <= 1 ? 'Next in line' : `${ordinal(one.queue_position)} in line`);
+  }
+  if (one.estimated_seconds !== null) parts.push(`about ${duration(one.estimated_seconds)} left`);
+  return parts.join(' · ');
+}
+
+/** What is read out when something has changed; undefined: nothing that matters. */
+export function announcement(before: Status | undefined, now: Generation): string | undefined {
+  if (before === now.status || before === undefined) return undefined;
+  const prompt = now.prompt.length > 60 ? `${now.prompt.slice(0, 60)}…` : now.prompt;
+  const said: Record<Status, string> = {
+    queued: 'is waiting again',
+    processing: 'is being painted',
+    downloading: 'is being saved',
+    completed: 'is done',
+    failed: `has failed: ${now.error?.message ?? 'no reason was given'}`,
+    cancelled: 'was cancelled',
+  };
+  return `“${prompt}” ${said[now.status]}`;
+}
+
+/** A failure's sentence. */
+export function whyFailed(one: Pick<Generation, 'error'>): string {
+  return one.error?.message || 'The picture could not be made.';
+}
+
+/** The model's name, where the catalogue still has it. */
+export function modelName(models: Model[], id: string): string {
+  return models.find((model) => model.id === id)?.name ?? id.split('/').at(-1) ?? id;
+}

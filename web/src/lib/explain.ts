@@ -1,0 +1,53 @@
+import {
+  ApiError,
+  ConnectionError,
+  ForbiddenError,
+  QuotaExceededError,
+  RateLimitedError,
+  TimeoutError,
+  UnauthorizedError,
+} from 'picture-queue';
+
+/** What went wrong, in words that say what to do. */
+export interface Notice {
+  title: string;
+  text: string;
+  /** When trying again makes sense. */
+  retryAt?: Date;
+  /** The field of the request that is at fault, as the API names it. */
+  field?: string;
+}
+
+const QUOTAS: Record<string, string> = {
+  images_per_day: 'You have made as many pictures as your plan allows in a day.',
+  money_per_day: 'You have spent as much as your plan allows in a day.',
+  requests_per_minute: 'That was faster than your plan allows.',
+};
+
+export function explain(error: unknown, now = Date.now()): Notice {
+  const retryAt =
+    error instanceof ApiError && error.retryAfter !== undefined
+      ? { retryAt: new Date(now + error.retryAfter * 1_000) }
+      : {};
+  if (error instanceof QuotaExceededError) {
+    return { title: 'Limit reached', text: QUOTAS[error.limit ?? ''] ?? error.message, ...retryAt };
+  }
+  if (error instanceof RateLimitedError) {
+    return { title: 'Too many requests', text: 'Please wait a moment.', ...retryAt };
+  }
+  if (error instanceof UnauthorizedError) {
+    return { title: 'Signed out', text: 'Your session has ended. Please sign in again.' };
+  }
+  if (error instanceof ForbiddenError) return { title: 'Not allowed', text: error.message, ...retryAt };
+  if (error instanceof ApiError) {
+    const title = error.status >= 500 ? 'The server has a problem' : 'That did not work';
+    return { title, text: error.message, ...retryAt, ...(error.field ? { field: error.field } : {}) };
+  }
+  if (error instanceof TimeoutError) {
+    return { title: 'No answer', text: 'The server took too long to answer. Please try again.' };
+  }
+  if (error instanceof ConnectionError) {
+    return { title: 'No connection', text: 'The server could not be reached. Nothing you made is lost.' };
+  }
+  return { title: 'That did not work', text: error instanceof Error ? error.message : String(error) };
+}

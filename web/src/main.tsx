@@ -1,0 +1,11 @@
+import { createRoot } from 'react-dom/client';
+import { App } from './App.tsx';
+import './styles/base.css';
+import './styles/controls.css';
+import './styles/layout.css';
+import './styles/composer.css';
+import './styles/feed.css';
+import './styles/dialogs.css';
+
+const root = document.getElementById('root');
+if (root) createRoot(root).render(<App />);

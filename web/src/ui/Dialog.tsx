@@ -1,0 +1,60 @@
+import { type KeyboardEvent, type ReactNode, useId, useLayoutEffect, useRef } from 'react';
+import { IconButton } from './Button.tsx';
+
+interface DialogProps {
+  title: string;
+  onClose: () => void;
+  size?: 'small' | 'large';
+  children: ReactNode;
+}
+
+const FOCUSABLE =
+  'a[href], button:not(:disabled), input:not(:disabled), select:not(:disabled), textarea:not(:disabled), [tabindex="0"]';
+
+/** A modal dialog while it is rendered: holds the focus, gives it back, closes with Escape or beside it. */
+export function Dialog({ title, onClose, size = 'small', children }: DialogProps) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const heading = useId();
+
+  useLayoutEffect(() => {
+    const before = document.activeElement;
+    const dialog = ref.current;
+    dialog?.showModal();
+    return () => {
+      dialog?.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+
+  /** Browsers let the focus out to their own buttons at either end; here it goes round. */
+  const goRound = (event: KeyboardEvent<HTMLDialogElement>) => {
+    if (event.key !== 'Tab') return;
+    const all = [...event.currentTarget.querySelectorAll<HTMLElement>(FOCUSABLE)].filter(
+      (element) => element.tabIndex >= 0 && element.offsetParent !== null,
+    );
+    const leaves = event.shiftKey ? all[0] : all.at(-1);
+    if (document.activeElement !== leaves) return;
+    event.preventDefault();
+    (event.shiftKey ? all.at(-1) : all[0])?.focus();
+  };
+
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape does it, which the element itself handles.
+    <dialog
+      ref={ref}
+      className={`dialog ${size}`}
+      aria-labelledby={heading}
+      onClose={onClose}
+      onKeyDown={goRound}
+      onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}
+    >
+      <div className="dialog-inside">
+        <header className="dialog-head">
+          <h2 id={heading}>{title}</h2>
+          <IconButton icon="close" label="Close" onClick={() => ref.current?.close()} />
+        </header>
+        {children}
+      </div>
+    </dialog>
+  );
+}

@@ -1,0 +1,101 @@
+import { type ReactNode, useId } from 'react';
+import { IconButton } from './Button.tsx';
+
+interface SliderProps {
+  label: string;
+  value: number;
+  min: number;
+  max: number;
+  step: number;
+  /** What the two ends mean. */
+  ends?: [string, string];
+  onChange: (value: number) => void;
+}
+
+export function Slider({ label, value, min, max, step, ends, onChange }: SliderProps) {
+  const id = useId();
+  return (
+    <div className="field">
+      <div className="field-head">
+        <label htmlFor={id}>{label}</label>
+        <output htmlFor={id}>{value}</output>
+      </div>
+      <input
+        id={id}
+        type="range"
+        {...{ min, max, step, value }}
+        onChange={(event) => onChange(event.target.valueAsNumber)}
+      />
+      {ends && (
+        <div className="ends" aria-hidden="true">
+          <span>{ends[0]}</span>
+          <span>{ends[1]}</span>
+        </div>
+      )}
+    </div>
+  );
+}
+
+interface StepperProps {
+  label: string;
+  value: number;
+  min: number;
+  max: number;
+  onChange: (value: number) => void;
+}
+
+export function Stepper({ label, value, min, max, onChange }: StepperProps) {
+  const id = useId();
+  const to = (next: number) => onChange(Math.min(max, Math.max(min, Math.round(next) || min)));
+  return (
+    <div className="field row">
+      <label htmlFor={id}>{label}</label>
+      <div className="stepper">
+        <IconButton icon="minus" label="One fewer" onClick={() => to(value - 1)} disabled={value <= min} />
+        <input
+          id={id}
+          type="number"
+          inputMode="numeric"
+          {...{ min, max, value }}
+          onChange={(event) => to(event.target.valueAsNumber)}
+        />
+        <IconButton icon="add" label="One more" onClick={() => to(value + 1)} disabled={value >= max} />
+      </div>
+    </div>
+  );
+}
+
+interface ChoicesProps<T extends string> {
+  label: string;
+  /** The label is read out, and not shown. */
+  hideLabel?: boolean;
+  value: T;
+  choices: { value: T; label: string; picture?: ReactNode }[];
+  look?: 'segments' | 'chips';
+  onChange: (value: T) => void;
+}
+
+/** One of a few, as radio buttons in another dress. */
+export function Choices<T extends string>(props: ChoicesProps<T>) {
+  const { label, hideLabel, value, choices, look = 'segments', onChange } = props;
+  const name = useId();
+  return (
+    <fieldset className={`choices ${look}`}>
+      <legend className={hideLabel ? 'hidden' : undefined}>{label}</legend>
+      <div className="choices-list">
+        {choices.map((choice) => (
+          <label key={choice.value}>
+            <input
+              type="radio"
+              name={name}
+              checked={choice.value === value}
+              onChange={() => onChange(choice.value)}
+            />
+            {choice.picture}
+            <span>{choice.label}</span>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}
