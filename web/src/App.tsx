@@ -1,6 +1,6 @@
 import { useMemo } from 'react';
-import { Welcome } from './auth/Welcome.tsx';
 import { type Auth, useAuth } from './auth/session.ts';
+import { Welcome } from './auth/Welcome.tsx';
 import { Header } from './Header.tsx';
 import { type Config, useConfig } from './lib/config.ts';
 import { useOnline } from './lib/online.ts';
@@ -54,7 +54,11 @@ function Loading({ failed, retry }: { failed: boolean; retry: () => void }) {
       <Header />
       <main className="loading" aria-busy={!failed}>
         {failed ? (
-          <Banner tone="bad" title="The studio cannot open" action={<Button onClick={retry}>Try again</Button>}>
+          <Banner
+            tone="bad"
+            title="The studio cannot open"
+            action={<Button onClick={retry}>Try again</Button>}
+          >
             {text}
           </Banner>
         ) : (

@@ -2,6 +2,7 @@ import { createClient, type Generation, UnauthorizedError } from 'picture-queue'
 import { PictureQueueProvider, useGenerations, useModels, usePictureQueue } from 'picture-queue/react';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Account, Auth } from './auth/session.ts';
+import { Banners } from './Banners.tsx';
 import { Composer } from './composer/Composer.tsx';
 import { type Draft, EMPTY_DRAFT } from './composer/draft.ts';
 import { Feed } from './feed/Feed.tsx';
@@ -11,7 +12,6 @@ import { announcement } from './feed/wording.ts';
 import { Header } from './Header.tsx';
 import { useOnline } from './lib/online.ts';
 import { keep, recall } from './lib/storage.ts';
-import { Banners } from './Banners.tsx';
 import { useMessages } from './ui/messages.tsx';
 
 const PAGE = 24;
@@ -48,7 +48,8 @@ function Desk({ signOut }: { signOut: () => Promise<void> }) {
     if (error instanceof UnauthorizedError) void signOut();
   }, [error, signOut]);
 
-  const model = models.find(({ id }) => id === draft.modelId) ?? models.find((one) => one.is_default) ?? models[0];
+  const model =
+    models.find(({ id }) => id === draft.modelId) ?? models.find((one) => one.is_default) ?? models[0];
   const own = useMemo(() => generations.filter(({ images }) => images.length > 0), [generations]);
 
   const start = useCallback(
@@ -67,7 +68,7 @@ function Desk({ signOut }: { signOut: () => Promise<void> }) {
     composer.current?.scrollIntoView({ block: 'start' });
     composer.current?.querySelector('textarea')?.focus();
   }, []);
-  const useAsSource = useCallback(
+  const takeAsSource = useCallback(
     (one: Generation) => {
       const [image] = one.images;
       if (!image) return;
@@ -81,7 +82,7 @@ function Desk({ signOut }: { signOut: () => Promise<void> }) {
     },
     [model, models, change, toComposer],
   );
-  const feed = useMemo(() => ({ ...list, models, start, useAsSource }), [list, models, start, useAsSource]);
+  const feed = useMemo(() => ({ ...list, models, start, takeAsSource }), [list, models, start, takeAsSource]);
 
   return (
     <FeedProvider value={feed}>
@@ -118,7 +119,10 @@ function useDraft(): [Draft, (change: Partial<Draft>) => void] {
   useEffect(() => {
     keep('draft', draft.source?.kind === 'upload' ? { ...draft, source: undefined } : draft);
   }, [draft]);
-  const change = useCallback((changes: Partial<Draft>) => setDraft((before) => ({ ...before, ...changes })), []);
+  const change = useCallback(
+    (changes: Partial<Draft>) => setDraft((before) => ({ ...before, ...changes })),
+    [],
+  );
   return [draft, change];
 }
 

@@ -61,7 +61,8 @@ export async function readAssets(dir: string, supabaseUrl?: string): Promise<Rec
       ...headersFor(at, rules, supabaseUrl),
     };
     assets[at] = { file, headers };
-    if (at === '/') assets['/index.html'] = { file, headers: headersFor('/index.html', rules), redirect: '/' };
+    if (at === '/')
+      assets['/index.html'] = { file, headers: headersFor('/index.html', rules), redirect: '/' };
   }
   return assets;
 }
@@ -80,7 +81,10 @@ export function parseRules(text: string): Rule[] {
   for (const line of text.split('\n')) {
     if (line.trim() === '' || line.trimStart().startsWith('#')) continue;
     if (/^\S/.test(line)) {
-      const parts = line.trim().split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+      const parts = line
+        .trim()
+        .split('*')
+        .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
       rules.push({ pattern: new RegExp(`^${parts.join('.*')}$`), headers: [] });
       continue;
     }

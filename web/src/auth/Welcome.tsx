@@ -95,7 +95,12 @@ function Form({ way, auth, submit }: { way: Way; auth: Auth; submit: string }) {
               aria-describedby={way === 'in' ? undefined : `${ids}hint`}
               onChange={(event) => setPassword(event.target.value)}
             />
-            <button type="button" className="text-button" aria-pressed={shown} onClick={() => setShown(!shown)}>
+            <button
+              type="button"
+              className="text-button"
+              aria-pressed={shown}
+              onClick={() => setShown(!shown)}
+            >
               Show<span className="hidden"> password</span>
             </button>
           </div>
@@ -111,9 +116,9 @@ function Form({ way, auth, submit }: { way: Way; auth: Auth; submit: string }) {
           {result.why}
         </p>
       )}
-      {result?.ok && result.then && (
+      {result?.ok && result.next && (
         <p className="note" role="status">
-          {result.then}
+          {result.next}
         </p>
       )}
       <Button kind="primary" type="submit" busy={busy}>

@@ -23,7 +23,7 @@ export interface Auth {
 }
 
 /** What came of it: a sentence for people where it did not work, or where something is left to do. */
-export type Outcome = { ok: true; then?: string } | { ok: false; why: string };
+export type Outcome = { ok: true; next?: string } | { ok: false; why: string };
 
 /** Signing in with Supabase Auth; the session is kept in this browser and renewed by itself. */
 export function useAuth(config: Config): Auth {
@@ -53,11 +53,10 @@ export function useAuth(config: Config): Auth {
     return () => data.subscription.unsubscribe();
   }, [client]);
 
-  const user = session?.user;
-  const account = useMemo(
-    () => (user ? { id: user.id, email: user.email ?? '' } : null),
-    [user?.id, user?.email],
-  );
+  const id = session?.user.id;
+  const email = session?.user.email ?? '';
+  // The same one over renewals of its token.
+  const account = useMemo(() => (id === undefined ? null : { id, email }), [id, email]);
   const calls = useMemo<Omit<Auth, 'account' | 'recovering' | 'ended'>>(
     () => ({
       getToken: async () => (await client.getSession()).data.session?.access_token,
@@ -67,7 +66,7 @@ export function useAuth(config: Config): Auth {
         const options = { emailRedirectTo: location.origin };
         const { data, error } = await client.signUp({ email, password, options });
         if (error || data.session) return outcome(error);
-        return { ok: true, then: `We have sent a mail to ${email}. Its link completes your account.` };
+        return { ok: true, next: `We have sent a mail to ${email}. Its link completes your account.` };
       },
       signOut: async () => {
         // Where the server does not hear of it, this browser forgets the session all the same.
@@ -76,8 +75,8 @@ export function useAuth(config: Config): Auth {
       },
       sendResetMail: async (email) => {
         const { error } = await client.resetPasswordForEmail(email, { redirectTo: location.origin });
-        const then = `If there is an account for ${email}, a mail with a link is on its way.`;
-        return error ? outcome(error) : { ok: true, then };
+        const next = `If there is an account for ${email}, a mail with a link is on its way.`;
+        return error ? outcome(error) : { ok: true, next };
       },
       setPassword: async (password) => {
         const result = outcome((await client.updateUser({ password })).error);

@@ -53,7 +53,14 @@ export function Advanced({ draft, model, change }: AdvancedProps) {
           </div>
         )}
         {steps && (
-          <RangeField label="Steps" range={steps} step={1} most={50} value={draft.steps} onChange={(value) => change({ steps: value })} />
+          <RangeField
+            label="Steps"
+            range={steps}
+            step={1}
+            most={50}
+            value={draft.steps}
+            onChange={(value) => change({ steps: value })}
+          />
         )}
         {guidance && (
           <RangeField

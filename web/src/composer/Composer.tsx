@@ -65,7 +65,14 @@ export function Composer({ models, model, draft, change, own, start, online }: C
   };
 
   return (
-    <form className="composer" aria-label="New picture" ref={form} onSubmit={submit} onKeyDown={onKeyDown} noValidate>
+    <form
+      className="composer"
+      aria-label="New picture"
+      ref={form}
+      onSubmit={submit}
+      onKeyDown={onKeyDown}
+      noValidate
+    >
       <div className="composer-fields">
         {supports.prompt && <Prompts draft={draft} change={update} />}
         <div className="field">
@@ -120,10 +127,16 @@ export function Composer({ models, model, draft, change, own, start, online }: C
       <div className="composer-foot">
         {notice && <Problem notice={notice} onOver={() => setNotice(undefined)} />}
         <Button kind="primary" type="submit" icon="sparkle" busy={busy || uploading} disabled={!online}>
-          {uploading ? 'Uploading the picture' : `Make ${pictures > 1 ? count(pictures, 'picture') : 'picture'}`}
+          {uploading
+            ? 'Uploading the picture'
+            : `Make ${pictures > 1 ? count(pictures, 'picture') : 'picture'}`}
         </Button>
         <p className="hint cost">
-          {online ? (cost === undefined ? 'Price on the model’s page' : `${money(cost)} in all`) : 'Waiting for the network'}
+          {online
+            ? cost === undefined
+              ? 'Price on the model’s page'
+              : `${money(cost)} in all`
+            : 'Waiting for the network'}
           <span className="keys" aria-hidden="true">
             Ctrl + Enter
           </span>

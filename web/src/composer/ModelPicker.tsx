@@ -126,9 +126,9 @@ function abilities({ supports, limits }: Model): string[] {
 function moveFocus(event: KeyboardEvent<HTMLElement>) {
   const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!by) return;
-  const buttons = [...event.currentTarget.querySelectorAll('button')];
-  const next = buttons[buttons.findIndex((button) => button === document.activeElement) + by];
-  if (next) {
+  const buttons: (Element | null)[] = [...event.currentTarget.querySelectorAll('button')];
+  const next = buttons[buttons.indexOf(document.activeElement) + by];
+  if (next instanceof HTMLElement) {
     event.preventDefault();
     next.focus();
   }

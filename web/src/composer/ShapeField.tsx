@@ -39,7 +39,12 @@ export function ShapeField({ draft, model, change }: ShapeFieldProps) {
       />
       {shape === 'custom' && (
         <div className="sides">
-          <Side label="Width" value={draft.width} limit={model.limits.width} onChange={(width) => change({ width })} />
+          <Side
+            label="Width"
+            value={draft.width}
+            limit={model.limits.width}
+            onChange={(width) => change({ width })}
+          />
           <Side
             label="Height"
             value={draft.height}

@@ -152,7 +152,8 @@ export function SourceField({ draft, model, own, change, onUploading, onProblem 
           onPick={(one) => {
             stop();
             const [image] = one.images;
-            if (image) change({ source: { kind: 'generation', id: one.id, url: image.url, name: one.prompt } });
+            if (image)
+              change({ source: { kind: 'generation', id: one.id, url: image.url, name: one.prompt } });
             setChoosing(false);
           }}
         />

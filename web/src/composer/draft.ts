@@ -63,7 +63,8 @@ export function picturesOf(draft: Draft, model: Model): number {
 
 /** Why it cannot be sent yet; undefined: it can. */
 export function whatIsMissing(draft: Draft, model: Model): string | undefined {
-  if (model.supports.source_image_required && !draft.source) return 'This model needs a picture to start from.';
+  if (model.supports.source_image_required && !draft.source)
+    return 'This model needs a picture to start from.';
   const prompts = promptsOf(draft, model);
   if (prompts.length === 0) return 'Describe the picture first.';
   if (prompts.some((prompt) => [...prompt].length > LONGEST_PROMPT)) {

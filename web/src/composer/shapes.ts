@@ -24,7 +24,8 @@ export function shapesOf(model: Model): Shape[] {
   const { supports, limits, defaults } = model;
   const isFree = limits.width?.multiple_of !== undefined && limits.height?.multiple_of !== undefined;
   const sizes = supports.sizes.map((text) => text.split('x').map(Number) as [number, number]);
-  const ratios = supports.aspect_ratios.length > 0 ? supports.aspect_ratios : isFree || sizes.length ? USUAL : [];
+  const ratios =
+    supports.aspect_ratios.length > 0 ? supports.aspect_ratios : isFree || sizes.length ? USUAL : [];
   const area = defaults.width && defaults.height ? defaults.width * defaults.height : USUAL_AREA;
   const shapes = ratios.flatMap((ratio) => {
     const known = closest(sizes, parse(ratio), area);
@@ -34,7 +35,10 @@ export function shapesOf(model: Model): Shape[] {
     return { ratio, ...fitted(parse(ratio), area, model) };
   });
   const byWidth = shapes.sort((a, b) => parse(b.ratio) - parse(a.ratio));
-  return [...byWidth.filter(({ ratio }) => ratio === '1:1'), ...byWidth.filter(({ ratio }) => ratio !== '1:1')];
+  return [
+    ...byWidth.filter(({ ratio }) => ratio === '1:1'),
+    ...byWidth.filter(({ ratio }) => ratio !== '1:1'),
+  ];
 }
 
 function closest(sizes: [number, number][], ratio: number, area: number): [number, number] | undefined {

@@ -82,7 +82,9 @@ export function Feed({ onTryExample }: { onTryExample: (prompt: string) => void 
           </Button>
         </div>
       )}
-      {viewed && <Viewer list={finished} id={viewed} onMove={setViewed} onClose={() => setViewed(undefined)} />}
+      {viewed && (
+        <Viewer list={finished} id={viewed} onMove={setViewed} onClose={() => setViewed(undefined)} />
+      )}
     </section>
   );
 }

@@ -1,7 +1,7 @@
 import type { Generation } from 'picture-queue';
 import { money } from '../lib/format.ts';
 import { Button, IconButton } from '../ui/Button.tsx';
-import { type IconName } from '../ui/Icon.tsx';
+import type { IconName } from '../ui/Icon.tsx';
 import { useActions, useFeed } from './feed.ts';
 import { type FollowUp, modelFor } from './follow-ups.ts';
 
@@ -24,10 +24,10 @@ export function PictureActions({ one, words = false }: { one: Generation; words?
       const price = model.price ? ` (${money(model.price.usd_per_image)})` : '';
       return [[icon, label, `${label} with ${model.name}${price}`, () => actions.make(operation)]];
     }),
-    ['image', 'Use as source', 'Use as source', actions.useAsSource],
+    ['image', 'Use as source', 'Use as source', actions.takeAsSource],
   ];
   return (
-    <div className={`actions${words ? ' words' : ''}`} role="group" aria-label="Actions">
+    <fieldset className={`actions${words ? ' words' : ''}`} aria-label="Actions">
       {all.map(([icon, label, title, act]) =>
         words ? (
           <Button key={label} kind="quiet" icon={icon} title={title} onClick={() => void act()}>
@@ -37,6 +37,6 @@ export function PictureActions({ one, words = false }: { one: Generation; words?
           <IconButton key={label} icon={icon} label={label} title={title} onClick={() => void act()} />
         ),
       )}
-    </div>
+    </fieldset>
   );
 }

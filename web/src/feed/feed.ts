@@ -13,7 +13,7 @@ export interface FeedContext extends Generations {
   /** Starts something, shows it and remembers what it was. */
   start: (params: Params) => Promise<void>;
   /** Takes a picture into the composer, to start another one from it. */
-  useAsSource: (one: Generation) => void;
+  takeAsSource: (one: Generation) => void;
 }
 
 export const FeedProvider = createContext<FeedContext | null>(null);
@@ -31,7 +31,7 @@ export interface Actions {
   download: () => Promise<void>;
   copyLink: () => Promise<void>;
   make: (operation: FollowUp) => Promise<void>;
-  useAsSource: () => void;
+  takeAsSource: () => void;
 }
 
 const STARTED: Record<FollowUp, string> = {
@@ -44,7 +44,7 @@ const STARTED: Record<FollowUp, string> = {
 export function useActions(one: Generation): Actions {
   const client = usePictureQueue();
   const { say } = useMessages();
-  const { start, models, useAsSource, refresh } = useFeed();
+  const { start, models, takeAsSource, refresh } = useFeed();
   return useMemo(() => {
     const guarded = async (work: () => Promise<unknown>, done?: string) => {
       try {
@@ -78,7 +78,7 @@ export function useActions(one: Generation): Actions {
           if (!next) throw new Error('No model can do that at the moment.');
           await start(next);
         }, STARTED[operation]),
-      useAsSource: () => useAsSource(one),
+      takeAsSource: () => takeAsSource(one),
     };
-  }, [client, say, start, models, useAsSource, refresh, one]);
+  }, [client, say, start, models, takeAsSource, refresh, one]);
 }

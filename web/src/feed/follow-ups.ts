@@ -9,9 +9,7 @@ export type FollowUp = 'variation' | 'upscale' | 'remove_background';
 /** The model that does it: the picture's own where it can, or else the first one that costs something known. */
 export function modelFor(operation: Operation, models: Model[], own?: string): Model | undefined {
   const able = models.filter(({ operations }) => operations.includes(operation));
-  return (
-    able.find(({ id }) => id === own) ?? able.find(({ price }) => price !== null) ?? able[0]
-  );
+  return able.find(({ id }) => id === own) ?? able.find(({ price }) => price !== null) ?? able[0];
 }
 
 export function followUp(operation: FollowUp, from: Generation, models: Model[]): Params | undefined {

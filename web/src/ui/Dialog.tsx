@@ -39,7 +39,6 @@ export function Dialog({ title, onClose, size = 'small', children }: DialogProps
   };
 
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape does it, which the element itself handles.
     <dialog
       ref={ref}
       className={`dialog ${size}`}
