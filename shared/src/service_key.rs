@@ -29,7 +29,8 @@ mod tests {
         let jwt = |claims: &str| format!("e30.{}.x", Base64UrlUnpadded::encode_string(claims.as_bytes()));
         assert!(!is_secret("sb_publishable_x"));
         assert!(!is_secret(&jwt(r#"{"role":"anon"}"#)));
-        for secret in ["sb_secret_x", "sb_x", "", "no.token", "a.b.c", &jwt(r#"{"role":"service_role"}"#), &jwt("{}")]
+        for secret in
+            ["sb_secret_x", "sb_x", "", "no.token", "a.b.c", &jwt(r#"{"role":"service_role"}"#), &jwt("{}")]
         {
             assert!(is_secret(secret), "{secret}");
         }
