@@ -35,7 +35,6 @@ export function Artwork() {
         <path d="M40 340q60-38 130-14t126-10v52H40Z" fill="#432a3b" />
         <path d="M70 330v-44l7-9 7 9v44Z" fill="#f5ead6" />
         <path d="M70 296h14v8H70z" fill="#d9745f" />
-        <path d="M84 280l120-22v34Z" fill="#fdf0cf" opacity="0.250" />
       </g>
       <rect className="art-edge front" x="40" y="112" width="256" height="256" rx="28" />
     </svg>

@@ -1,7 +1,7 @@
 import type { Model, Range } from 'picture-queue';
 import { useId } from 'react';
 import { IconButton } from '../ui/Button.tsx';
-import { Slider } from '../ui/fields.tsx';
+import { Choices, Slider } from '../ui/fields.tsx';
 import { Icon } from '../ui/Icon.tsx';
 import type { Draft } from './draft.ts';
 
@@ -11,11 +11,10 @@ interface AdvancedProps {
   change: (change: Partial<Draft>) => void;
 }
 
-/** What few need: only the settings that this model has. */
+/** What few need: of the model's settings only those that it has. */
 export function Advanced({ draft, model, change }: AdvancedProps) {
   const ids = useId();
   const { steps, guidance, seed, negative_prompt, styles } = model.supports;
-  if (!steps && !guidance && !seed && !negative_prompt && styles.length === 0) return null;
   return (
     <details className="advanced">
       <summary>
@@ -92,6 +91,16 @@ export function Advanced({ draft, model, change }: AdvancedProps) {
             </div>
           </div>
         )}
+        <Choices
+          label="Priority"
+          value={draft.priority}
+          choices={[
+            { value: 'low', label: 'Low' },
+            { value: 'normal', label: 'Normal' },
+            { value: 'high', label: 'High' },
+          ]}
+          onChange={(priority) => change({ priority })}
+        />
       </div>
     </details>
   );

@@ -3,7 +3,7 @@ import { type FormEvent, type KeyboardEvent, useRef, useState } from 'react';
 import { explain, type Notice } from '../lib/explain.ts';
 import { count, duration, money } from '../lib/format.ts';
 import { Button } from '../ui/Button.tsx';
-import { Choices, Stepper } from '../ui/fields.tsx';
+import { Stepper } from '../ui/fields.tsx';
 import { Icon } from '../ui/Icon.tsx';
 import { Advanced } from './Advanced.tsx';
 import { costOf, type Draft, MOST_PICTURES, picturesOf, toParams, whatIsMissing } from './draft.ts';
@@ -113,16 +113,6 @@ export function Composer({ models, model, draft, change, own, start, online }: C
           />
         )}
         <Advanced draft={draft} model={model} change={update} />
-        <Choices
-          label="Priority"
-          value={draft.priority}
-          choices={[
-            { value: 'low', label: 'Low' },
-            { value: 'normal', label: 'Normal' },
-            { value: 'high', label: 'High' },
-          ]}
-          onChange={(priority) => update({ priority })}
-        />
       </div>
       <div className="composer-foot">
         {notice && <Problem notice={notice} onOver={() => setNotice(undefined)} />}

@@ -53,9 +53,7 @@ export function ModelPicker({ models, current, onPick, onClose }: ModelPickerPro
               <h3>{title}</h3>
               <ul>
                 {group.map((model) => (
-                  <li key={model.id}>
-                    <ModelCard model={model} isCurrent={model.id === current} onPick={onPick} />
-                  </li>
+                  <ModelCard key={model.id} model={model} isCurrent={model.id === current} onPick={onPick} />
                 ))}
               </ul>
             </section>
@@ -76,33 +74,32 @@ interface ModelCardProps {
 function ModelCard({ model, isCurrent, onPick }: ModelCardProps) {
   const id = useId();
   return (
-    <button
-      type="button"
-      className="model-card"
-      aria-current={isCurrent || undefined}
-      aria-labelledby={`${id}name`}
-      aria-describedby={`${id}more`}
-      onClick={() => onPick(model.id)}
-    >
-      <span className="model-card-head">
-        <strong id={`${id}name`}>{model.name}</strong>
-        {isCurrent && <Icon name="check" />}
-      </span>
-      <span id={`${id}more`} className="model-card-more">
-        <span className="description">{model.description}</span>
-        <span className="facts">
+    <li className="model-card" data-current={isCurrent || undefined}>
+      {/* Its area is the whole card's: see .model-card button. */}
+      <button
+        type="button"
+        aria-current={isCurrent || undefined}
+        aria-describedby={id}
+        onClick={() => onPick(model.id)}
+      >
+        {model.name}
+      </button>
+      {isCurrent && <Icon name="check" />}
+      <div className="model-card-more" id={id}>
+        <p>{model.description}.</p>
+        <p className="facts">
           {model.price ? `${money(model.price.usd_per_image)} a picture` : 'Price not known'}, about{' '}
           {duration(model.estimated_seconds)}, by {model.id.split('/')[0]}
-        </span>
-        <span className="tags">
+        </p>
+        <p className="tags">
           {abilities(model).map((ability) => (
             <span key={ability} className="tag">
               {ability}{' '}
             </span>
           ))}
-        </span>
-      </span>
-    </button>
+        </p>
+      </div>
+    </li>
   );
 }
 
