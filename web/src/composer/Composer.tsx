@@ -122,13 +122,10 @@ export function Composer({ models, model, draft, change, own, start, online }: C
             : `Make ${pictures > 1 ? count(pictures, 'picture') : 'picture'}`}
         </Button>
         <p className="hint cost">
-          {online
-            ? cost === undefined
-              ? 'Price on the model’s page'
-              : `${money(cost)} in all`
-            : 'Waiting for the network'}
+          {!online && 'Waiting for the network'}
+          {online && (cost === undefined ? 'Price not known' : `${money(cost)} in all`)}
           <span className="keys" aria-hidden="true">
-            Ctrl + Enter
+            {/Mac/.test(navigator.userAgent) ? '⌘ Enter' : 'Ctrl + Enter'}
           </span>
         </p>
       </div>

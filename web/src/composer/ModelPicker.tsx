@@ -88,8 +88,8 @@ function ModelCard({ model, isCurrent, onPick }: ModelCardProps) {
       <div className="model-card-more" id={id}>
         <p>{model.description}.</p>
         <p className="facts">
-          {model.price ? `${money(model.price.usd_per_image)} a picture` : 'Price not known'}, about{' '}
-          {duration(model.estimated_seconds)}, by {model.id.split('/')[0]}
+          {model.price ? `${money(model.price.usd_per_image)} a picture` : 'Price not known'} · about{' '}
+          {duration(model.estimated_seconds)}
         </p>
         <p className="tags">
           {abilities(model).map((ability) => (
