@@ -1,4 +1,4 @@
-import type { GenerateParams, Model, Priority } from 'picture-queue';
+import type { GenerateParams, Model, Priority, Range } from 'picture-queue';
 import { shapesOf, takesAnySize } from './shapes.ts';
 
 export const MOST_PICTURES = 10;
@@ -85,8 +85,8 @@ export function toParams(draft: Draft, model: Model): GenerateParams & { source_
   const common = {
     model_id: model.id,
     ...sizeOf(draft, model),
-    ...(supports.steps && draft.steps !== undefined ? { num_inference_steps: draft.steps } : {}),
-    ...(supports.guidance && draft.guidance !== undefined ? { guidance_scale: draft.guidance } : {}),
+    ...within('num_inference_steps', draft.steps, supports.steps),
+    ...within('guidance_scale', draft.guidance, supports.guidance),
     ...seed,
     ...(supports.negative_prompt && draft.negative.trim() ? { negative_prompt: draft.negative.trim() } : {}),
     ...(supports.styles.includes(draft.style) ? { style: draft.style } : {}),
@@ -99,6 +99,13 @@ export function toParams(draft: Draft, model: Model): GenerateParams & { source_
   if (prompts.length > 1) return { ...common, prompts };
   const count = picturesOf(draft, model);
   return { ...common, prompt: prompts[0] ?? '', ...(count > 1 ? { num_images: count } : {}) };
+}
+
+/** A number where the model takes one, in the range that it takes. */
+function within<K extends string>(name: K, value: number | undefined, range: Range | null) {
+  if (value === undefined || !range) return {};
+  const most = Math.min(value, range.max ?? value);
+  return { [name]: Math.max(most, range.min ?? most) } as { [name in K]: number };
 }
 
 /** What a model does with a picture: follow what is said about it, or else make another one like it. */

@@ -1,0 +1,122 @@
+import { expect, test } from 'vitest';
+import {
+  costOf,
+  type Draft,
+  EMPTY_DRAFT,
+  picturesOf,
+  toParams,
+  whatIsMissing,
+} from '../../web/src/composer/draft.ts';
+import { model } from './models.ts';
+
+const draft = (changes: Partial<Draft> = {}): Draft => ({ ...EMPTY_DRAFT, prompts: ['a fox'], ...changes });
+const FULL: Partial<Draft> = {
+  steps: 30,
+  guidance: 4.5,
+  strength: 0.4,
+  seed: '7',
+  negative: ' rain ',
+  style: 'ink',
+  shape: '1:1',
+  source: { kind: 'upload', id: 'source', url: 'blob:x', name: 'x.png' },
+};
+const ABLE = model({
+  operations: ['generate', 'variation'],
+  supports: {
+    steps: { min: 1, max: 50, default: 28 },
+    guidance: { min: 0, max: 10, default: 3.5 },
+    seed: true,
+    negative_prompt: true,
+    styles: ['ink'],
+    source_image: true,
+    strength: true,
+    aspect_ratios: ['1:1'],
+    sizes: ['1024x1024'],
+  },
+});
+
+test('what a model does not support is not asked of it', () => {
+  expect(toParams(draft(FULL), model())).toEqual({ prompt: 'a fox', model_id: 'maker/model' });
+});
+
+test('what it supports is', () => {
+  expect(toParams(draft({ ...FULL, priority: 'high' }), ABLE)).toEqual({
+    prompt: 'a fox',
+    model_id: 'maker/model',
+    width: 1024,
+    height: 1024,
+    num_inference_steps: 30,
+    guidance_scale: 4.5,
+    seed: 7,
+    negative_prompt: 'rain',
+    style: 'ink',
+    priority: 'high',
+    source_id: 'source',
+    strength: 0.4,
+    operation: 'variation',
+  });
+});
+
+test('an own picture goes by its generation; strength without a picture is left out', () => {
+  const own = toParams(draft({ source: { kind: 'generation', id: 'g', url: 'u', name: 'n' } }), ABLE);
+  expect(own).toMatchObject({ source_generation_id: 'g', operation: 'variation' });
+  expect(own).not.toHaveProperty('source_id');
+  expect(toParams(draft({ strength: 0.4 }), ABLE)).not.toHaveProperty('strength');
+});
+
+test('a model that follows instructions about a picture is asked to edit it', () => {
+  const editor = model({ operations: ['generate', 'variation', 'edit'], supports: { source_image: true } });
+  const source = { kind: 'generation', id: 'g', url: 'u', name: 'n' } as const;
+  expect(toParams(draft({ source }), editor).operation).toBe('edit');
+});
+
+test('numbers outside a model’s range are brought into it', () => {
+  expect(toParams(draft({ steps: 500, guidance: -1 }), ABLE)).toMatchObject({
+    num_inference_steps: 50,
+    guidance_scale: 0,
+  });
+});
+
+test('several prompts are a batch, one prompt may be made several times', () => {
+  const several = draft({ mode: 'several', prompts: ['a', ' ', 'b'], count: 4 });
+  expect(toParams(several, model())).toEqual({ prompts: ['a', 'b'], model_id: 'maker/model' });
+  expect(picturesOf(several, model())).toBe(2);
+  expect(costOf(several, model())).toBeCloseTo(0.006);
+  const one = draft({ prompts: ['a', 'b'], count: 4 });
+  expect(toParams(one, model())).toEqual({ prompt: 'a', num_images: 4, model_id: 'maker/model' });
+  expect(costOf(one, model({ price: null }))).toBeUndefined();
+});
+
+test('several prompts of which one is left are one prompt, made once', () => {
+  const params = toParams(draft({ mode: 'several', prompts: ['a', ''], count: 4 }), model());
+  expect(params).toEqual({ prompt: 'a', model_id: 'maker/model' });
+});
+
+test('a model without a prompt takes the picture’s name for one', () => {
+  const upscaler = model({
+    operations: ['upscale'],
+    supports: { prompt: false, source_image: true, source_image_required: true },
+  });
+  expect(whatIsMissing(draft(), upscaler)).toMatch(/picture/);
+  const source = { kind: 'upload', id: 's', url: 'u', name: 'fox.png' } as const;
+  expect(whatIsMissing(draft({ source }), upscaler)).toBeUndefined();
+  expect(toParams(draft({ source }), upscaler)).toEqual({
+    prompt: 'fox.png',
+    model_id: 'maker/model',
+    source_id: 's',
+    operation: 'upscale',
+  });
+});
+
+test.each<[string, Partial<Draft>, RegExp | undefined]>([
+  ['all there', {}, undefined],
+  ['no prompt', { prompts: ['  '] }, /Describe/],
+  ['a prompt too long', { prompts: ['x'.repeat(4_001)] }, /4,000/],
+  ['4,000 characters of two units each', { prompts: ['🦊'.repeat(4_000)] }, undefined],
+  ['a seed too large', { seed: '4294967296' }, /4,294,967,295/],
+  ['the largest seed', { seed: '4294967295' }, undefined],
+])('whether it can be sent: %s', (_, changes, expected) => {
+  const missing = whatIsMissing(draft(changes), model({ supports: { seed: true } }));
+  if (expected) expect(missing).toMatch(expected);
+  else expect(missing).toBeUndefined();
+});
