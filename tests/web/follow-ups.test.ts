@@ -57,8 +57,8 @@ test('a retry asks for what was asked for here, each of a batch for its own prom
 });
 
 test('several pictures of one prompt are retried one by one', () => {
-  remember(['g1'], { prompt: 'one', num_images: 5, model_id: 'a/painter' });
-  expect(again(done())).toEqual({ prompt: 'one', model_id: 'a/painter' });
+  remember(['g0', 'g1'], { prompt: 'one', num_images: 2, model_id: 'a/painter', seed: 7 });
+  expect(again(done())).toEqual({ prompt: 'one', model_id: 'a/painter', seed: 8 });
 });
 
 test('what was started elsewhere is retried by what is known of it, if that is enough', () => {

@@ -23,11 +23,17 @@ const NAME = 'asked';
 
 /** Notes what was asked for: a generation does not tell its source, its steps and more, and retrying needs them. */
 export function remember(ids: string[], params: Params): void {
-  const { prompts, num_images, ...common } = params;
+  const { prompts, num_images, seed, ...common } = params;
+  const isOnePrompt = prompts === undefined;
   const asked = recall<[string, Params][]>(NAME, []);
   const added = ids.map((id, index): [string, Params] => [
     id,
-    { ...common, prompt: prompts?.[index] ?? params.prompt ?? '' } as Params,
+    {
+      ...common,
+      prompt: prompts?.[index] ?? params.prompt ?? '',
+      // Of one prompt each further picture has taken the next seed.
+      ...(seed === undefined ? {} : { seed: isOnePrompt ? seed + index : seed }),
+    } as Params,
   ]);
   keep(NAME, [...added, ...asked].slice(0, LIMIT));
 }
