@@ -1,17 +1,116 @@
-import { spawn } from 'node:child_process';
+// A Chromium for the tests that look at a page.
+import fs from 'node:fs';
+import path from 'node:path';
+import { Fault } from './fault.mjs';
+import { longStep } from './progress.mjs';
+import { environment, output } from './run.mjs';
 
-/** Opens a page where somebody sits in front of a desktop. Elsewhere nothing happens, and nothing can fail. */
-export function openBrowser(url) {
-  const command = opener(process.platform, process.env, process.stdout.isTTY);
-  if (!command) return;
-  const child = spawn(command, [url], { stdio: 'ignore', detached: true });
-  child.on('error', () => {}); // the URL has been printed
-  child.unref();
+const COMMANDS = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
+const MAC_APPS = ['Google Chrome', 'Chromium'];
+const APT_INSTALL = ['install', '-y', '--no-install-recommends', 'chromium'];
+const AGAIN = 'Check the network connection and run the command again, or set CHROMIUM_PATH to a browser.';
+
+/** What is asked of the machine, so that the tests can stand in for one. */
+export const thisMachine = {
+  platform: process.platform,
+  env: process.env,
+  isRoot: process.getuid?.() === 0,
+  osRelease: () => {
+    try {
+      return fs.readFileSync('/etc/os-release', 'utf8');
+    } catch {
+      return ''; // there is none outside Linux
+    }
+  },
+  /** Whether a program starts and says its version: Ubuntu's /usr/bin/chromium-browser may be a stub. */
+  starts: async (file) => fs.existsSync(file) && (await output(file, ['--version'])) !== undefined,
+  /** Where Playwright puts the browser that it downloads, whether it has done so or not. */
+  playwrights: async () => {
+    const { chromium } = await import('playwright-core').catch(() => ({ chromium: undefined }));
+    return chromium?.executablePath();
+  },
+  /** Whether apt knows of a package; its lists are missing on a fresh machine and in most images. */
+  aptKnows: async (name) => {
+    const said = await output('apt-cache', ['policy', name], { env: environment({ LC_ALL: 'C' }) });
+    return /Candidate: [^(\s]/.test(said ?? '');
+  },
+  apt: (title, args) =>
+    longStep(title, 'apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], {
+      wayOut: AGAIN,
+      env: { DEBIAN_FRONTEND: 'noninteractive' },
+    }),
+};
+
+/** Path of a Chromium or Chrome on this machine; undefined where there is none. */
+export async function findBrowser(machine = thisMachine) {
+  const { env, starts } = machine;
+  if (env.CHROMIUM_PATH) {
+    if (await starts(env.CHROMIUM_PATH)) return env.CHROMIUM_PATH;
+    throw new Fault(
+      `CHROMIUM_PATH is ${env.CHROMIUM_PATH}, and no browser starts there. Set it to Chromium or Chrome, or unset it.`,
+    );
+  }
+  for (const file of usualPlaces(machine)) if (await starts(file)) return file;
+  const downloaded = await machine.playwrights();
+  return downloaded && (await starts(downloaded)) ? downloaded : undefined;
 }
 
-/** The program that opens a URL, or undefined where there is no desktop. */
-export function opener(platform, env, isTerminal) {
-  if (!isTerminal || env.CI || env.SSH_CONNECTION) return undefined;
-  if (platform === 'darwin') return 'open';
-  return env.WAYLAND_DISPLAY || env.DISPLAY ? 'xdg-open' : undefined;
+function usualPlaces({ platform, env }) {
+  if (platform === 'darwin') {
+    const folders = ['/Applications', path.join(env.HOME ?? '', 'Applications')];
+    return folders.flatMap((folder) => MAC_APPS.map((app) => `${folder}/${app}.app/Contents/MacOS/${app}`));
+  }
+  const folders = new Set(['/usr/bin', ...(env.PATH ?? '').split(path.delimiter).filter(path.isAbsolute)]);
+  return COMMANDS.flatMap((command) => [...folders].map((folder) => path.join(folder, command)));
+}
+
+/** The same; a Debian machine that we are root of gets Debian's own if there is none. */
+export async function ensureBrowser(machine = thisMachine) {
+  const found = await findBrowser(machine);
+  if (found) return found;
+  if (!isDebian(machine) || !machine.isRoot) throw new Fault(howToInstall(machine));
+  await installDebians(machine);
+  const installed = await findBrowser(machine);
+  if (!installed) throw new Fault(`Debian's chromium is installed and does not start. ${AGAIN}`);
+  return installed;
+}
+
+/** Path of the browser for one test; the sentence of its absence says what to run. */
+export async function requireBrowser(machine = thisMachine) {
+  const found = await findBrowser(machine);
+  if (!found) throw new Fault(howToInstall(machine));
+  return found;
+}
+
+/** Ubuntu is not meant: its package of this name only points at a snap. */
+function isDebian({ platform, osRelease }) {
+  if (platform !== 'linux') return false;
+  const ids = [...osRelease().matchAll(/^ID(?:_LIKE)?=(.*)$/gm)].flatMap(([, value = '']) =>
+    value.replaceAll('"', '').split(/\s+/),
+  );
+  return ids.includes('debian') && !ids.includes('ubuntu');
+}
+
+function howToInstall(machine) {
+  const debians = `apt-get ${APT_INSTALL.join(' ')}`;
+  const command = isDebian(machine)
+    ? `${machine.isRoot ? '' : 'sudo '}${debians}`
+    : `npx playwright-core install ${machine.platform === 'linux' ? '--with-deps ' : ''}chromium`;
+  return `The tests of pages need Chromium or Chrome, and there is none. Run: ${command}, or set CHROMIUM_PATH to one.`;
+}
+
+async function installDebians({ apt, aptKnows }) {
+  const update = () => apt('reading the lists of Debian packages', ['update']);
+  const install = () => apt('installing Chromium (110 MB)', APT_INSTALL);
+  if (!(await aptKnows('chromium'))) {
+    await update();
+    return install();
+  }
+  try {
+    await install();
+  } catch {
+    // Lists of last month name files that the archive has replaced since.
+    await update();
+    await install();
+  }
 }

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { openBrowser } from './browser.mjs';
+import { openBrowser } from './open.mjs';
 import { main } from './fault.mjs';
 import { endOf, environment, ROOT } from './run.mjs';
 import { setUp } from './setup.mjs';

@@ -1,4 +1,5 @@
 // npm test: everything that must be true before a change lands. `npm test -- lint unit` runs some parts.
+import { ensureBrowser } from './browser.mjs';
 import { Fault, main } from './fault.mjs';
 import { say } from './progress.mjs';
 import { environment, foreground } from './run.mjs';
@@ -45,7 +46,8 @@ const PARTS = {
     await check('Rust tests', 'cargo', ['test', '-p', 'shared']);
   },
   system: async () => {
-    await check('database, simulator, stack and end-to-end tests', 'vitest', ['run']);
+    const browser = { CHROMIUM_PATH: await ensureBrowser() };
+    await check('database, simulator, stack and end-to-end tests', 'vitest', ['run'], false, browser);
   },
   deploy: async () => {
     for (const worker of WORKERS) {

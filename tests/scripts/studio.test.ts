@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 // @ts-expect-error: a script, which has no types
-import { opener } from '../../scripts/browser.mjs';
+import { opener } from '../../scripts/open.mjs';
 // @ts-expect-error: a script, which has no types
 import { supabaseOrigin } from '../../scripts/web.mjs';
 
