@@ -1,66 +1,79 @@
-import { execFile } from 'node:child_process';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ComponentType, createElement } from 'react';
+import { createRoot } from 'test-renderer';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestStack } from '../e2e/support/stack.ts';
+import { ROOT, run } from './installed.ts';
+import { serve } from './served.ts';
 
-/** The examples of the documentation compile, and the first one makes a picture. */
+/** The examples of the documentation compile, and do what they say. */
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PAGES = ['README.md', 'client/README.md', 'docs/client.md'];
 const ENTRIES = {
   'picture-queue': path.join(ROOT, 'client/src/index.ts'),
   'picture-queue/compat': path.join(ROOT, 'client/src/compat/index.ts'),
+  'picture-queue/react': path.join(ROOT, 'client/src/react/index.ts'),
 };
-const SUPABASE = path.join(ROOT, 'node_modules/@supabase/supabase-js');
+const PLACEHOLDER = 'https://start-generation.example.workers.dev';
 
-/** As little of React, React Native and an app's own module as the examples need. */
-const STUBS = `
-declare module 'react' {
-  export function useState<T>(first: T): [T, (next: T) => void];
-  export function useEffect(effect: () => void | (() => void), inputs: unknown[]): void;
-  export function useRef<T>(first: T): { current: T };
-}
-declare module 'react-native' {
-  export const Button: (props: { title: string; onPress: () => void }) => object;
-  export const Image: (props: { source: { uri: string }; style: object }) => object;
-  export const Text: (props: { children?: unknown }) => object;
-  export const View: (props: { children?: unknown }) => object;
-}
-declare namespace JSX {
-  type Element = object;
-  interface ElementChildrenAttribute { children: unknown }
-}`;
+/** As little of Svelte as the examples need. */
+const SVELTE = `
+declare module 'svelte' { export function onDestroy(work: () => void): void }
+declare function $state<T>(first: T): T;`;
 const OWN_MODULE = `
 import { createClient } from '@supabase/supabase-js';
 interface Database { public: { Tables: Record<never, never>; Views: Record<never, never>; Functions: Record<never, never> } }
 export const supabase = createClient<Database>('https://x.example', 'key');`;
 
-const run = promisify(execFile);
+interface Example {
+  page: string;
+  /** `ts`, `tsx`, or `svelte`: then it is the component's script. */
+  kind: string;
+  code: string;
+}
+
 let dir: string;
-let examples: string[];
+let examples: Example[];
 
 beforeAll(async () => {
   dir = await fs.mkdtemp(path.join(os.tmpdir(), 'docs-'));
-  const pages = await Promise.all(PAGES.map((page) => fs.readFile(path.join(ROOT, page), 'utf8')));
-  examples = [];
-  for (const [, kind, code = ''] of pages.join('\n').matchAll(/```(tsx?)\n(.*?)```/gs)) {
-    if (!code.includes("'picture-queue")) continue;
-    const name = `example-${examples.length + 1}.${kind}`;
-    await fs.writeFile(path.join(dir, name), code);
-    examples.push(name);
-  }
-  await fs.writeFile(path.join(dir, 'stubs.d.ts'), STUBS);
-  await fs.writeFile(path.join(dir, 'supabase.ts'), OWN_MODULE);
+  await fs.symlink(await fs.realpath(path.join(ROOT, 'node_modules')), path.join(dir, 'node_modules'));
+  const pages = await Promise.all(
+    PAGES.map(async (page) => ({ page, text: await fs.readFile(path.join(ROOT, page), 'utf8') })),
+  );
+  examples = pages.flatMap(({ page, text }) =>
+    [...text.matchAll(/```(tsx?|svelte)\n(.*?)```/gs)].flatMap(([, kind = '', block = '']) => {
+      const code =
+        kind === 'svelte' ? (/<script lang="ts">\n(.*?)<\/script>/s.exec(block)?.[1] ?? '') : block;
+      return code.includes("'picture-queue") ? [{ page, kind, code }] : [];
+    }),
+  );
 });
 afterAll(() => fs.rm(dir, { recursive: true, force: true }));
 
-test('the examples compile', async () => {
-  expect(examples.length).toBeGreaterThanOrEqual(7);
+/** The first example of a page with these words in it. */
+function example(page: string, kind: string, ...words: string[]): string {
+  const found = examples.find(
+    (one) => one.page === page && one.kind === kind && words.every((word) => one.code.includes(word)),
+  );
+  if (!found) throw new Error(`${page} has no example (${kind}) with ${words.join(' and ')}`);
+  return found.code;
+}
+
+test('they compile', async () => {
+  expect(examples.length).toBeGreaterThanOrEqual(8);
+  const folder = path.join(dir, 'compiled');
+  await fs.mkdir(folder);
+  const files = examples.map(({ kind }, index) => `example-${index + 1}.${kind === 'tsx' ? 'tsx' : 'ts'}`);
+  await Promise.all([
+    ...files.map((file, index) => fs.writeFile(path.join(folder, file), examples[index]?.code ?? '')),
+    fs.writeFile(path.join(folder, 'svelte.d.ts'), SVELTE),
+    fs.writeFile(path.join(folder, 'supabase.ts'), OWN_MODULE),
+  ]);
   const tsconfig = {
     compilerOptions: {
       strict: true,
@@ -70,11 +83,11 @@ test('the examples compile', async () => {
       module: 'esnext',
       moduleResolution: 'bundler',
       lib: ['es2022', 'dom', 'dom.iterable'],
-      jsx: 'preserve',
+      jsx: 'react-jsx',
       types: [],
       allowImportingTsExtensions: true,
       paths: Object.fromEntries(
-        Object.entries({ ...ENTRIES, '@supabase/supabase-js': SUPABASE }).map(([name, file]) => [
+        Object.entries({ ...ENTRIES, '$lib/supabase': './supabase.ts' }).map(([name, file]) => [
           name,
           [file],
         ]),
@@ -82,41 +95,133 @@ test('the examples compile', async () => {
     },
     include: ['*'],
   };
-  await fs.writeFile(path.join(dir, 'tsconfig.json'), JSON.stringify(tsconfig));
+  await fs.writeFile(path.join(folder, 'tsconfig.json'), JSON.stringify(tsconfig));
   const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
-  const faults = await run(process.execPath, [tsc, '-p', dir]).then(
+  const faults = await run(process.execPath, [tsc, '-p', folder]).then(
     () => '',
     (error: { stdout?: string }) => error.stdout || String(error),
   );
-  expect(faults, `the examples are ${examples.join(', ')} of ${PAGES.join(', ')}`).toBe('');
+  const names = files.map((file, index) => `${file}: ${examples[index]?.page}`);
+  expect(faults, names.join(', ')).toBe('');
 });
 
-test('the first one of docs/client.md makes a picture', async () => {
-  const stack = await TestStack.start();
+/** Bundles an example with modules of its app's own; gives the path of an ES module. */
+async function bundled(name: string, contents: string, modules: Record<string, string> = {}) {
+  const folder = path.join(dir, name);
+  await fs.mkdir(folder);
+  const own = Object.entries(modules).map(([specifier, code], index) => {
+    return { specifier, code, file: path.join(folder, `module-${index}.js`) };
+  });
+  await Promise.all(own.map(({ file, code }) => fs.writeFile(file, code)));
+  const outfile = path.join(folder, 'bundle.mjs');
+  await build({
+    stdin: { contents, loader: 'tsx', resolveDir: folder },
+    plugins: [
+      {
+        name: 'own-modules',
+        setup({ onResolve }) {
+          onResolve({ filter: /.*/ }, ({ path: specifier }) => {
+            const found = own.find((one) => one.specifier === specifier);
+            return found && { path: found.file };
+          });
+        },
+      },
+    ],
+    alias: ENTRIES,
+    external: ['react', '@supabase/supabase-js'],
+    jsx: 'automatic',
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile,
+    logLevel: 'silent',
+  });
+  return outfile;
+}
+
+const imported = (file: string) => import(/* @vite-ignore */ pathToFileURL(file).href);
+
+/** Renders a component; gives what it shows, and a way to press its button. */
+function render(component: ComponentType<{ prompt: string }>) {
+  const root = createRoot();
+  root.render(createElement(component, { prompt: 'a fox' }));
+  const find = (type: string) => root.container.queryAll(({ type: own }) => own === type)[0]?.props;
+  return { find, close: () => root.unmount() };
+}
+
+test('the hooks of the README make a picture', async () => {
+  const served = await serve();
   try {
-    const page = await fs.readFile(path.join(ROOT, 'docs/client.md'), 'utf8');
+    const code = example('README.md', 'tsx', 'picture-queue/react').replace(PLACEHOLDER, served.url);
+    const session = '{ data: { session: { access_token: "token" } } }';
+    const supabase = `export const supabase = { auth: { getSession: async () => (${session}) } };`;
+    const { Picture } = await imported(await bundled('hooks', code, { './supabase': supabase }));
+    const { find, close } = render(Picture);
+    await expect.poll(() => find('button')?.children).toBe('Make a picture');
+    find('button')?.onClick();
+    await expect.poll(() => find('img')?.src).toBe(`${served.url}/pixel.png`);
+    expect(find('button')?.children).toBe('Make a picture');
+    close();
+  } finally {
+    await served.stop();
+  }
+});
+
+describe('on the local stack', () => {
+  let stack: TestStack;
+  let supabase: string;
+
+  beforeAll(async () => {
+    stack = await TestStack.start();
+    const { supabaseUrl, anonKey } = stack.addresses;
+    supabase = `import { createClient } from '@supabase/supabase-js';
+      export const supabase = createClient('${supabaseUrl}', '${anonKey}');
+      const email = Math.random().toString(36).slice(2) + '@example.com';
+      await supabase.auth.signUp({ email, password: 'a-long-password' });`;
+  });
+  afterAll(() => stack?.stop());
+
+  async function expectPicture(url: unknown) {
+    expect((await fetch(String(url))).headers.get('content-type')).toBe('image/webp');
+  }
+
+  test('the first one of docs/client.md makes a picture', async () => {
     const { supabaseUrl, anonKey, startGenerationUrl } = stack.addresses;
-    const code = /```ts\n(.*?)```/s
-      .exec(page)?.[1]
-      ?.replace('LOCAL_SUPABASE_URL', supabaseUrl)
+    const code = example('docs/client.md', 'ts')
+      .replace('LOCAL_SUPABASE_URL', supabaseUrl)
       .replace('LOCAL_ANON_KEY', anonKey)
       .replace('START_GENERATION_URL', startGenerationUrl);
-    const outfile = path.join(dir, 'first.mjs');
-    await build({
-      stdin: { contents: code ?? '', loader: 'ts', resolveDir: ROOT },
-      alias: ENTRIES,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      outfile,
-      logLevel: 'silent',
-    });
-    const { stdout } = await run(process.execPath, [outfile]);
+    const { stdout } = await run(process.execPath, [await bundled('first', code)]);
     const lines = stdout.trim().split('\n');
     expect(lines[0]).toBe('queued 0');
     expect(lines.at(-2)).toBe('completed 100');
-    expect((await fetch(lines.at(-1) ?? '')).headers.get('content-type')).toBe('image/webp');
-  } finally {
-    await stack.stop();
-  }
+    await expectPicture(lines.at(-1));
+  });
+
+  test("the README's SvelteKit page makes a picture", async () => {
+    const script = `const $state = (first) => first;
+      ${example('README.md', 'svelte', 'generateWithRealtime')}
+      export { make };
+      export const shown = () => ({ progress, imageUrl, problem });`;
+    const modules = { '$lib/supabase': supabase, svelte: 'export const onDestroy = () => {};' };
+    const page = await imported(await bundled('svelte', script, modules));
+    await page.make('a fox');
+    await expect.poll(() => page.shown().imageUrl, { timeout: 30_000 }).not.toBe('');
+    expect(page.shown()).toMatchObject({ progress: 100, problem: '' });
+    await expectPicture(page.shown().imageUrl);
+  });
+
+  test("the README's React Native component makes a picture", async () => {
+    const elements = ['Button', 'Image', 'Text', 'View'].map((name) => `export const ${name} = '${name}';`);
+    const modules = { './supabase': supabase, 'react-native': elements.join('\n') };
+    const code = example('README.md', 'tsx', 'picture-queue/compat');
+    const { Picture } = await imported(await bundled('native', code, modules));
+    const { find, close } = render(Picture);
+    await expect.poll(() => find('Text')?.children).toBe('0 %');
+    find('Button')?.onPress();
+    await expect.poll(() => find('Image')?.source?.uri, { timeout: 30_000 }).toBeTruthy();
+    expect(find('Text')?.children).toBe('100 %');
+    await expectPicture(find('Image')?.source.uri);
+    close();
+  });
 });

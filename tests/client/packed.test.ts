@@ -1,42 +1,30 @@
-import { execFile } from 'node:child_process';
 import fs from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import vm from 'node:vm';
-import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestStack } from '../e2e/support/stack.ts';
 import { MODEL, TestUser } from '../e2e/support/user.ts';
+import { type Installed, install, ROOT, run } from './installed.ts';
 import { inWorkerd } from './workerd.ts';
 
 /** The package as its users get it: packed, installed without a network, and run where it says it runs. */
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const MAX_CORE_BYTES = 6 * 1024;
-
-const run = promisify(execFile);
+let installed: Installed;
 let app: string;
 let tarball: string;
 let stack: TestStack;
 let user: TestUser;
 
 beforeAll(async () => {
-  app = await fs.mkdtemp(path.join(os.tmpdir(), 'client-'));
-  await run('npm', ['pack', '--pack-destination', app], { cwd: path.join(ROOT, 'client') });
-  const [filename = 'no tarball'] = await fs.readdir(app);
-  tarball = path.join(app, filename);
-  await fs.writeFile(path.join(app, 'package.json'), '{"private":true}');
-  const offline = ['--offline', '--no-audit', '--no-fund', `file:${tarball}`];
-  await run('npm', ['install', ...offline], { cwd: app });
+  installed = await install();
+  ({ app, tarball } = installed);
   stack = await TestStack.start();
   user = await TestUser.signUp(stack);
 }, 180_000);
 afterAll(async () => {
   await stack?.stop();
-  await fs.rm(app, { recursive: true, force: true });
+  await installed?.remove();
 });
 
 /** Makes a picture, and shows that errors are the same classes from either entry. */
@@ -85,20 +73,6 @@ async function expectPicture(result: unknown) {
   expect(picture.headers.get('content-type')).toBe('image/webp');
 }
 
-/** With the types of ES2022 and of nothing else. */
-async function compile(name: string, source: string): Promise<void> {
-  const file = path.join(app, name);
-  await fs.writeFile(file, source);
-  const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
-  const options =
-    '--strict --noEmit --ignoreConfig --target es2022 --lib es2022 --module nodenext --types'.split(' ');
-  const faults = await run(process.execPath, [tsc, ...options, '', file], { cwd: app }).then(
-    () => '',
-    (error: { stdout?: string }) => error.stdout || String(error),
-  );
-  expect(faults, name).toBe('');
-}
-
 const print = 'use().then((result) => console.log(JSON.stringify(result)));';
 
 describe('the packed package', () => {
@@ -141,45 +115,8 @@ describe('the packed package', () => {
   });
 });
 
-describe('its types', () => {
-  // React Native and Workers have no DOM types; a package must not ask for skipLibCheck.
-  test.each(['mts', 'cts'])('are enough by themselves, in a .%s file', async (extension) => {
-    const source = `import { createClient, type Progress } from 'picture-queue';
-      import { getJob, type SupabaseLike } from 'picture-queue/compat';
-      const client = createClient({ url: '', getToken: () => null, fetch: async () => { throw new Error(); } });
-      export const status: Promise<string> = client.get('').then(({ status }) => status);
-      export const job = (supabase: SupabaseLike) => getJob(supabase, '').then((job) => job?.payload);
-      // @ts-expect-error a generation has a prompt, or prompts
-      client.start({ model_id: '' });
-      // @ts-expect-error there is no such status
-      export const wrong: Progress['status'] = 'done';`;
-    await compile(`types.${extension}`, source);
-  });
-});
-
-describe('the hooks', () => {
-  beforeAll(async () => {
-    for (const name of ['react', 'react-dom', 'scheduler', '@types/react', 'csstype']) {
-      const link = path.join(app, 'node_modules', name);
-      await fs.mkdir(path.dirname(link), { recursive: true });
-      await fs.symlink(path.join(ROOT, 'node_modules', name), link);
-    }
-  });
-
-  test.each(['mts', 'cts'])('have types, in a .%s file', async (extension) => {
-    await compile(
-      `hooks.${extension}`,
-      `import type { PictureQueueError } from 'picture-queue';
-      import { useGenerations, useImageGeneration, useModels } from 'picture-queue/react';
-      export function useAll(): [string, string | undefined, PictureQueueError | null] {
-        const { status, generate } = useImageGeneration();
-        generate({ prompt: '', model_id: '', source_id: '' });
-        // @ts-expect-error a generation has a prompt, or prompts
-        generate({ model_id: '' });
-        return [status, useGenerations({ limit: 3 }).generations[0]?.prompt, useModels().error];
-      }`,
-    );
-  });
+describe('the hooks, rendered on a server', () => {
+  beforeAll(() => installed.link('react', 'react-dom'));
 
   const render = `const Models = () => createElement('p', null, useModels().isLoading ? 'loading' : '');
     const client = createClient({ url: 'http://x.example', getToken: () => null });
@@ -231,22 +168,5 @@ describe('it makes a picture', () => {
       export default { fetch: async () => Response.json(await use()) };`;
     const code = await bundled('worker.mjs', source, { conditions: ['workerd'] });
     await inWorkerd(app, code, async (url) => expectPicture(await (await fetch(url)).json()));
-  });
-});
-
-describe('its size, bundled and minified', () => {
-  const gzipped = async (source: string) => gzipSync(await bundled('size.mjs', source)).length;
-
-  test(`the core stays within ${MAX_CORE_BYTES} bytes`, async () => {
-    const bytes = await gzipped(`export * from 'picture-queue';`);
-    expect(bytes).toBeGreaterThan(1_000);
-    expect(bytes).toBeLessThanOrEqual(MAX_CORE_BYTES);
-  });
-
-  test('what is not used is left out', async () => {
-    const all = `import 'picture-queue'; import 'picture-queue/compat'; import 'picture-queue/react';`;
-    expect(await gzipped(all)).toBeLessThan(100);
-    expect(await gzipped(`export { ConnectionError } from 'picture-queue';`)).toBeLessThan(250);
-    expect(await gzipped(`export { getJob } from 'picture-queue/compat';`)).toBeLessThan(1_800);
   });
 });

@@ -1,0 +1,78 @@
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Installed, install, ROOT, run } from './installed.ts';
+
+/** The packed package's types, in apps that resolve them in different ways. */
+
+const SOURCE = `
+  import { createClient, type Client, type Progress } from 'picture-queue';
+  import { getJob, type SupabaseLike } from 'picture-queue/compat';
+  export const client: Client = createClient({ url: '', getToken: () => null });
+  export const status: Promise<string> = client.get('').then(({ status }) => status);
+  export const job = (supabase: SupabaseLike) => getJob(supabase, '').then((job) => job?.payload);
+  // @ts-expect-error a generation has a prompt, or prompts
+  client.start({ model_id: '' });
+  // @ts-expect-error there is no such status
+  export const wrong: Progress['status'] = 'done';`;
+const HOOKS = `
+  import { PictureQueueProvider, useGenerations, useImageGeneration, useModels } from 'picture-queue/react';
+  export function usePicture(): string | null {
+    const { generate, imageUrl, error } = useImageGeneration({ client });
+    const { generations } = useGenerations({ limit: 10 });
+    const { models } = useModels();
+    const make = () => generate({ prompt: 'a', model_id: models[0]?.id ?? '' });
+    return error?.message ?? imageUrl ?? generations[0]?.images[0]?.url ?? String(make);
+  }
+  // @ts-expect-error the provider needs a client
+  PictureQueueProvider({});`;
+/** A platform's own `fetch` and signals are taken as they are. */
+const PLATFORM = `
+  export const own = createClient({ url: '', getToken: () => null, fetch });
+  own.get('', { signal: new AbortController().signal });`;
+
+const NODE = { module: 'node16', lib: ['es2022'], types: ['node'] };
+/** @react-native/typescript-config */
+const REACT_NATIVE = {
+  module: 'esnext',
+  moduleResolution: 'bundler',
+  customConditions: ['react-native'],
+  target: 'esnext',
+  lib: ['es2019', 'es2020.promise', 'es2020.string', 'es2021.promise', 'es2022.array', 'es2022.object'],
+  types: ['react-native'],
+  jsx: 'react-native',
+  allowJs: true,
+  isolatedModules: true,
+  skipLibCheck: true,
+};
+
+let installed: Installed;
+beforeAll(async () => {
+  installed = await install();
+  await installed.link('@types/node', '@types/react', '@types/react-dom', 'react-native', 'csstype');
+});
+afterAll(() => installed?.remove());
+
+async function faults(folder: string, file: string, source: string, options: object): Promise<string> {
+  await installed.write(`${folder}/${file}`, source);
+  const compilerOptions = { strict: true, noEmit: true, exactOptionalPropertyTypes: true, ...options };
+  await installed.write(`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions, include: ['*'] }));
+  const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
+  return run(process.execPath, [tsc, '-p', path.join(installed.app, folder)]).then(
+    () => '',
+    (error: { stdout?: string }) => error.stdout || String(error),
+  );
+}
+
+describe.concurrent('its types', () => {
+  test.each<[string, string, object, string]>([
+    ['Vite', 'main.ts', { module: 'esnext', moduleResolution: 'bundler', types: [] }, HOOKS + PLATFORM],
+    ['a Node module', 'main.mts', NODE, HOOKS + PLATFORM],
+    ['a Node script', 'main.cts', NODE, HOOKS + PLATFORM],
+    ['React Native', 'main.ts', REACT_NATIVE, HOOKS + PLATFORM],
+    // A Worker or a strange runtime: none of the platform's types, and the package asks for none.
+    ['nothing but the language', 'main.mts', { module: 'nodenext', lib: ['es2022'], types: [] }, ''],
+  ])('in %s', async (name, file, options, more) => {
+    const folder = name.replaceAll(' ', '-').toLowerCase();
+    expect(await faults(folder, file, SOURCE + more, { target: 'es2022', ...options })).toBe('');
+  });
+});

@@ -1,0 +1,127 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Installed, install } from './installed.ts';
+import { type BundleOptions, bundle, compileForHermes, hermesCompiler, start } from './react-native.ts';
+import { SEEN, type Served, serve } from './served.ts';
+
+/** The packed package in an app for React Native: bundled by Metro, and run with what React Native has. */
+
+const ENTRY = `
+  import './hooks';
+  import { createClient, NotFoundError } from 'picture-queue';
+  import { startImageGeneration } from 'picture-queue/compat';
+  import { platform } from './platform';
+
+  globalThis.makePicture = async (url) => {
+    const pictures = createClient({ url, getToken: () => 'token', polling: { minMs: 10, maxMs: 20 } });
+    const updates = [];
+    const onUpdate = ({ status, progress }) => updates.push(status + ' ' + progress);
+    const { images } = await pictures.generate({ prompt: 'a fox', model_id: 'o/m' }, { onUpdate });
+    const error = await pictures.get('none').catch((error) => error);
+    return JSON.stringify({ platform, updates, image: images[0].url, typed: error instanceof NotFoundError });
+  };
+  globalThis.startOnly = async () => {
+    const invoke = async () => ({ data: { generation_id: 'g', job_id: 'j' }, error: null });
+    return JSON.stringify(await startImageGeneration({ functions: { invoke } }, { prompt: 'a', model_id: 'o/m' }));
+  };
+  globalThis.stop = async (url) => {
+    const controller = new AbortController();
+    const pictures = createClient({ url, getToken: () => 'token' });
+    const onUpdate = () => controller.abort();
+    const error = await pictures
+      .generate({ prompt: 'a fox', model_id: 'o/m' }, { onUpdate, signal: controller.signal })
+      .catch((error) => error);
+    return error.name;
+  };`;
+
+/** What a screen of an app does; test-renderer takes the place of the native side. */
+const HOOKS = `
+  import { createClient } from 'picture-queue';
+  import { PictureQueueProvider, useGenerations, useImageGeneration, useModels } from 'picture-queue/react';
+  import { createRoot } from 'test-renderer';
+
+  let press: () => void;
+
+  function Screen() {
+    const { models } = useModels();
+    const { generate, status, progress, imageUrl } = useImageGeneration();
+    const { generations } = useGenerations();
+    press = () => generate({ prompt: 'a fox', model_id: 'o/m' });
+    const lines = [
+      models.map(({ name }) => name).join(),
+      status + ' ' + progress,
+      imageUrl,
+      generations.map((one) => one.prompt + ': ' + one.status).join(),
+    ];
+    return <text>{lines.join(' | ')}</text>;
+  }
+
+  globalThis.open = async (url: string) => {
+    const client = createClient({ url, getToken: () => 'token', polling: { minMs: 10, maxMs: 20 } });
+    const root = createRoot();
+    root.render(<PictureQueueProvider client={client}><Screen /></PictureQueueProvider>);
+    globalThis.shown = async () => root.container.children[0]?.children.join('');
+    globalThis.press = async () => press();
+    globalThis.close = async () => root.unmount();
+  };`;
+
+let installed: Installed;
+let served: Served;
+
+beforeAll(async () => {
+  installed = await install();
+  await installed.copy('react', 'react-reconciler', 'scheduler', 'test-renderer');
+  await installed.write('index.js', ENTRY);
+  await installed.write('hooks.tsx', HOOKS);
+  for (const platform of ['ios', 'android']) {
+    await installed.write(`platform.${platform}.js`, `export const platform = '${platform}';`);
+  }
+});
+afterAll(() => installed?.remove());
+beforeEach(async () => {
+  served = await serve();
+});
+afterEach(() => served?.stop());
+
+describe.each<[string, BundleOptions]>([
+  ['iOS', { platform: 'ios' }],
+  ['Android', { platform: 'android' }],
+  ['iOS, by a Metro that does not read `exports`', { platform: 'ios', packageExports: false }],
+])('bundled for %s', (_name, options) => {
+  let made: Awaited<ReturnType<typeof bundle>>;
+
+  beforeAll(async () => {
+    made = await bundle(installed.app, 'index.js', options);
+  });
+
+  test('it makes a picture', async () => {
+    const result = JSON.parse((await start(made.code).makePicture?.(served.url as never)) as string);
+    const image = `${served.url}/pixel.png`;
+    expect(result).toEqual({ platform: options.platform, updates: SEEN, image, typed: true });
+  });
+
+  test('the hooks make a picture, and show all there are', async () => {
+    const app = start(made.code);
+    await app.open?.(served.url as never);
+    await expect.poll(() => app.shown?.()).toBe('The model | idle 0 |  | ');
+    await app.press?.();
+    const image = `${served.url}/pixel.png`;
+    await expect.poll(() => app.shown?.()).toBe(`The model | completed 100 | ${image} | a fox: completed`);
+    await app.close?.();
+  });
+
+  test('an aborted call is an AbortError, though signals have no reason', async () => {
+    expect(await start(made.code).stop?.(served.url as never)).toBe('AbortError');
+  });
+
+  test("the original's functions are there", async () => {
+    expect(JSON.parse((await start(made.code).startOnly?.()) as string)).toEqual({
+      generationId: 'g',
+      jobId: 'j',
+    });
+  });
+
+  const compiler = hermesCompiler();
+  test.runIf(compiler)('Hermes compiles it', async () => {
+    expect(await compileForHermes(compiler as string, made.file)).toBeGreaterThan(1_000);
+  });
+});
