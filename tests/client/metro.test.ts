@@ -96,6 +96,7 @@ describe.each<[string, BundleOptions]>([
   test('it makes a picture', async () => {
     const result = JSON.parse((await start(made.code).makePicture?.(served.url as never)) as string);
     const image = `${served.url}/pixel.png`;
+    expect(served.asked).toContain('WebSocket /events');
     expect(result).toEqual({ platform: options.platform, updates: SEEN, image, typed: true });
   });
 

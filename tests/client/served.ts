@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import { generation, IMAGE, STARTED } from './scripted.ts';
 
 /** What each generation goes through; it takes a step each time that somebody has been told how it stands. */
@@ -27,10 +27,12 @@ const PIXEL = Buffer.from(
 export interface Served {
   /** Origin of the server. */
   url: string;
-  /** `GET /models`, … and `WebSocket /events`, as they came. */
+  /** `GET /models`, …, `WebSocket /events` and `GET /events` (server-sent events), as they came. */
   asked: string[];
   stop(): Promise<void>;
 }
+
+type Listener = (message: { type: string; seq: number }) => void;
 
 interface Running {
   id: string;
@@ -48,7 +50,7 @@ interface Running {
 export async function serve(files?: string): Promise<Served> {
   const asked: string[] = [];
   const made: Running[] = [];
-  const listeners = new Set<WebSocket>();
+  const listeners = new Set<Listener>();
   let url = '';
   const pixel = () => `${url}/pixel.png`;
 
@@ -72,20 +74,29 @@ export async function serve(files?: string): Promise<Served> {
   const play = (one: Running) => {
     if (listeners.size === 0) return;
     const { status, progress } = state(one);
-    const message = { generation_id: one.id, batch_id: null, queue_position: null, estimated_seconds: null };
-    const picture = status === 'completed' ? { image_url: pixel() } : {};
-    const text = JSON.stringify({
+    const message = {
       type: 'generation',
-      ...message,
+      generation_id: one.id,
+      batch_id: null,
       status,
       progress,
-      ...picture,
+      queue_position: null,
+      estimated_seconds: null,
+      ...(status === 'completed' ? { image_url: pixel() } : {}),
       seq: one.seq,
-    });
-    for (const listener of listeners) listener.send(text);
+    };
+    for (const listener of listeners) listener(message);
     if (status === 'completed') return;
     told(one);
     setImmediate(play, one);
+  };
+
+  /** Tells how all that is open stands, then that this is so, and from here on each change. */
+  const listen = (listener: Listener) => {
+    listeners.add(listener);
+    for (const one of made) if (one.step < STEPS.length - 1) play(one);
+    listener({ type: 'ready', seq: Date.now() });
+    return () => listeners.delete(listener);
   };
 
   const routes: Record<string, (match: string, body: string) => [number, unknown]> = {
@@ -134,6 +145,14 @@ export async function serve(files?: string): Promise<Served> {
       response.setHeader('content-type', 'application/json');
       return response.end(JSON.stringify(result));
     }
+    if (call === 'GET /events' && request.headers.accept === 'text/event-stream') {
+      asked.push(call);
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      const stop = listen((message) => {
+        response.write(`id: ${message.seq}\ndata: ${JSON.stringify(message)}\n\n`);
+      });
+      return response.on('close', stop);
+    }
     if (pathname === '/pixel.png') {
       response.setHeader('content-type', 'image/png');
       return response.end(PIXEL);
@@ -155,10 +174,10 @@ export async function serve(files?: string): Promise<Served> {
   sockets.on('connection', (socket, { url: at }) => {
     asked.push(`WebSocket ${new URL(at ?? '/', 'http://server').pathname}`);
     socket.on('message', (text) => String(text) === 'ping' && socket.send('pong'));
-    socket.on('close', () => listeners.delete(socket));
-    listeners.add(socket);
-    for (const one of made) if (one.step < STEPS.length - 1) play(one);
-    socket.send(JSON.stringify({ type: 'ready', seq: Date.now() }));
+    socket.on(
+      'close',
+      listen((message) => socket.send(JSON.stringify(message))),
+    );
   });
 
   server.listen(0, '127.0.0.1');

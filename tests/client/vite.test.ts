@@ -48,17 +48,23 @@ describe('in a browser', () => {
   afterEach(() => served?.stop());
 
   /** Opens an app; it is at another origin than the server that it calls. */
-  async function open(app: string) {
+  async function open(app: string, live = 'auto') {
     const page = await browser.newPage();
     const faults: string[] = [];
     page.on('pageerror', (error) => faults.push(String(error)));
     page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
-    await page.goto(`${served.url.replace('127.0.0.1', 'localhost')}/${app}/index.html?api=${served.url}`);
+    await page.goto(
+      `${served.url.replace('127.0.0.1', 'localhost')}/${app}/index.html?api=${served.url}&live=${live}`,
+    );
     return { page, faults };
   }
 
-  test('the core makes a picture', async () => {
-    const { page, faults } = await open('core');
+  test.each([
+    ['auto', 'WebSocket /events'],
+    ['sse', 'GET /events'],
+    ['polling', 'GET /generations/g1'],
+  ])('the core makes a picture, and is told by: %s', async (live, call) => {
+    const { page, faults } = await open('core', live);
     await page.getByRole('button', { name: 'Make a picture' }).click();
     const picture = page.getByRole('img', { name: 'a fox' });
     await picture.waitFor().catch((error) => Promise.reject(new Error(`${error}\n${faults.join('\n')}`)));
@@ -66,7 +72,8 @@ describe('in a browser', () => {
     expect(
       await picture.evaluate((image: HTMLImageElement) => image.decode().then(() => image.naturalWidth)),
     ).toBe(1);
-    expect(served.asked).toContain('POST /start-generation');
+    expect(served.asked).toEqual(expect.arrayContaining(['POST /start-generation', call]));
+    expect(served.asked.some((one) => one.endsWith(' /events'))).toBe(live !== 'polling');
     expect(faults).toEqual([]);
     await page.close();
   });
@@ -137,8 +144,8 @@ describe('its size, as Vite bundles and minifies it', () => {
 const APPS = {
   core: `
     import { createClient } from 'picture-queue';
-    const url = new URLSearchParams(location.search).get('api') ?? '';
-    const pictures = createClient({ url, getToken: () => 'token', polling: { minMs: 10, maxMs: 20 } });
+    const { api: url = '', live } = Object.fromEntries(new URLSearchParams(location.search));
+    const pictures = createClient({ url, getToken: () => 'token', live: live as 'auto', polling: { minMs: 10, maxMs: 20 } });
     const list = document.createElement('ol');
     const button = document.createElement('button');
     button.textContent = 'Make a picture';
