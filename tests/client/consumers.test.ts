@@ -20,16 +20,21 @@ const HOOKS = `
     const { generate, imageUrl, error } = useImageGeneration({ client });
     const { generations } = useGenerations({ limit: 10 });
     const { models } = useModels();
-    const make = () => generate({ prompt: 'a', model_id: models[0]?.id ?? '' });
+    const make = () => generate({ prompt: 'a', model_id: models[0]?.id ?? '', source_id: 's' });
     return error?.message ?? imageUrl ?? generations[0]?.images[0]?.url ?? String(make);
   }
   // @ts-expect-error the provider needs a client
   PictureQueueProvider({});`;
-/** A platform's own `fetch` and signals are taken as they are. */
+/** A platform's own are taken as they are. */
 const PLATFORM = `
-  export const own = createClient({ url: '', getToken: () => null, fetch });
-  own.get('', { signal: new AbortController().signal });`;
+  export const own = createClient({ url: '', getToken: () => null, fetch, WebSocket });
+  own.get('', { signal: new AbortController().signal });
+  own.uploadSource(new Blob([]));`;
+const DEVICE_FILE = `
+  own.uploadSource({ uri: 'file:///picture.jpg', type: 'image/jpeg', name: 'picture.jpg' });`;
 
+/** A Worker or a strange runtime: none of a platform's types, and the package asks for none. */
+const PLAIN = { module: 'nodenext', lib: ['es2022'], types: [] };
 const NODE = { module: 'node16', lib: ['es2022'], types: ['node'] };
 /** @react-native/typescript-config */
 const REACT_NATIVE = {
@@ -65,14 +70,14 @@ async function faults(folder: string, file: string, source: string, options: obj
 
 describe.concurrent('its types', () => {
   test.each<[string, string, object, string]>([
-    ['Vite', 'main.ts', { module: 'esnext', moduleResolution: 'bundler', types: [] }, HOOKS + PLATFORM],
-    ['a Node module', 'main.mts', NODE, HOOKS + PLATFORM],
-    ['a Node script', 'main.cts', NODE, HOOKS + PLATFORM],
-    ['React Native', 'main.ts', REACT_NATIVE, HOOKS + PLATFORM],
-    // A Worker or a strange runtime: none of the platform's types, and the package asks for none.
-    ['nothing but the language', 'main.mts', { module: 'nodenext', lib: ['es2022'], types: [] }, ''],
+    ['Vite', 'main.ts', { module: 'esnext', moduleResolution: 'bundler', types: [] }, PLATFORM],
+    ['a Node module', 'main.mts', NODE, PLATFORM],
+    ['a Node script', 'main.cts', NODE, PLATFORM],
+    ['React Native', 'main.ts', REACT_NATIVE, PLATFORM + DEVICE_FILE],
+    ['a module with nothing but the language', 'main.mts', PLAIN, ''],
+    ['a script with nothing but the language', 'main.cts', PLAIN, ''],
   ])('in %s', async (name, file, options, more) => {
     const folder = name.replaceAll(' ', '-').toLowerCase();
-    expect(await faults(folder, file, SOURCE + more, { target: 'es2022', ...options })).toBe('');
+    expect(await faults(folder, file, SOURCE + HOOKS + more, { target: 'es2022', ...options })).toBe('');
   });
 });

@@ -160,7 +160,7 @@ test('the hooks of the README make a picture', async () => {
     await expect.poll(() => find('button')?.children).toBe('Make a picture');
     find('button')?.onClick();
     await expect.poll(() => find('img')?.src).toBe(`${served.url}/pixel.png`);
-    expect(find('button')?.children).toBe('Make a picture');
+    await expect.poll(() => find('button')?.children).toBe('Make a picture');
     close();
   } finally {
     await served.stop();
