@@ -1,3 +1,4 @@
+import { asyncIterator } from './platform.ts';
 import type { Generation, GenerationPage } from './types.ts';
 
 /** Read it with `for await`: generation by generation, or page by page. */
@@ -17,7 +18,7 @@ export function pages(fetch: (cursor: { cursor?: string }) => Promise<Generation
   }
   return {
     pages: all,
-    async *[Symbol.asyncIterator]() {
+    async *[asyncIterator]() {
       for await (const page of all()) yield* page.generations;
     },
   };

@@ -67,6 +67,14 @@ interface Platform {
 export const platform = globalThis as unknown as Platform;
 
 /**
+ * Where `for await` finds how to go through something. Hermes, React Native's engine, has no
+ * `Symbol.asyncIterator` (https://github.com/facebook/hermes/issues/1879); a loop compiled by Babel then
+ * looks for this name.
+ */
+export const asyncIterator: typeof Symbol.asyncIterator =
+  Symbol.asyncIterator ?? ('@@asyncIterator' as unknown as typeof Symbol.asyncIterator);
+
+/**
  * A version 4 UUID. `crypto.randomUUID` exists in secure contexts only, and React Native may have no
  * `crypto` at all; chance that cannot be guessed is not needed, since a key counts for its user alone.
  */

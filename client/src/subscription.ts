@@ -1,4 +1,4 @@
-import { platform, type SignalLike } from './platform.ts';
+import { asyncIterator, platform, type SignalLike } from './platform.ts';
 import { onlyForward, type Progress } from './progress.ts';
 import type { Followed, Transport } from './transport.ts';
 import { onAbort } from './wait.ts';
@@ -41,7 +41,7 @@ export function subscription(
     controller.abort();
   };
   return Object.assign(unsubscribe, {
-    [Symbol.asyncIterator]: () => iterate(follow, controller.signal),
+    [asyncIterator]: () => iterate(follow, controller.signal),
   });
 }
 
