@@ -139,6 +139,7 @@ async function bundled(name: string, contents: string, modules: Record<string, s
   return outfile;
 }
 
+const PATIENCE = { timeout: 30_000 };
 const imported = (file: string) => import(/* @vite-ignore */ pathToFileURL(file).href);
 
 /** Renders a component; gives what it shows, and a way to press its button. */
@@ -157,10 +158,10 @@ test('the hooks of the README make a picture', async () => {
     const supabase = `export const supabase = { auth: { getSession: async () => (${session}) } };`;
     const { Picture } = await imported(await bundled('hooks', code, { './supabase': supabase }));
     const { find, close } = render(Picture);
-    await expect.poll(() => find('button')?.children).toBe('Make a picture');
+    await expect.poll(() => find('button')?.children, PATIENCE).toBe('Make a picture');
     find('button')?.onClick();
-    await expect.poll(() => find('img')?.src).toBe(`${served.url}/pixel.png`);
-    await expect.poll(() => find('button')?.children).toBe('Make a picture');
+    await expect.poll(() => find('img')?.src, PATIENCE).toBe(`${served.url}/pixel.png`);
+    await expect.poll(() => find('button')?.children, PATIENCE).toBe('Make a picture');
     close();
   } finally {
     await served.stop();
@@ -206,7 +207,7 @@ describe('on the local stack', () => {
     const modules = { '$lib/supabase': supabase, svelte: 'export const onDestroy = () => {};' };
     const page = await imported(await bundled('svelte', script, modules));
     await page.make('a fox');
-    await expect.poll(() => page.shown().imageUrl, { timeout: 30_000 }).not.toBe('');
+    await expect.poll(() => page.shown().imageUrl, PATIENCE).not.toBe('');
     expect(page.shown()).toMatchObject({ progress: 100, problem: '' });
     await expectPicture(page.shown().imageUrl);
   });
@@ -217,9 +218,9 @@ describe('on the local stack', () => {
     const code = example('README.md', 'tsx', 'picture-queue/compat');
     const { Picture } = await imported(await bundled('native', code, modules));
     const { find, close } = render(Picture);
-    await expect.poll(() => find('Text')?.children).toBe('0 %');
+    await expect.poll(() => find('Text')?.children, PATIENCE).toBe('0 %');
     find('Button')?.onPress();
-    await expect.poll(() => find('Image')?.source?.uri, { timeout: 30_000 }).toBeTruthy();
+    await expect.poll(() => find('Image')?.source?.uri, PATIENCE).toBeTruthy();
     expect(find('Text')?.children).toBe('100 %');
     await expectPicture(find('Image')?.source.uri);
     close();

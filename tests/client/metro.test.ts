@@ -1,6 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Installed, install } from './installed.ts';
-import { type BundleOptions, bundle, compileForHermes, hermesCompiler, start } from './react-native.ts';
+import {
+  type BundleOptions,
+  bundle,
+  compileForHermes,
+  DEVICE_FILE,
+  hermesCompiler,
+  start,
+} from './react-native.ts';
 import { SEEN, type Served, serve } from './served.ts';
 
 /** The packed package in an app for React Native: bundled by Metro, and run with what React Native has. */
@@ -17,11 +24,24 @@ const ENTRY = `
     const onUpdate = ({ status, progress }) => updates.push(status + ' ' + progress);
     const { images } = await pictures.generate({ prompt: 'a fox', model_id: 'o/m' }, { onUpdate });
     const error = await pictures.get('none').catch((error) => error);
-    return JSON.stringify({ platform, updates, image: images[0].url, typed: error instanceof NotFoundError });
+    return { platform, updates, image: images[0].url, typed: error instanceof NotFoundError };
   };
   globalThis.startOnly = async () => {
     const invoke = async () => ({ data: { generation_id: 'g', job_id: 'j' }, error: null });
-    return JSON.stringify(await startImageGeneration({ functions: { invoke } }, { prompt: 'a', model_id: 'o/m' }));
+    return startImageGeneration({ functions: { invoke } }, { prompt: 'a', model_id: 'o/m' });
+  };
+  globalThis.loops = async (url) => {
+    const pictures = createClient({ url, getToken: () => 'token', polling: { minMs: 10, maxMs: 20 } });
+    const { generation_id } = await pictures.start({ prompt: 'a fox', model_id: 'o/m' });
+    const seen = [];
+    for await (const { status, progress } of pictures.subscribe(generation_id)) seen.push(status + ' ' + progress);
+    for await (const { prompt } of pictures.list()) seen.push(prompt);
+    for await (const { generations } of pictures.list().pages()) seen.push(generations.length);
+    return seen;
+  };
+  globalThis.upload = async (url, uri) => {
+    const pictures = createClient({ url, getToken: () => 'token' });
+    return pictures.uploadSource({ uri, type: null, name: null });
   };
   globalThis.stop = async (url) => {
     const controller = new AbortController();
@@ -64,6 +84,8 @@ const HOOKS = `
     globalThis.close = async () => root.unmount();
   };`;
 
+const PATIENCE = { timeout: 20_000 };
+
 let installed: Installed;
 let served: Served;
 
@@ -91,34 +113,40 @@ describe.each<[string, BundleOptions]>([
 
   beforeAll(async () => {
     made = await bundle(installed.app, 'index.js', options);
-  });
+  }, 180_000);
 
   test('it makes a picture', async () => {
-    const result = JSON.parse((await start(made.code).makePicture?.(served.url as never)) as string);
+    const result = await start(made.code)('makePicture', served.url);
     const image = `${served.url}/pixel.png`;
     expect(served.asked).toContain('WebSocket /events');
     expect(result).toEqual({ platform: options.platform, updates: SEEN, image, typed: true });
   });
 
   test('the hooks make a picture, and show all there are', async () => {
-    const app = start(made.code);
-    await app.open?.(served.url as never);
-    await expect.poll(() => app.shown?.()).toBe('The model | idle 0 |  | ');
-    await app.press?.();
-    const image = `${served.url}/pixel.png`;
-    await expect.poll(() => app.shown?.()).toBe(`The model | completed 100 | ${image} | a fox: completed`);
-    await app.close?.();
+    const call = start(made.code);
+    const showing = (line: string) => expect.poll(() => call('shown'), PATIENCE).toBe(line);
+    await call('open', served.url);
+    await showing('The model | idle 0 |  | ');
+    await call('press');
+    await showing(`The model | completed 100 | ${served.url}/pixel.png | a fox: completed`);
+    await call('close');
+  });
+
+  test('updates and lists are read by `for await`, as Babel compiles it', async () => {
+    expect(await start(made.code)('loops', served.url)).toEqual([...SEEN, 'a fox', 1]);
+  });
+
+  test('a picture on the device is uploaded', async () => {
+    const source = await start(made.code)('upload', served.url, DEVICE_FILE.uri);
+    expect(source).toEqual({ source_id: 's1', format: 'image/png', bytes: DEVICE_FILE.bytes.length });
   });
 
   test('an aborted call is an AbortError, though signals have no reason', async () => {
-    expect(await start(made.code).stop?.(served.url as never)).toBe('AbortError');
+    expect(await start(made.code)('stop', served.url)).toBe('AbortError');
   });
 
   test("the original's functions are there", async () => {
-    expect(JSON.parse((await start(made.code).startOnly?.()) as string)).toEqual({
-      generationId: 'g',
-      jobId: 'j',
-    });
+    expect(await start(made.code)('startOnly')).toEqual({ generationId: 'g', jobId: 'j' });
   });
 
   const compiler = hermesCompiler();

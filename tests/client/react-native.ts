@@ -68,15 +68,17 @@ export async function compileForHermes(compiler: string, file: string): Promise<
   return (await fs.stat(out)).size;
 }
 
-/** Runs a bundle with no more around it than React Native has; gives the globals that it set. */
-export function start(code: string): Record<string, (...inputs: never[]) => Promise<string>> {
-  const surroundings: Record<string, unknown> = { ...GLOBALS };
-  const context = vm.createContext(surroundings);
+/** Calls a function that the bundle has put among the globals; gives a copy of what it gives. */
+export type Call = (name: string, ...inputs: string[]) => Promise<unknown>;
+
+/** Runs a bundle with no more around it than React Native has. */
+export function start(code: string): Call {
+  const context = vm.createContext({ ...GLOBALS });
   // As React Native's setUpGlobals.js has it: a window, and no document.
   vm.runInContext('globalThis.window = globalThis.self = globalThis.global = globalThis;', context);
   vm.runInContext(OLDER_HERMES, context);
   vm.runInContext(code, context);
-  return context as Record<string, (...inputs: never[]) => Promise<string>>;
+  return async (name, ...inputs) => structuredClone(await context[name]?.(...inputs));
 }
 
 /** Hermes before React Native 0.84 has no async iteration. */
@@ -114,8 +116,15 @@ class PlainController {
   }
 }
 
+/** What an image picker has put there. */
+export const DEVICE_FILE = { uri: 'file:///picture.png', bytes: new Uint8Array([0x89, 0x50, 0x4e, 0x47]) };
+
 /** Answers come whole: React Native's `fetch` gives no `body` to read from. */
 const fetchWhole: FetchLike = async (url, { signal, ...request }) => {
+  if (url === DEVICE_FILE.uri) {
+    const blob = async () => new Blob([DEVICE_FILE.bytes], { type: 'image/png' });
+    return { ok: true, status: 200, headers: { get: () => null }, text: async () => '', blob };
+  }
   const controller = new AbortController();
   signal?.addEventListener('abort', () => controller.abort());
   try {

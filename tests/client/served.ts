@@ -3,6 +3,7 @@ import fs from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { WebSocketServer } from 'ws';
 import { generation, IMAGE, STARTED } from './scripted.ts';
 
@@ -99,9 +100,14 @@ export async function serve(files?: string): Promise<Served> {
     return () => listeners.delete(listener);
   };
 
-  const routes: Record<string, (match: string, body: string) => [number, unknown]> = {
+  const routes: Record<string, (rest: string, body: Buffer, type: string) => [number, unknown]> = {
     'POST /start-generation': (_, body) => {
-      const one = { id: `g${made.length + 1}`, prompt: JSON.parse(body).prompt, step: 0, seq: Date.now() };
+      const one = {
+        id: `g${made.length + 1}`,
+        prompt: JSON.parse(String(body)).prompt,
+        step: 0,
+        seq: Date.now(),
+      };
       made.push(one);
       setImmediate(play, one);
       return [202, { ...STARTED, generation_id: one.id, queue_position: null, estimated_seconds: null }];
@@ -118,6 +124,7 @@ export async function serve(files?: string): Promise<Served> {
       if (listeners.size === 0) for (const one of made) told(one);
       return [200, { generations, next_cursor: null }];
     },
+    'POST /sources': (_, body, type) => [201, { source_id: 's1', format: type, bytes: body.length }],
     'GET /models': () => [200, { models: [{ id: 'o/m', name: 'The model' }] }],
   };
 
@@ -138,9 +145,9 @@ export async function serve(files?: string): Promise<Served> {
     );
     if (name) {
       asked.push(call);
-      let body = '';
-      for await (const chunk of request) body += chunk;
-      const [status, result] = routes[name]?.(call.slice(name.length), body) ?? [500, {}];
+      const body = await buffer(request);
+      const type = request.headers['content-type'] ?? '';
+      const [status, result] = routes[name]?.(call.slice(name.length), body, type) ?? [500, {}];
       response.statusCode = status;
       response.setHeader('content-type', 'application/json');
       return response.end(JSON.stringify(result));
