@@ -8,7 +8,7 @@ import { type Draft, EMPTY_DRAFT } from './composer/draft.ts';
 import { Feed } from './feed/Feed.tsx';
 import { FeedProvider } from './feed/feed.ts';
 import { type Params, remember } from './feed/follow-ups.ts';
-import { announcement } from './feed/wording.ts';
+import { announcement, hasEnded } from './feed/wording.ts';
 import { Header } from './Header.tsx';
 import { useOnline } from './lib/online.ts';
 import { keep, recall } from './lib/storage.ts';
@@ -18,7 +18,7 @@ const PAGE = 24;
 
 /** For whoever is signed in. */
 export function Studio({ account, auth }: { account: Account; auth: Auth }) {
-  const { getToken, signOut } = auth;
+  const { getToken, signOut, expire } = auth;
   const client = useMemo(() => createClient({ url: location.origin, getToken }), [getToken]);
   const leave = useCallback(() => {
     // What somebody wrote is not for whoever signs in next.
@@ -29,12 +29,12 @@ export function Studio({ account, auth }: { account: Account; auth: Auth }) {
   return (
     <PictureQueueProvider client={client}>
       <Header email={account.email} onSignOut={leave} />
-      <Desk signOut={signOut} />
+      <Desk expire={expire} />
     </PictureQueueProvider>
   );
 }
 
-function Desk({ signOut }: { signOut: () => Promise<void> }) {
+function Desk({ expire }: { expire: () => Promise<void> }) {
   const client = usePictureQueue();
   const online = useOnline();
   const { models, error: modelsError, refresh: refreshModels } = useModels();
@@ -43,10 +43,11 @@ function Desk({ signOut }: { signOut: () => Promise<void> }) {
   const [draft, change] = useDraft();
   const composer = useRef<HTMLDivElement>(null);
   useAnnouncements(generations);
+  useTitle(generations);
 
   useEffect(() => {
-    if (error instanceof UnauthorizedError) void signOut();
-  }, [error, signOut]);
+    if (error instanceof UnauthorizedError) void expire();
+  }, [error, expire]);
 
   const model =
     models.find(({ id }) => id === draft.modelId) ?? models.find((one) => one.is_default) ?? models[0];
@@ -124,6 +125,14 @@ function useDraft(): [Draft, (change: Partial<Draft>) => void] {
     [],
   );
   return [draft, change];
+}
+
+/** How many are being made, in the tab's title: for whoever looks at another page meanwhile. */
+function useTitle(generations: Generation[]) {
+  const open = generations.filter(({ status }) => !hasEnded(status)).length;
+  useEffect(() => {
+    document.title = open > 0 ? `(${open}) Picture Queue` : 'Picture Queue';
+  }, [open]);
 }
 
 /** Has it read out when a generation goes on to its next stage. */

@@ -18,6 +18,8 @@ export interface Auth {
   signIn: (email: string, password: string) => Promise<Outcome>;
   signUp: (email: string, password: string) => Promise<Outcome>;
   signOut: () => Promise<void>;
+  /** The server no longer takes the session: forgets it, and says so. */
+  expire: () => Promise<void>;
   sendResetMail: (email: string) => Promise<Outcome>;
   setPassword: (password: string) => Promise<Outcome>;
 }
@@ -72,6 +74,9 @@ export function useAuth(config: Config): Auth {
         // Where the server does not hear of it, this browser forgets the session all the same.
         await client.signOut({ scope: 'local' });
         setEnded(false);
+      },
+      expire: async () => {
+        await client.signOut({ scope: 'local' });
       },
       sendResetMail: async (email) => {
         const { error } = await client.resetPasswordForEmail(email, { redirectTo: location.origin });

@@ -1,5 +1,5 @@
 import type { Generation } from 'picture-queue';
-import { useState } from 'react';
+import { useLayoutEffect, useRef, useState } from 'react';
 import { ago, money } from '../lib/format.ts';
 import { useNow } from '../lib/now.ts';
 import { Button } from '../ui/Button.tsx';
@@ -16,9 +16,10 @@ export function Card({ one, onOpen }: { one: Generation; onOpen: () => void }) {
   const { models } = useFeed();
   const now = useNow(MINUTE_MS);
   const name = `card-${one.id}`;
+  const [card, frame] = useFocusKept(one.status);
   return (
-    <article className={`card ${one.status}`} aria-labelledby={name}>
-      <div className="frame">
+    <article className={`card ${one.status}`} aria-labelledby={name} ref={card} tabIndex={-1}>
+      <div className="frame" ref={frame}>
         {one.status === 'completed' ? <Picture one={one} onOpen={onOpen} /> : <Unfinished one={one} />}
       </div>
       <p className="card-prompt" id={name}>
@@ -32,6 +33,26 @@ export function Card({ one, onOpen }: { one: Generation; onOpen: () => void }) {
       {one.status === 'completed' && <PictureActions one={one} />}
     </article>
   );
+}
+
+/** Where the focused button goes with a stage, such as Cancel, the card itself takes the focus. */
+function useFocusKept(status: Generation['status']) {
+  const card = useRef<HTMLElement>(null);
+  const frame = useRef<HTMLDivElement>(null);
+  const hadFocus = useRef(false);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: with each stage the frame has other contents.
+  useLayoutEffect(() => {
+    if (hadFocus.current && document.activeElement === document.body) card.current?.focus();
+    const element = frame.current;
+    const note = () => {
+      hadFocus.current = element?.contains(document.activeElement) ?? false;
+    };
+    note();
+    // What is removed with the focus on it tells nothing, so that the last note stays.
+    document.addEventListener('focusin', note);
+    return () => document.removeEventListener('focusin', note);
+  }, [status]);
+  return [card, frame] as const;
 }
 
 function Unfinished({ one }: { one: Generation }) {

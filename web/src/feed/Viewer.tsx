@@ -45,11 +45,17 @@ export function Viewer({ list, id, onMove, onClose }: ViewerProps) {
             decoding="async"
           />
           <div className="viewer-moves">
-            <IconButton icon="back" label="Newer picture" disabled={index === 0} onClick={() => go(-1)} />
+            {/* At an end they do nothing: a button that vanished would take the focus along. */}
+            <IconButton
+              icon="back"
+              label="Newer picture"
+              aria-disabled={index === 0}
+              onClick={() => go(-1)}
+            />
             <IconButton
               icon="forward"
               label="Older picture"
-              disabled={index === list.length - 1}
+              aria-disabled={index === list.length - 1}
               onClick={() => go(1)}
             />
           </div>
