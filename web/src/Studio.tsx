@@ -28,6 +28,9 @@ export function Studio({ account, auth }: { account: Account; auth: Auth }) {
   }, [signOut]);
   return (
     <PictureQueueProvider client={client}>
+      <a className="skip" href="#feed-title">
+        Skip to your pictures
+      </a>
       <Header email={account.email} onSignOut={leave} />
       <Desk expire={expire} />
     </PictureQueueProvider>
@@ -83,7 +86,10 @@ function Desk({ expire }: { expire: () => Promise<void> }) {
     },
     [model, models, change, toComposer],
   );
-  const feed = useMemo(() => ({ ...list, models, start, takeAsSource }), [list, models, start, takeAsSource]);
+  const feed = useMemo(
+    () => ({ refresh, models, start, takeAsSource }),
+    [refresh, models, start, takeAsSource],
+  );
 
   return (
     <FeedProvider value={feed}>
@@ -104,6 +110,7 @@ function Desk({ expire }: { expire: () => Promise<void> }) {
           )}
         </div>
         <Feed
+          list={list}
           onTryExample={(prompt) => {
             change({ mode: 'one', prompts: [prompt] });
             toComposer();

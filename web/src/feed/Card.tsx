@@ -1,5 +1,5 @@
 import type { Generation } from 'picture-queue';
-import { useLayoutEffect, useRef, useState } from 'react';
+import { memo, useLayoutEffect, useRef, useState } from 'react';
 import { ago, money } from '../lib/format.ts';
 import { useNow } from '../lib/now.ts';
 import { Button } from '../ui/Button.tsx';
@@ -12,7 +12,7 @@ import { hasEnded, modelName, outlook, statusName, whyFailed } from './wording.t
 const MINUTE_MS = 60_000;
 
 /** One generation, from waiting in line to the finished picture. */
-export function Card({ one, onOpen }: { one: Generation; onOpen: () => void }) {
+export const Card = memo(function Card({ one, onOpen }: { one: Generation; onOpen: (id: string) => void }) {
   const { models } = useFeed();
   const now = useNow(MINUTE_MS);
   const name = `card-${one.id}`;
@@ -20,7 +20,11 @@ export function Card({ one, onOpen }: { one: Generation; onOpen: () => void }) {
   return (
     <article className={`card ${one.status}`} aria-labelledby={name} ref={card} tabIndex={-1}>
       <div className="frame" ref={frame}>
-        {one.status === 'completed' ? <Picture one={one} onOpen={onOpen} /> : <Unfinished one={one} />}
+        {one.status === 'completed' ? (
+          <Picture one={one} onOpen={() => onOpen(one.id)} />
+        ) : (
+          <Unfinished one={one} />
+        )}
       </div>
       <p className="card-prompt" id={name}>
         {one.prompt}
@@ -33,7 +37,7 @@ export function Card({ one, onOpen }: { one: Generation; onOpen: () => void }) {
       {one.status === 'completed' && <PictureActions one={one} />}
     </article>
   );
-}
+});
 
 /** Where the focused button goes with a stage, such as Cancel, the card itself takes the focus. */
 function useFocusKept(status: Generation['status']) {

@@ -1,10 +1,10 @@
 import type { Generation } from 'picture-queue';
+import type { Generations } from 'picture-queue/react';
 import { useState } from 'react';
 import { Button } from '../ui/Button.tsx';
 import { Choices } from '../ui/fields.tsx';
 import { Card } from './Card.tsx';
 import { Empty } from './Empty.tsx';
-import { useFeed } from './feed.ts';
 import { Viewer } from './Viewer.tsx';
 import { hasEnded } from './wording.ts';
 
@@ -25,9 +25,14 @@ const NOTHING: Record<Exclude<Filter, 'all'>, string> = {
 
 const SKELETONS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
+interface FeedProps {
+  list: Generations;
+  onTryExample: (prompt: string) => void;
+}
+
 /** The user's pictures, those that are being made first of all since they are the newest. */
-export function Feed({ onTryExample }: { onTryExample: (prompt: string) => void }) {
-  const { generations, isLoading, hasMore, loadMore, error } = useFeed();
+export function Feed({ list, onTryExample }: FeedProps) {
+  const { generations, isLoading, hasMore, loadMore, error } = list;
   const [filter, setFilter] = useState<Filter>('all');
   const [viewed, setViewed] = useState<string>();
   const shown = generations.filter(MATCHES[filter]);
@@ -37,7 +42,9 @@ export function Feed({ onTryExample }: { onTryExample: (prompt: string) => void 
   return (
     <section className="feed" aria-labelledby="feed-title" aria-busy={isFirstLoad}>
       <header className="feed-head">
-        <h2 id="feed-title">Your pictures</h2>
+        <h2 id="feed-title" tabIndex={-1}>
+          Your pictures
+        </h2>
         <Choices
           label="Show"
           hideLabel
@@ -70,7 +77,7 @@ export function Feed({ onTryExample }: { onTryExample: (prompt: string) => void 
         <ul className="grid">
           {shown.map((one) => (
             <li key={one.id}>
-              <Card one={one} onOpen={() => setViewed(one.id)} />
+              <Card one={one} onOpen={setViewed} />
             </li>
           ))}
         </ul>

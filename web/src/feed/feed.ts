@@ -1,15 +1,16 @@
 import type { Generation, Model } from 'picture-queue';
 import { ConflictError } from 'picture-queue';
-import { type Generations, usePictureQueue } from 'picture-queue/react';
+import { usePictureQueue } from 'picture-queue/react';
 import { createContext, useContext, useMemo } from 'react';
 import { explain } from '../lib/explain.ts';
 import { download, fileName } from '../lib/files.ts';
 import { useMessages } from '../ui/messages.tsx';
 import { again, type FollowUp, followUp, type Params } from './follow-ups.ts';
 
-/** What the pictures' cards need of the studio around them. */
-export interface FeedContext extends Generations {
+/** What the cards need of the studio around them; it stays the same while pictures change. */
+export interface FeedContext {
   models: Model[];
+  refresh: () => Promise<void>;
   /** Starts something, shows it and remembers what it was. */
   start: (params: Params) => Promise<void>;
   /** Takes a picture into the composer, to start another one from it. */
@@ -56,7 +57,7 @@ export function useActions(one: Generation): Actions {
       }
     };
     const [image] = one.images;
-    const params = again(one);
+    const params = one.status === 'completed' ? undefined : again(one);
     return {
       cancel: () =>
         guarded(async () => {
