@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { openBrowser } from './open.mjs';
 import { main } from './fault.mjs';
+import { openBrowser } from './open.mjs';
 import { endOf, environment, ROOT } from './run.mjs';
 import { setUp } from './setup.mjs';
 

@@ -79,7 +79,9 @@ describe('POST /sources', () => {
       mimetype: `image/${format.replace('jpg', 'jpeg')}`,
     });
     const { data } = await user.supabase.storage.from(BUCKET).download(name);
-    expect(Buffer.from((await data?.arrayBuffer()) ?? new ArrayBuffer()).equals(bytes ?? Buffer.alloc(0))).toBe(true);
+    expect(
+      Buffer.from((await data?.arrayBuffer()) ?? new ArrayBuffer()).equals(bytes ?? Buffer.alloc(0)),
+    ).toBe(true);
   });
 
   test('a JPEG whose size stands behind long metadata', async () => {
