@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::{Either, LocalBoxFuture, select};
+use serde_json::Value;
 use shared::live::{Ask, Change, Outgoing};
 use shared::ports::LiveChannel;
 use shared::problem::{Code, Problem};
@@ -166,9 +167,9 @@ impl LiveChannel for LiveUpdates {
 }
 
 async fn hand_on(namespace: &ObjectNamespace, user_id: Uuid, changes: &[Change]) -> worker::Result<()> {
-    let body = serde_json::to_string(changes)?;
+    let body: Value = changes.iter().map(Change::to_json).collect();
     let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(Some(body.into()));
+    init.with_method(Method::Post).with_body(Some(body.to_string().into()));
     match call(namespace, user_id, PUBLISH_PATH, &init).await?.status_code() {
         204 => Ok(()),
         status => Err(worker::Error::RustError(format!("status {status}"))),

@@ -12,12 +12,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use edge::{EdgeWorld, FetchClient, LISTEN_PATH, PUBLISH_PATH, variables};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::live::{
-    Ask, Change, FIRST_LOOK, LOOK_AFTER_FAILURE, Listener, MAX_FRAME_BYTES, MAX_LIFE, MAX_LISTENERS, Memory,
-    NEXT_LOOK, Snapshot, Transport, greet,
+    Ask, Change, Ending, FIRST_LOOK, LOOK_AFTER_FAILURE, Listener, MAX_FRAME_BYTES, MAX_LIFE, MAX_LISTENERS,
+    Memory, NEXT_LOOK, Snapshot, Transport, greet, read_changes, sse,
 };
-use shared::live::{Ending, sse};
 use shared::ports::Clock;
 use shared::supabase::Rpc;
 use uuid::Uuid;
@@ -154,10 +153,11 @@ impl LiveChannel {
 
     /// Changes that the other Workers have made.
     async fn publish(&self, mut request: Request) -> Result<Response, u16> {
-        let changes: Vec<Change> = request.json().await.map_err(|error| {
-            console_error!("a change could not be read: {error}");
+        let body: Value = request.json().await.map_err(|error| {
+            console_error!("changes could not be read: {error}");
             400_u16
         })?;
+        let changes = read_changes(&body);
         for change in &changes {
             for meanwhile in self.connecting.borrow().iter() {
                 meanwhile.borrow_mut().push(change.clone());
@@ -244,7 +244,7 @@ impl LiveChannel {
         });
         match rpc.call("live_snapshot", &arguments).await {
             Ok(answer) => {
-                let snapshot = Snapshot::read(answer);
+                let snapshot = Snapshot::read(&answer);
                 if snapshot.is_none() {
                     console_error!("live_snapshot answered without states");
                 }

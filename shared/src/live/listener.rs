@@ -1,21 +1,20 @@
 //! Somebody who listens: to what, and for how long.
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Ask, Change, MAX_LIFE};
 
 /// Somebody who listens. It is kept with a WebSocket while the channel sleeps.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listener {
     /// Whose generations.
     pub user_id: Uuid,
     /// Only this one.
     pub generation_id: Option<Uuid>,
     /// When the token's time is over (milliseconds since 1970).
-    expires_at_ms: f64,
+    expires_at_ms: u64,
     /// When the connection's time is over.
-    ends_at_ms: f64,
+    ends_at_ms: u64,
 }
 
 /// Why the server ends a connection.
@@ -51,10 +50,30 @@ impl Listener {
         Self {
             user_id: ask.user_id,
             generation_id: ask.generation_id,
-            // Numbers that JavaScript has as well.
-            expires_at_ms: ask.expires_at_ms as f64,
-            ends_at_ms: ends_at.min(ask.expires_at_ms) as f64,
+            expires_at_ms: ask.expires_at_ms,
+            ends_at_ms: ends_at.min(ask.expires_at_ms),
         }
+    }
+
+    /// As it is kept with a WebSocket.
+    pub fn to_text(&self) -> String {
+        let generation = self.generation_id.map(|id| id.to_string()).unwrap_or_default();
+        format!("{} {} {} {generation}", self.user_id, self.expires_at_ms, self.ends_at_ms)
+    }
+
+    /// The way back. `None`: it was not made here.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let mut next = || words.next();
+        Some(Self {
+            user_id: Uuid::try_parse(next()?).ok()?,
+            expires_at_ms: next()?.parse().ok()?,
+            ends_at_ms: next()?.parse().ok()?,
+            generation_id: match next()? {
+                "" => None,
+                id => Some(Uuid::try_parse(id).ok()?),
+            },
+        })
     }
 
     /// Whether the change is for them.
@@ -69,17 +88,16 @@ impl Listener {
 
     /// Why their time is over, if it is.
     pub fn over(&self, now_ms: u64) -> Option<Ending> {
-        let now = now_ms as f64;
-        if now >= self.expires_at_ms {
+        if now_ms >= self.expires_at_ms {
             Some(Ending::Expired)
         } else {
-            (now >= self.ends_at_ms).then_some(Ending::TooOld)
+            (now_ms >= self.ends_at_ms).then_some(Ending::TooOld)
         }
     }
 
     /// When their time is over, in milliseconds since 1970.
     pub fn ends_at_ms(&self) -> u64 {
-        self.ends_at_ms as u64
+        self.ends_at_ms
     }
 }
 
@@ -112,6 +130,16 @@ mod tests {
         let mut foreign = first.clone();
         foreign.user_id = Uuid::from_u128(2);
         assert_eq!([all.hears(&foreign), one.hears(&foreign)], [false, false]);
+    }
+
+    #[test]
+    fn it_is_kept_as_text() {
+        for listener in [listener(None, 1), listener(Some(7), 5_000)] {
+            assert_eq!(Listener::from_text(&listener.to_text()), Some(listener));
+        }
+        for odd in ["", "x 1 2 ", &format!("{USER} 1"), &format!("{USER} 1 2 x")] {
+            assert_eq!(Listener::from_text(odd), None, "{odd}");
+        }
     }
 
     #[test]

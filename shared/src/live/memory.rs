@@ -1,7 +1,5 @@
 //! What a channel has told already.
 
-use std::collections::BTreeMap;
-
 use uuid::Uuid;
 
 use super::Change;
@@ -11,6 +9,7 @@ const SIZE: usize = 512;
 
 #[derive(Debug, Clone, Copy)]
 struct Seen {
+    generation_id: Uuid,
     /// The database's number of the state.
     row: i64,
     /// The number under which it was told.
@@ -29,9 +28,9 @@ pub struct News {
 }
 
 /// What was told of each generation last, so that nothing older follows and nothing is told twice. It is
-/// forgotten when the object sleeps.
+/// forgotten when the object sleeps. A list, because it is short and a map is much more code.
 #[derive(Debug, Default)]
-pub struct Memory(BTreeMap<Uuid, Seen>);
+pub struct Memory(Vec<Seen>);
 
 impl Memory {
     /// Takes note of a change. `None`: it is no news.
@@ -41,7 +40,8 @@ impl Memory {
     /// which is at least the time in milliseconds, as long as looks are seconds apart.
     pub fn note(&mut self, change: &Change) -> Option<News> {
         let (queue_position, estimated_seconds) = (change.queue_position, change.estimated_seconds);
-        let news = match self.0.get(&change.generation_id) {
+        let seen = self.0.iter_mut().find(|seen| seen.generation_id == change.generation_id);
+        let news = match &seen {
             None => News { seq: change.seq, known: false },
             Some(seen) => {
                 let moved =
@@ -52,18 +52,26 @@ impl Memory {
                 News { seq: change.seq.max(seen.told.saturating_add(1)), known: true }
             }
         };
-        let seen = Seen { row: change.seq, told: news.seq, queue_position, estimated_seconds };
-        self.0.insert(change.generation_id, seen);
-        if self.0.len() > SIZE {
-            self.forget_oldest();
+        let now_seen = Seen {
+            generation_id: change.generation_id,
+            row: change.seq,
+            told: news.seq,
+            queue_position,
+            estimated_seconds,
+        };
+        match seen {
+            Some(seen) => *seen = now_seen,
+            None => self.add(now_seen),
         }
         Some(news)
     }
 
-    fn forget_oldest(&mut self) {
-        let oldest = self.0.iter().min_by_key(|(_, seen)| seen.told).map(|(id, _)| *id);
-        if let Some(oldest) = oldest {
-            self.0.remove(&oldest);
+    /// In place of the one told of longest ago, where it is full.
+    fn add(&mut self, seen: Seen) {
+        if self.0.len() < SIZE {
+            self.0.push(seen);
+        } else if let Some(oldest) = self.0.iter_mut().min_by_key(|seen| seen.told) {
+            *oldest = seen;
         }
     }
 }

@@ -15,7 +15,7 @@ pub mod protocol;
 pub mod sse;
 
 pub use ask::{Ask, Transport, since};
-pub use change::{Change, Fault, Snapshot, Status, ready, take_changes};
+pub use change::{Change, Fault, Snapshot, Status, read_changes, ready, take_changes};
 pub use greeting::{Greeting, greet};
 pub use listener::{Ending, Listener};
 pub use memory::{Memory, News};

@@ -1,7 +1,5 @@
 //! Changes on their way to the channels of their users.
 
-use std::collections::BTreeMap;
-
 use uuid::Uuid;
 
 use super::Change;
@@ -14,14 +12,14 @@ const MAX_WAITING: usize = 100;
 #[derive(Debug)]
 pub struct Outgoing {
     /// The users for whom a call is under way, and what waits for them.
-    waiting: BTreeMap<Uuid, Vec<Change>>,
+    waiting: Vec<(Uuid, Vec<Change>)>,
     calls_left: u32,
 }
 
 impl Outgoing {
     /// For an invocation that may make so many calls.
     pub fn new(calls: u32) -> Self {
-        Self { waiting: BTreeMap::new(), calls_left: calls }
+        Self { waiting: Vec::new(), calls_left: calls }
     }
 
     /// Takes changes in. Gives the users for whom no call is under way: begin one for each, and ask
@@ -29,12 +27,13 @@ impl Outgoing {
     pub fn add(&mut self, changes: Vec<Change>) -> Vec<Uuid> {
         let mut idle = Vec::new();
         for change in changes {
-            let waiting = self.waiting.entry(change.user_id).or_insert_with(|| {
-                idle.push(change.user_id);
-                Vec::new()
-            });
-            if waiting.len() < MAX_WAITING {
-                waiting.push(change);
+            match self.waiting.iter_mut().find(|(user_id, _)| *user_id == change.user_id) {
+                Some((_, waiting)) if waiting.len() < MAX_WAITING => waiting.push(change),
+                Some(_) => {}
+                None => {
+                    idle.push(change.user_id);
+                    self.waiting.push((change.user_id, vec![change]));
+                }
             }
         }
         idle
@@ -42,9 +41,10 @@ impl Outgoing {
 
     /// What the next call for a user hands on. `None`: nothing more, or no call is left.
     pub fn next(&mut self, user_id: Uuid) -> Option<Vec<Change>> {
-        let changes = self.waiting.get_mut(&user_id).map(std::mem::take).unwrap_or_default();
+        let waiting = self.waiting.iter_mut().find(|(known, _)| *known == user_id);
+        let changes = waiting.map(|(_, waiting)| std::mem::take(waiting)).unwrap_or_default();
         if changes.is_empty() || self.calls_left == 0 {
-            self.waiting.remove(&user_id);
+            self.waiting.retain(|(known, _)| *known != user_id);
             return None;
         }
         self.calls_left -= 1;

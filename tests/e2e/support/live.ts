@@ -1,4 +1,4 @@
-import { WebSocket } from 'ws';
+import { type ClientOptions, WebSocket } from 'ws';
 import type { TestStack } from './stack.ts';
 import type { Answer, TestUser } from './user.ts';
 
@@ -127,7 +127,9 @@ export class LiveSocket extends Inbox {
     const { token = user.token, headers = {} } = options;
     const { protocols = ['picture-queue.v1', `bearer.${token}`] } = options;
     const url = user.stack.addresses.startGenerationUrl.replace('http', 'ws') + pathOf(options);
-    const socket = new WebSocket(url, protocols, { headers });
+    // workerd keeps the TCP connection for some seconds after both sides have closed; browsers do not wait for
+    // its end for as long as `ws` does by default.
+    const socket = new WebSocket(url, protocols, { headers, closeTimeout: 500 } as ClientOptions);
     const listening = new LiveSocket(user.stack, socket);
     return new Promise((resolve, reject) => {
       socket.once('open', () => resolve(listening));

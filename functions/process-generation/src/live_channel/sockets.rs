@@ -30,8 +30,8 @@ impl Sockets {
     fn all(&self) -> impl Iterator<Item = (WebSocket, Listener)> {
         let sockets = self.0.get_websockets().unwrap_or_default().into_iter();
         sockets.filter(|socket| socket.ready_state() == OPEN).map(WebSocket::from).filter_map(|socket| {
-            let listener = socket.deserialize_attachment().ok().flatten()?;
-            Some((socket, listener))
+            let text: String = socket.deserialize_attachment().ok().flatten()?;
+            Some((socket, Listener::from_text(&text)?))
         })
     }
 
@@ -43,7 +43,7 @@ impl Sockets {
     pub(super) fn open(&self, listener: &Listener, greeting: &Greeting) -> worker::Result<Response> {
         let pair = WebSocketPair::new()?;
         self.0.accept_websocket(pair.server.as_ref())?;
-        pair.server.serialize_attachment(listener)?;
+        pair.server.serialize_attachment(listener.to_text())?;
         for change in &greeting.states {
             pair.server.send_with_str(change.message(change.seq))?;
         }
