@@ -98,7 +98,7 @@ describe.each([
     const all = await Live.open(user);
     await stack.simulator.faults([
       { match: { prompt: `cancelled over ${kind}` }, fault: { hold: 'run' } },
-      { match: { prompt: `failed over ${kind}` }, fault: { error: 'out of memory' } },
+      { match: { prompt: `failed over ${kind}` }, fault: { error: 'E005' } },
     ]);
     const cancelled = await user.start({ prompt: `cancelled over ${kind}` });
     await all.reaches(cancelled.generation_id, 'processing');

@@ -12,12 +12,15 @@ import { SimulatorControl } from './simulator.ts';
 import { until } from './until.ts';
 
 const MAIN = fileURLToPath(new URL('../../stack/main.ts', import.meta.url));
+const OTHER_MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 
 export interface StackOptions {
   /** Beside `--dir`, `--port-base` and `--no-cron`. */
   args?: string[];
   /** Variables handed on to the workers. */
   env?: Record<string, string>;
+  /** In place of the project's own. */
+  wranglerToml?: string;
 }
 
 /** A row of job_queue, as far as these tests read it. */
@@ -160,12 +163,13 @@ async function startProcess(options: StackOptions): Promise<StackProcess> {
 /** Below the range from which outgoing connections get their ports. */
 const portBase = () => 20_000 + PORT_COUNT * randomInt(1_500);
 
-async function startOn(base: number, { args = [], env = {} }: StackOptions): Promise<StackProcess> {
+async function startOn(base: number, { args = [], env = {}, wranglerToml }: StackOptions): Promise<StackProcess> {
   const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'e2e-'));
   await fs.chmod(dir, 0o755); // as root Postgres runs as another user
   const own = ['--dir', path.join(dir, 'stack'), '--port-base', String(base), '--no-cron'];
-  const child = spawn(process.execPath, [MAIN, ...own, ...args], {
-    env: { ...withoutProject(process.env), ...env },
+  const other = wranglerToml === undefined ? {} : { TEST_WRANGLER_TOML: wranglerToml };
+  const child = spawn(process.execPath, [wranglerToml === undefined ? MAIN : OTHER_MAIN, ...own, ...args], {
+    env: { ...withoutProject(process.env), ...env, ...other },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';
