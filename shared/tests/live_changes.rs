@@ -1,0 +1,93 @@
+//! What the database says to have changed goes to the live channel, and nowhere else.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must stop"
+)]
+
+mod support;
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::job::Job;
+use shared::live::{Change, Status};
+use shared::ports::{JobQueue, LiveChannel, Step};
+use shared::supabase::{Generations, Queue, Rpc};
+use support::block_on;
+use support::http::Recorder;
+use uuid::Uuid;
+
+const URL: &str = "https://project.supabase.co";
+
+/// Keeps what it is told.
+#[derive(Default)]
+struct Told(RefCell<Vec<Change>>);
+
+impl LiveChannel for Told {
+    fn publish(&self, changes: Vec<Change>) {
+        self.0.borrow_mut().extend(changes);
+    }
+}
+
+fn row(status: &str, seq: i64) -> Value {
+    json!({ "type": "generation", "user_id": Uuid::from_u128(1), "generation_id": Uuid::from_u128(2),
+        "batch_id": null, "status": status, "progress": 10, "queue_position": null,
+        "estimated_seconds": 3, "seq": seq })
+}
+
+fn job() -> Job {
+    serde_json::from_value(json!({ "id": Uuid::from_u128(3), "job_type": "generate-image", "payload": {},
+        "lease": 4, "attempts": 1, "status": "processing" }))
+    .unwrap()
+}
+
+#[test]
+fn a_step_tells_what_it_has_changed_and_its_outcome_is_as_before() {
+    let told = Told::default();
+    let answer = json!({ "outcome": "extended", "changes": [row("processing", 7), { "seq": "odd" }] });
+    let http = Recorder::default().answers(200, &answer.to_string());
+    let queue = Queue::new(Rpc::new(&http, URL, "key", Some("key")).telling(&told));
+    let step = block_on(queue.extend_lease(&job(), Duration::from_secs(60)));
+    assert_eq!(step, Ok(Step::Done("extended".into())));
+    let told = told.0.take();
+    assert_eq!(told.len(), 1, "what cannot be read is left out");
+    assert_eq!((told[0].status, told[0].seq, told[0].user_id), (Status::Processing, 7, Uuid::from_u128(1)));
+}
+
+#[test]
+fn changes_never_reach_the_user_whether_anybody_is_told_or_not() {
+    let state = json!({ "generation_id": Uuid::from_u128(2), "status": "cancelled" });
+    let mut answer = state.clone();
+    answer["changes"] = json!([row("cancelled", 8)]);
+    for tell in [true, false] {
+        let told = Told::default();
+        let http = Recorder::default().answers(200, &answer.to_string());
+        let rpc = Rpc::new(&http, URL, "anon", Some("jwt"));
+        let rpc = if tell { rpc.telling(&told) } else { rpc };
+        let body = block_on(Generations::new(rpc).cancel(Uuid::from_u128(2))).unwrap();
+        assert_eq!(body, state);
+        assert_eq!(told.0.take().len(), usize::from(tell));
+    }
+}
+
+#[test]
+fn without_changes_nobody_is_told() {
+    struct Nobody;
+    impl LiveChannel for Nobody {
+        fn publish(&self, changes: Vec<Change>) {
+            panic!("told of {changes:?}");
+        }
+    }
+    for answer in ["[]", "null", r#"{"outcome":"stale"}"#, r#"{"changes":[]}"#, r#"{"changes":3}"#] {
+        let http = Recorder::default().answers(200, answer);
+        let rpc = Rpc::new(&http, URL, "key", None).telling(&Nobody);
+        block_on(rpc.call("f", &json!({}))).unwrap();
+    }
+    let refused =
+        json!({ "code": "PT409", "message": "No.", "details": "conflict", "changes": [row("failed", 1)] });
+    let http = Recorder::default().answers(409, &refused.to_string());
+    assert!(block_on(Rpc::new(&http, URL, "key", None).telling(&Nobody).call("f", &json!({}))).is_err());
+}
