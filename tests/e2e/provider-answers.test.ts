@@ -109,6 +109,9 @@ describe('a succeeded prediction', () => {
   test.each(['too_large', 'too_large_chunked'] as const)('with a file that is %s', async (file) => {
     const started = await start(`file ${file}`, { file, file_bytes: 50_000_001 });
     await expectFailed(started, 'output_too_large', 1);
+    const name = `%${started.generation_id}%`;
+    const stored = await stack.sql`select name from storage.objects where name like ${name}`;
+    expect([...stored], 'a part of a file must not be stored as if it were whole').toEqual([]);
   });
 });
 

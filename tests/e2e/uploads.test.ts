@@ -98,7 +98,11 @@ describe('POST /sources', () => {
 });
 
 describe('refused, and nothing is stored', () => {
+  let first: number;
   let before: number;
+  beforeAll(async () => {
+    first = (await stored()).length;
+  });
   beforeEach(async () => {
     before = (await stored()).length;
   });
@@ -121,6 +125,8 @@ describe('refused, and nothing is stored', () => {
     ['a PNG of no type', undefined, () => png],
     ['a PNG as a form', 'multipart/form-data; boundary=x', () => png],
     ['JSON', 'application/json', () => '{}'],
+    // Answered before it has been sent: the answer must come through all the same.
+    ['9 MiB of a film', 'video/mp4', () => Buffer.alloc(9 * 1024 * 1024)],
   ])('%s', async (_, type, body) => {
     await refused(await send(body(), { 'content-type': type }), 415, 'unsupported_media_type');
   });
@@ -171,6 +177,10 @@ describe('refused, and nothing is stored', () => {
     } finally {
       await stack.sql`update private.plans set stored_sources = 100 where name = 'default'`;
     }
+  });
+
+  test('nor has anything come late', async () => {
+    expect((await stored()).length).toBe(first);
   });
 
   test('another method', async () => {

@@ -4,7 +4,7 @@ use futures::StreamExt;
 use js_sys::futures::JsFuture;
 use shared::ports::{Accepted, Http, HttpError, HttpRequest, HttpResponse, RelayError, RelayHead};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, WorkerGlobalScope};
+use web_sys::{AbortController, AbortSignal, Headers, RequestInit, RequestRedirect, WorkerGlobalScope};
 
 use crate::bounded::{ReadError, read_bounded};
 use crate::relay::relay;
@@ -20,7 +20,7 @@ pub struct FetchClient;
 impl Http for FetchClient {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let body = (!request.body.is_empty()).then(|| JsValue::from_str(&request.body));
-        let response = fetch(&request, body).await?;
+        let response = fetch(&request, body, None).await?;
         match request.excerpt {
             Some(bytes) => Ok(read_excerpt(response, bytes).await),
             None => read(response).await,
@@ -37,10 +37,11 @@ impl Http for FetchClient {
     }
 }
 
-/// Sends a request; its time limit covers the answer's body too.
+/// Sends a request; its time limit covers the answer's body too. `breaker` breaks it off before.
 pub(crate) async fn fetch(
     request: &HttpRequest,
     body: Option<JsValue>,
+    breaker: Option<&AbortController>,
 ) -> Result<web_sys::Response, HttpError> {
     let headers = Headers::new().map_err(failed)?;
     for (name, value) in &request.headers {
@@ -51,7 +52,11 @@ pub(crate) async fn fetch(
     init.set_headers(&headers);
     init.set_redirect(RequestRedirect::Manual);
     let timeout = u32::try_from(request.timeout.as_millis()).unwrap_or(u32::MAX);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(timeout)));
+    let mut signal = AbortSignal::timeout_with_u32(timeout);
+    if let Some(breaker) = breaker {
+        signal = AbortSignal::any(&js_sys::Array::of2(&signal, &breaker.signal()));
+    }
+    init.set_signal(Some(&signal));
     if let Some(body) = &body {
         init.set_body(body);
     }

@@ -12,7 +12,8 @@ use shared::ports::{
 };
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
-    Headers, ReadableStream, ReadableStreamDefaultReader, TransformStream, WritableStreamDefaultWriter,
+    AbortController, Headers, ReadableStream, ReadableStreamDefaultReader, TransformStream,
+    WritableStreamDefaultWriter,
 };
 use worker::worker_sys::FixedLengthStream;
 
@@ -23,7 +24,7 @@ pub(crate) async fn relay<E>(
     max_bytes: u64,
     accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
 ) -> Result<(HttpResponse, u64), RelayError<E>> {
-    let response = fetch(&source, None).await.map_err(RelayError::Source)?;
+    let response = fetch(&source, None, None).await.map_err(RelayError::Source)?;
     let body = Body {
         status: response.status(),
         content_type: response.headers().get("content-type").ok().flatten(),
@@ -74,9 +75,11 @@ pub(crate) async fn pass_on<E>(
     };
     let pipe = pipe(content_length).map_err(|error| RelayError::Target(failed(error)))?;
     let writer = pipe.writable().get_writer().map_err(|error| RelayError::Target(failed(error)))?;
-    let upload = async { read(fetch(&target, Some(pipe.readable().into())).await?).await };
+    let breaker = AbortController::new().map_err(|error| RelayError::Target(failed(error)))?;
+    let body = pipe.readable().into();
+    let upload = async { read(fetch(&target, Some(body), Some(&breaker)).await?).await };
     let limits = Limits { max_bytes, content_length, check };
-    let (moved, answer) = join(pump(first_chunks, source, &writer, limits), upload).await;
+    let (moved, answer) = join(pump(first_chunks, source, (&writer, &breaker), limits), upload).await;
     match (moved, answer) {
         (Ok(bytes), Ok(answer)) => Ok((answer, bytes)),
         (Err(PumpError::TooLarge), _) => Err(RelayError::TooLarge),
@@ -146,13 +149,18 @@ struct Limits<E> {
 async fn pump<E>(
     first_chunks: Vec<Uint8Array>,
     mut source: Source,
-    writer: &WritableStreamDefaultWriter,
+    (writer, breaker): (&WritableStreamDefaultWriter, &AbortController),
     limits: Limits<E>,
 ) -> Result<u64, PumpError<E>> {
     let result = copy(first_chunks, &mut source, writer, limits).await;
     let ending = match &result {
         Ok(_) => writer.close(),
-        Err(_) => writer.abort(),
+        Err(_) => {
+            // A body that does not tell its length would end here as if it were whole: workerd closes it
+            // properly, whatever becomes of the stream. So the request goes first.
+            breaker.abort();
+            writer.abort()
+        }
     };
     let ended = JsFuture::from(ending).await;
     match result {
