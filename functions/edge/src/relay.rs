@@ -30,6 +30,7 @@ pub(crate) async fn relay<E>(
         content_type: response.headers().get("content-type").ok().flatten(),
         content_length: content_length(&response.headers()),
         stream: response.body(),
+        reusable: false,
     };
     pass_on(body, max_bytes, accept).await
 }
@@ -40,6 +41,8 @@ pub(crate) struct Body {
     pub(crate) content_type: Option<String>,
     pub(crate) content_length: Option<u64>,
     pub(crate) stream: Option<ReadableStream>,
+    /// Whether what is left of a refused body is for somebody else to deal with.
+    pub(crate) reusable: bool,
 }
 
 /// The length of a body as we see it. With a content encoding the header may have that of the encoded bytes.
@@ -58,7 +61,7 @@ pub(crate) async fn pass_on<E>(
 ) -> Result<(HttpResponse, u64), RelayError<E>> {
     let content_type = body.content_type.unwrap_or_default().to_ascii_lowercase();
     let content_length = body.content_length;
-    let mut source = Source::open(body.stream).map_err(RelayError::Source)?;
+    let mut source = Source::open(body.stream, body.reusable).map_err(RelayError::Source)?;
     let (first_chunks, head) = source.read_head().await.map_err(RelayError::Source)?;
     let decision = accept(&RelayHead {
         status: body.status,
@@ -93,17 +96,20 @@ pub(crate) async fn pass_on<E>(
 }
 
 /// Where the chunks come from.
-struct Source(Option<ReadableStreamDefaultReader>);
+struct Source {
+    reader: Option<ReadableStreamDefaultReader>,
+    reusable: bool,
+}
 
 impl Source {
-    fn open(stream: Option<ReadableStream>) -> Result<Self, HttpError> {
-        let Some(stream) = stream else { return Ok(Self(None)) };
-        stream.get_reader().dyn_into().map(|reader| Self(Some(reader))).map_err(failed)
+    fn open(stream: Option<ReadableStream>, reusable: bool) -> Result<Self, HttpError> {
+        let reader = stream.map(|stream| stream.get_reader().dyn_into()).transpose().map_err(failed)?;
+        Ok(Self { reader, reusable })
     }
 
     /// The next chunk; `None` at the end.
     async fn next(&mut self) -> Result<Option<Uint8Array>, HttpError> {
-        let Some(reader) = &self.0 else { return Ok(None) };
+        let Some(reader) = &self.reader else { return Ok(None) };
         let result = JsFuture::from(reader.read()).await.map_err(failed)?;
         let value = Reflect::get(&result, &JsValue::from_str("value")).map_err(failed)?;
         Ok(value.dyn_into::<Uint8Array>().ok())
@@ -121,9 +127,12 @@ impl Source {
         Ok((chunks, head))
     }
 
-    /// Tells the source that no more is wanted.
+    /// Tells the source that no more is wanted here.
     fn abandon(self) {
-        if let Some(reader) = self.0 {
+        let Some(reader) = self.reader else { return };
+        if self.reusable {
+            reader.release_lock();
+        } else {
             // Nobody waits for it, so a rejection must not count as unhandled.
             wasm_bindgen_futures::spawn_local(async move {
                 let _ = JsFuture::from(reader.cancel()).await;
@@ -155,6 +164,8 @@ async fn pump<E>(
     let result = copy(first_chunks, &mut source, writer, limits).await;
     let ending = match &result {
         Ok(_) => writer.close(),
+        // The target has broken off, and its answer may be on its way.
+        Err(PumpError::Target) => writer.abort(),
         Err(_) => {
             // A body that does not tell its length would end here as if it were whole: workerd closes it
             // properly, whatever becomes of the stream. So the request goes first.

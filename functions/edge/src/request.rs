@@ -1,12 +1,19 @@
 //! A request as the handlers see it.
 
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::future::select;
+use js_sys::futures::JsFuture;
 use shared::live::protocol;
-use shared::ports::{Accepted, HttpResponse, RelayError, RelayHead, Upload};
+use shared::ports::{Accepted, Clock, HttpResponse, RelayError, RelayHead, Upload};
 use shared::problem::{Code, Problem};
+use web_sys::WritableStream;
 use worker::Request;
 
 use crate::bounded::{ReadError, read_bounded};
 use crate::relay::{Body, content_length, pass_on};
+use crate::world::EdgeWorld;
 
 /// An incoming request.
 #[derive(Debug)]
@@ -83,6 +90,27 @@ impl Incoming {
     }
 }
 
+/// How much of a refused body is read to its end, in bytes: a photo from any telephone.
+const MAX_DISCARDED_BYTES: u64 = 32 * 1024 * 1024;
+/// And for how long.
+const DISCARD_TIME: Duration = Duration::from_secs(30);
+
+impl Incoming {
+    /// Lets what is left of the body run out, before a refusal is answered: a client that sends before it
+    /// listens would find a broken connection in place of the answer. It stays in the runtime, unseen by us.
+    pub async fn discard_body(&self) {
+        let request = self.request.inner();
+        if content_length(&request.headers()).is_none_or(|length| length > MAX_DISCARDED_BYTES) {
+            return;
+        }
+        let Some(stream) = request.body().filter(|stream| !stream.locked()) else { return };
+        if let Ok(nowhere) = WritableStream::new() {
+            let gone = JsFuture::from(stream.pipe_to(&nowhere));
+            let _ = select(pin!(gone), pin!(EdgeWorld.sleep(DISCARD_TIME))).await;
+        }
+    }
+}
+
 /// The body of a request, passed on as it comes.
 impl Upload for &mut Incoming {
     async fn pass_on<E>(
@@ -96,6 +124,7 @@ impl Upload for &mut Incoming {
             content_type: self.header("content-type"),
             content_length: content_length(&request.headers()),
             stream: request.body(),
+            reusable: true,
         };
         pass_on(body, max_bytes, accept).await
     }

@@ -11,8 +11,17 @@ use worker::Env;
 use crate::generations::{admit_caller, problem};
 
 pub(crate) async fn upload(incoming: &mut Incoming, env: &Env) -> Result<Answer, Problem> {
+    let answer = pass_on(incoming, env).await;
+    if answer.is_err() {
+        incoming.discard_body().await;
+    }
+    answer
+}
+
+async fn pass_on(incoming: &mut Incoming, env: &Env) -> Result<Answer, Problem> {
     let (supabase, caller) = admit_caller(incoming, env).await?;
     let sources = Sources::new(&supabase, &caller.token, caller.user_id);
-    let uploaded = upload_source(incoming, &sources, EdgeWorld.id(), &EdgeWorld).await.map_err(problem)?;
+    let uploaded =
+        upload_source(&mut *incoming, &sources, EdgeWorld.id(), &EdgeWorld).await.map_err(problem)?;
     Ok(Answer::json(201, json!(uploaded)).header("cache-control", "private, no-store"))
 }
