@@ -7,17 +7,13 @@ import { type ComponentType, createElement } from 'react';
 import { createRoot } from 'test-renderer';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestStack } from '../e2e/support/stack.ts';
+import { ENTRIES } from './documented.ts';
 import { ROOT, run } from './installed.ts';
 import { serve } from './served.ts';
 
 /** The examples of the documentation compile, and do what they say. */
 
 const PAGES = ['README.md', 'client/README.md', 'docs/client.md'];
-const ENTRIES = {
-  'picture-queue': path.join(ROOT, 'client/src/index.ts'),
-  'picture-queue/compat': path.join(ROOT, 'client/src/compat/index.ts'),
-  'picture-queue/react': path.join(ROOT, 'client/src/react/index.ts'),
-};
 const PLACEHOLDER = 'https://start-generation.example.workers.dev';
 
 /** As little of Svelte as the examples need. */
@@ -28,6 +24,10 @@ const OWN_MODULE = `
 import { createClient } from '@supabase/supabase-js';
 interface Database { public: { Tables: Record<never, never>; Views: Record<never, never>; Functions: Record<never, never> } }
 export const supabase = createClient<Database>('https://x.example', 'key');`;
+const PICTURES = `
+import { createClient } from 'picture-queue';
+export { supabase } from './supabase';
+export const pictures = createClient({ url: '', getToken: () => null });`;
 
 interface Example {
   page: string;
@@ -65,7 +65,7 @@ function example(page: string, kind: string, ...words: string[]): string {
 }
 
 test('they compile', async () => {
-  expect(examples.length).toBeGreaterThanOrEqual(8);
+  expect(examples.length).toBeGreaterThanOrEqual(11);
   const folder = path.join(dir, 'compiled');
   await fs.mkdir(folder);
   const files = examples.map(({ kind }, index) => `example-${index + 1}.${kind === 'tsx' ? 'tsx' : 'ts'}`);
@@ -73,6 +73,7 @@ test('they compile', async () => {
     ...files.map((file, index) => fs.writeFile(path.join(folder, file), examples[index]?.code ?? '')),
     fs.writeFile(path.join(folder, 'svelte.d.ts'), SVELTE),
     fs.writeFile(path.join(folder, 'supabase.ts'), OWN_MODULE),
+    fs.writeFile(path.join(folder, 'pictures.ts'), PICTURES),
   ]);
   const tsconfig = {
     compilerOptions: {

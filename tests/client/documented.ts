@@ -1,0 +1,32 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import type { StackAddresses } from '../stack/stack.ts';
+import { ROOT } from './installed.ts';
+
+/** The documentation's examples, to be tried. */
+
+export const ENTRIES = {
+  'picture-queue': path.join(ROOT, 'client/src/index.ts'),
+  'picture-queue/react': path.join(ROOT, 'client/src/react/index.ts'),
+  'picture-queue/compat': path.join(ROOT, 'client/src/compat/index.ts'),
+};
+
+/**
+ * A block of code below `## The first picture, …` of docs/client.md, with the addresses in it of a stack.
+ *
+ * @param kind of the block; the first one of this kind
+ */
+export async function firstPicture(
+  heading: string,
+  { supabaseUrl, anonKey, startGenerationUrl }: StackAddresses,
+  kind: 'ts' | 'tsx' = 'ts',
+): Promise<string> {
+  const page = await fs.readFile(path.join(ROOT, 'docs/client.md'), 'utf8');
+  const section = page.split('\n## ').find((each) => each.startsWith(`The first picture, ${heading}\n`));
+  const code = new RegExp(`\`\`\`${kind}\\n(.*?)\`\`\``, 's').exec(section ?? '')?.[1];
+  if (!code) throw new Error(`docs/client.md has no ${kind} below "The first picture, ${heading}"`);
+  return code
+    .replace('LOCAL_SUPABASE_URL', supabaseUrl)
+    .replace('LOCAL_ANON_KEY', anonKey)
+    .replace('START_GENERATION_URL', startGenerationUrl);
+}
