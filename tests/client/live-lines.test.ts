@@ -143,13 +143,11 @@ describe('a way that does not get through', () => {
   });
 
   test.each([
-    ['the platform has neither', { live: 'auto' as const }],
-    ['polling is asked for', { live: 'polling' as const }],
-  ])('nothing is tried where %s', async (_, options) => {
-    if (options.live === 'auto') {
-      vi.stubGlobal('WebSocket', undefined);
-      vi.stubGlobal('Response', class {});
-    }
+    ['the platform has neither', {}, { WebSocket: undefined, Response: class {} }],
+    ['connections end with their request', {}, { navigator: { userAgent: 'Cloudflare-Workers' } }],
+    ['polling is asked for', { live: 'polling' as const }, {}],
+  ])('nothing is tried where %s', async (_, options, globals) => {
+    for (const [name, value] of Object.entries(globals)) vi.stubGlobal(name, value);
     scene.server.change('g1', 'processing', 10);
     const stop = clientOf(scene.server, options).subscribe('g1', scene.note);
     await until('it is told', () => scene.updates.length === 1);

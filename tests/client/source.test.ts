@@ -1,0 +1,97 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { InvalidImageError, type SourceFile, TimeoutError } from '../../client/src/index.ts';
+import { client, json, problem, STARTED, script } from './scripted.ts';
+
+const SOURCE = {
+  source_id: 's1',
+  format: 'png',
+  bytes: 3,
+  width: 1,
+  height: 1,
+  expires_at: '2026-01-02T00:00:00Z',
+};
+const PNG = new Uint8Array([0x89, 0x50, 0x4e, 0x47]);
+const JPEG = new Uint8Array([0xff, 0xd8, 0xff]);
+const WEBP = new TextEncoder().encode('RIFF....WEBP');
+
+const upload = async (file: SourceFile) => {
+  const { fetch, sent } = script(json(SOURCE, 201));
+  expect(await client(fetch).uploadSource(file)).toEqual(SOURCE);
+  expect(sent).toHaveLength(1);
+  expect(sent[0]).toMatchObject({
+    url: 'https://pq.example/functions/v1/sources',
+    request: { method: 'POST', headers: { authorization: 'Bearer token' } },
+  });
+  return { type: sent[0]?.request.headers['content-type'], body: sent[0]?.request.body };
+};
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe('uploadSource', () => {
+  test.each<[string, SourceFile, string]>([
+    ['a Blob with a type', new Blob([JPEG], { type: 'image/webp' }), 'image/webp'],
+    ['a File without one, by its name', new File([PNG], 'a.PNG'), 'image/png'],
+    ['a Blob with neither', new Blob([JPEG]), 'image/jpeg'],
+    ['bytes of a PNG', PNG, 'image/png'],
+    ['bytes of a JPEG', JPEG, 'image/jpeg'],
+    ['bytes of a WebP', WEBP, 'image/webp'],
+    ['a buffer', PNG.buffer, 'image/png'],
+  ])('%s is sent as it is', async (_, file, type) => {
+    expect(await upload(file)).toEqual({ type, body: file });
+  });
+
+  test.each<[string, Record<string, string>, string]>([
+    ['Expo', { type: 'image', mimeType: 'image/png', fileName: 'x' }, 'image/png'],
+    ['other pickers', { type: 'image/webp', name: 'x' }, 'image/webp'],
+    ['the camera, without a type', { name: 'IMG_1.webp' }, 'image/webp'],
+    ['a bare uri', {}, 'image/jpeg'],
+  ])('what %s gives in React Native is read from the device', async (_, more, type) => {
+    const blob = { size: 3, type: '' };
+    const read = vi.fn(async () => ({ blob: async () => blob }));
+    vi.stubGlobal('fetch', read);
+    expect(await upload({ uri: 'file:///IMG_1', ...more })).toEqual({ type, body: blob });
+    expect(read).toHaveBeenCalledWith('file:///IMG_1', expect.anything());
+  });
+
+  test('a refusal says what is wrong with the picture', async () => {
+    const refused = client(script(problem(422, 'invalid_image')).fetch).uploadSource(PNG);
+    await expect(refused).rejects.toBeInstanceOf(InvalidImageError);
+  });
+
+  test('its id goes into a generation', async () => {
+    const { fetch, sent } = script(json(STARTED, 202));
+    await client(fetch).start({ prompt: 'a', model_id: 'o/m', source_id: 's1' });
+    expect(JSON.parse(sent[0]?.request.body)).toMatchObject({ source_id: 's1' });
+  });
+});
+
+describe('a slow line', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+
+  test('has five minutes, whatever is enough for other calls', async () => {
+    const { fetch, sent } = script('silence');
+    const slow = client(fetch, { timeoutMs: 1_000, maxRetries: 0 });
+    const late = expect(slow.uploadSource(PNG)).rejects.toBeInstanceOf(TimeoutError);
+    await vi.advanceTimersByTimeAsync(299_000);
+    expect(sent[0]?.request.signal.aborted).toBe(false);
+    await vi.advanceTimersByTimeAsync(1_000);
+    await late;
+  });
+
+  test('and the signal ends it', async () => {
+    const { fetch, sent } = script('silence');
+    const controller = new AbortController();
+    const call = client(fetch).uploadSource(PNG, { signal: controller.signal });
+    const ends = expect(call).rejects.toMatchObject({ name: 'AbortError' });
+    await vi.advanceTimersByTimeAsync(10);
+    controller.abort();
+    await ends;
+    expect(sent[0]?.request.signal.aborted).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
