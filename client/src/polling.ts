@@ -13,7 +13,7 @@ export interface PollingOptions {
   minMs?: number;
   /** The longest pause between two looks; default 5,000. */
   maxMs?: number;
-  /** How long the server may be out of reach before that is an error, in milliseconds; default 300,000. */
+  /** How long looks may fail before that is an error, in milliseconds; default 300,000. */
   patienceMs?: number;
 }
 
@@ -49,8 +49,8 @@ export function polling(
     let isFirst = true;
     let interval = minMs;
     let factor = spread();
-    let heardAt = Date.now();
-    let lookedAt = isNew ? heardAt : 0;
+    let lookedAt = isNew ? Date.now() : 0;
+    let failingSince: number | undefined;
     let notBefore = 0;
     let pause = new platform.AbortController();
 
@@ -71,15 +71,18 @@ export function polling(
           const older = [...open].filter((id) => !states.some((state) => state.id === id));
           states.push(...(await read(older, undefined, signal)));
         }
-        heardAt = Date.now();
+        failingSince = undefined;
         interval = Math.min(maxMs, Math.max(minMs, interval * GROWTH));
         for (const state of states) if (hear(toProgress(state), state, isFirst)) interval = minMs;
         isFirst = false;
       } catch (error) {
         throwIfAborted(signal);
-        if (!mayHeal(error) || Date.now() - heardAt > patienceMs) throw error;
+        const now = Date.now();
+        // From the first failure on: a device that has slept has heard nothing for long.
+        failingSince ??= now;
+        if (!mayHeal(error) || now - failingSince > patienceMs) throw error;
         interval = maxMs;
-        notBefore = Date.now() + ((error as Partial<ApiError>).retryAfter ?? 0) * 1_000;
+        notBefore = now + ((error as Partial<ApiError>).retryAfter ?? 0) * 1_000;
       }
       lookedAt = Date.now();
       factor = spread();
@@ -94,7 +97,7 @@ export function polling(
     ];
     if (live) {
       const heard = (update: Parameters<Tell>[0]) => {
-        heardAt = Date.now();
+        failingSince = undefined;
         hear(update);
         if (wantsLook()) interval = 0;
         pause.abort();

@@ -137,6 +137,21 @@ describe('polling', () => {
     expect(errors).toEqual([expect.any(UnavailableError)]);
   });
 
+  test('after a long sleep the network may need a moment', async () => {
+    const woken = () => Date.now() > start + 3_600_000;
+    const { fetch } = script((one) => {
+      if (!woken()) return json(generation('queued', 0));
+      return one.at < start + 3_620_000 ? problem(503, 'unavailable') : json(COMPLETED);
+    });
+    const start = Date.now();
+    const updates: Progress[] = [];
+    client(fetch, { maxRetries: 0 }).subscribe('g1', (update) => updates.push(update));
+    await vi.advanceTimersByTimeAsync(1_000);
+    vi.setSystemTime(start + 3_601_000);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(brief(updates)).toEqual(['queued 0', 'completed 100']);
+  });
+
   test('a page that becomes visible again is brought up to date at once', async () => {
     const page = Object.assign(new EventTarget(), { visibilityState: 'hidden' });
     vi.stubGlobal('document', page);

@@ -36,11 +36,12 @@ export function eventStream(fetch: FetchLike, base: string): Way {
         const chunk = await Promise.race([reader.read(), silence]);
         platform.clearTimeout(timer);
         if (!chunk || chunk.done) return;
-        const events = (rest + decoder.decode(chunk.value, { stream: true })).split(/\r?\n\r?\n/);
+        const events = (rest + decoder.decode(chunk.value, { stream: true })).split('\n\n');
         rest = events.pop() ?? '';
         for (const event of events) {
-          const data = event.split(/\r?\n/).filter((line) => line.startsWith('data:'));
-          if (data.length > 0) received(data.map((line) => line.slice(5)).join('\n'));
+          // A message is one line, since it is JSON.
+          const data = /^data:(.*)/m.exec(event)?.[1];
+          if (data) received(data);
         }
       }
     } finally {
