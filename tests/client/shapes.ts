@@ -1,4 +1,4 @@
-import type { Cancelled, Generation, Model, Started } from '../../client/src/index.ts';
+import type { Cancelled, Generation, Model, Source, Started } from '../../client/src/index.ts';
 
 /**
  * The types of client/src/types.ts as checks at run time. The compiler keeps the two in step: a member
@@ -98,6 +98,15 @@ export const generation: Guard<Generation> = object<Generation>({
 });
 
 export const cancelled: Guard<Cancelled> = object<Cancelled>({ generation_id: text, status });
+
+export const source: Guard<Source> = object<Source>({
+  source_id: text,
+  format: text,
+  bytes: number,
+  width: number,
+  height: number,
+  expires_at: text,
+});
 
 const range = nullable(object({ min: nullable(number), max: nullable(number), default: nullable(number) }));
 const side = nullable(

@@ -38,9 +38,9 @@ const READY_MS = 8_000;
 const LINGER_MS = 1_000;
 /** Failures in a row until another way is tried; one is enough where the way has never worked. */
 const MAX_FAILURES = 3;
-/** Milliseconds until the first way is tried again after none has worked; doubled each time, to 4 minutes. */
-const REST_MS = 15_000;
-const MAX_DOUBLINGS = 4;
+/** Milliseconds until the first way is tried again after none has worked; doubled each time, to 3 minutes. */
+const REST_MS = 5_000;
+const MAX_DOUBLINGS = 5;
 /** Generations whose last message is kept. */
 const MAX_KNOWN = 500;
 
