@@ -67,7 +67,12 @@ export class TestStack {
 
   /** `until()`, with the last lines of the workers' logs when what is waited for never comes. */
   until<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
-    return until(what, ask, () => `the stack's last lines:\n${this.#process.log().slice(-3_000)}`);
+    return until(what, ask, () => `the stack's last lines:\n${this.lastLines()}`);
+  }
+
+  /** Of its log. */
+  lastLines(): string {
+    return this.#process.log().slice(-3_000);
   }
 
   /** One explicit run of process-jobs, with the service key. */
