@@ -113,6 +113,31 @@ export class Visitor {
     return card;
   }
 
+  /** Another model, by its name in the dialog. */
+  async choose(model: string, page = this.page): Promise<void> {
+    await page.getByRole('button', { name: /^Model / }).click();
+    const dialog = page.getByRole('dialog', { name: 'Choose a model' });
+    await dialog.getByRole('searchbox', { name: 'Search models' }).fill(model);
+    await dialog.getByRole('button', { name: model, exact: true }).click();
+    await dialog.waitFor({ state: 'detached' });
+  }
+
+  /** From now on notes how far each progress bar of the page says it is, in percent. */
+  async noteProgress(page = this.page): Promise<() => number[]> {
+    const noted: number[] = [];
+    await page.exposeFunction('noteProgress', (percent: number) => noted.push(percent));
+    await page.evaluate(() => {
+      const { noteProgress } = window as unknown as { noteProgress: (percent: number) => void };
+      let last = '';
+      new MutationObserver(() => {
+        const now = document.querySelector('[role=progressbar]')?.getAttribute('aria-valuenow') ?? '';
+        if (now !== '' && now !== last) noteProgress(Number(now));
+        last = now;
+      }).observe(document.body, { subtree: true, childList: true, attributes: true });
+    });
+    return () => noted;
+  }
+
   /** The card of a picture, from waiting in line to the end. */
   card(prompt: string, page = this.page): Locator {
     return page.getByRole('article', { name: prompt, exact: true });
