@@ -61,74 +61,78 @@ export function Composer({ models, model, draft, change, own, start, online }: C
   };
 
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === 'Enter' && (event.metaKey || event.ctrlKey)) void submit();
+    const isInDialog = event.target instanceof Element && event.target.closest('dialog');
+    if (event.key === 'Enter' && (event.metaKey || event.ctrlKey) && !isInDialog) void submit();
   };
 
   return (
-    <form
-      className="composer"
-      aria-label="New picture"
-      ref={form}
-      onSubmit={submit}
-      onKeyDown={onKeyDown}
-      noValidate
-    >
-      <div className="composer-fields">
-        {supports.prompt && <Prompts draft={draft} change={update} />}
-        <div className="field">
-          <span className="label" id="model-label">
-            Model
-          </span>
-          <button
-            type="button"
-            className="model-button"
-            id="model-button"
-            aria-labelledby="model-label model-button"
-            aria-haspopup="dialog"
-            onClick={() => setPicking(true)}
-          >
-            <span className="model-name">{model.name}</span>
-            <span className="model-facts">
-              {model.price ? `${money(model.price.usd_per_image)} a picture · ` : ''}about{' '}
-              {duration(model.estimated_seconds)}
+    <>
+      <form
+        className="composer"
+        aria-label="New picture"
+        ref={form}
+        onSubmit={submit}
+        onKeyDown={onKeyDown}
+        noValidate
+      >
+        <div className="composer-fields">
+          {supports.prompt && <Prompts draft={draft} change={update} />}
+          <div className="field">
+            <span className="label" id="model-label">
+              Model
             </span>
-            <Icon name="chevron" />
-          </button>
+            <button
+              type="button"
+              className="model-button"
+              id="model-button"
+              aria-labelledby="model-label model-button"
+              aria-haspopup="dialog"
+              onClick={() => setPicking(true)}
+            >
+              <span className="model-name">{model.name}</span>
+              <span className="model-facts">
+                {model.price ? `${money(model.price.usd_per_image)} a picture · ` : ''}about{' '}
+                {duration(model.estimated_seconds)}
+              </span>
+              <Icon name="chevron" />
+            </button>
+          </div>
+          {supports.source_image && (
+            <SourceField
+              {...{ draft, model, own, onUploading: setUploading }}
+              change={update}
+              onProblem={(error) => setNotice(error === undefined ? undefined : explain(error))}
+            />
+          )}
+          <ShapeField draft={draft} model={model} change={update} />
+          {(draft.mode === 'one' || !supports.prompt) && (
+            <Stepper
+              label="Number of pictures"
+              value={draft.count}
+              min={1}
+              max={MOST_PICTURES}
+              onChange={(value) => update({ count: value })}
+            />
+          )}
+          <Advanced draft={draft} model={model} change={update} />
         </div>
-        {supports.source_image && (
-          <SourceField
-            {...{ draft, model, own, onUploading: setUploading }}
-            change={update}
-            onProblem={(error) => setNotice(error === undefined ? undefined : explain(error))}
-          />
-        )}
-        <ShapeField draft={draft} model={model} change={update} />
-        {(draft.mode === 'one' || !supports.prompt) && (
-          <Stepper
-            label="Number of pictures"
-            value={draft.count}
-            min={1}
-            max={MOST_PICTURES}
-            onChange={(value) => update({ count: value })}
-          />
-        )}
-        <Advanced draft={draft} model={model} change={update} />
-      </div>
-      <div className="composer-foot">
-        {notice && <Problem notice={notice} onOver={() => setNotice(undefined)} />}
-        <Button kind="primary" type="submit" icon="sparkle" busy={busy || uploading} disabled={!online}>
-          {uploading
-            ? 'Uploading the picture'
-            : `Make ${pictures > 1 ? count(pictures, 'picture') : 'picture'}`}
-        </Button>
-        <p className="hint cost">
-          {!online && 'Waiting for the network'}
-          {online && (cost === undefined ? 'Price not known' : `${money(cost)} in all`)}
-          <span className="keys" aria-hidden="true">
-            {/Mac/.test(navigator.userAgent) ? '⌘ Enter' : 'Ctrl + Enter'}
-          </span>
-        </p>
-      </div>
+        <div className="composer-foot">
+          {notice && <Problem notice={notice} onOver={() => setNotice(undefined)} />}
+          <Button kind="primary" type="submit" icon="sparkle" busy={busy || uploading} disabled={!online}>
+            {uploading
+              ? 'Uploading the picture'
+              : `Make ${pictures > 1 ? count(pictures, 'picture') : 'picture'}`}
+          </Button>
+          <p className="hint cost">
+            {!online && 'Waiting for the network'}
+            {online && (cost === undefined ? 'Price not known' : `${money(cost)} in all`)}
+            <span className="keys" aria-hidden="true">
+              {/Mac/.test(navigator.userAgent) ? '⌘ Enter' : 'Ctrl + Enter'}
+            </span>
+          </p>
+        </div>
+      </form>
+      {/* Beside the form: Enter in its search would send the form. */}
       {picking && (
         <ModelPicker
           models={models}
@@ -141,6 +145,6 @@ export function Composer({ models, model, draft, change, own, start, online }: C
           }}
         />
       )}
-    </form>
+    </>
   );
 }

@@ -32,9 +32,8 @@ export function Viewer({ list, id, onMove, onClose }: ViewerProps) {
     if (event.key === 'ArrowRight') go(1);
   };
   return (
-    <Dialog title="Picture" size="large" onClose={onClose}>
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: the arrow keys do what its buttons do. */}
-      <div className="viewer" onKeyDown={onKeyDown}>
+    <Dialog title="Picture" size="large" onClose={onClose} onKeyDown={onKeyDown}>
+      <div className="viewer">
         <div className="viewer-picture">
           <img
             key={one.id}

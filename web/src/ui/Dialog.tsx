@@ -5,6 +5,8 @@ interface DialogProps {
   title: string;
   onClose: () => void;
   size?: 'small' | 'large';
+  /** Keys that do something wherever in it the focus is. */
+  onKeyDown?: (event: KeyboardEvent) => void;
   children: ReactNode;
 }
 
@@ -12,7 +14,7 @@ const FOCUSABLE =
   'a[href], button:not(:disabled), input:not(:disabled), select:not(:disabled), textarea:not(:disabled), [tabindex="0"]';
 
 /** A modal dialog while it is rendered: holds the focus, gives it back, closes with Escape or beside it. */
-export function Dialog({ title, onClose, size = 'small', children }: DialogProps) {
+export function Dialog({ title, onClose, size = 'small', onKeyDown, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const heading = useId();
 
@@ -44,7 +46,10 @@ export function Dialog({ title, onClose, size = 'small', children }: DialogProps
       className={`dialog ${size}`}
       aria-labelledby={heading}
       onClose={onClose}
-      onKeyDown={goRound}
+      onKeyDown={(event) => {
+        goRound(event);
+        onKeyDown?.(event);
+      }}
       onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}
     >
       <div className="dialog-inside">
