@@ -6,6 +6,7 @@ import {
   QuotaExceededError,
   TimeoutError,
   UnauthorizedError,
+  UnsupportedMediaTypeError,
 } from 'picture-queue';
 import { expect, test } from 'vitest';
 import { announcement, outlook } from '../../web/src/feed/wording.ts';
@@ -33,6 +34,11 @@ test.each([
     new InternalError('It broke.', { status: 500, code: 'internal_error' }),
     'The server has a problem',
     /broke/,
+  ],
+  [
+    new UnsupportedMediaTypeError('x', { status: 415, code: 'unsupported_media_type' }),
+    'Not this file',
+    /PNG, JPEG and WebP/,
   ],
   [new TimeoutError('x'), 'No answer', /try again/],
   [new ConnectionError('x'), 'No connection', /could not be reached/],

@@ -2,9 +2,10 @@ import type { Generation } from 'picture-queue';
 import { useState } from 'react';
 import { Icon } from '../ui/Icon.tsx';
 
-/** The finished picture, whole, on a blurred one of itself; opens in large. */
+/** The finished picture, whole, on a blurred one of itself, or on squares where it is cut out; opens in large. */
 export function Picture({ one, onOpen }: { one: Generation; onOpen: () => void }) {
   const [image] = one.images;
+  const cutOut = one.operation === 'remove_background';
   const [state, setState] = useState<'loading' | 'shown' | 'broken'>('loading');
   if (!image || state === 'broken') {
     return (
@@ -16,8 +17,15 @@ export function Picture({ one, onOpen }: { one: Generation; onOpen: () => void }
     );
   }
   return (
-    <button type="button" className={`picture ${state}`} aria-haspopup="dialog" onClick={onOpen}>
-      <img className="behind" src={image.url} alt="" loading="lazy" decoding="async" aria-hidden="true" />
+    <button
+      type="button"
+      className={`picture ${state}${cutOut ? ' cut-out' : ''}`}
+      aria-haspopup="dialog"
+      onClick={onOpen}
+    >
+      {!cutOut && (
+        <img className="behind" src={image.url} alt="" loading="lazy" decoding="async" aria-hidden="true" />
+      )}
       <img
         src={image.url}
         alt={one.prompt}

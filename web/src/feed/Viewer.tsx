@@ -37,6 +37,7 @@ export function Viewer({ list, id, onMove, onClose }: ViewerProps) {
         <div className="viewer-picture">
           <img
             key={one.id}
+            className={one.operation === 'remove_background' ? 'cut-out' : undefined}
             src={image.url}
             alt={one.prompt}
             width={image.width}

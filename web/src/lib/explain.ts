@@ -6,6 +6,7 @@ import {
   RateLimitedError,
   TimeoutError,
   UnauthorizedError,
+  UnsupportedMediaTypeError,
 } from 'picture-queue';
 
 /** What went wrong, in words that say what to do. */
@@ -39,6 +40,9 @@ export function explain(error: unknown, now = Date.now()): Notice {
     return { title: 'Signed out', text: 'Your session has ended. Please sign in again.' };
   }
   if (error instanceof ForbiddenError) return { title: 'Not allowed', text: error.message, ...retryAt };
+  if (error instanceof UnsupportedMediaTypeError) {
+    return { title: 'Not this file', text: 'Only PNG, JPEG and WebP pictures can be used.' };
+  }
   if (error instanceof ApiError) {
     const title = error.status >= 500 ? 'The server has a problem' : 'That did not work';
     return { title, text: error.message, ...retryAt, ...(error.field ? { field: error.field } : {}) };
