@@ -19,7 +19,10 @@ story('a prompt becomes a picture before one’s eyes, and is still there after 
   const seen = progress().filter((percent) => percent > 0 && percent < 100);
   expect(new Set(seen).size, `the progress moves: ${progress()}`).toBeGreaterThanOrEqual(2);
   expect(seen, 'and never back').toEqual(seen.toSorted((a, b) => a - b));
-  await ada.page.getByRole('log', { name: 'Progress' }).filter({ hasText: `“${prompt}” is done` }).waitFor();
+  await ada.page
+    .getByRole('log', { name: 'Progress' })
+    .filter({ hasText: `“${prompt}” is done` })
+    .waitFor();
   await expectShown(picture, await painted(scene.stack, prompt));
 
   await ada.page.reload();
@@ -116,9 +119,15 @@ story('a picture is looked at in large, and the one before it', async ({ member,
   }
   await ada.picture('The newer one').click();
   const dialog = ada.page.getByRole('dialog', { name: 'Picture' });
-  await expectShown(dialog.getByRole('img', { name: 'The newer one' }), await painted(stack, 'The newer one'));
+  await expectShown(
+    dialog.getByRole('img', { name: 'The newer one' }),
+    await painted(stack, 'The newer one'),
+  );
   await ada.page.keyboard.press('ArrowRight');
-  await expectShown(dialog.getByRole('img', { name: 'The older one' }), await painted(stack, 'The older one'));
+  await expectShown(
+    dialog.getByRole('img', { name: 'The older one' }),
+    await painted(stack, 'The older one'),
+  );
   const downloads = ada.page.waitForEvent('download');
   await dialog.getByRole('button', { name: 'Download' }).click();
   const file = await downloads;

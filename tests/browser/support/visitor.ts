@@ -150,7 +150,9 @@ export class Visitor {
 
   /** Id of this visitor's row in auth.users. */
   async userId(): Promise<string> {
-    const [row] = await this.stack.sql<{ id: string }[]>`select id from auth.users where email = ${this.email}`;
+    const [row] = await this.stack.sql<
+      { id: string }[]
+    >`select id from auth.users where email = ${this.email}`;
     if (!row) throw new Error(`nobody has signed up as ${this.email}`);
     return row.id;
   }

@@ -44,21 +44,23 @@ export function Viewer({ list, id, onMove, onClose }: ViewerProps) {
             height={image.height}
             decoding="async"
           />
-          <div className="viewer-moves">
-            {/* At an end they do nothing: a button that vanished would take the focus along. */}
-            <IconButton
-              icon="back"
-              label="Newer picture"
-              aria-disabled={index === 0}
-              onClick={() => go(-1)}
-            />
-            <IconButton
-              icon="forward"
-              label="Older picture"
-              aria-disabled={index === list.length - 1}
-              onClick={() => go(1)}
-            />
-          </div>
+          {list.length > 1 && (
+            <div className="viewer-moves">
+              {/* At an end they do nothing: a button that vanished would take the focus along. */}
+              <IconButton
+                icon="back"
+                label="Newer picture"
+                aria-disabled={index === 0}
+                onClick={() => go(-1)}
+              />
+              <IconButton
+                icon="forward"
+                label="Older picture"
+                aria-disabled={index === list.length - 1}
+                onClick={() => go(1)}
+              />
+            </div>
+          )}
         </div>
         <div className="viewer-text">
           <p className="viewer-prompt" id={heading}>
