@@ -63,7 +63,7 @@ story('three of one prompt are three pictures', async ({ member, stack }) => {
   expect(await ada.card(prompt).count()).toBe(3);
   const sources = await ada.picture(prompt).evaluateAll((all) => all.map((one) => one.getAttribute('src')));
   expect(new Set(sources).size, 'three different files').toBe(3);
-  const [row] = await stack.sql`select count(*)::int as batches, max(total_images)::int as images
+  const [row] = await stack.sql`select count(*)::int as batches, max(total_count)::int as images
     from public.batch_generations where user_id = ${await ada.userId()}`;
   expect(row).toEqual({ batches: 1, images: 3 });
 });
@@ -72,7 +72,7 @@ story('several prompts are a picture of each', async ({ member }) => {
   const prompts = ['A blue door', 'A green door', 'A yellow door'];
   const ada = await member();
   const form = ada.page.getByRole('form', { name: 'New picture' });
-  await form.getByText('Several prompts').click();
+  await form.getByRole('radio', { name: 'Several prompts' }).check();
   await form.getByRole('button', { name: 'Add a prompt' }).click();
   for (const [index, prompt] of prompts.entries()) {
     await form.getByRole('textbox', { name: `Prompt ${index + 1}` }).fill(prompt);
@@ -112,7 +112,7 @@ story('an uploaded picture becomes a variation, and that one another', async ({ 
 
 story('a picture is looked at in large, and the one before it', async ({ member, stack }) => {
   const ada = await member();
-  await stack.simulator.configure({ generation_ms: 1 });
+  await stack.simulator.fault('er one', { generation_ms: 1 });
   for (const prompt of ['The older one', 'The newer one']) {
     await ada.make(prompt);
     await ada.picture(prompt).waitFor();

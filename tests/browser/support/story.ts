@@ -63,6 +63,14 @@ export function stories(options: StackOptions = {}): Story {
     });
 }
 
+/** Lets the prediction go on that a fault with `hold: 'run'` has stopped at its end, once it has come so far. */
+export function letGo(stack: TestStack): Promise<true> {
+  return stack.until('a prediction that is held', async () => {
+    const { released } = await stack.simulator.release();
+    return released > 0;
+  });
+}
+
 async function withEvidence(error: unknown, visitors: Visitor[], stack: TestStack): Promise<unknown> {
   if (!(error instanceof Error)) return error;
   const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'studio-failed-'));
