@@ -5,6 +5,7 @@
 //! and nothing here is an entry point.
 
 pub mod address_policy;
+pub mod api;
 pub mod catalogue;
 pub mod dns;
 pub mod health;

@@ -5,9 +5,12 @@ use uuid::Uuid;
 
 use crate::problem::Problem;
 
-const STATUSES: [&str; 6] = ["queued", "processing", "downloading", "completed", "failed", "cancelled"];
-const DEFAULT_LIMIT: u32 = 20;
-const MAX_LIMIT: u32 = 100;
+/// The words of `status`.
+pub const STATUSES: [&str; 6] = ["queued", "processing", "downloading", "completed", "failed", "cancelled"];
+/// Generations a page, where the caller does not say.
+pub const DEFAULT_LIMIT: u32 = 20;
+/// The most generations a page.
+pub const MAX_LIMIT: u32 = 100;
 
 /// Which of the caller's generations are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]

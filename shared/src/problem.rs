@@ -1,9 +1,19 @@
 //! The one error that a caller of the HTTP interface sees: RFC 9457 problem details.
 
-use serde_json::{Map, Value, json};
+#[cfg(feature = "openapi")]
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use crate::api::ProblemDetails;
 
 /// What went wrong, as a name that never changes: clients branch on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "openapi",
+    derive(JsonSchema),
+    schemars(rename = "ProblemCode", rename_all = "snake_case")
+)]
 pub enum Code {
     /// The body or a parameter is malformed or out of range.
     InvalidRequest,
@@ -39,6 +49,12 @@ pub enum Code {
     InternalError,
     /// The database or the provider did not answer.
     Unavailable,
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 impl Code {
@@ -175,24 +191,18 @@ impl Problem {
         self
     }
 
-    /// The `application/problem+json` body. `error` repeats `detail`, for the original's clients.
+    /// The `application/problem+json` body.
     pub fn body(&self) -> Value {
-        let mut body = Map::new();
-        body.insert("type".into(), json!("about:blank"));
-        body.insert("title".into(), json!(self.code.title()));
-        body.insert("status".into(), json!(self.code.status()));
-        body.insert("detail".into(), json!(self.detail));
-        body.insert("code".into(), json!(self.code.as_str()));
-        body.insert("error".into(), json!(self.detail));
-        if let Some(field) = &self.field {
-            body.insert("field".into(), json!(field));
-        }
-        if let Some(seconds) = self.retry_after {
-            body.insert("retry_after".into(), json!(seconds));
-        }
-        if let Some(limit) = &self.limit {
-            body.insert("limit".into(), json!(limit));
-        }
-        Value::Object(body)
+        json!(ProblemDetails {
+            kind: "about:blank",
+            title: self.code.title(),
+            status: self.code.status(),
+            detail: &self.detail,
+            code: self.code,
+            error: &self.detail,
+            field: self.field.as_deref(),
+            retry_after: self.retry_after,
+            limit: self.limit.as_deref(),
+        })
     }
 }

@@ -3,8 +3,15 @@
 //! Both are untrusted: SQL functions are open to signed-in users directly, so what a job's payload
 //! holds is checked again before it is paid for.
 
+pub mod bounds;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
+
+use bounds::{
+    EXPIRES_IN, GUIDANCE, MAX_BATCH, MAX_NAME_CHARS, MAX_PROMPT_CHARS, NUM_IMAGES, OPERATIONS, PRIORITIES,
+    SEED, SIDE, STEPS, STRENGTH,
+};
 
 use crate::catalogue::{Ask, Catalogue, Mapped};
 use crate::http::fields::Fields;
@@ -13,13 +20,6 @@ use crate::url_policy::{AllowedOrigins, check_public_https, check_webhook};
 
 /// The largest body that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
-/// The longest prompt, in characters.
-pub const MAX_PROMPT_CHARS: usize = 4_000;
-/// The most images that one request asks for.
-pub const MAX_BATCH: usize = 10;
-
-const OPERATIONS: [&str; 5] = ["generate", "variation", "edit", "upscale", "remove_background"];
-const PRIORITIES: [&str; 3] = ["low", "normal", "high"];
 
 /// One image of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,13 +64,13 @@ impl StartRequest {
             },
             None => None,
         };
-        let items = spread(prompts, ask.seed, fields.integer("num_images", 1, MAX_BATCH as i64)?)?;
+        let items = spread(prompts, ask.seed, fields.integer("num_images", NUM_IMAGES)?)?;
         Ok(Self {
             items,
             ask,
             priority: fields.word("priority", &PRIORITIES)?,
             scheduled_at: time(&fields, "scheduled_at")?,
-            expires_in: fields.integer("expires_in", 1, 30 * 24 * 3600)?,
+            expires_in: fields.integer("expires_in", EXPIRES_IN)?,
             webhook_url,
         })
     }
@@ -105,7 +105,7 @@ pub fn parse_ask(body: &Value) -> Result<Ask, Problem> {
 
 fn ask_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<Ask, Problem> {
     let model_id = fields
-        .text("model_id", 200)?
+        .text("model_id", MAX_NAME_CHARS)?
         .filter(|id| !id.is_empty())
         .ok_or_else(|| Problem::invalid("model_id", "model_id is required: GET /models lists the models."))?;
     // Passed on as the parser read it: what others make of odd spellings must not matter.
@@ -129,28 +129,28 @@ fn ask_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<Ask, Problem> 
     if let [_, .., last] = given.as_slice() {
         return Err(Problem::invalid(last, format!("Give only one of {}.", given.join(" and "))));
     }
-    let strength = fields.number("strength", 0.0, 1.0)?;
+    let strength = fields.number("strength", STRENGTH)?;
     if strength.is_some() && given.is_empty() {
         let detail = "strength needs a source_image_url, a source_generation_id or a source_id.";
         return Err(Problem::invalid("strength", detail));
     }
     Ok(Ask {
         model_id,
-        model_version: fields.text("model_version", 200)?,
+        model_version: fields.text("model_version", MAX_NAME_CHARS)?,
         prompt,
         negative_prompt: fields.text("negative_prompt", MAX_PROMPT_CHARS)?.filter(|text| !text.is_empty()),
         width: side(fields, "width")?,
         height: side(fields, "height")?,
         num_inference_steps: fields
-            .integer("num_inference_steps", 1, 500)?
+            .integer("num_inference_steps", STEPS)?
             .and_then(|steps| u32::try_from(steps).ok()),
-        guidance_scale: fields.number("guidance_scale", 0.0, 100.0)?,
-        seed: fields.integer("seed", 0, i64::from(u32::MAX))?,
+        guidance_scale: fields.number("guidance_scale", GUIDANCE)?,
+        seed: fields.integer("seed", SEED)?,
         source_image_url,
         source_generation_id,
         source_id,
         strength,
-        style: fields.text("style", 200)?.filter(|text| !text.is_empty()),
+        style: fields.text("style", MAX_NAME_CHARS)?.filter(|text| !text.is_empty()),
         operation: fields.word("operation", &OPERATIONS)?.map(str::to_owned),
     })
 }
@@ -174,7 +174,7 @@ fn time(fields: &Fields<'_>, name: &str) -> Result<Option<String>, Problem> {
 
 /// Width or height in pixels. The bounds keep nonsense out; the model's own limits come later.
 fn side(fields: &Fields<'_>, name: &str) -> Result<Option<u32>, Problem> {
-    Ok(fields.integer(name, 16, 8192)?.and_then(|pixels| u32::try_from(pixels).ok()))
+    Ok(fields.integer(name, SIDE)?.and_then(|pixels| u32::try_from(pixels).ok()))
 }
 
 fn parse_prompts(fields: &Fields<'_>) -> Result<Vec<String>, Problem> {

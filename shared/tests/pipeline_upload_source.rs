@@ -3,8 +3,9 @@
 
 mod support;
 
+use shared::api::Source;
 use shared::image_file::ImageFormat;
-use shared::pipeline::{MAX_SOURCE_BYTES, UploadedSource, upload_source};
+use shared::pipeline::{MAX_SOURCE_BYTES, upload_source};
 use shared::ports::HttpError;
 use shared::problem::Code;
 use shared::settings::SupabaseSettings;
@@ -37,7 +38,7 @@ fn sent<'a>(http: &'a Recorder, content_type: &'static str, body: &[u8]) -> Sent
     Sent { http, content_type, content_length: Some(body.len() as u64), body: body.to_vec() }
 }
 
-fn upload(sent: Sent<'_>) -> Result<UploadedSource, RpcError> {
+fn upload(sent: Sent<'_>) -> Result<Source, RpcError> {
     let supabase = SupabaseSettings { url: "https://project.supabase.co".into(), key: "anon-key".into() };
     block_on(upload_source(sent, &Sources::new(&supabase, "a.b.c", USER), ID, &World::new(1)))
 }

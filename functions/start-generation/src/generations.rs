@@ -5,7 +5,7 @@ use edge::{
     Answer, FetchClient, Incoming, LiveUpdates, SignedIn, WakeFor, misconfigured, signed_in, variables, wake,
     within_limit,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::idempotency::Key;
 use shared::list_query::ListQuery;
 use shared::pipeline::{StartPlan, Started};
@@ -37,7 +37,7 @@ pub(crate) async fn start(
         console_error!("start_generation answered without a generation");
         Problem::internal()
     })?;
-    let answer = Answer::json(202, started.body);
+    let answer = Answer::json(202, json!(started.body));
     if started.replayed {
         return Ok(answer.header("idempotency-replayed", "true"));
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "openapi")]
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -61,8 +63,9 @@ pub struct Mapped {
     pub adjustments: Vec<Adjustment>,
 }
 
-/// One thing that was asked for and is made differently.
+/// Something that was asked for and changed to fit the model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema))]
 pub struct Adjustment {
     /// The request's field; `size` stands for width and height where no pixel size is known.
     pub field: &'static str,

@@ -1,11 +1,12 @@
 //! What `GET /models` says about a model.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Number, Value, json};
 
 use super::draft::inverted;
 use super::model::Model;
 use super::schema::{Field, Role};
 use super::size::{megapixels, pair, scaled};
+use crate::api::{self, Defaults, Limits, Output, Price, Range, SideLimits, Supports};
 
 impl Model {
     /// The public description of this model.
@@ -22,42 +23,42 @@ impl Model {
             .filter(|(_, field)| field.role == Some(Role::Style))
             .flat_map(|(_, field)| field.choices())
             .collect();
-        json!({
-            "id": self.id,
-            "name": self.name,
-            "description": self.description,
-            "version": self.version,
-            "operation": self.operations.first(),
-            "operations": self.operations,
-            "supports": {
-                "prompt": has(Role::Prompt),
-                "negative_prompt": has(Role::NegativePrompt),
-                "seed": has(Role::Seed),
-                "steps": role(Role::Steps).map(range),
-                "guidance": role(Role::Guidance).map(range),
-                "source_image": has(Role::Source),
-                "source_image_required": self.source_required(),
-                "strength": self.has_strength(),
-                "styles": styles,
-                "aspect_ratios": self.aspect_ratios(),
-                "sizes": self.sizes().iter().map(|(w, h)| format!("{w}x{h}")).collect::<Vec<_>>(),
+        json!(api::Model {
+            id: &self.id,
+            name: &self.name,
+            description: &self.description,
+            version: self.version.as_deref(),
+            operation: self.operations.first().map(String::as_str),
+            operations: &self.operations,
+            supports: Supports {
+                prompt: has(Role::Prompt),
+                negative_prompt: has(Role::NegativePrompt),
+                seed: has(Role::Seed),
+                steps: role(Role::Steps).map(range),
+                guidance: role(Role::Guidance).map(range),
+                source_image: has(Role::Source),
+                source_image_required: self.source_required(),
+                strength: self.has_strength(),
+                styles,
+                aspect_ratios: self.aspect_ratios(),
+                sizes: self.sizes().iter().map(|(w, h)| format!("{w}x{h}")).collect(),
             },
-            "defaults": {
-                "width": self.size.map(|size| size.0),
-                "height": self.size.map(|size| size.1),
-                "num_inference_steps": default(role(Role::Steps)),
-                "guidance_scale": default(role(Role::Guidance)),
-                "strength": self.default_strength(),
+            defaults: Defaults {
+                width: self.size.map(|size| size.0),
+                height: self.size.map(|size| size.1),
+                num_inference_steps: default(role(Role::Steps)),
+                guidance_scale: default(role(Role::Guidance)),
+                strength: self.default_strength(),
             },
-            "limits": {
-                "width": self.side(Role::Width, |size| size.0),
-                "height": self.side(Role::Height, |size| size.1),
+            limits: Limits {
+                width: self.side(Role::Width, |size| size.0),
+                height: self.side(Role::Height, |size| size.1),
             },
-            "output": { "format": self.format, "formats": formats },
-            "estimated_seconds": self.estimated_seconds,
-            "price": self.cost_usd.map(|usd| json!({ "usd_per_image": usd })),
-            "is_active": self.active,
-            "is_default": self.default,
+            output: Output { format: self.format.as_deref(), formats },
+            estimated_seconds: self.estimated_seconds,
+            price: self.cost_usd.map(|usd_per_image| Price { usd_per_image }),
+            is_active: self.active,
+            is_default: self.default,
         })
     }
 
@@ -85,46 +86,40 @@ impl Model {
         choices(Role::Size).filter_map(|text| pair(text, 'x')).chain(by_ratio).collect()
     }
 
-    /// Limits of one side: the field's own, or those of the sizes offered; null if unknown.
-    fn side(&self, role: Role, pick: fn((u32, u32)) -> u32) -> Value {
+    /// Limits of one side: the field's own, or those of the sizes offered; `None` if unknown.
+    fn side(&self, role: Role, pick: fn((u32, u32)) -> u32) -> Option<SideLimits> {
         if let Some(field) = self.input.role(role) {
-            let mut limits = range(field);
-            if let Value::Object(members) = &mut limits {
-                members.insert("multiple_of".to_owned(), json!(field.multiple_of.unwrap_or(1)));
-                members.remove("default");
-            }
-            return limits;
+            let Range { min, max, .. } = range(field);
+            return Some(SideLimits { min, max, multiple_of: Some(field.multiple_of.unwrap_or(1)) });
         }
         let sides: Vec<_> = self.sizes().into_iter().map(pick).collect();
-        match (sides.iter().min(), sides.iter().max()) {
-            (Some(min), Some(max)) => json!({ "min": min, "max": max }),
-            _ => Value::Null,
-        }
+        let (min, max) = (*sides.iter().min()?, *sides.iter().max()?);
+        Some(SideLimits { min: Some(min.into()), max: Some(max.into()), multiple_of: None })
     }
 
     /// The model's own default, in the sense of [`super::Ask::strength`].
-    fn default_strength(&self) -> Value {
+    fn default_strength(&self) -> Option<Number> {
         let weight = self.input.role(Role::SourceWeight);
         match weight.and_then(|field| field.default.as_ref()?.as_f64()) {
-            Some(weight) => json!(inverted(weight)),
+            Some(weight) => Number::from_f64(inverted(weight)),
             None => default(self.input.role(Role::Strength)),
         }
     }
 }
 
-fn default(field: Option<&Field>) -> Value {
-    field.and_then(|field| field.default.clone()).unwrap_or_default()
+fn default(field: Option<&Field>) -> Option<Number> {
+    match field?.default.as_ref()? {
+        Value::Number(number) => Some(number.clone()),
+        _ => None,
+    }
 }
 
-/// `{min, max, default}` of a numeric field, whole numbers written as such.
-fn range(field: &Field) -> Value {
-    let whole = |limit: Option<f64>| match limit {
-        Some(limit) if limit.fract() == 0.0 => json!(limit as i64),
-        limit => json!(limit),
-    };
-    let mut members = Map::new();
-    members.insert("min".to_owned(), whole(field.minimum));
-    members.insert("max".to_owned(), whole(field.maximum));
-    members.insert("default".to_owned(), default(Some(field)));
-    Value::Object(members)
+fn range(field: &Field) -> Range {
+    let limit = |limit: Option<f64>| limit.and_then(number);
+    Range { min: limit(field.minimum), max: limit(field.maximum), default: default(Some(field)) }
+}
+
+/// Whole numbers are written as such.
+fn number(number: f64) -> Option<Number> {
+    if number.fract() == 0.0 { Some((number as i64).into()) } else { Number::from_f64(number) }
 }

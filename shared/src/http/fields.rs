@@ -1,6 +1,8 @@
 //! Reads the fields of a JSON object one by one, so that a refusal names the field and says what
 //! would be right.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
@@ -36,7 +38,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number within the bounds.
-    pub fn integer(&self, name: &str, min: i64, max: i64) -> Result<Option<i64>, Problem> {
+    pub fn integer(&self, name: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, Problem> {
         let Some(value) = self.get(name) else { return Ok(None) };
         // 28.0 is a whole number: some JSON writers print all numbers that way.
         let whole = value.as_i64().or_else(|| {
@@ -46,17 +48,23 @@ impl<'a> Fields<'a> {
                 .map(|number| number as i64)
         });
         match whole {
-            Some(number) if (min..=max).contains(&number) => Ok(Some(number)),
-            _ => Err(Problem::invalid(name, format!("{name} must be a whole number from {min} to {max}."))),
+            Some(number) if range.contains(&number) => Ok(Some(number)),
+            _ => {
+                let (min, max) = range.into_inner();
+                Err(Problem::invalid(name, format!("{name} must be a whole number from {min} to {max}.")))
+            }
         }
     }
 
     /// A number within the bounds.
-    pub fn number(&self, name: &str, min: f64, max: f64) -> Result<Option<f64>, Problem> {
+    pub fn number(&self, name: &str, range: RangeInclusive<f64>) -> Result<Option<f64>, Problem> {
         let Some(value) = self.get(name) else { return Ok(None) };
         match value.as_f64() {
-            Some(number) if (min..=max).contains(&number) => Ok(Some(number)),
-            _ => Err(Problem::invalid(name, format!("{name} must be a number from {min} to {max}."))),
+            Some(number) if range.contains(&number) => Ok(Some(number)),
+            _ => {
+                let (min, max) = range.into_inner();
+                Err(Problem::invalid(name, format!("{name} must be a number from {min} to {max}.")))
+            }
         }
     }
 

@@ -20,7 +20,7 @@ pub use receive_prediction::Callback;
 pub use run_alone::run_alone;
 pub use run_job::RunEnd;
 pub use start::{StartPlan, Started};
-pub use upload_source::{MAX_SOURCE_BYTES, UploadedSource, upload_source};
+pub use upload_source::{MAX_SOURCE_BYTES, upload_source};
 
 /// How long a run may take before another worker takes the job over.
 pub const JOB_LEASE: Duration = Duration::from_secs(60);

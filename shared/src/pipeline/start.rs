@@ -1,7 +1,8 @@
 //! `POST /start-generation`: decide, then one round trip.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::api::{self, StartedGeneration, Urls};
 use crate::problem::Problem;
 use crate::request::{StartRequest, map_ask};
 use crate::url_policy::AllowedOrigins;
@@ -22,11 +23,11 @@ impl StartPlan {
     }
 }
 
-/// The answer to a start.
+/// What came of a start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Started {
     /// The body of the 202.
-    pub body: Value,
+    pub body: api::Started,
     /// The same request came before, with the same idempotency key: nothing was created.
     pub replayed: bool,
 }
@@ -35,48 +36,51 @@ impl Started {
     /// Makes the answer from what `start_generation` returned. `base` is our own URL as the caller
     /// used it, without a trailing slash. `None`: the database's answer has no generation.
     pub fn from_row(row: &Value, base: &str) -> Option<Self> {
-        let generations = row.get("generations").and_then(Value::as_array)?;
-        let mut body = one(row, base)?;
-        let members = body.as_object_mut()?;
-        let message = match generations.len() {
-            0 | 1 => "Generation queued.".to_owned(),
-            count => format!("{count} generations queued."),
+        let rows = row.get("generations").and_then(Value::as_array)?;
+        let first = one(row, base)?;
+        let batch_id = row.get("batch_id").and_then(Value::as_str).map(str::to_owned);
+        let generations = match batch_id {
+            Some(_) => Some(rows.iter().map(|row| one(row, base)).collect::<Option<Vec<_>>>()?),
+            None => None,
         };
-        members.insert("success".into(), json!(true));
-        members.insert("message".into(), json!(message));
-        if let Some(batch_id) = row.get("batch_id").filter(|id| !id.is_null()) {
-            let all: Option<Vec<Value>> =
-                generations.iter().map(|generation| one(generation, base)).collect();
-            members.insert("batch_id".into(), batch_id.clone());
-            members.insert("generations".into(), Value::Array(all?));
-        }
+        let body = api::Started {
+            success: true,
+            generation_id: first.generation_id,
+            job_id: first.job_id,
+            status: first.status,
+            message: match rows.len() {
+                0 | 1 => "Generation queued.".to_owned(),
+                count => format!("{count} generations queued."),
+            },
+            queue_position: first.queue_position,
+            estimated_seconds: first.estimated_seconds,
+            urls: first.urls,
+            batch_id,
+            generations,
+        };
         Some(Self { body, replayed: row.get("replayed").and_then(Value::as_bool).unwrap_or(false) })
     }
 }
 
-fn one(row: &Value, base: &str) -> Option<Value> {
-    let id = row.get("generation_id").and_then(Value::as_str)?;
-    Some(json!({
-        "generation_id": id,
-        "job_id": row.get("job_id"),
-        "status": "queued",
-        "queue_position": row.get("queue_position"),
-        "estimated_seconds": row.get("estimated_seconds"),
-        "urls": urls(base, id),
-    }))
-}
-
-/// Where a generation is found.
-fn urls(base: &str, id: &str) -> Value {
-    json!({
-        "self": format!("{base}/generations/{id}"),
-        "cancel": format!("{base}/generations/{id}/cancel"),
-        "events": format!("{base}/generations/{id}/events"),
+fn one(row: &Value, base: &str) -> Option<StartedGeneration> {
+    let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
+    let number = |name: &str| row.get(name).and_then(Value::as_i64);
+    let id = text("generation_id")?;
+    let path = format!("{base}/generations/{id}");
+    Some(StartedGeneration {
+        generation_id: id,
+        job_id: text("job_id")?,
+        status: "queued",
+        queue_position: number("queue_position"),
+        estimated_seconds: number("estimated_seconds"),
+        urls: Urls { cancel: format!("{path}/cancel"), events: format!("{path}/events"), this: path },
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::problem::Code;
 
@@ -98,7 +102,7 @@ mod tests {
         let started = Started::from_row(&row, "https://x.example/functions/v1").unwrap();
         assert!(started.replayed);
         assert_eq!(
-            started.body,
+            json!(started.body),
             json!({
                 "success": true, "generation_id": "g1", "job_id": "j1", "status": "queued",
                 "message": "Generation queued.", "queue_position": 1, "estimated_seconds": 5,
@@ -118,7 +122,7 @@ mod tests {
             "generation_id": "g1", "job_id": "j1", "batch_id": "b1",
             "generations": [{"generation_id": "g1", "job_id": "j1"}, {"generation_id": "g2", "job_id": "j2"}]
         });
-        let body = Started::from_row(&row, "b").unwrap().body;
+        let body = json!(Started::from_row(&row, "b").unwrap().body);
         assert_eq!(
             (body["batch_id"].as_str(), body["generations"][1]["generation_id"].as_str()),
             (Some("b1"), Some("g2"))

@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use chrono::{DateTime, SecondsFormat};
-use serde::Serialize;
 use uuid::Uuid;
 
+use crate::api::Source;
 use crate::image_file::{ImageFormat, ImageHead, Walk, inspect};
 use crate::ports::{Accepted, ChunkCheck, Clock, RelayError, RelayHead, Upload};
 use crate::problem::{Code, Problem};
@@ -20,23 +20,6 @@ const LIFE_MS: u64 = 24 * 60 * 60 * 1000;
 /// The formats in which models take images.
 const FORMATS: [ImageFormat; 3] = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Webp];
 
-/// The body of the 201.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct UploadedSource {
-    /// What a request names to start from it.
-    pub source_id: Uuid,
-    /// `png`, `jpg` or `webp`.
-    pub format: &'static str,
-    /// Its size.
-    pub bytes: u64,
-    /// Pixels, as stored: a JPEG may ask to be turned.
-    pub width: u32,
-    /// Pixels.
-    pub height: u32,
-    /// It can be started from until then, and is deleted when nothing needs it any more; ISO 8601.
-    pub expires_at: String,
-}
-
 /// Stores an upload under `source_id`, a new one. What is not an image, or not all of one, is broken off before
 /// its last byte is sent, so that it never becomes a file.
 pub async fn upload_source(
@@ -44,7 +27,7 @@ pub async fn upload_source(
     sources: &Sources<'_>,
     source_id: Uuid,
     clock: &impl Clock,
-) -> Result<UploadedSource, RpcError> {
+) -> Result<Source, RpcError> {
     let size = Rc::new(Cell::new(None));
     let mut format = None;
     let accept = |head: &RelayHead<'_>| {
@@ -61,7 +44,7 @@ pub async fn upload_source(
         return Err(RpcError::Defect("an upload was stored that had not been looked at".into()));
     };
     let expires_at = i64::try_from(clock.now_ms() + LIFE_MS).ok().and_then(DateTime::from_timestamp_millis);
-    Ok(UploadedSource {
+    Ok(Source {
         source_id,
         format: format.extension(),
         bytes,

@@ -1,0 +1,30 @@
+//! What the fields of a request may be at most and must be at least: for the parser, and for the
+//! description of the interface. The model's own limits come later and are narrower.
+
+use std::ops::RangeInclusive;
+
+/// The longest prompt, in characters.
+pub const MAX_PROMPT_CHARS: usize = 4_000;
+/// The longest name of a model, a version or a style, in characters.
+pub const MAX_NAME_CHARS: usize = 200;
+/// The most images that one request asks for.
+pub const MAX_BATCH: usize = 10;
+/// How many images of one prompt.
+pub const NUM_IMAGES: RangeInclusive<i64> = 1..=MAX_BATCH as i64;
+/// Width and height in pixels.
+pub const SIDE: RangeInclusive<i64> = 16..=8_192;
+/// Denoising steps.
+pub const STEPS: RangeInclusive<i64> = 1..=500;
+/// Weight of the prompt.
+pub const GUIDANCE: RangeInclusive<f64> = 0.0..=100.0;
+/// Seeds.
+pub const SEED: RangeInclusive<i64> = 0..=u32::MAX as i64;
+/// How much of a source image is changed.
+pub const STRENGTH: RangeInclusive<f64> = 0.0..=1.0;
+/// Seconds until a request that was not started lapses.
+pub const EXPIRES_IN: RangeInclusive<i64> = 1..=30 * 24 * 3_600;
+
+/// The words of `operation`.
+pub const OPERATIONS: [&str; 5] = ["generate", "variation", "edit", "upscale", "remove_background"];
+/// The words of `priority`.
+pub const PRIORITIES: [&str; 3] = ["low", "normal", "high"];
