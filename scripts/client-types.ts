@@ -1,0 +1,72 @@
+// npm run client:types: writes client/src/openapi.ts, the types of the HTTP interface as its description has them.
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { compile, type JSONSchema } from 'json-schema-to-typescript';
+
+const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const DOCUMENT = path.join(ROOT, 'shared/src/openapi.json');
+export const TYPES = path.join(ROOT, 'client/src/openapi.ts');
+
+const BANNER = `/* Written by npm run client:types from shared/src/openapi.json, which is written from the types in
+ * shared/src/api: change those. */`;
+
+/** What is read of the document. */
+interface Document {
+  paths: { '/generations': { get: { parameters: Parameter[] } } };
+  components: { schemas: Record<string, JSONSchema> };
+}
+
+interface Parameter {
+  name: string;
+  description: string;
+  schema: JSONSchema;
+}
+
+/** The text of client/src/openapi.ts. */
+export async function clientTypes(): Promise<string> {
+  const document = JSON.parse(fs.readFileSync(DOCUMENT, 'utf8')) as Document;
+  const list = document.paths['/generations'].get.parameters;
+  const schemas = {
+    ...document.components.schemas,
+    ListQuery: {
+      type: 'object',
+      description: 'Which of the generations are wanted.',
+      properties: Object.fromEntries(
+        list.map(({ name, description, schema }) => [name, { ...schema, description }]),
+      ),
+    },
+  };
+  // A root that names nothing itself: what is wanted are the definitions.
+  const text = JSON.stringify({ type: 'object', definitions: schemas });
+  const root = JSON.parse(text.replaceAll('#/components/schemas/', '#/definitions/'), forTypes);
+  const types = await compile(root, 'Root', {
+    additionalProperties: false,
+    bannerComment: BANNER,
+    // Lengths are checked by the server: as tuples they would be in everybody's way.
+    ignoreMinAndMaxItems: true,
+    style: { singleQuote: true, printWidth: 110, trailingComma: 'all', bracketSpacing: true },
+    unreachableDefinitions: true,
+  });
+  return types
+    .replace(/export interface Root \{\}\n+/, '')
+    .replace(/\n \*\n \* This interface was referenced by `Root`.*\n.*"\w+"\.(?=\n)/g, '')
+    .replace(/\/\*\*\n *\* This interface was referenced by `Root`.*\n.*"\w+"\.\n *\*\/\n/g, '')
+    .replace(/\/\*\*\n *\* (.*)\n *\*\//g, '/** $1 */')
+    .replace(/(?<=^(?:\}|.*;)\n)(?=\/\*\*)/gm, '\n');
+}
+
+/** A schema as json-schema-to-typescript understands it best. */
+function forTypes(name: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || name === 'properties') return value;
+  const { $ref, oneOf, ...schema } = value as JSONSchema;
+  // Which of the members go together: client/src/types.ts says it in TypeScript.
+  if (oneOf?.every(({ required }) => required)) return schema;
+  // Words beside a reference would make it another type.
+  if ($ref && schema.const !== undefined) return schema;
+  if ($ref && schema.description) return { description: schema.description, allOf: [{ $ref }] };
+  if (Object.keys(value).join() === 'description') return { ...schema, tsType: 'unknown' };
+  return value;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) fs.writeFileSync(TYPES, await clientTypes());
