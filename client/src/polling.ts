@@ -51,6 +51,7 @@ export function polling(
     let factor = spread();
     let lookedAt = isNew ? Date.now() : 0;
     let failingSince: number | undefined;
+    let broken: { error: unknown } | undefined;
     let notBefore = 0;
     let pause = new platform.AbortController();
 
@@ -98,7 +99,12 @@ export function polling(
     if (live) {
       const heard = (update: Parameters<Tell>[0]) => {
         failingSince = undefined;
-        hear(update);
+        try {
+          hear(update);
+        } catch (error) {
+          // Of the caller's own making: it ends this following, not the connection that others share.
+          broken = { error };
+        }
         if (wantsLook()) interval = 0;
         pause.abort();
       };
@@ -115,6 +121,7 @@ export function polling(
     try {
       while (!ids || open.size > 0) {
         throwIfAborted(signal);
+        if (broken) throw broken.error;
         const due = dueAt() - Date.now();
         if (due <= 0) await look();
         else {

@@ -126,6 +126,25 @@ describe.each(KINDS)('by %s', (_, kind, options) => {
     await scene.expectQuiet();
   });
 
+  test('who throws at an update hears of it, and nobody else is disturbed', async () => {
+    const client = clientOf(scene.server, options);
+    const mine = new Error('mine');
+    const errors: unknown[] = [];
+    const throwing = ({ progress }: Progress) => {
+      if (progress > 10) throw mine;
+    };
+    scene.server.change('g1', 'processing', 10);
+    client.subscribe('g1', throwing, { onError: (error) => errors.push(error) });
+    const stop = await scene.following(client, kind);
+    await until('the error is told', () => errors.length === 1);
+    expect(errors).toEqual([mine]);
+    scene.server.change('g1', 'downloading', 90);
+    await until('the other one hears on', () => scene.updates.at(-1)?.status === 'downloading');
+    expect(scene.server.attempts).toHaveLength(1);
+    stop();
+    await scene.expectQuiet();
+  });
+
   test('old and repeated messages, and those of a later scene.server, change nothing', async () => {
     const stop = await scene.following(clientOf(scene.server, options), kind);
     const [connection] = scene.server.of(kind);
