@@ -117,6 +117,25 @@ describe('a way that does not get through', () => {
     },
   );
 
+  test('a device that was offline is connected at once when it is online again', async () => {
+    const device = new EventTarget();
+    vi.stubGlobal('addEventListener', device.addEventListener.bind(device));
+    vi.stubGlobal('removeEventListener', device.removeEventListener.bind(device));
+    const stop = await scene.following(clientOf(scene.server), 'websocket');
+    scene.server.manners.websocket = scene.server.manners.sse = 503;
+    scene.server.of('websocket')[0]?.close();
+    await passUntil('all ways have been tried', () => scene.server.attempts.at(-1)?.kind === 'sse');
+    const attempts = scene.server.attempts.length;
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(scene.server.attempts, 'it rests').toHaveLength(attempts);
+    scene.server.manners.websocket = 'open';
+    device.dispatchEvent(new Event('online'));
+    // The clock stands still.
+    await scene.standing('websocket');
+    stop();
+    await scene.expectQuiet();
+  });
+
   test('what has worked is tried three times before another way', async () => {
     const stop = await scene.following(clientOf(scene.server), 'websocket');
     scene.server.manners.websocket = 503;
