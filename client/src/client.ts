@@ -6,15 +6,17 @@ import { type Pages, pages } from './pages.ts';
 import { type SignalLike, uuid } from './platform.ts';
 import { type PollingOptions, polling } from './polling.ts';
 import { onlyForward, type Progress } from './progress.ts';
-import { type GenerateParams, type Source, type SourceFile, uploadSource } from './source.ts';
+import { type SourceFile, uploadSource } from './source.ts';
 import { type SubscribeOptions, type Subscription, subscription } from './subscription.ts';
 import type {
   Cancelled,
   GeneratedImage,
+  GenerateParams,
   Generation,
   GenerationPage,
   ListParams,
   Model,
+  Source,
   Started,
 } from './types.ts';
 

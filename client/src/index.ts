@@ -36,6 +36,6 @@ export type {
 } from './platform.ts';
 export type { PollingOptions } from './polling.ts';
 export type { Progress } from './progress.ts';
-export type { BlobLike, FileUri, GenerateParams, Source, SourceFile } from './source.ts';
+export type { BlobLike, FileUri, SourceFile } from './source.ts';
 export type { SubscribeOptions, Subscription } from './subscription.ts';
 export type * from './types.ts';

@@ -1,9 +1,6 @@
 import type { Http } from './http.ts';
 import { platform, type SignalLike } from './platform.ts';
-import type { GenerateParams as Params } from './types.ts';
-
-/** The parameters of a generation; `source_id`, from `uploadSource()`, is the picture to start from. */
-export type GenerateParams = Params & { source_id?: string };
+import type { Source } from './types.ts';
 
 /** A `Blob` or `File`. */
 export interface BlobLike {
@@ -22,17 +19,6 @@ export interface FileUri {
 
 /** A PNG, JPEG or WebP of at most 10 MiB. */
 export type SourceFile = BlobLike | ArrayBuffer | Uint8Array | FileUri;
-
-/** An uploaded picture: hand `source_id` to `generate()`. */
-export interface Source {
-  source_id: string;
-  format: string;
-  bytes: number;
-  width: number;
-  height: number;
-  /** ISO 8601: deleted then. */
-  expires_at: string;
-}
 
 /** Milliseconds: 10 MiB over a slow line. */
 const TIMEOUT_MS = 300_000;

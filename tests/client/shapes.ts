@@ -101,7 +101,7 @@ export const cancelled: Guard<Cancelled> = object<Cancelled>({ generation_id: te
 
 export const source: Guard<Source> = object<Source>({
   source_id: text,
-  format: text,
+  format: word('png', 'jpg', 'webp'),
   bytes: number,
   width: number,
   height: number,

@@ -1,7 +1,8 @@
 import { platform, type SignalLike } from '../platform.ts';
 import type { Progress } from '../progress.ts';
+import type { LiveMessage } from '../types.ts';
 import { backoff, unlessAborted, wait } from '../wait.ts';
-import { type Message, parse, toUpdate } from './message.ts';
+import { parse, toUpdate } from './message.ts';
 
 /** What a way to connect gets. */
 export interface Opening {
@@ -65,7 +66,7 @@ export function createLive(ways: readonly Way[], getToken: () => Promise<string 
     for (const { changed } of [...listeners]) changed();
   }
 
-  function take(message: Message) {
+  function take(message: LiveMessage) {
     since = Math.max(since ?? 0, message.seq);
     if (message.type === 'ready') return setUp(true);
     const { generation_id: id, seq } = message;

@@ -1,26 +1,10 @@
 import type { Progress } from '../progress.ts';
-import type { GenerationError, Status } from '../types.ts';
-
-/** What the server sends: a generation's state, or that all states have been sent. */
-export type Message =
-  | { type: 'ready'; seq: number }
-  | {
-      type: 'generation';
-      generation_id: string;
-      status: Status;
-      progress: number;
-      queue_position: number | null;
-      estimated_seconds: number | null;
-      image_url?: string;
-      error?: GenerationError;
-      /** Strictly increasing within a generation; roughly the time in ms across generations. */
-      seq: number;
-    };
+import type { LiveGeneration, LiveMessage } from '../types.ts';
 
 /** Undefined: something that a later server may say. */
-export function parse(text: string): Message | undefined {
+export function parse(text: string): LiveMessage | undefined {
   try {
-    const message = JSON.parse(text) as Message | null;
+    const message = JSON.parse(text) as LiveMessage | null;
     const isKnown = message?.type === 'ready' || message?.type === 'generation';
     return isKnown && typeof message.seq === 'number' ? message : undefined;
   } catch {
@@ -28,7 +12,7 @@ export function parse(text: string): Message | undefined {
   }
 }
 
-export function toUpdate(message: Message & { type: 'generation' }): Progress {
+export function toUpdate(message: LiveGeneration): Progress {
   const { image_url: imageUrl, error, status } = message;
   return {
     generationId: message.generation_id,

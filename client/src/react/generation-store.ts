@@ -2,8 +2,7 @@ import type { Client, Generated, StartOptions } from '../client.ts';
 import { ConflictError, GenerationFailedError, type PictureQueueError } from '../errors.ts';
 import { platform, type SignalLike } from '../platform.ts';
 import { hasEnded, onlyForward, type Progress } from '../progress.ts';
-import type { GenerateParams } from '../source.ts';
-import type { GeneratedImage, Generation, Started, Status } from '../types.ts';
+import type { GeneratedImage, GenerateParams, Generation, Started, Status } from '../types.ts';
 import { onAbort } from '../wait.ts';
 import { createStore, type Store, toError } from './store.ts';
 

@@ -1,5 +1,5 @@
 import type { Client, Generated, StartOptions } from '../client.ts';
-import type { GenerateParams } from '../source.ts';
+import type { GenerateParams } from '../types.ts';
 import { type GenerationState, type GenerationStore, generationStore } from './generation-store.ts';
 import { usePictureQueue } from './provider.ts';
 import { useStore } from './store.ts';
