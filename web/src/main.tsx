@@ -2,8 +2,10 @@ import { createRoot } from 'react-dom/client';
 import { App } from './App.tsx';
 import './styles/base.css';
 import './styles/controls.css';
+import './styles/choices.css';
 import './styles/layout.css';
 import './styles/composer.css';
+import './styles/card.css';
 import './styles/feed.css';
 import './styles/dialogs.css';
 
