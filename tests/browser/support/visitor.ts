@@ -16,6 +16,8 @@ export const DESK = { width: 1280, height: 860 };
 export const PHONE = { width: 390, height: 844 };
 
 export interface VisitorOptions extends BrowserContextOptions {
+  /** With which they sign up; one of their own without it. */
+  email?: string;
   /** Before the first page is opened: routes that stand in for a hostile network, say. */
   before?: (context: BrowserContext) => Promise<unknown>;
 }
@@ -32,7 +34,7 @@ export interface Connection {
 export class Visitor {
   readonly stack: TestStack;
   readonly context: BrowserContext;
-  readonly email = `${randomUUID()}@example.com`;
+  readonly email: string;
   readonly password = 'correct-horse-battery';
   /** `GET /generations`, … without the query, to either server of the stack, as they were sent. */
   readonly asked: string[] = [];
@@ -43,10 +45,11 @@ export class Visitor {
   readonly #forgiven: RegExp[] = [];
   #page: Page | undefined;
 
-  private constructor(stack: TestStack, context: BrowserContext) {
+  private constructor(stack: TestStack, context: BrowserContext, email = `${randomUUID()}@example.com`) {
     const { startGenerationUrl, supabaseUrl } = stack.addresses;
     this.stack = stack;
     this.context = context;
+    this.email = email;
     this.#origins = new Set([startGenerationUrl, supabaseUrl].map((url) => new URL(url).origin));
     context.on('console', (message) => this.#heard(message));
     context.on('weberror', (error) => this.faults.push(`exception: ${error.error()}`));
@@ -59,14 +62,14 @@ export class Visitor {
   }
 
   static async arrive(browser: Browser, stack: TestStack, options: VisitorOptions = {}): Promise<Visitor> {
-    const { before, ...own } = options;
+    const { before, email, ...own } = options;
     const context = await browser.newContext({
       viewport: DESK,
       reducedMotion: 'reduce',
       locale: 'en-GB',
       ...own,
     });
-    const visitor = new Visitor(stack, context);
+    const visitor = new Visitor(stack, context, email);
     await before?.(context);
     visitor.#page = await visitor.tab();
     return visitor;

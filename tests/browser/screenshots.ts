@@ -1,0 +1,140 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import sharp from 'sharp';
+import { TestStack } from '../e2e/support/stack.ts';
+import { launch } from './launch.ts';
+import { PHONE, Visitor, type VisitorOptions } from './support/visitor.ts';
+
+/** `npm run screenshots`: the studio's main states, for docs/ and README. Look at each before it is committed. */
+
+const FOLDER = fileURLToPath(new URL('../../docs/screenshots/', import.meta.url));
+const MOST_BYTES = 150_000;
+
+/** The newest last; the shape is as the form has it. */
+const GALLERY: [prompt: string, shape: string][] = [
+  ['A harbour at first light, fog over the water', '3:2'],
+  ['An old observatory under the Milky Way', '1:1'],
+  ['Terraced rice fields after the rain', '4:3'],
+  ['A lighthouse on a cliff, storm clouds', '2:3'],
+  ['Paper boats on a pond, watercolour', '1:1'],
+  ['A red fox in fresh snow, morning light', '16:9'],
+];
+const SEED = 20;
+const UNDERWAY = ['A greenhouse at night, lit from within', 'A tram in the rain, neon reflections'];
+const FAILS = 'A portrait that the model refuses';
+
+const stack = await TestStack.start({ env: { SIMULATOR_GENERATION_MS: '200' } });
+const browser = await launch();
+try {
+  await fs.mkdir(FOLDER, { recursive: true });
+  const ada = await arrive({ email: 'ada@example.com' });
+  const { page } = ada;
+  await page.getByRole('heading', { name: 'Welcome back' }).waitFor();
+  await take(page, 'signed-out');
+  await ada.signUp();
+  await page.getByRole('heading', { name: 'Your first picture is a sentence away' }).waitFor();
+  await page.getByRole('button', { name: /^Model / }).waitFor();
+  await take(page, 'empty');
+
+  // With seeds, so that the next time they are the same.
+  const settings = page.getByText('Advanced settings');
+  await settings.click();
+  for (const [index, [prompt, shape]] of GALLERY.entries()) {
+    await page.getByLabel('Seed', { exact: true }).fill(String(SEED + index));
+    await page.getByRole('radio', { name: shape, exact: true }).check();
+    await ada.make(prompt);
+    await ada.picture(prompt).waitFor();
+  }
+  await page.getByLabel('Seed', { exact: true }).fill('');
+  await settings.click();
+  await page.getByRole('radio', { name: 'Auto' }).check();
+  await page.getByRole('textbox', { name: 'Prompt', exact: true }).fill('');
+  await page.getByRole('heading', { name: 'Your pictures' }).click(); // no cursor that may or may not be seen
+  await take(page, 'gallery');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await take(page, 'dark');
+  await page.emulateMedia({ colorScheme: 'light' });
+
+  await ada.picture(GALLERY.at(-1)?.[0] ?? '').click();
+  await page.getByRole('dialog', { name: 'Picture' }).waitFor();
+  await take(page, 'picture');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: /^Model / }).click();
+  await page.getByRole('dialog', { name: 'Choose a model' }).waitFor();
+  await take(page, 'models');
+  await page.keyboard.press('Escape');
+
+  // One at a time for this user, so that the second one is seen in line.
+  await limit(ada, { running_jobs: 1 });
+  await stack.simulator.fault('', { generation_ms: 8_000 });
+  const [first = '', second = ''] = UNDERWAY;
+  const running = await ada.make(first);
+  await (await ada.make(second)).getByText('in line').waitFor();
+  await running.locator('[role=progressbar]:is([aria-valuenow="50"], [aria-valuenow="55"])').waitFor();
+  await take(page, 'running');
+  await ada.picture(first).waitFor();
+
+  const onPhone = { viewport: PHONE, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+  const phone = await arrive({ email: ada.email, ...onPhone });
+  await phone.signIn();
+  const card = phone.card(second);
+  await card.locator('[role=progressbar]:is([aria-valuenow="50"], [aria-valuenow="55"])').waitFor();
+  await card.evaluate((element) => element.scrollIntoView({ block: 'center' }));
+  await take(phone.page, 'phone');
+
+  const bob = await arrive({ email: 'bob@example.com' });
+  await bob.signUp();
+  await stack.simulator.fault(FAILS, { error: 'NSFW' });
+  await bob.make('Paper boats on a pond, watercolour');
+  await bob.picture('Paper boats on a pond, watercolour').waitFor();
+  const failed = await bob.make(FAILS);
+  await failed.getByText('Failed', { exact: true }).waitFor();
+  await limit(bob, { images_per_day: 1 });
+  await bob.page.getByRole('textbox', { name: 'Prompt', exact: true }).fill('One more for today');
+  await bob.page.getByRole('button', { name: 'Make picture' }).click();
+  await bob.page.getByRole('alert').getByRole('time').waitFor();
+  await take(bob.page, 'error');
+} finally {
+  await browser.close();
+  await stack.stop();
+}
+
+async function arrive(options: VisitorOptions): Promise<Visitor> {
+  const visitor = await Visitor.arrive(browser, stack, options);
+  // The place for a scroll bar, which no screenshot shows.
+  await visitor.page.evaluate(() => document.documentElement.style.setProperty('scrollbar-gutter', 'auto'));
+  return visitor;
+}
+
+/** Gives somebody a plan of their own. */
+async function limit(
+  visitor: Visitor,
+  plan: { running_jobs?: number; images_per_day?: number },
+): Promise<void> {
+  await stack.sql`insert into private.plans ${stack.sql({ name: visitor.email, ...plan })}`;
+  await stack.sql`insert into private.user_plans (user_id, plan) values (${await visitor.userId()}, ${visitor.email})`;
+}
+
+/** Of what is in sight, once all pictures in it are there. */
+async function take(page: Page, name: string): Promise<void> {
+  await page.mouse.move(0, 0);
+  await page.evaluate(async () => {
+    const pictures = [...document.images].filter((image) => {
+      const { top, bottom } = image.getBoundingClientRect();
+      return bottom > 0 && top < innerHeight;
+    });
+    await Promise.all(pictures.map((image) => image.decode()));
+    // What has just been opened is drawn by now.
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    await Promise.allSettled(document.getAnimations().map(({ finished }) => finished));
+  });
+  const file = path.join(FOLDER, `${name}.webp`);
+  const { size } = await sharp(await page.screenshot())
+    .webp({ quality: 82, effort: 6 })
+    .toFile(file);
+  if (size > MOST_BYTES)
+    throw new Error(`${file} has ${size} bytes; more than ${MOST_BYTES} is too heavy for a page of docs`);
+  process.stdout.write(`${path.relative(process.cwd(), file)} (${Math.round(size / 1_000)} KB)\n`);
+}
