@@ -119,11 +119,11 @@ test('the token may come in Authorization, and never in the URL', async () => {
 test('neither a WebSocket nor an event stream: 426 names both', async () => {
   const { generation_id } = await user.start({ prompt: 'asked for in vain' });
   for (const path of ['/events', `/generations/${generation_id}/events`]) {
-    const answer = await user.call('GET', path);
+    const answer = await user.call<Record<string, unknown>>('GET', path);
     expectProblem(answer, 426, 'upgrade_required');
     expect(answer.body.detail).toMatch(/WebSocket.*text\/event-stream/);
   }
-  expectProblem(await user.call('POST', '/events'), 405, 'method_not_allowed');
+  expectProblem(await user.call<Record<string, unknown>>('POST', '/events'), 405, 'method_not_allowed');
 });
 
 test('twenty connections of both kinds, and the next one is refused', async () => {
@@ -139,7 +139,7 @@ test('twenty connections of both kinds, and the next one is refused', async () =
   // One of each kind goes, and makes room.
   for (const Live of [LiveSocket, LiveStream]) {
     open.find((one) => one instanceof Live && !one.ended)?.close();
-    const next = await stack.until('a free place', () =>
+    const next = await stack.until<LiveSocket | LiveStream>('a free place', async () =>
       Live.open(many).catch((error) => {
         if (error instanceof Refused && error.answer.status === 429) return undefined;
         throw error;

@@ -168,7 +168,10 @@ async function startProcess(options: StackOptions): Promise<StackProcess> {
 /** Below the range from which outgoing connections get their ports. */
 const portBase = () => 20_000 + PORT_COUNT * randomInt(1_500);
 
-async function startOn(base: number, { args = [], env = {}, wranglerToml }: StackOptions): Promise<StackProcess> {
+async function startOn(
+  base: number,
+  { args = [], env = {}, wranglerToml }: StackOptions,
+): Promise<StackProcess> {
   const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'e2e-'));
   await fs.chmod(dir, 0o755); // as root Postgres runs as another user
   const own = ['--dir', path.join(dir, 'stack'), '--port-base', String(base), '--no-cron'];
