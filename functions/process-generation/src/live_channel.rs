@@ -153,7 +153,8 @@ impl LiveChannel {
 
     /// Changes that the other Workers have made.
     async fn publish(&self, mut request: Request) -> Result<Response, u16> {
-        let body: Value = request.json().await.map_err(|error| {
+        let body = request.text().await.unwrap_or_default();
+        let body: Value = serde_json::from_str(&body).map_err(|error| {
             console_error!("changes could not be read: {error}");
             400_u16
         })?;

@@ -3,7 +3,7 @@
 
 use shared::live::{Change, Ending, Greeting, Listener, ready};
 use wasm_bindgen::{JsCast, JsValue};
-use worker::worker_sys::DurableObjectState;
+use worker::worker_sys::{DurableObjectState, ext::WebSocketExt};
 use worker::{Response, State, WebSocket, WebSocketPair, WebSocketRequestResponsePair, console_warn};
 
 /// `readyState` of a WebSocket that is neither closed nor about to be.
@@ -30,7 +30,7 @@ impl Sockets {
     fn all(&self) -> impl Iterator<Item = (WebSocket, Listener)> {
         let sockets = self.0.get_websockets().unwrap_or_default().into_iter();
         sockets.filter(|socket| socket.ready_state() == OPEN).map(WebSocket::from).filter_map(|socket| {
-            let text: String = socket.deserialize_attachment().ok().flatten()?;
+            let text = socket.as_ref().deserialize_attachment().ok()?.as_string()?;
             Some((socket, Listener::from_text(&text)?))
         })
     }
@@ -43,7 +43,8 @@ impl Sockets {
     pub(super) fn open(&self, listener: &Listener, greeting: &Greeting) -> worker::Result<Response> {
         let pair = WebSocketPair::new()?;
         self.0.accept_websocket(pair.server.as_ref())?;
-        pair.server.serialize_attachment(listener.to_text())?;
+        let text = JsValue::from_str(&listener.to_text());
+        pair.server.as_ref().serialize_attachment(text)?;
         for change in &greeting.states {
             pair.server.send_with_str(change.message(change.seq))?;
         }
