@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { drawing, expectShown, painted } from './support/pixels.ts';
-import { stories } from './support/story.ts';
+import { stories, UNHURRIED } from './support/story.ts';
 
 /** What people come to the studio for. */
 
@@ -10,6 +10,7 @@ story('a prompt becomes a picture before one’s eyes, and is still there after 
   const prompt = 'A red fox in fresh snow, morning light';
   const ada = await scene.member();
   await ada.page.getByRole('heading', { name: 'Your first picture is a sentence away' }).waitFor();
+  await scene.stack.simulator.fault(prompt, UNHURRIED);
   const progress = await ada.noteProgress();
   const card = await ada.make(prompt);
   await card.getByRole('progressbar').waitFor();
@@ -112,7 +113,6 @@ story('an uploaded picture becomes a variation, and that one another', async ({ 
 
 story('a picture is looked at in large, and the one before it', async ({ member, stack }) => {
   const ada = await member();
-  await stack.simulator.fault('er one', { generation_ms: 1 });
   for (const prompt of ['The older one', 'The newer one']) {
     await ada.make(prompt);
     await ada.picture(prompt).waitFor();
