@@ -187,15 +187,19 @@ describe('origins', () => {
   test.each([
     ['WebSocket', LiveSocket],
     ['server-sent events', LiveStream],
-  ] as const)('%s: only pages on the list may listen, and whoever is no page', async (_, Live) => {
-    for (const headers of [{ origin: APP }, {}] as Record<string, string>[]) {
-      const open = await Live.open(guest, { headers });
-      await open.hears('ready', ready);
-      open.close();
-    }
-    for (const origin of ['https://evil.example', `${APP}.evil.example`, 'null', 'http://app.example']) {
-      const { status, body } = await refusal(Live.open(guest, { headers: { origin } }));
-      expect([status, body.code], origin).toEqual([403, 'forbidden']);
-    }
-  });
+  ] as const)(
+    '%s: only pages on the list and our own may listen, and whoever is no page',
+    async (_, Live) => {
+      const own = guarded.addresses.startGenerationUrl;
+      for (const headers of [{ origin: APP }, { origin: own }, {}] as Record<string, string>[]) {
+        const open = await Live.open(guest, { headers });
+        await open.hears('ready', ready);
+        open.close();
+      }
+      for (const origin of ['https://evil.example', `${APP}.evil.example`, 'null', 'http://app.example']) {
+        const { status, body } = await refusal(Live.open(guest, { headers: { origin } }));
+        expect([status, body.code], origin).toEqual([403, 'forbidden']);
+      }
+    },
+  );
 });

@@ -73,8 +73,9 @@ fn respond(answer: Answer, incoming: &Incoming, origin: Option<String>) -> worke
 /// Whether a page that has sent this request may hear of the answer. CORS does not protect a WebSocket:
 /// the browser lets any page open one.
 pub fn origin_is_allowed(incoming: &Incoming, env: &Env) -> bool {
-    let origin = incoming.header("origin");
-    origin.is_none() || allowed_origin(env, origin.as_deref()).is_some()
+    let Some(origin) = incoming.header("origin") else { return true };
+    // Our own page, and React Native, which names the address that it calls.
+    origin == incoming.origin() || allowed_origin(env, Some(&origin)).is_some()
 }
 
 /// `ALLOWED_ORIGINS`: a list with commas, `*` by default. `None`: this origin is not on it.

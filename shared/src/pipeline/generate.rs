@@ -136,13 +136,13 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     /// Goes on with what a run has left that ended unseen: the best of it, and stops the rest.
     async fn adopt(&self, job: &Job, mut found: Vec<Prediction>) -> Result<RunEnd, QueueError> {
-        found.sort_by_key(|one| match one.status.as_str() {
+        let ranks = found.iter().map(|one| match one.status.as_str() {
             "succeeded" => 0,
             "running" => 1,
             _ => 2,
         });
-        let mut found = found.into_iter();
-        let Some(best) = found.next() else { return Ok(RunEnd::Forward) };
+        let Some((_, place)) = ranks.zip(0..).min() else { return Ok(RunEnd::Forward) };
+        let best = found.remove(place);
         self.world.warn("prediction adopted", job.id, "it was created by a run that ended unseen");
         let mapped = parse_ask(&job.payload).and_then(|ask| map_ask(&ask));
         let mut details = mapped.map_or_else(|_| json!({}), |mapped| details_of(&mapped));
