@@ -98,6 +98,7 @@ story('a connection that breaks is made anew, and nothing is missed', async ({ m
   await stack.killWorkers();
   await letGo(stack);
   await ada.picture(prompt).waitFor();
+  await stack.until('another connection', async () => ada.connections.length >= 2);
 });
 
 story('the page comes with its policy, and the browser enforces it', async ({ visit, stack }) => {
