@@ -3,23 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Where a generation is on its way: `queued`, `processing`, `downloading`, then one of the three ends.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// It waits for its turn, or for its next attempt.
-    Queued,
-    /// The model has it.
-    Processing,
-    /// The picture is made and is being stored.
-    Downloading,
-    /// The end: there is a picture.
-    Completed,
-    /// The end: there is none, `error` says why.
-    Failed,
-    /// The end: cancelled by its user, or not started before it expired.
-    Cancelled,
-}
+pub use crate::live::Status;
 
 /// What is made of the prompt and the source image.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]

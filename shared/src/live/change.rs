@@ -8,20 +8,25 @@ const MAX_CHANGES: usize = 200;
 /// As many states of a look are read: the database gives at most 200 open and 100 new ones.
 const MAX_STATES: usize = 300;
 
-/// Where a generation is.
+/// Where a generation is on its way: `queued`, `processing`, `downloading`, then one of the three ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "openapi",
+    derive(serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "snake_case")
+)]
 pub enum Status {
-    /// It waits.
+    /// It waits for its turn, or for its next attempt.
     Queued,
-    /// The model runs.
+    /// The model has it.
     Processing,
-    /// The image is being stored.
+    /// The picture is made and is being stored.
     Downloading,
-    /// The image is there.
+    /// The end: there is a picture.
     Completed,
-    /// There will be no image.
+    /// The end: there is none, `error` says why.
     Failed,
-    /// Nobody wants it any more.
+    /// The end: cancelled by its user, or not started before it expired.
     Cancelled,
 }
 
