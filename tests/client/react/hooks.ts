@@ -10,6 +10,16 @@ const PARAMS = { prompt: 'a', model_id: 'o/m' };
 export function testHooks(renderer: Renderer, stage: Stage) {
   const generation = (client = stage.client()) => show(renderer, client, () => useImageGeneration());
 
+  /** Begins to generate; `result` is 'pending' until that has resolved. */
+  const begun = async (shown: Awaited<ReturnType<typeof generation>>) => {
+    const call: { result: unknown } = { result: 'pending' };
+    const generate = async () => {
+      call.result = await shown.now().generate(PARAMS);
+    };
+    await doing(() => void generate());
+    return call;
+  };
+
   describe('useImageGeneration', () => {
     test('shows a generation from its start to its picture', async () => {
       const { server } = stage;
@@ -38,18 +48,11 @@ export function testHooks(renderer: Renderer, stage: Stage) {
 
     test('generate() gives what came of it', async () => {
       const shown = await generation();
-      let result: unknown;
-      await doing(
-        () =>
-          void shown
-            .now()
-            .generate(PARAMS)
-            .then((generated) => (result = generated)),
-      );
+      const call = await begun(shown);
       await until('it is queued', () => shown.now().status === 'queued');
       stage.server.change('g1', 'completed', 100);
-      await until('it resolves', () => result !== undefined);
-      expect(result).toMatchObject({ generation: { id: 'g1' }, images: [{ id: 'i1' }] });
+      await until('it resolves', () => call.result !== 'pending');
+      expect(call.result).toMatchObject({ generation: { id: 'g1' }, images: [{ id: 'i1' }] });
       await shown.unmount();
     });
 
@@ -141,18 +144,11 @@ export function testHooks(renderer: Renderer, stage: Stage) {
 
     test('the last generate() counts', async () => {
       const shown = await generation();
-      let first: unknown = 'pending';
-      await doing(
-        () =>
-          void shown
-            .now()
-            .generate(PARAMS)
-            .then((result) => (first = result)),
-      );
+      const first = await begun(shown);
       await until('it is queued', () => shown.now().status === 'queued');
       await doing(() => void shown.now().generate(PARAMS));
       await until('the second is queued', () => shown.now().updates[0]?.generationId === 'g2');
-      expect(first, 'the first is not waited for').toBeUndefined();
+      expect(first.result, 'the first is not waited for').toBeUndefined();
       stage.server.change('g1', 'completed', 100);
       stage.server.change('g2', 'processing', 30);
       await until('the second is shown', () => shown.now().progress === 30);
@@ -162,20 +158,13 @@ export function testHooks(renderer: Renderer, stage: Stage) {
 
     test('gone while it runs: nothing is followed any more, and generate() resolves', async () => {
       const shown = await generation();
-      let result: unknown = 'pending';
-      await doing(
-        () =>
-          void shown
-            .now()
-            .generate(PARAMS)
-            .then((generated) => (result = generated)),
-      );
+      const call = await begun(shown);
       await until('it is followed', () => stage.server.connections.size === 1);
       await shown.unmount();
       const renderings = shown.all.length;
       stage.server.change('g1', 'processing', 40);
       await until('the connection is closed', () => stage.server.connections.size === 0);
-      expect(result).toBeUndefined();
+      expect(call.result).toBeUndefined();
       expect(shown.all, 'it is not rendered any more').toHaveLength(renderings);
       expect(stage.server.states.get('g1')?.status, 'it goes on').toBe('processing');
     });
