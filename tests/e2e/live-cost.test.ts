@@ -1,39 +1,22 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RunningSupabase } from '../stack/supabase/index.ts';
-import { createSupabase } from '../stack/testing.ts';
+import { type CountedStack, startCounted } from './support/counted.ts';
 import { LiveSocket, LiveStream } from './support/live.ts';
-import { type CountingProxy, startProxy } from './support/proxy.ts';
-import { TestStack } from './support/stack.ts';
+import type { CountingProxy } from './support/proxy.ts';
+import type { TestStack } from './support/stack.ts';
 import { TestUser } from './support/user.ts';
 
 /** What listening costs in requests to Supabase, counted by a proxy in between. */
 
-let supabase: RunningSupabase;
+let counted: CountedStack;
 let proxy: CountingProxy;
 let stack: TestStack;
 let user: TestUser;
 
 beforeAll(async () => {
-  supabase = await createSupabase();
-  proxy = await startProxy(supabase.url);
-  stack = await TestStack.start({
-    env: {
-      SUPABASE_URL: proxy.url,
-      SUPABASE_ANON_KEY: supabase.anonKey,
-      SUPABASE_SERVICE_ROLE_KEY: supabase.serviceRoleKey,
-      SUPABASE_JWT_SECRET: supabase.jwtSecret,
-      DATABASE_URL: supabase.databaseUrl,
-    },
-  });
-  user = await TestUser.signUp(stack);
-  // The first call of a new isolate fetches the project's public keys, once in many minutes.
-  await user.call('GET', '/generations');
+  counted = await startCounted();
+  ({ proxy, stack, user } = counted);
 });
-afterAll(async () => {
-  await stack?.stop();
-  await proxy?.stop();
-  await supabase?.stop();
-});
+afterAll(() => counted?.stop());
 
 const SNAPSHOT = 'POST /rest/v1/rpc/live_snapshot';
 const snapshots = (since: number) => proxy.counts(since)[SNAPSHOT] ?? 0;

@@ -1,42 +1,26 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RunningSupabase } from '../stack/supabase/index.ts';
-import { createSupabase } from '../stack/testing.ts';
-import { type CountingProxy, startProxy } from './support/proxy.ts';
+import { type CountedStack, startCounted } from './support/counted.ts';
+import type { CountingProxy } from './support/proxy.ts';
 import { type Receiver, startReceiver } from './support/receiver.ts';
-import { TestStack } from './support/stack.ts';
-import { TestUser } from './support/user.ts';
+import type { TestStack } from './support/stack.ts';
+import type { TestUser } from './support/user.ts';
 
 /** Every request that the workers send to Supabase, counted by a proxy in between. */
 
-let supabase: RunningSupabase;
+let counted: CountedStack;
 let proxy: CountingProxy;
 let stack: TestStack;
 let user: TestUser;
 let receiver: Receiver;
 
 beforeAll(async () => {
-  supabase = await createSupabase();
-  proxy = await startProxy(supabase.url);
   receiver = await startReceiver();
-  stack = await TestStack.start({
-    env: {
-      WEBHOOK_ALLOWED_ORIGINS: receiver.origin,
-      SUPABASE_URL: proxy.url,
-      SUPABASE_ANON_KEY: supabase.anonKey,
-      SUPABASE_SERVICE_ROLE_KEY: supabase.serviceRoleKey,
-      SUPABASE_JWT_SECRET: supabase.jwtSecret,
-      DATABASE_URL: supabase.databaseUrl,
-    },
-  });
+  counted = await startCounted({ WEBHOOK_ALLOWED_ORIGINS: receiver.origin });
+  ({ proxy, stack, user } = counted);
   await stack.sql`update private.settings set webhook_allowed_origins = array[${receiver.origin}]`;
-  user = await TestUser.signUp(stack);
-  // The first call of a new isolate fetches the project's public keys, once in many minutes.
-  await user.call('GET', '/generations');
 });
 afterAll(async () => {
-  await stack?.stop();
-  await proxy?.stop();
-  await supabase?.stop();
+  await counted?.stop();
   await receiver?.stop();
 });
 
