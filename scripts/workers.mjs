@@ -16,15 +16,20 @@ const SOURCES = [
   'scripts/tools.mjs',
 ];
 
-/** Builds the Workers whose sources have changed since they were built. */
+/**
+ * Builds the Workers whose sources have changed since they were built. `WORKER_BUILD=dev` in the environment
+ * builds them without optimisation: in seconds, and several times larger than what is deployed.
+ */
 export async function ensureWorkers() {
-  const current = fingerprint(SOURCES, ['build'], environment().RUSTFLAGS);
+  const { RUSTFLAGS = '', WORKER_BUILD } = environment();
+  const mode = WORKER_BUILD === 'dev' ? ['--dev', '--no-opt'] : ['--release'];
+  const current = fingerprint(SOURCES, ['build'], [RUSTFLAGS, ...mode].join(' '));
   for (const worker of WORKERS) {
     const folder = path.join(ROOT, 'functions', worker);
     const stamp = path.join(folder, 'build/.fingerprint');
     if (fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === current) continue;
     fs.rmSync(stamp, { force: true });
-    await longStep(`building the Worker ${worker}`, 'worker-build', ['--release'], {
+    await longStep(`building the Worker ${worker}`, 'worker-build', mode, {
       cwd: folder,
       wayOut: 'If crates could not be downloaded, check the network and run the command again.',
       // Without these worker-build downloads them.
