@@ -13,6 +13,8 @@ export interface StackOptions {
   /** Somebody else's Replicate: an origin without /v1. */
   replicateUrl?: string;
   wake: boolean;
+  /** Which keys of the local project the workers hold. */
+  apiKeys: 'legacy' | 'new';
   /** In place of the limit of wrangler.toml's rate-limit bindings. */
   rateLimit?: number;
 }
@@ -30,6 +32,8 @@ npm run stack -- [options]
   --no-cron            process-jobs runs only when it is called, not each minute
   --replicate-url U    use the Replicate at U (an origin, without /v1) instead of the simulator
   --wake off           start-generation does not wake process-jobs: only the cron picks jobs up
+  --api-keys new       the workers hold the keys of today (sb_publishable_…, sb_secret_…) instead of the legacy ones
+                       (default: legacy)
   --rate-limit N       starts and cancels that a user has a minute, in place of wrangler.toml's limit
   --help               this text
 
@@ -48,7 +52,10 @@ export function parseOptions(argv: string[]): StackOptions | undefined {
     fresh: values.fresh,
     cron: !values['no-cron'],
     wake: values.wake !== 'off',
+    apiKeys: values['api-keys'] === 'new' ? 'new' : 'legacy',
   };
+  if (values['api-keys'] !== 'legacy' && values['api-keys'] !== 'new')
+    throw new StackFault('--api-keys takes legacy or new.');
   if (values.wake !== 'on' && values.wake !== 'off') throw new StackFault('--wake takes on or off.');
   if (values.dir !== undefined) options.dir = path.resolve(process.env.INIT_CWD ?? '.', values.dir);
   if (values['port-base'] !== undefined) {
@@ -78,6 +85,7 @@ function parse(argv: string[]) {
         'no-cron': { type: 'boolean', default: false },
         'replicate-url': { type: 'string' },
         wake: { type: 'string', default: 'on' },
+        'api-keys': { type: 'string', default: 'legacy' },
         'rate-limit': { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },

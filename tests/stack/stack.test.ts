@@ -22,6 +22,8 @@ const KEYS = [
   'replicateUrl',
   'replicateApiToken',
   'replicateWebhookSecret',
+  'publishableKey',
+  'secretKey',
 ];
 
 interface StackProcess {
@@ -196,7 +198,8 @@ test('a second stack on the same directory and a taken port are refused in one s
 }, 60_000);
 
 test('the workers get what the environment says, and start-generation no key of power', async () => {
-  const { addresses } = await startStack(['--wake', 'off', '--replicate-url', 'http://127.0.0.1:9/v1/'], {
+  const options = ['--wake', 'off', '--api-keys', 'new'];
+  const { addresses } = await startStack([...options, '--replicate-url', 'http://127.0.0.1:9/v1/'], {
     ALLOWED_ORIGINS: 'https://app.example',
     REPLICATE_API_TOKEN: 'r8_given',
     REPLICATE_WEBHOOK_SECRET: 'whsec_given',
@@ -210,7 +213,7 @@ test('the workers get what the environment says, and start-generation no key of 
   });
   expect(await (await fetch(`${addresses.startGenerationUrl}/env`)).json()).toEqual({
     SUPABASE_URL: addresses.supabaseUrl,
-    SUPABASE_ANON_KEY: addresses.anonKey,
+    SUPABASE_ANON_KEY: addresses.publishableKey,
     SUPABASE_JWT_SECRET: addresses.jwtSecret,
     ALLOWED_ORIGINS: 'https://app.example',
     WAKE: 'off',
@@ -231,6 +234,7 @@ test.each([
   [['--no-such'], "Unknown option '--no-such'"],
   [['--port-base', 'x'], '--port-base takes a number'],
   [['--wake', 'maybe'], '--wake takes on or off'],
+  [['--api-keys', 'both'], '--api-keys takes legacy or new'],
   [['--rate-limit', '0'], '--rate-limit takes a number'],
   [['--replicate-url', 'ftp://x'], 'is not an http or https URL'],
 ])('%j is refused', async (args, sentence) => {

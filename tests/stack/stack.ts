@@ -26,11 +26,15 @@ export interface StackAddresses {
   replicateUrl: string;
   replicateApiToken: string;
   replicateWebhookSecret: string;
+  /** `sb_publishable_…`, for `apikey` in place of `anonKey`. */
+  publishableKey: string;
+  /** `sb_secret_…`, for `apikey` in place of `serviceRoleKey`. */
+  secretKey: string;
 }
 
 type SupabaseAddresses = Pick<
   StackAddresses,
-  'supabaseUrl' | 'anonKey' | 'serviceRoleKey' | 'jwtSecret' | 'databaseUrl'
+  'supabaseUrl' | 'anonKey' | 'serviceRoleKey' | 'jwtSecret' | 'databaseUrl' | 'publishableKey' | 'secretKey'
 >;
 type ReplicateAddresses = Pick<
   StackAddresses,
@@ -98,7 +102,8 @@ export class Stack {
     const supabase = await this.#supabase(dir, ports, memory);
     const replicate = await this.#replicate(dir, ports, memory);
     const workers = await this.#workers(dir, ports, supabase, replicate);
-    return { ...supabase, ...workers, ...replicate };
+    const { publishableKey, secretKey, ...fixed } = supabase;
+    return { ...fixed, ...workers, ...replicate, publishableKey, secretKey };
   }
 
   /** Gives the local Supabase new connections to Postgres: after a restart the old ones may be unusable. */
@@ -142,6 +147,8 @@ export class Stack {
         serviceRoleKey,
         jwtSecret: env.SUPABASE_JWT_SECRET ?? '',
         databaseUrl: env.DATABASE_URL ?? '',
+        publishableKey: anonKey.startsWith('sb_publishable_') ? anonKey : '',
+        secretKey: serviceRoleKey.startsWith('sb_secret_') ? serviceRoleKey : '',
       };
     }
     if (env.SUPABASE_ANON_KEY || env.SUPABASE_SERVICE_ROLE_KEY) {
@@ -181,7 +188,8 @@ export class Stack {
     this.#local = supabase;
     if (supabase.migrated.length > 0) log(`applied ${supabase.migrated.length} migrations`);
     const { url: supabaseUrl, anonKey, serviceRoleKey, jwtSecret, databaseUrl } = supabase;
-    return { supabaseUrl, anonKey, serviceRoleKey, jwtSecret, databaseUrl };
+    const { publishableKey, secretKey } = supabase;
+    return { supabaseUrl, anonKey, serviceRoleKey, jwtSecret, databaseUrl, publishableKey, secretKey };
   }
 
   async #replicate(dir: string, ports: StackPorts, memory: Memory): Promise<ReplicateAddresses> {
@@ -223,11 +231,12 @@ export class Stack {
     const { env, log, options, project } = this.#context;
     log('starting the workers');
     const processGenerationUrl = `http://127.0.0.1:${ports.processGeneration}`;
+    const withNewKeys = options.apiKeys === 'new' && supabase.publishableKey && supabase.secretKey;
     const isReal = replicate.replicateUrl === REAL_REPLICATE;
     const all: Record<string, string | undefined> = {
       SUPABASE_URL: supabase.supabaseUrl,
-      SUPABASE_ANON_KEY: supabase.anonKey,
-      SUPABASE_SERVICE_ROLE_KEY: supabase.serviceRoleKey,
+      SUPABASE_ANON_KEY: withNewKeys ? supabase.publishableKey : supabase.anonKey,
+      SUPABASE_SERVICE_ROLE_KEY: withNewKeys ? supabase.secretKey : supabase.serviceRoleKey,
       SUPABASE_JWT_SECRET: supabase.jwtSecret,
       REPLICATE_API_TOKEN: replicate.replicateApiToken,
       REPLICATE_API_URL: replicate.replicateUrl,

@@ -15,13 +15,18 @@ export function signJwt(claims: Claims, secret: string): string {
   return `${text}.${hmac(secret, text).toString('base64url')}`;
 }
 
+/** The keys of a project: those that are tokens, and those of today, which are none. */
 export interface ProjectKeys {
   jwtSecret: string;
   anonKey: string;
   serviceRoleKey: string;
+  /** `sb_publishable_…`: stands for `anon`. */
+  publishableKey: string;
+  /** `sb_secret_…`: stands for `service_role`. */
+  secretKey: string;
 }
 
-/** The two long-lived keys of a project, made from its secret: the same secret and time give the same keys. */
+/** The long-lived keys of a project, made from its secret: the same secret and time give the same keys. */
 export function projectKeys(
   jwtSecret: string = randomBytes(32).toString('base64url'),
   issuedAt: number = 1_767_225_600, // 2026-01-01; fixed, so that keys depend on the secret only
@@ -31,7 +36,19 @@ export function projectKeys(
       { iss: 'supabase', ref: 'local', role, iat: issuedAt, exp: issuedAt + 10 * 365 * 86_400 },
       jwtSecret,
     );
-  return { jwtSecret, anonKey: key('anon'), serviceRoleKey: key('service_role') };
+  return {
+    jwtSecret,
+    anonKey: key('anon'),
+    serviceRoleKey: key('service_role'),
+    publishableKey: opaqueKey('publishable', jwtSecret),
+    secretKey: opaqueKey('secret', jwtSecret),
+  };
+}
+
+/** In the shape of Supabase's: 22 characters and 8 more. Those of a hosted project are random. */
+function opaqueKey(kind: 'publishable' | 'secret', secret: string): string {
+  const digest = hmac(secret, `sb_${kind}`);
+  return `sb_${kind}_${digest.subarray(0, 16).toString('base64url')}_${digest.subarray(16, 22).toString('base64url')}`;
 }
 
 export type Verified = { claims: Claims } | { error: 'expired' | 'invalid' | 'not-yet-valid' };

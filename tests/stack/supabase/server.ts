@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { StackFault } from '../fault.ts';
 import { ConnectionsReplaced, type CurrentBackends } from './backends.ts';
-import { type Caller, identify, identifyToken, type Refusal } from './credentials.ts';
+import { type Admitted, admit, type Caller, identify, type Refusal } from './credentials.ts';
 import { callFunction, isFunctionCall } from './edge-functions.ts';
 import type { JwtVerifier, ProjectKeys } from './jwt.ts';
 import { signsUrls, signUrls } from './signed-urls.ts';
@@ -77,7 +77,9 @@ async function handle(options: GatewayOptions, request: http.IncomingMessage, re
   }
   if (request.method === 'OPTIONS') return preflight(request, response);
   if (url.pathname === '/auth/v1/.well-known/jwks.json') return send(response, 200, { keys: [] }); // HS256 only
-  const caller = check(options, request, url);
+  const admitted = admit(request.headers, url, options.verifier, options.keys);
+  if ('status' in admitted) return send(response, admitted.status, admitted.body, admitted.headers);
+  const caller = callerOf(admitted, options, url);
   if (caller && 'status' in caller) return send(response, caller.status, caller.body, caller.headers);
   if (caller && isPlainRpc(request, url)) return callRpc(options, request, response, url, caller);
   const backends = options.backends.get();
@@ -87,17 +89,15 @@ async function handle(options: GatewayOptions, request: http.IncomingMessage, re
     return send(response, answer.status, answer.body);
   }
   const { lite } = backends;
-  const forLite = toRequest(request, url);
+  const forLite = toRequest(request, url, admitted, options.keys);
   const signs = signsUrls(request.method, url.pathname);
   await forward(await backends.run(signs ? signUrls(lite, forLite) : lite.fetch(forLite)), response);
 }
 
 /** The caller, or why not; undefined where lite decides (auth and public files need no token). */
-function check({ verifier, keys }: GatewayOptions, request: http.IncomingMessage, url: URL) {
-  if (url.pathname.startsWith('/rest/v1/'))
-    return identify(request.headers, url.searchParams, verifier, keys);
-  const bearer = /^Bearer\s+(.+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  const identity: Caller | Refusal | undefined = bearer ? identifyToken(bearer.trim(), verifier) : undefined;
+function callerOf({ token }: Admitted, { verifier }: GatewayOptions, url: URL): Caller | Refusal | undefined {
+  const identity = token === undefined ? undefined : identify(token, verifier);
+  if (url.pathname.startsWith('/rest/v1/')) return identity;
   // lite words what it refuses itself; what it would wrongly accept is a token with a foreign role.
   return identity && 'status' in identity && identity.status !== 403 ? undefined : identity;
 }
@@ -145,12 +145,20 @@ function preflight(request: http.IncomingMessage, response: http.ServerResponse)
   response.end();
 }
 
-/** As lite wants it; the body streams. */
-function toRequest(request: http.IncomingMessage, url: URL): Request {
+/** As lite wants it: the token that the gateway admitted, and the one key that lite knows. The body streams. */
+function toRequest(
+  request: http.IncomingMessage,
+  url: URL,
+  { token }: Admitted,
+  { anonKey }: ProjectKeys,
+): Request {
   const headers = new Headers();
   for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
     headers.append(request.rawHeaders[i] ?? '', request.rawHeaders[i + 1] ?? '');
   }
+  url.searchParams.delete('apikey');
+  headers.set('apikey', anonKey);
+  if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
   const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
   return new Request(url, {
     method: request.method ?? 'GET',
