@@ -154,7 +154,7 @@ insert into private.lines (job_type, priority)
 values ('generate-image', -10), ('generate-image', 0), ('generate-image', 10),
   ('download-image', 100), ('cancel-prediction', 100), ('process-webhook', -10), ('process-webhook', 0);
 
--- The same for what a claim looks after besides: no live entry of the index is at or before the mark.
+-- The same for what a claim looks after besides: no live entry of the index is before the mark.
 create table private.low_water (
   only_row boolean primary key default true check (only_row),
   lease_expires_at timestamptz not null default '-infinity',

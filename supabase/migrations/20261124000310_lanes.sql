@@ -50,7 +50,17 @@ begin
 end
 $$;
 
--- The turn at the head of a line, the ready jobs of one type and priority; null when it is empty.
+-- Sees to it that claims look through a line, the ready jobs of one type and priority.
+create function private.open_line(p_job_type text, p_priority int) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+begin
+  if not exists (select from private.lines where job_type = p_job_type and priority = p_priority) then
+    insert into private.lines (job_type, priority) values (p_job_type, p_priority) on conflict do nothing;
+  end if;
+end
+$$;
+
+-- The turn at the head of a line; null when it is empty.
 create function private.head_turn(p_job_type text, p_priority int) returns bigint
 language plpgsql set search_path = '' set enable_seqscan = off set enable_sort = off as $$
 declare
@@ -58,7 +68,7 @@ declare
 begin
   select low_turn into v_low from private.lines where job_type = p_job_type and priority = p_priority;
   if not found then
-    insert into private.lines (job_type, priority) values (p_job_type, p_priority) on conflict do nothing;
+    perform private.open_line(p_job_type, p_priority);
     v_low := -9223372036854775808;
   end if;
   return (
@@ -74,6 +84,14 @@ create function private.turn_now() returns bigint
 language plpgsql volatile set search_path = '' as $$
 begin
   return extract(epoch from clock_timestamp()) * 1000000;
+end
+$$;
+
+-- The turn of a job that is due since p_at, which may be -infinity.
+create function private.turn_at(p_at timestamptz) returns bigint
+language plpgsql immutable set search_path = '' as $$
+begin
+  return greatest(extract(epoch from p_at) * 1000000, -1000000000000000000);
 end
 $$;
 

@@ -39,7 +39,7 @@ begin
     select
       id, fair_key, job_type, priority,
       -- Due for some time already: it has waited since then.
-      case when scheduled_at < now() - interval '1 second' then extract(epoch from scheduled_at) * 1000000 end as since,
+      case when scheduled_at < now() - interval '1 second' then private.turn_at(scheduled_at) end as since,
       private.is_limited(fair_key, job_type) as limited,
       row_number() over (partition by fair_key, job_type order by priority desc, place) as nth
     from given
@@ -61,7 +61,7 @@ begin
     returning l.fair_key, l.job_type, l.active - l.granted as first, l.granted
   ), lines as materialized (
     select job_type, priority, private.next_turn(job_type, priority) as turn
-    from (select distinct job_type, priority from due) as used
+    from (select distinct job_type, priority from due order by job_type, priority) as used
   ), turns as (
     select
       d.id,
@@ -118,7 +118,7 @@ declare
   v_id uuid;
 begin
   if p_scheduled_at < now() - interval '1 second' then
-    v_turn := extract(epoch from p_scheduled_at) * 1000000;
+    v_turn := private.turn_at(p_scheduled_at);
   elsif p_scheduled_at <= now() then
     v_turn := private.next_turn(p_job_type, p_priority);
   end if;

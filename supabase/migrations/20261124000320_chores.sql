@@ -113,7 +113,7 @@ begin
     select id from (
       select id, job_type, prediction_id, outcome_unknown, attempts, max_attempts, expires_at, lease_expires_at
       from public.job_queue
-      where status = 'processing' and seq > 0 and lease_expires_at <= now() and lease_expires_at > p_after
+      where status = 'processing' and seq > 0 and lease_expires_at <= now() and lease_expires_at >= p_after
       -- Bounded before it is filtered; do_chores sees to it that what the filter leaves does not stay here.
       order by lease_expires_at limit greatest(p_limit, 100) for update skip locked
     ) as lost
@@ -242,7 +242,7 @@ begin
   perform pg_catalog.pg_advisory_xact_lock(7263590114);
   v_expired := array(
     select id from public.job_queue
-    where status = 'pending' and expires_at <= now() and expires_at > p_marks.expires_at
+    where status = 'pending' and expires_at <= now() and expires_at >= p_marks.expires_at
     order by expires_at limit p_limit for update skip locked
   );
   select
@@ -254,14 +254,14 @@ begin
       attempts + 1 >= max_attempts or coalesce(expires_at <= now(), false) as is_last
     from public.job_queue
     where status = 'processing' and seq > 0
-      and lease_expires_at <= now() and lease_expires_at > p_marks.lease_expires_at
+      and lease_expires_at <= now() and lease_expires_at >= p_marks.lease_expires_at
     order by lease_expires_at limit p_limit for update skip locked
   ) as lost
   where prediction_id is null and not outcome_unknown;
   v_due := array(
     select id from public.job_queue
     where status = 'pending' and ready_at is null and not held
-      and scheduled_at <= now() and scheduled_at > p_marks.scheduled_at
+      and scheduled_at <= now() and scheduled_at >= p_marks.scheduled_at
       and (expires_at is null or expires_at > now())
     order by scheduled_at limit p_limit for update skip locked
   );

@@ -5,6 +5,41 @@
 -- A job committed later than a second after it was given its turn, in that state, may lie below a mark:
 -- the cron looks at all of the index each minute and lowers the marks to what it finds.
 
+-- The lines that have ready jobs, read from the index itself: whatever brought a job in past the triggers (a
+-- restore without them), the cron finds it.
+create function private.open_lines() returns void
+language plpgsql set search_path = '' set enable_seqscan = off set enable_sort = off as $$
+begin
+  insert into private.lines (job_type, priority)
+  with recursive used as (
+    (
+      select job_type, priority from public.job_queue
+      where status = 'pending' and ready_at is not null
+      order by job_type, priority desc limit 1
+    )
+    union all
+    select next.job_type, next.priority from used
+    cross join lateral (
+      (
+        select j.job_type, j.priority from public.job_queue as j
+        where j.status = 'pending' and j.ready_at is not null
+          and j.job_type = used.job_type and j.priority < used.priority
+        order by j.priority desc limit 1
+      )
+      union all
+      (
+        select j.job_type, j.priority from public.job_queue as j
+        where j.status = 'pending' and j.ready_at is not null and j.job_type > used.job_type
+        order by j.job_type, j.priority desc limit 1
+      )
+      limit 1
+    ) as next
+  )
+  select job_type, priority from used
+  on conflict do nothing;
+end
+$$;
+
 create function private.raise_low_water(p_thorough boolean) returns void
 language plpgsql set search_path = '' set enable_seqscan = off set enable_sort = off as $$
 declare
@@ -18,6 +53,7 @@ begin
   end if;
   if p_thorough then
     v_marks := (true, '-infinity', '-infinity', '-infinity', null);
+    perform private.open_lines();
   end if;
   update private.lines as l set low_turn = least(v_safe_turn, (
     select j.turn from public.job_queue as j
@@ -28,18 +64,18 @@ begin
   update private.low_water set
     raised_at = clock_timestamp(),
     lease_expires_at = least(v_safe, (
-      select lease_expires_at - interval '1 microsecond' from public.job_queue
-      where status = 'processing' and seq > 0 and lease_expires_at > v_marks.lease_expires_at
+      select lease_expires_at from public.job_queue
+      where status = 'processing' and seq > 0 and lease_expires_at >= v_marks.lease_expires_at
       order by lease_expires_at limit 1
     )),
     scheduled_at = least(v_safe, (
-      select scheduled_at - interval '1 microsecond' from public.job_queue
-      where status = 'pending' and ready_at is null and not held and scheduled_at > v_marks.scheduled_at
+      select scheduled_at from public.job_queue
+      where status = 'pending' and ready_at is null and not held and scheduled_at >= v_marks.scheduled_at
       order by scheduled_at limit 1
     )),
     expires_at = least(v_safe, (
-      select expires_at - interval '1 microsecond' from public.job_queue
-      where status = 'pending' and expires_at > v_marks.expires_at
+      select expires_at from public.job_queue
+      where status = 'pending' and expires_at >= v_marks.expires_at
       order by expires_at limit 1
     ));
 end
@@ -70,7 +106,7 @@ begin
   perform 1 from private.low_water for update;
   update private.low_water set
     lease_expires_at = '-infinity', scheduled_at = '-infinity', expires_at = '-infinity'
-  where lease_expires_at > '-infinity';
+  where greatest(lease_expires_at, scheduled_at, expires_at) > '-infinity';
   update private.lines set low_turn = -9223372036854775808
   where job_type = p_job_type and priority = p_priority and low_turn > -9223372036854775808;
 end

@@ -169,17 +169,17 @@ begin
   select
     exists (
       select from public.job_queue
-      where status = 'pending' and expires_at <= now() and expires_at > v_marks.expires_at
+      where status = 'pending' and expires_at <= now() and expires_at >= v_marks.expires_at
     ),
     exists (
       select from public.job_queue
       where status = 'pending' and ready_at is null and not held
-        and scheduled_at <= now() and scheduled_at > v_marks.scheduled_at
+        and scheduled_at <= now() and scheduled_at >= v_marks.scheduled_at
     ),
     exists (
       select from public.job_queue
       where status = 'processing' and seq > 0
-        and lease_expires_at <= now() and lease_expires_at > v_marks.lease_expires_at
+        and lease_expires_at <= now() and lease_expires_at >= v_marks.lease_expires_at
     )
   into v_expired, v_due, v_lost;
   if v_expired or v_due or v_lost then
