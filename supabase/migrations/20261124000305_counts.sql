@@ -43,7 +43,7 @@ begin
     return;
   end if;
   with taken as (
-    delete from private.job_deltas returning *
+    delete from private.job_deltas where true returning *
   )
   insert into private.job_counts as c (job_type, status, hour, jobs, attempts, timed, seconds, oldest, newest)
   select job_type, status, hour, sum(jobs), sum(attempts), sum(timed), sum(seconds), min(oldest), max(newest)

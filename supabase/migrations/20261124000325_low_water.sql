@@ -60,7 +60,8 @@ begin
     where j.status = 'pending' and j.ready_at is not null and j.job_type = l.job_type and j.priority = l.priority
       and j.turn >= case when p_thorough then -9223372036854775808 else l.low_turn end
     order by j.turn, j.seq limit 1
-  ));
+  ))
+  where true;
   update private.low_water set
     raised_at = clock_timestamp(),
     lease_expires_at = least(v_safe, (
@@ -77,7 +78,8 @@ begin
       select expires_at from public.job_queue
       where status = 'pending' and expires_at >= v_marks.expires_at
       order by expires_at limit 1
-    ));
+    ))
+  where only_row;
 end
 $$;
 

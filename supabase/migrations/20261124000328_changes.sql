@@ -158,9 +158,9 @@ for each row execute function private.after_job_delete();
 create function private.after_job_truncate() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  delete from private.lanes;
-  delete from private.job_deltas;
-  delete from private.job_counts;
+  delete from private.lanes where true;
+  delete from private.job_deltas where true;
+  delete from private.job_counts where true;
   return null;
 end
 $$;

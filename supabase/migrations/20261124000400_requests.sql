@@ -151,6 +151,16 @@ begin
 end
 $$;
 
+-- Null where it is none: 22007, 22008 and what else a text can be wrong with are errors of the class 22.
+create function private.as_timestamptz(p_text text) returns timestamptz
+language plpgsql stable set search_path = '' as $$
+begin
+  return p_text::timestamptz;
+exception when data_exception then
+  return null;
+end
+$$;
+
 -- The time from which a request may run; null for at once.
 create function private.read_schedule(p_request jsonb) returns timestamptz
 language plpgsql set search_path = '' as $$
@@ -161,10 +171,12 @@ begin
   if v_text is null then
     return null;
   end if;
-  if v_text !~ '^\d{4}-\d\d-\d\d[T ]' or not pg_input_is_valid(v_text, 'timestamptz') then
+  if v_text ~ '^\d{4}-\d\d-\d\d[T ]' then
+    v_at := private.as_timestamptz(v_text);
+  end if;
+  if v_at is null then
     perform private.refuse(422, 'invalid_request', 'scheduled_at must be a time in ISO 8601.');
   end if;
-  v_at := v_text::timestamptz;
   if v_at > now() + interval '1 year' then
     perform private.refuse(422, 'invalid_request', 'scheduled_at must be within a year.');
   end if;

@@ -54,7 +54,8 @@ begin
     until = v_until,
     since = case when v_started then v_now else since end,
     reason = case when v_started then p_reason else reason end,
-    code = case when v_started or p_reason = reason then p_code else code end;
+    code = case when v_started or p_reason = reason then p_code else code end
+  where only_row;
   return private.snooze_job(p_job_id, p_lease, extract(epoch from v_until - now()), false)
     || jsonb_build_object('started', v_started, 'paused_until', v_until);
 end

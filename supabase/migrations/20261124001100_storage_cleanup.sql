@@ -171,7 +171,8 @@ begin
   end if;
   if v_spent is not null or v_last <> v_sweep.after_source then
     update private.orphan_sweep
-    set after_source = v_last, source_jobs = private.enqueue_cleanup(v_spent, now(), 'source-images');
+    set after_source = v_last, source_jobs = private.enqueue_cleanup(v_spent, now(), 'source-images')
+    where only_row;
   end if;
   return coalesce(cardinality(v_spent), 0);
 end
@@ -230,7 +231,7 @@ begin
       v_sweep.after_name := null;
     end if;
     perform private.enqueue_cleanup(v_orphans, now());
-    update private.orphan_sweep set began_at = v_sweep.began_at, after_name = v_sweep.after_name;
+    update private.orphan_sweep set began_at = v_sweep.began_at, after_name = v_sweep.after_name where only_row;
   end if;
   return jsonb_build_object(
     'removed', coalesce(cardinality(v_removed), 0), 'orphans', coalesce(cardinality(v_orphans), 0),
