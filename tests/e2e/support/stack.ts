@@ -9,6 +9,7 @@ import { PORT_COUNT, stackPorts } from '../../stack/ports.ts';
 import { client } from '../../stack/postgres.ts';
 import type { StackAddresses } from '../../stack/stack.ts';
 import { SimulatorControl } from './simulator.ts';
+import { SupabaseControl } from './supabase.ts';
 import { until } from './until.ts';
 
 const MAIN = fileURLToPath(new URL('../../stack/main.ts', import.meta.url));
@@ -41,6 +42,8 @@ export class TestStack {
   /** As the owner of the project's objects. */
   readonly sql: postgres.Sql;
   readonly simulator: SimulatorControl;
+  /** Of the local Supabase; of one elsewhere the other tests' `createSupabase()` has its own. */
+  readonly supabase: SupabaseControl;
   readonly #process: StackProcess;
 
   private constructor(process: StackProcess, addresses: StackAddresses) {
@@ -48,6 +51,7 @@ export class TestStack {
     this.addresses = addresses;
     this.sql = client(addresses.databaseUrl);
     this.simulator = new SimulatorControl(addresses.replicateUrl);
+    this.supabase = new SupabaseControl(addresses.supabaseUrl);
   }
 
   static async start(options: StackOptions = {}): Promise<TestStack> {

@@ -1,6 +1,7 @@
 import { client, databaseUrl } from '../postgres.ts';
 import { CurrentBackends } from './backends.ts';
 import { bootstrap, createRoles } from './bootstrap.ts';
+import { Faults } from './faults.ts';
 import { JwtVerifier, type ProjectKeys, projectKeys } from './jwt.ts';
 import { migrate } from './migrations.ts';
 import { startGateway } from './server.ts';
@@ -34,6 +35,8 @@ export interface RunningSupabase extends ProjectKeys {
   databaseUrl: string;
   /** Files of migrations applied by this start. */
   migrated: string[];
+  /** What goes wrong, for tests; also over HTTP under `/_control/faults`. */
+  faults: Faults;
   /** Replaces all connections to Postgres, after it was restarted. */
   reconnect(): Promise<void>;
   stop(): Promise<void>;
@@ -55,10 +58,12 @@ export async function startSupabase(options: SupabaseOptions): Promise<RunningSu
   });
   try {
     const verifier = new JwtVerifier(keys.jwtSecret);
+    const faults = new Faults();
     const gateway = await startGateway({
       backends,
       verifier,
       keys,
+      faults,
       host,
       port: options.port ?? 0,
       ...(options.functionsUrl === undefined ? {} : { functionsUrl: options.functionsUrl }),
@@ -69,7 +74,7 @@ export async function startSupabase(options: SupabaseOptions): Promise<RunningSu
     };
     const reconnect = () => backends.replace();
     const url = databaseUrl(options.superuserUrl, database);
-    return { ...keys, url: gateway.url, databaseUrl: url, migrated, reconnect, stop };
+    return { ...keys, url: gateway.url, databaseUrl: url, migrated, faults, reconnect, stop };
   } catch (error) {
     await backends.close();
     throw error;

@@ -5,8 +5,10 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { StackFault } from '../fault.ts';
 import { ConnectionsReplaced, type CurrentBackends } from './backends.ts';
+import { control, isControl, suffer } from './control.ts';
 import { type Admitted, admit, type Caller, identify, type Refusal } from './credentials.ts';
 import { callFunction, isFunctionCall } from './edge-functions.ts';
+import type { Faults } from './faults.ts';
 import type { JwtVerifier, ProjectKeys } from './jwt.ts';
 import { signsUrls, signUrls } from './signed-urls.ts';
 import { uploadTarget } from './uploads.ts';
@@ -16,6 +18,7 @@ export interface GatewayOptions {
   backends: CurrentBackends;
   verifier: JwtVerifier;
   keys: ProjectKeys;
+  faults: Faults;
   host: string;
   port: number;
   /** Origin of the worker behind `/functions/v1/`; absent: the project has no functions. */
@@ -34,7 +37,7 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 export async function startGateway(options: GatewayOptions): Promise<{ url: string; stop(): Promise<void> }> {
   const server = http.createServer((request, response) => {
     handle(options, request, response).catch((error) => {
-      if (response.destroyed) return; // the caller has gone
+      if (response.destroyed || response.writableEnded) return; // the caller has gone, or a fault has answered it
       if (error instanceof ConnectionsReplaced && !response.headersSent) {
         return send(response, 503, {
           code: 'PGRST001',
@@ -75,7 +78,13 @@ async function handle(options: GatewayOptions, request: http.IncomingMessage, re
     if (await callFunction(options.functionsUrl, request, response)) return;
     return send(response, 503, { code: 'BOOT_ERROR', message: 'The function could not be reached' });
   }
+  if (isControl(url)) {
+    const { status, body } = await control(options.faults, request, url);
+    return send(response, status, body);
+  }
   if (request.method === 'OPTIONS') return preflight(request, response);
+  const fault = options.faults.next(request.method ?? '', request.url ?? '');
+  if (fault && (await suffer(fault, request, response))) return;
   if (url.pathname === '/auth/v1/.well-known/jwks.json') return send(response, 200, { keys: [] }); // HS256 only
   const admitted = admit(request.headers, url, options.verifier, options.keys);
   if ('status' in admitted) return send(response, admitted.status, admitted.body, admitted.headers);
