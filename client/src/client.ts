@@ -70,7 +70,7 @@ export interface Client {
   get(id: string, options?: CallOptions): Promise<Generation>;
   /** The user's generations, the newest first; pages are fetched as they are needed. */
   list(params?: ListParams, options?: CallOptions): Pages;
-  /** Ends a generation. One that has ended already is a ConflictError. */
+  /** Ends a generation. ConflictError: its picture is made (`downloading`), or it has ended already. */
   cancel(id: string, options?: CallOptions): Promise<Cancelled>;
   /** Follows a generation until it has ended. */
   subscribe(id: string, onUpdate?: (update: Progress) => void, options?: SubscribeOptions): Subscription;

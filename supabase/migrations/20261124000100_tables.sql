@@ -108,6 +108,8 @@ create table public.image_generations (
   -- What it counts for in its user's money of that day until it ends: the model's price.
   reserved_usd numeric not null default 0,
   reserved_on date,
+  -- Cancelled, and what its prediction has cost is not known yet: what was reserved still counts.
+  cost_open boolean not null default false,
   started_at timestamptz,
   -- The provider's own measure of the model's run.
   predict_time_seconds numeric,

@@ -26,22 +26,35 @@ end
 $$;
 
 -- Ends a generation for good, gives back what was reserved for it and counts it in its batch. The caller
--- holds the job's row: rows are always locked in the order job, generation, lane, usage, batch.
+-- holds the job's row: rows are always locked in the order job, generation, lane, usage, batch. With
+-- p_cost_open the reservation counts until private.settle_cancelled.
 create function private.end_generation(
-  p_generation_id uuid, p_status text, p_error_message text, p_error_code text
+  p_generation_id uuid, p_status text, p_error_message text, p_error_code text, p_cost_open boolean = false
 ) returns void
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_ended record;
 begin
   update public.image_generations
-  set status = p_status, error_message = p_error_message, error_code = p_error_code, completed_at = now()
+  set status = p_status, error_message = p_error_message, error_code = p_error_code, completed_at = now(),
+    cost_open = p_cost_open
   where id = p_generation_id and status not in ('completed', 'failed', 'cancelled')
   returning user_id, batch_id, reserved_on, reserved_usd, webhook_url into v_ended;
   if not found then
     return;
   end if;
-  perform private.settle_cost(v_ended.user_id, v_ended.reserved_on, v_ended.reserved_usd, 0);
+  if not p_cost_open then
+    perform private.settle_cost(v_ended.user_id, v_ended.reserved_on, v_ended.reserved_usd, 0);
+  end if;
+  -- What a try to store its picture may have left is not for free either. An upload that is under way ends
+  -- within its lease.
+  if exists (
+    select from public.job_queue where generation_id = p_generation_id and job_type = 'download-image'
+  ) then
+    insert into private.removed_objects (name, due_at)
+    select name, now() + interval '10 minutes'
+    from unnest(private.object_names(v_ended.user_id, p_generation_id)) as name;
+  end if;
   if v_ended.batch_id is not null then
     perform private.count_in_batch(v_ended.batch_id, p_status, 1);
   end if;

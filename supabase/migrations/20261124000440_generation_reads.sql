@@ -113,17 +113,18 @@ begin
 end
 $$;
 
--- Ends a generation at its user's wish, wherever it is. A prediction that runs at the provider is
+-- Ends a generation at its user's wish, as long as its picture is not made: from `downloading` on it is paid for,
+-- and its user's. A prediction that runs at the provider is
 -- cancelled there by a job of its own; one that is being created just now is cancelled by its worker,
 -- whose record_prediction is answered "stale". Where a create may have left one that nobody knows, the job
--- looks for it: at once when the outcome is unknown already, else when the run's lease is over. A picture that
--- is being stored is removed by a job some minutes later. Cancelling what is cancelled already is no error.
+-- looks for it: at once when the outcome is unknown already, else when the run's lease is over. What was
+-- reserved for a run counts until it is known what the run has cost. Cancelling what is cancelled already is
+-- no error.
 create function private.cancel_generation(p_generation_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_generation public.image_generations;
   v_running public.job_queue;
-  v_upload_ends timestamptz;
 begin
   select * into v_generation from public.image_generations
   where id = p_generation_id and user_id = auth.uid();
@@ -131,28 +132,30 @@ begin
     perform private.refuse(404, 'not_found', 'There is no such generation.');
   end if;
 
-  -- The first lock waits for a step that is just being taken: the end of a prediction adds the
-  -- download job, and the second lock must find it, or it would be locked after the generation.
+  -- Waits for a step that is just being taken: whether the picture is made is known after that.
   perform 1 from public.job_queue where id = v_generation.job_id for update;
   perform 1 from public.job_queue
-  where generation_id = p_generation_id and status in ('pending', 'processing') order by seq for update;
+  where generation_id = p_generation_id and job_type = 'generate-image' and status in ('pending', 'processing')
+  order by seq for update;
   select * into v_generation from public.image_generations where id = p_generation_id for update;
   if v_generation.status in ('completed', 'failed') then
     perform private.refuse(409, 'conflict', format('The generation is already %s.', v_generation.status));
+  end if;
+  if v_generation.status = 'downloading' then
+    perform private.refuse(
+      409, 'conflict', 'The image has been made already; it is being stored and will be yours in a moment.'
+    );
   end if;
 
   if v_generation.status <> 'cancelled' then
     select * into v_running from public.job_queue
     where generation_id = p_generation_id and job_type = 'generate-image' and status = 'processing'
     limit 1;
-    select max(lease_expires_at) into v_upload_ends from public.job_queue
-    where generation_id = p_generation_id and job_type = 'download-image' and status = 'processing';
     update public.job_queue set
       status = 'cancelled', completed_at = now(), lease_expires_at = null, slot = false, held = false,
       error_message = 'Cancelled by the user.'
-    where generation_id = p_generation_id and status in ('pending', 'processing')
-      and private.carries_generation(job_type);
-    perform private.end_generation(p_generation_id, 'cancelled', null, null);
+    where generation_id = p_generation_id and job_type = 'generate-image' and status in ('pending', 'processing');
+    perform private.end_generation(p_generation_id, 'cancelled', null, null, v_running.id is not null);
     if v_running.id is not null then
       perform private.insert_jobs(jsonb_build_array(jsonb_build_object(
         'job_type', 'cancel-prediction', 'priority', 100, 'max_attempts', 8,
@@ -166,14 +169,6 @@ begin
           )
         end
       )));
-    end if;
-    -- The upload that is under way goes through, or an earlier one has: what it leaves goes when it must
-    -- have ended.
-    if v_generation.status = 'downloading' then
-      perform private.enqueue_cleanup(
-        private.object_names(v_generation.user_id, p_generation_id),
-        greatest(v_upload_ends, now()) + interval '5 minutes'
-      );
     end if;
   end if;
   return jsonb_build_object('generation_id', p_generation_id, 'status', 'cancelled');

@@ -87,6 +87,38 @@ begin
 end
 $$;
 
+-- Its user cancelled it while it ran, and now it is known what that has cost: this counts in the user's money
+-- in the place of what was reserved, so that cancelling again and again is not free. The user is not charged:
+-- image_generations.cost_usd stays null. Once.
+create function private.settle_cancelled(p_generation_id uuid, p_cost numeric) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_cancelled record;
+begin
+  update public.image_generations set cost_open = false
+  where id = p_generation_id and cost_open
+  returning user_id, reserved_on, reserved_usd into v_cancelled;
+  if found then
+    perform private.settle_cost(
+      v_cancelled.user_id, v_cancelled.reserved_on, v_cancelled.reserved_usd, coalesce(p_cost, 0)
+    );
+  end if;
+end
+$$;
+
+-- Whatever step learns that a prediction has ended. One that was given up before is an earlier attempt's.
+create function private.after_prediction_end() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if new.ended_at is not null and (tg_op = 'INSERT' or old.ended_at is null) then
+    perform private.settle_cancelled(new.generation_id, new.cost_usd);
+  end if;
+  return null;
+end
+$$;
+create trigger predictions_after_end after insert or update on private.predictions
+for each row execute function private.after_prediction_end();
+
 -- A job that stops a prediction nobody wants, leased to the caller already. It is tried for some minutes: the
 -- prediction runs, and costs, until its deadline.
 create function private.stop_prediction(p_job public.job_queue, p_prediction_id text) returns jsonb
@@ -130,6 +162,10 @@ begin
       perform private.note_end(v_one ->> 'id', v_one ->> 'status', (v_one ->> 'predict_time')::numeric);
     end if;
   end loop;
+  -- Nothing runs that could still cost something.
+  if not p_predictions @> '[{"status": "running"}]' then
+    perform private.settle_cancelled(private.as_uuid(p_payload ->> 'generation_id'), 0);
+  end if;
 end
 $$;
 
@@ -146,7 +182,7 @@ $$;
 
 revoke all on function
   private.prediction_cost, private.note_end, private.note_prediction, private.stop_prediction,
-  private.note_stopped, private.prune_predictions
+  private.note_stopped, private.prune_predictions, private.settle_cancelled, private.after_prediction_end
 from public, anon, authenticated, service_role;
 
 alter table private.predictions enable row level security;

@@ -3,7 +3,7 @@
 -- bucket, generated-images where none is named. A job is no verdict: what may go is looked up when it runs
 -- (private.removable_objects).
 --
--- Where the former come from: a picture whose generation was cancelled while it was being stored; a row that
+-- Where the former come from: a picture whose generation failed while it was being stored; a row that
 -- was deleted; and whatever else went wrong, found by a look through the bucket once a day.
 
 -- Whether a row names an object.

@@ -87,22 +87,31 @@ test('with a running prediction: a job to cancel it is ready at once', async () 
   });
 });
 
-test('while the image is being stored: the download is cancelled too', async () => {
-  const { generation_id, job_id, cancel } = await started();
+test('once the prediction has succeeded the picture is made: 409, and it becomes the user’s', async () => {
+  const { user, generation_id, job_id, cancel } = await started();
   await db.claimOne();
   const { job } = await db.service<{ job: Job }>('finish_prediction', {
     p_job_id: job_id,
     p_prediction_id: 'p1',
     p_outcome: SUCCEEDED,
   });
-  await cancel();
-  expect((await db.job(job.id)).status).toBe('cancelled');
+  const refused = {
+    sqlstate: 'PT409',
+    code: 'conflict',
+    message: 'The image has been made already; it is being stored and will be yours in a moment.',
+  };
+  expect(await refusal(cancel())).toMatchObject(refused);
+  const args = { p_job_id: job.id, p_lease: job.lease, p_error_message: 'no answer', p_retry_in_seconds: 0 };
+  await db.service('fail_job', args);
+  expect(await refusal(cancel()), 'also while its download waits for another attempt').toMatchObject(refused);
+  await db.letTimePass(job.id);
+  const again = await db.claimOne();
   const image = { storage_path: 'a', public_url: 'https://x.example/a', format: 'webp' };
-  expect(
-    await db.service('finish_download', { p_job_id: job.id, p_lease: job.lease, p_image: image }),
-  ).toEqual({ outcome: 'stale' });
-  expect((await db.generation(generation_id)).status).toBe('cancelled');
-  expect(await db.claim(5), 'a finished prediction needs no cancelling').toEqual([]);
+  const stored = { p_job_id: again.id, p_lease: again.lease, p_image: image };
+  expect(await db.service('finish_download', stored)).toEqual({ outcome: 'completed' });
+  expect((await db.generation(generation_id)).status).toBe('completed');
+  const [usage] = await db.sql`select day_cost from private.usage where user_id = ${user}`;
+  expect(Number(usage?.day_cost)).toBe(0.003);
 });
 
 test('a finished generation answers 409', async () => {
@@ -123,10 +132,11 @@ test("another user's generation is not found", async () => {
   expect((await db.generation(generation_id)).status).toBe('queued');
 });
 
-test('cancel and the end of the prediction at the same moment: one of them wins, nothing is left open', async () => {
+test('cancel and the end of the prediction at the same moment: one of them wins, and it is paid for', async () => {
+  const ends = new Set<unknown>();
   for (let round = 0; round < 15; round++) {
     await db.clear();
-    const { generation_id, job_id, cancel } = await started();
+    const { user, generation_id, job_id, cancel } = await started();
     const job = await db.claimOne();
     await db.service('record_prediction', {
       p_job_id: job_id,
@@ -139,10 +149,14 @@ test('cancel and the end of the prediction at the same moment: one of them wins,
       p_prediction_id: 'p',
       p_outcome: SUCCEEDED,
     });
-    await Promise.all([finish, cancel()]);
-    expect((await db.generation(generation_id)).status).toBe('cancelled');
+    await Promise.allSettled([finish, cancel()]);
+    const { status } = await db.generation(generation_id);
+    ends.add(status);
     const open = await db.sql`select job_type from public.job_queue
-      where status in ('pending', 'processing') and job_type not in ('cancel-prediction', 'cleanup-storage')`;
-    expect([...open]).toEqual([]);
+      where status in ('pending', 'processing') and job_type <> 'cancel-prediction'`;
+    expect(open.map(({ job_type }) => job_type)).toEqual(status === 'downloading' ? ['download-image'] : []);
+    const [usage] = await db.sql`select day_cost from private.usage where user_id = ${user}`;
+    expect(Number(usage?.day_cost), `${status}`).toBe(0.003);
   }
+  for (const status of ends) expect(['cancelled', 'downloading']).toContain(status);
 });

@@ -34,14 +34,13 @@ async function downloading() {
     p_outcome: SUCCEEDED,
   });
   const name = `${user}/${generation_id}.webp`;
-  const cancel = () => db.callAs(user, 'cancel_generation', { p_generation_id: generation_id });
   const finish = async () => {
     const image = { storage_path: name, public_url: `https://x.example/${name}`, format: 'webp' };
     await store(name);
     const args = { p_job_id: job.id, p_lease: job.lease, p_image: image };
     return db.service<{ outcome: string }>('finish_download', args);
   };
-  return { user, generation_id, job, name, cancel, finish };
+  return { user, generation_id, job, name, finish };
 }
 
 const cleanups = () =>
@@ -58,31 +57,40 @@ async function removable(): Promise<{ outcome: string; names?: string[] }> {
 
 const sweep = () => db.service<{ removed: number; orphans: number; looked_at: number }>('sweep_storage');
 
-describe('a generation that is cancelled while its picture is being stored', () => {
-  test('leaves a job that removes the picture, after the lease of the download', async () => {
-    const { job, name, cancel, finish } = await downloading();
-    await cancel();
-    const [cleanup] = await cleanups();
+describe('a generation that fails while its picture is being stored', () => {
+  const minutes = 60_000;
+
+  test('leaves what was stored to the cron, once an upload under way must have ended', async () => {
+    const { job, name, finish } = await downloading();
+    await store(name); // by an attempt whose answer was lost
+    const args = { p_job_id: job.id, p_lease: job.lease, p_error_message: 'no answer' };
+    await db.service('fail_job', args);
+    expect(await finish(), 'nobody completes it any more').toEqual({ outcome: 'stale' });
+    const [due] = await db.sql`select min(due_at) as due_at from private.removed_objects`;
     const lease = (job.lease_expires_at ?? '') as unknown as string;
-    expect(cleanup?.scheduled_at.getTime()).toBeGreaterThan(Date.parse(lease) + 60_000);
-    expect(cleanup).toMatchObject({ status: 'pending', created_by: null, generation_id: null });
-    expect(await finish(), 'the upload goes through, and nobody is told').toEqual({ outcome: 'stale' });
+    expect(due?.due_at.getTime()).toBeGreaterThan(Date.parse(lease) + 5 * minutes);
+    expect(await sweep()).toMatchObject({ removed: 0 });
+    await db.sql`update private.removed_objects set due_at = now()`;
+    await sweep();
     expect(await removable()).toEqual({ outcome: 'removable', bucket: BUCKET, names: [name] });
   });
 
-  test('while its download waits for another attempt', async () => {
-    const { job, name, cancel } = await downloading();
+  test('and is brought back: the file stays', async () => {
+    const { job, name } = await downloading();
+    await store(name);
     const args = { p_job_id: job.id, p_lease: job.lease, p_error_message: 'no answer' };
-    await db.service('fail_job', { ...args, p_retry_in_seconds: 60 });
-    await store(name); // by the attempt whose answer was lost
-    await cancel();
-    expect(await removable()).toEqual({ outcome: 'removable', bucket: BUCKET, names: [name] });
+    await db.service('fail_job', args);
+    await db.service('requeue_job', { p_job_id: job.id });
+    await db.sql`update private.removed_objects set due_at = now()`;
+    await sweep();
+    expect(await removable()).toMatchObject({ names: [] });
   });
 
   test('before that there is nothing to remove', async () => {
     const user = await db.createUser();
     const { generation_id } = await db.start(user);
     await db.callAs(user, 'cancel_generation', { p_generation_id: generation_id });
+    expect([...(await db.sql`select name from private.removed_objects`)]).toEqual([]);
     expect(await cleanups()).toHaveLength(0);
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { expectPlacesRight } from './places.ts';
-import { Database, type Job, refusal, type Started, SUCCEEDED } from './support.ts';
+import { Database, type Job, MODEL, refusal, type Started, SUCCEEDED } from './support.ts';
 
 // Of the model's price, 0.003 dollars an image (Database.open).
 const db = await Database.open();
@@ -35,6 +35,13 @@ const fail = async (retryIn: number | null = null) =>
     p_error_message: 'broken',
     p_retry_in_seconds: retryIn,
   });
+
+/** The job that cancels a prediction has found these. */
+async function stopped(predictions: object[]): Promise<void> {
+  const [job] = await db.claim(1, { types: ['cancel-prediction'] });
+  const args = { p_job_id: job?.id, p_lease: job?.lease, p_result: { predictions } };
+  expect(await db.service('complete_job', args)).toEqual({ outcome: 'completed' });
+}
 
 /** The run succeeds and its picture is stored. */
 async function finish(job: Job, image: object = {}): Promise<void> {
@@ -136,10 +143,13 @@ describe('what was reserved', () => {
       (user, { generation_id }) => db.callAs(user, 'cancel_generation', { p_generation_id: generation_id }),
     ],
     [
-      'its cancellation while it runs',
+      'its cancellation while it runs, once nothing of it is found at the provider',
       async (user, { generation_id }) => {
         await claimed();
         await db.callAs(user, 'cancel_generation', { p_generation_id: generation_id });
+        expect(await used(user), 'a prediction may have been created').toBe(0.006);
+        await db.sql`update public.job_queue set scheduled_at = now() where job_type = 'cancel-prediction'`;
+        await stopped([]);
       },
     ],
     [
@@ -251,6 +261,84 @@ describe('what was reserved', () => {
         .map((job) => db.callAs(user, 'cancel_generation', { p_generation_id: job.generation_id })),
       batch(user, 5),
     ]);
+    expect(await used(user), 'what the cancelled ones cost is not known yet').toBeCloseTo(
+      10 * 0.003 + 4 * 0.01 + 3 * 0.003 + 5 * 0.003,
+      9,
+    );
+    await db.sql`update public.job_queue set scheduled_at = now() where job_type = 'cancel-prediction'`;
+    for (let n = 0; n < 3; n++) await stopped([]);
     expect(await used(user)).toBe(10 * 0.003 + 4 * 0.01 + 5 * 0.003);
+  });
+});
+
+describe('a run that its user cancels', () => {
+  /** Cancelled while its prediction, `p1`, runs; it has reserved 0.003 dollars. */
+  async function cancelledRun(money_per_day: number | null = 1) {
+    const user = await createUser(money_per_day);
+    const { generation_id, job_id } = await db.start(user);
+    const { leased } = await claimed();
+    await db.service('record_prediction', { ...leased, p_prediction_id: 'p1', p_wait_seconds: 60 });
+    const cancel = () => db.callAs(user, 'cancel_generation', { p_generation_id: generation_id });
+    const end = (outcome: object) =>
+      db.service('finish_prediction', { p_job_id: job_id, p_prediction_id: 'p1', p_outcome: outcome });
+    await cancel();
+    expect(await used(user), 'what it costs is not known yet').toBe(0.003);
+    return { user, generation_id, cancel, end };
+  }
+  const canceled = { status: 'failed', provider_status: 'canceled', predict_time: 2 };
+
+  test('counts what the prediction has cost, once, and is not charged', async () => {
+    await db.sql`update public.models set cost_per_second = 0.0005 where replicate_id = ${MODEL}`;
+    const { user, generation_id, cancel, end } = await cancelledRun();
+    for (let n = 0; n < 3; n++) await end(canceled);
+    await stopped([{ id: 'p1', status: 'canceled', predict_time: 2 }]);
+    await cancel();
+    expect(await used(user)).toBe(0.001);
+    expect((await db.generation(generation_id)).cost_usd).toBe(null);
+    await db.sql`update public.models set cost_per_second = null where replicate_id = ${MODEL}`;
+  });
+
+  test('that succeeds all the same counts its price, and is never stored', async () => {
+    const { user, end } = await cancelledRun();
+    expect(await end(SUCCEEDED)).toEqual({ outcome: 'cancelled' });
+    expect(await used(user)).toBe(0.003);
+    expect([...(await db.sql`select from public.job_queue where job_type = 'download-image'`)]).toEqual([]);
+  });
+
+  test('of a model priced by the picture costs nothing without one', async () => {
+    const { user, end } = await cancelledRun();
+    await end(canceled);
+    expect(await used(user)).toBe(0);
+  });
+
+  test('counts what was reserved as long as the provider does not say', async () => {
+    const { user } = await cancelledRun();
+    await stopped([{ id: 'p1', status: 'running', predict_time: null }]);
+    expect(await used(user)).toBe(0.003);
+  });
+
+  test('again and again meets the limit', async () => {
+    await db.sql`update public.models set cost_per_second = 0.0015 where replicate_id = ${MODEL}`;
+    const user = await createUser(0.01);
+    let starts = 0;
+    const cancelOne = async () => {
+      const { generation_id, job_id } = await db.start(user);
+      starts += 1;
+      const { leased } = await claimed();
+      const prediction = { p_prediction_id: `p${starts}` };
+      await db.service('record_prediction', { ...leased, ...prediction, p_wait_seconds: 60 });
+      await db.callAs(user, 'cancel_generation', { p_generation_id: generation_id });
+      await db.service('finish_prediction', { p_job_id: job_id, ...prediction, p_outcome: canceled });
+      await stopped([]);
+    };
+    const refused = await refusal(
+      (async () => {
+        for (let n = 0; n < 10; n++) await cancelOne();
+      })(),
+    );
+    expect(refused).toMatchObject({ code: 'quota_exceeded', limit: 'money_per_day' });
+    const [paid] = await db.sql`select sum(cost_usd) as usd from private.predictions`;
+    expect(Number(paid?.usd)).toBeLessThanOrEqual(0.01);
+    await db.sql`update public.models set cost_per_second = null where replicate_id = ${MODEL}`;
   });
 });

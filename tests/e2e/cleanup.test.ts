@@ -25,16 +25,6 @@ async function stored(part: string): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** Cleanup jobs are due and run, and have ended well. */
-async function cleanUp(): Promise<void> {
-  await stack.sql`update public.job_queue set scheduled_at = now() - interval '1 second'
-    where job_type = 'cleanup-storage' and status = 'pending'`;
-  await stack.processJobs();
-  const open = await stack.sql`select id, status, error_details from public.job_queue
-    where job_type = 'cleanup-storage' and status <> 'completed'`;
-  expect([...open], 'cleanup jobs that did not end well').toEqual([]);
-}
-
 async function picture(): Promise<Started & { path: string }> {
   const started = await user.start({ prompt: 'a picture' });
   await user.completed(started.generation_id);
@@ -43,23 +33,14 @@ async function picture(): Promise<Started & { path: string }> {
   return { ...started, path };
 }
 
-test('cancelled while its picture is being downloaded: the picture does not stay', async () => {
+test('cancelled while its picture is being stored: too late, and the picture is the user’s', async () => {
   await stack.simulator.faults([{ match: { endpoint: 'file', times: 1 }, fault: { delay_ms: 1_500 } }]);
   const started = await user.start({ prompt: 'cancelled late' });
   await user.reaches(started.generation_id, 'downloading');
   const cancel = await user.call('POST', `/generations/${started.generation_id}/cancel`);
-  expect(cancel).toMatchObject({ status: 200, body: { status: 'cancelled' } });
-
-  const names = await stack.until('the upload that was under way to go through', async () => {
-    const found = await stored(started.generation_id);
-    return found.length > 0 && found;
-  });
-  await stack.processJobs();
-  expect(await stored(started.generation_id), 'it stays while the lease may run').toEqual(names);
-  await cleanUp();
-  expect(await stored(started.generation_id)).toEqual([]);
-  expect((await fetch(addressOf(names[0] ?? ''))).ok).toBe(false);
-  expect(await user.get(started.generation_id)).toMatchObject({ status: 'cancelled', images: [] });
+  expect(cancel).toMatchObject({ status: 409, body: { code: 'conflict' } });
+  const { images } = await user.completed(started.generation_id);
+  expect((await fetch(images[0]?.url ?? '')).status).toBe(200);
 });
 
 test('an image that the service deletes takes its file along, with the next run of the cron', async () => {

@@ -126,11 +126,10 @@ async function allEnded(
       (select count(*)::int from public.image_generations
         where status not in ('completed', 'failed', 'cancelled')) as generations,
       (select count(*)::int from public.job_queue where status in ('pending', 'processing')) as jobs`;
-    // They are put off until an upload that was cancelled under way must have ended: here it has by now.
+    // They are put off until an upload that was under way must have ended: here it has by now.
     if (left?.generations === 0)
-      await stack.sql`update public.job_queue set scheduled_at = now()
-        where job_type = 'cleanup-storage' and status = 'pending'
-          and scheduled_at > now() and created_at < now() - interval '10 seconds'`;
+      await stack.sql`update private.removed_objects set due_at = now()
+        where due_at > now() and due_at < now() + interval '10 minutes' - interval '10 seconds'`;
     if (left?.generations === 0 && left.jobs === 0 && (await webhooksCame(stack, load))) return null;
     const now = JSON.stringify(left);
     if (now !== last) [last, since] = [now, Date.now()];

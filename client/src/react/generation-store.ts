@@ -165,7 +165,7 @@ export function generationStore(client: Client): GenerationStore {
         estimatedSeconds: null,
       });
     } catch (error) {
-      // It has ended in between, and that is told anyway.
+      // Its picture is made, or it has ended in between: it goes on, and how is told anyway.
       if (!(error instanceof ConflictError)) throw error;
     }
   }

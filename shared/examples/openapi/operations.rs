@@ -109,7 +109,8 @@ pub fn operation(target: Target) -> Value {
             "tags": ["Generations"],
             "summary": "End a generation",
             "description": "A prediction that runs is stopped at the provider. One that was cancelled already \
-                is no error; one that has ended otherwise is 409.",
+                is no error; one whose picture is made (from `downloading` on: it is being stored, and paid for) \
+                or that has ended otherwise is 409.",
             "security": [{ USER: [] }],
             "parameters": [id()],
             "responses": answers(vec![("200", answer("It is cancelled.", "Cancelled", samples::cancelled()))]),

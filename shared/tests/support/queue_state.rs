@@ -376,17 +376,18 @@ impl Tables {
 
     /// `cancel_generation`, for its owner: gives the status that it ended in.
     pub fn cancel_generation(&mut self, now_ms: u64, id: Uuid) -> &'static str {
-        if self.generations[&id].ended() {
+        // Once its picture is made it is too late.
+        if self.generations[&id].ended() || self.generations[&id].status == "downloading" {
             return self.generations[&id].status;
         }
         let mut running = None;
         for at in 0..self.jobs.len() {
             let row = &self.jobs[at];
-            let open = matches!(row.status, "pending" | "processing") && row.carries_generation();
+            let open = matches!(row.status, "pending" | "processing") && row.job_type == "generate-image";
             if !open || row.generation_id != Some(id) {
                 continue;
             }
-            if row.job_type == "generate-image" && row.status == "processing" {
+            if row.status == "processing" {
                 running = running.or(Some(row.clone()));
             }
             self.end_job(at, "cancelled");

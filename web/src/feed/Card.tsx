@@ -85,17 +85,20 @@ function Underway({ one }: { one: Generation }) {
       >
         <span style={{ transform: `scaleX(${waiting ? 0 : Math.max(one.progress, 4) / 100})` }} />
       </div>
-      <Button
-        kind="quiet"
-        busy={cancelling}
-        onClick={async () => {
-          setCancelling(true);
-          await cancel();
-          setCancelling(false);
-        }}
-      >
-        Cancel
-      </Button>
+      {/* From `downloading` on the picture is made and paid for. */}
+      {one.status !== 'downloading' && (
+        <Button
+          kind="quiet"
+          busy={cancelling}
+          onClick={async () => {
+            setCancelling(true);
+            await cancel();
+            setCancelling(false);
+          }}
+        >
+          Cancel
+        </Button>
+      )}
     </div>
   );
 }

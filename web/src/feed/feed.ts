@@ -64,7 +64,7 @@ export function useActions(one: Generation): Actions {
           try {
             await client.cancel(one.id);
           } catch (error) {
-            if (!(error instanceof ConflictError)) throw error; // it was faster
+            if (!(error instanceof ConflictError)) throw error; // it is made, or was faster
           }
           await refresh();
         }),
