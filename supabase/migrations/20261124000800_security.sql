@@ -77,8 +77,9 @@ create policy "own batches" on public.batch_generations for select to authentica
 using (user_id = (select auth.uid()));
 create policy "own generations" on public.image_generations for select to authenticated
 using (user_id = (select auth.uid()));
+-- Not those that store a picture: they know its address at the provider, which is nobody's before the picture is.
 create policy "own jobs" on public.job_queue for select to authenticated
-using (created_by = (select auth.uid()));
+using (created_by = (select auth.uid()) and job_type <> 'download-image');
 
 grant select on public.images to authenticated;
 grant update (is_public, is_favorite, rating, archived_at) on public.images to authenticated;
