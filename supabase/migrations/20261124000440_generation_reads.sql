@@ -75,7 +75,8 @@ begin
 end
 $$;
 
--- The newest first. The cursor is the last row's time in microseconds and its id.
+-- The newest first. The cursor is the last row's time in microseconds and its id. A page ends before it has
+-- 2 MiB: the Worker reads at most 4, and one generation has at most some 150 KB.
 create function private.list_generations(p_limit int, p_cursor text, p_status text, p_batch_id uuid)
 returns jsonb
 language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
@@ -84,7 +85,9 @@ declare
   v_before timestamptz := 'infinity';
   v_before_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
   v_row public.image_generations;
+  v_one jsonb;
   v_rows jsonb[] := '{}';
+  v_bytes int := 0;
   v_next text;
 begin
   if p_cursor is not null then
@@ -101,11 +104,13 @@ begin
       and (p_batch_id is null or g.batch_id = p_batch_id)
     order by g.created_at desc, g.id desc limit v_limit + 1
   loop
-    if cardinality(v_rows) = v_limit then
+    v_one := private.generation_json(v_row);
+    v_bytes := v_bytes + octet_length(v_one::text);
+    if cardinality(v_rows) = v_limit or (v_bytes > 2097152 and cardinality(v_rows) > 0) then
       v_next := (extract(epoch from v_before) * 1000000)::bigint || '_' || v_before_id;
       exit;
     end if;
-    v_rows := v_rows || private.generation_json(v_row);
+    v_rows := v_rows || v_one;
     v_before := v_row.created_at;
     v_before_id := v_row.id;
   end loop;
