@@ -41,6 +41,9 @@ export interface Stats {
   answers: Record<string, number>;
 }
 
+/** Numbers that may be null. */
+const NULLABLE = ['create_limit_per_minute', 'create_status', 'read_status'];
+
 export class Control {
   readonly #world: World;
 
@@ -107,8 +110,8 @@ export class Control {
     for (const [name, value] of Object.entries(changes)) {
       if (!(name in defaultSettings)) throw refused(`There is no setting ${name}.`);
       const type = typeof defaultSettings[name as keyof Settings] === 'boolean' ? 'boolean' : 'number';
-      const unlimited = name === 'create_limit_per_minute' && value === null;
-      if (typeof value !== type && !unlimited) throw refused(`${name} must be a ${type}.`);
+      const none = value === null && NULLABLE.includes(name);
+      if (typeof value !== type && !none) throw refused(`${name} must be a ${type}.`);
     }
     Object.assign(this.#world.settings, changes);
   }

@@ -124,6 +124,7 @@ export function isTerminal(prediction: Prediction): boolean {
 /** The prediction object in the key order of recorded answers. */
 export function view(prediction: Prediction, origin: string, settings: Settings): Record<string, unknown> {
   const { id, model } = prediction;
+  const ahead = settings.clock_offset_ms;
   const object: Record<string, unknown> = {
     id,
     model: model.id,
@@ -135,11 +136,12 @@ export function view(prediction: Prediction, origin: string, settings: Settings)
     error: prediction.error,
     status: prediction.status,
     source: 'api',
-    created_at: new Date(prediction.createdAt - (prediction.fault.age_ms ?? 0)).toISOString(),
+    created_at: new Date(prediction.createdAt + ahead - (prediction.fault.age_ms ?? 0)).toISOString(),
   };
-  if (prediction.startedAt !== undefined) object.started_at = micros(prediction.startedAt);
-  if (prediction.completedAt !== undefined) object.completed_at = micros(prediction.completedAt);
-  if (prediction.deadline !== undefined) object.deadline = new Date(prediction.deadline).toISOString();
+  if (prediction.startedAt !== undefined) object.started_at = micros(prediction.startedAt + ahead);
+  if (prediction.completedAt !== undefined) object.completed_at = micros(prediction.completedAt + ahead);
+  if (prediction.deadline !== undefined)
+    object.deadline = new Date(prediction.deadline + ahead).toISOString();
   const metrics = metricsOf(prediction);
   if (metrics !== undefined) object.metrics = metrics;
   if (settings.echo_webhook && prediction.webhook !== undefined) {

@@ -103,8 +103,9 @@ export function predictionRoutes(world: World): Route[] {
 /** Newest first, a hundred a page; the cursor is the position in the order of creation. */
 function list(request: Request, world: World): Reply {
   const query = request.url.searchParams;
-  const after = timeOf(query.get('created_after')) ?? Number.NEGATIVE_INFINITY;
-  const before = timeOf(query.get('created_before')) ?? Number.POSITIVE_INFINITY;
+  const ahead = world.settings.clock_offset_ms;
+  const after = (timeOf(query.get('created_after')) ?? Number.NEGATIVE_INFINITY) - ahead;
+  const before = (timeOf(query.get('created_before')) ?? Number.POSITIVE_INFINITY) - ahead;
   const all = query.get('source') === 'web' ? [] : [...world.predictions.values()];
   const results: Record<string, unknown>[] = [];
   let position = Math.min(all.length, cursorOf(query.get('cursor')) ?? all.length);

@@ -14,6 +14,12 @@ export interface Settings {
   retention_ms: number;
   /** Whether prediction objects carry `webhook` and `webhook_events_filter`. */
   echo_webhook: boolean;
+  /** How far the platform's clock is ahead of this machine's, in milliseconds; negative: behind it. */
+  clock_offset_ms: number;
+  /** An outage: every create is answered with this status and makes nothing; null: none. */
+  create_status: number | null;
+  /** The same for reading a prediction, the list of them, and cancelling. */
+  read_status: number | null;
 }
 
 export const defaultSettings: Settings = {
@@ -24,4 +30,7 @@ export const defaultSettings: Settings = {
   webhook_timeout_ms: 30_000,
   retention_ms: 3_600_000,
   echo_webhook: true,
+  clock_offset_ms: 0,
+  create_status: null,
+  read_status: null,
 };

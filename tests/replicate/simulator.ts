@@ -80,6 +80,7 @@ async function answer(
   world: World,
 ): Promise<void> {
   let endpoint: Endpoint | undefined;
+  response.setHeader('date', new Date(Date.now() + world.settings.clock_offset_ms).toUTCString());
   try {
     const url = new URL(raw.url ?? '/', world.origin);
     if (url.pathname.startsWith('/v1/')) authenticate(raw, world.token);

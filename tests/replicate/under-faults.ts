@@ -13,6 +13,9 @@ export async function underFaults(
   call: Call,
   act: (fault: Fault) => Promise<Reply> | Reply,
 ): Promise<Reply> {
+  const outage = outageOf(call, world);
+  // A rule that would have played keeps its turn for when the outage is over.
+  if (outage !== null) throw problemFor(outage, undefined);
   const fault = world.faults.next(call);
   const delay = async (): Promise<void> => {
     if (fault.delay_ms !== undefined) await world.timers.sleep(fault.delay_ms);
@@ -27,6 +30,11 @@ export async function underFaults(
   if (fault.drop === 'after') throw new Dropped();
   if (fault.status_after !== undefined) throw refusal(fault.status_after, fault);
   return reply;
+}
+
+function outageOf({ endpoint }: Call, { settings }: World): number | null {
+  if (endpoint === 'create') return settings.create_status;
+  return endpoint === 'get' || endpoint === 'list' || endpoint === 'cancel' ? settings.read_status : null;
 }
 
 function refusal(status: number, { retry_after, body }: Fault): Problem {

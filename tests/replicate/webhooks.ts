@@ -146,7 +146,8 @@ export class Webhooks {
     const headers = { 'content-type': 'application/json', 'user-agent': 'Replicate/1.0' };
     const fault = message.prediction.fault.webhook?.signature;
     if (fault === 'none') return headers;
-    const timestamp = Math.floor(Date.now() / 1000) - (fault === 'old' ? 600 : 0);
+    const timestamp =
+      Math.floor((Date.now() + this.#settings.clock_offset_ms) / 1000) - (fault === 'old' ? 600 : 0);
     const secret = fault === 'bad' ? 'whsec_bm90IHRoZSBzZWNyZXQgYXQgYWxs' : this.#secret;
     return {
       ...headers,
