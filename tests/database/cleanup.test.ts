@@ -8,7 +8,7 @@ const BUCKET = 'generated-images';
 
 beforeEach(async () => {
   await db.clear();
-  await db.sql`delete from storage.objects`;
+  await db.deleteObjects((sql) => sql`true`);
   await db.sql`delete from private.removed_objects`;
   // As if the project had been installed two days ago, and the bucket not been looked through since.
   await db.sql`update private.orphan_sweep

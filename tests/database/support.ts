@@ -153,6 +153,14 @@ export class Database {
     return row;
   }
 
+  /** As Storage deletes them; SQL from elsewhere may not. */
+  async deleteObjects(where: (sql: postgres.TransactionSql) => postgres.PendingQuery<postgres.Row[]>) {
+    await this.sql.begin(async (sql) => {
+      await sql`set local storage.allow_delete_query = 'true'`;
+      await sql`delete from storage.objects where ${where(sql)}`;
+    });
+  }
+
   /** As if the job's lease had run out, or its scheduled time had come. */
   async letTimePass(jobId: string): Promise<void> {
     await this.sql`update public.job_queue set

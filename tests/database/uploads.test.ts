@@ -133,8 +133,9 @@ describe('who may upload', () => {
     await one();
     expect((await refusal(one())).sqlstate).toBe('42501');
     await put(other, 'source-images', `${other}/${id()}.png`);
-    await db.sql`delete from storage.objects where name in (
-      select name from storage.objects where name like ${`${user}/%`} limit 1)`;
+    await db.deleteObjects(
+      (sql) => sql`name in (select name from storage.objects where name like ${`${user}/%`} limit 1)`,
+    );
     await one();
   });
 
@@ -151,7 +152,10 @@ describe('who may upload', () => {
       "update storage.objects set metadata = '{}' returning id",
       'delete from storage.objects returning id',
     ]) {
-      const done = await db.as('authenticated', user, (sql) => sql.unsafe(statement));
+      const done = await db.as('authenticated', user, async (sql) => {
+        await sql`set local storage.allow_delete_query = 'true'`; // as Storage does
+        return sql.unsafe(statement);
+      });
       expect(done.length, statement).toBe(0);
     }
     for (const { name } of [own, theirs]) {
@@ -178,7 +182,7 @@ describe('who may upload', () => {
 
 describe('a day later', () => {
   beforeEach(async () => {
-    await db.sql`delete from storage.objects`;
+    await db.deleteObjects((sql) => sql`true`);
     await db.sql`update private.orphan_sweep set after_source = '', source_jobs = '{}'`;
   });
   const sweep = (limit = 1000) => db.service<{ spent_sources: number }>('sweep_storage', { p_limit: limit });
@@ -221,7 +225,7 @@ describe('a day later', () => {
 
     await db.callAs(user, 'cancel_generation', { p_generation_id: open.generation_id });
     await db.sql`delete from public.job_queue where job_type = 'cleanup-storage'`;
-    await db.sql`delete from storage.objects where name in ${db.sql([spent.name, done.name])}`;
+    await db.deleteObjects((sql) => sql`name in ${sql([spent.name, done.name])}`);
     expect(await sweep()).toMatchObject({ spent_sources: 1 });
     expect(await removable()).toEqual([needed.name]);
   });

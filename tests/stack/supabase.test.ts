@@ -77,7 +77,7 @@ describe('tables', () => {
 
   test('a table made now is found', async () => {
     const sql = client(supabase.databaseUrl);
-    await sql.unsafe('create table public.later (id int)');
+    await sql.unsafe('create table public.later (id int); grant select on public.later to service_role');
     await sql.end();
     await expect.poll(async () => (await service().from('later').select()).error).toBeNull();
   });

@@ -16,13 +16,8 @@ grant usage on schema public, extensions, auth, storage to anon, authenticated, 
 grant all on schema public, extensions to postgres;
 grant usage on schema auth, storage to postgres;
 
--- Whatever migrations make in `public` is open to the three API roles until revoked or under row-level security.
-alter default privileges for role postgres in schema public
-  grant all on tables to anon, authenticated, service_role;
-alter default privileges for role postgres in schema public
-  grant all on functions to anon, authenticated, service_role;
-alter default privileges for role postgres in schema public
-  grant all on sequences to anon, authenticated, service_role;
+-- New tables, functions and sequences of `public` are granted to nobody, as in projects since the end of May 2026.
+-- automatic-grants.sql has what older projects do.
 
 -- Migrations, triggers and foreign keys of the project's may touch auth.users and storage's tables.
 alter default privileges in schema auth grant all on tables to postgres;

@@ -6,9 +6,9 @@ declare
 begin
   for wanted in
     select * from (values
-      ('anon', 'nologin noinherit'),
-      ('authenticated', 'nologin noinherit'),
-      ('service_role', 'nologin noinherit bypassrls'),
+      ('anon', 'nologin'),
+      ('authenticated', 'nologin'),
+      ('service_role', 'nologin bypassrls'),
       ('authenticator', 'login noinherit password ''postgres'''),
       ('supabase_auth_admin', 'nologin noinherit createrole'),
       ('supabase_storage_admin', 'nologin noinherit createrole'),
@@ -23,7 +23,17 @@ begin
 end $$;
 
 grant anon, authenticated, service_role to authenticator;
-grant anon, authenticated, service_role, supabase_storage_admin to postgres;
+grant anon, authenticated, service_role to postgres;
 grant pg_monitor, pg_signal_backend, pg_checkpoint, pg_read_all_data to postgres;
+-- What Auth and Storage keep is theirs: a project's owner is no member of their roles.
+revoke supabase_auth_admin, supabase_storage_admin from postgres;
+
 alter role postgres set search_path = "$user", public, extensions;
+-- PostgREST's connections, and what it sets for each request of a role.
 alter role authenticator set search_path = public, extensions;
+alter role authenticator set statement_timeout = '8s';
+alter role authenticator set lock_timeout = '8s';
+alter role authenticated set statement_timeout = '8s';
+alter role anon set statement_timeout = '3s';
+-- The stand-ins of Auth and Storage connect as this one: they may delete what they keep.
+alter role supabase_admin set storage.allow_delete_query = 'true';
