@@ -22,7 +22,9 @@ const SOURCES = [
  */
 export async function ensureWorkers() {
   const { RUSTFLAGS = '', WORKER_BUILD } = environment();
-  const mode = WORKER_BUILD === 'dev' ? ['--dev', '--no-opt'] : ['--release'];
+  // Not `--dev`: that has wasm-bindgen assert types which workerd's setTimeout() does not have.
+  const mode = WORKER_BUILD === 'dev' ? ['--profile', 'dev', '--no-opt'] : ['--release'];
+  if (WORKER_BUILD === 'dev') linkDevProfile();
   const current = fingerprint(SOURCES, ['build'], [RUSTFLAGS, ...mode].join(' '));
   for (const worker of WORKERS) {
     const folder = path.join(ROOT, 'functions', worker);
@@ -37,4 +39,11 @@ export async function ensureWorkers() {
     });
     fs.writeFileSync(stamp, current);
   }
+}
+
+/** Cargo puts what it builds with the profile `dev` into `debug`; worker-build looks under the profile's name. */
+function linkDevProfile() {
+  const folder = path.join(ROOT, 'target/wasm32-unknown-unknown');
+  fs.mkdirSync(folder, { recursive: true });
+  if (!fs.existsSync(path.join(folder, 'dev'))) fs.symlinkSync('debug', path.join(folder, 'dev'));
 }
