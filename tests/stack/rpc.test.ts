@@ -182,7 +182,7 @@ describe('who calls', () => {
     ['postgres', 403],
     ['supabase_admin', 403],
     ['authenticator', 403],
-    ['no_such_role', 403],
+    ['no_such_role', 401],
   ])('a token naming role %s is refused', async (role, status) => {
     const token = signJwt({ role, exp: hour() }, supabase.jwtSecret);
     for (const path of ['/rest/v1/rpc/caller', '/rest/v1/notes', '/storage/v1/bucket', '/auth/v1/user']) {

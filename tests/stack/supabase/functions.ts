@@ -1,5 +1,6 @@
 import type postgres from 'postgres';
 import { type ApiError, apiError } from './postgrest-errors.ts';
+import { toSettings } from './role-settings.ts';
 
 interface Parameter {
   name: string;
@@ -15,6 +16,10 @@ export interface SqlFunction {
   returnsSet: boolean;
   returnsRow: boolean;
   returnsVoid: boolean;
+  /** STABLE or IMMUTABLE: runs in a READ ONLY transaction. */
+  readsOnly: boolean;
+  /** Settings of its own that PostgREST sets for the whole transaction. */
+  settings: Record<string, string>;
   /** Statements made for it so far, by the arguments given. */
   statements: Map<string, string>;
 }
@@ -37,6 +42,7 @@ export async function loadFunctions(sql: postgres.Sql, schema: string): Promise<
         array_to_json(p.proargnames) as names, array_to_json(p.proargmodes) as modes,
         (select json_agg(format_type(type, null) order by position)
            from unnest(p.proargtypes) with ordinality as argument (type, position)) as types,
+        p.provolatile <> 'v' as reads_only, array_to_json(p.proconfig) as settings,
         p.proretset as returns_set, p.prorettype = 'void'::regtype as returns_void,
         t.typtype = 'c' or t.typname = 'record'
           or coalesce(p.proargmodes::text[] && '{t,b,o}'::text[], false) as returns_row
@@ -62,7 +68,12 @@ interface FunctionRow {
   returns_set: boolean;
   returns_void: boolean;
   returns_row: boolean;
+  reads_only: boolean;
+  settings: string[] | null;
 }
+
+/** PostgREST's default of `db-hoisted-tx-settings`, as far as it is here. */
+const HOISTED = ['statement_timeout'];
 
 function toFunction(row: FunctionRow): SqlFunction {
   const inputs = (row.names ?? []).filter((_, index) => !row.modes || 'ibv'.includes(row.modes[index] ?? ''));
@@ -77,6 +88,8 @@ function toFunction(row: FunctionRow): SqlFunction {
     returnsSet: row.returns_set,
     returnsRow: row.returns_row,
     returnsVoid: row.returns_void,
+    readsOnly: row.reads_only,
+    settings: Object.fromEntries(toSettings(row.settings ?? []).filter(([name]) => HOISTED.includes(name))),
     statements: new Map(),
   };
 }

@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
 export type Claims = Record<string, unknown> & { role?: string; sub?: string; exp?: number };
 
-/** The roles a token may name. Anything else, `postgres` above all, is refused. */
+/** The roles of a Supabase project's API. */
 export const API_ROLES = ['anon', 'authenticated', 'service_role'] as const;
 export type ApiRole = (typeof API_ROLES)[number];
 
@@ -51,7 +51,9 @@ function opaqueKey(kind: 'publishable' | 'secret', secret: string): string {
   return `sb_${kind}_${digest.subarray(0, 16).toString('base64url')}_${digest.subarray(16, 22).toString('base64url')}`;
 }
 
-export type Verified = { claims: Claims } | { error: 'expired' | 'invalid' | 'not-yet-valid' };
+export type Verified =
+  | { claims: Claims }
+  | { error: 'expired' | 'invalid' | 'issued-later' | 'not-yet-valid' };
 
 /** Clocks may differ by this many seconds, as PostgREST allows. */
 const SKEW_SECONDS = 30;
@@ -75,9 +77,9 @@ export class JwtVerifier {
       this.#seen.set(token, claims);
     }
     if (typeof claims.exp === 'number' && claims.exp + SKEW_SECONDS < now) return { error: 'expired' };
-    for (const time of [claims.nbf, claims.iat]) {
-      if (typeof time === 'number' && time - SKEW_SECONDS > now) return { error: 'not-yet-valid' };
-    }
+    const isAhead = (time: unknown) => typeof time === 'number' && time - SKEW_SECONDS > now;
+    if (isAhead(claims.nbf)) return { error: 'not-yet-valid' };
+    if (isAhead(claims.iat)) return { error: 'issued-later' };
     return { claims };
   }
 

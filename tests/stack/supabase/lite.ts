@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { App, InMemoryEmailDriver, setExperimental } from '@supabase/lite';
 import { createPostgresConnection } from '@supabase/lite/postgres';
 import type postgres from 'postgres';
@@ -17,9 +18,16 @@ export interface LiteOptions {
   maxConnections: number;
 }
 
+/** How PostgREST would run a request in the database. */
+export interface Transaction {
+  readOnly: boolean;
+  /** By name, such as `statement_timeout`. */
+  settings: Record<string, string>;
+}
+
 /** Auth, Storage and the table REST of @supabase/lite on real Postgres, with what that needs corrected. */
 export interface Lite {
-  fetch(request: Request): Promise<Response>;
+  fetch(request: Request, transaction?: Transaction): Promise<Response>;
   /** Its connections, as superuser. */
   sql: postgres.Sql;
   /** To be called when the database's schema has changed. */
@@ -66,12 +74,15 @@ export async function startLite(options: LiteOptions): Promise<Lite> {
   await app.init();
   setExperimental('storage', true); // after init(), which would announce it on the terminal
   return {
-    fetch: async (request) => app.fetch(request),
+    fetch: async (request, transaction) => transactions.run(transaction, () => app.fetch(request)),
     sql: connection.driver,
     forgetSchema: async () => connection.clearSchemaCache?.(),
     close: async (graceSeconds) => connection.driver.end({ timeout: graceSeconds }),
   };
 }
+
+/** Of the request under way. */
+const transactions = new AsyncLocalStorage<Transaction | undefined>();
 
 const iso = (text: string) => text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00');
 /** lite hands over JSON that is text already for some statements and a value for others. */
@@ -94,12 +105,36 @@ const postgrestTypes = {
   timestamp: { to: 1114, from: [1114], serialize: (value: string) => value, parse: iso },
 } as unknown as Record<string, postgres.PostgresType>;
 
+/** Of kysely, as much as is needed here. */
+interface Database {
+  executeQuery(query: object): Promise<unknown>;
+}
+const SET = {
+  query: { kind: 'RawNode' },
+  queryId: { queryId: 'settings' },
+  sql: 'select set_config($1, $2, true)',
+};
+
 type Connection = ReturnType<typeof createPostgresConnection>;
 
 function correct(connection: Connection): void {
   // As shipped, the first request runs GRANT ALL on every table of a schema with row-level security.
   const open = connection as unknown as { ensureRlsContext(): Promise<boolean> }; // it is private
   open.ensureRlsContext = async () => true;
+
+  // As shipped, every transaction may write, and the settings of roles do not count.
+  const context = connection as unknown as {
+    applyJwtSessionContext(db: Database, ...rest: unknown[]): Promise<void>; // it is private
+  };
+  const apply = context.applyJwtSessionContext.bind(connection);
+  context.applyJwtSessionContext = async (db, ...rest) => {
+    await apply(db, ...rest);
+    const { settings = {}, readOnly } = transactions.getStore() ?? {};
+    const all = { ...settings, ...(readOnly ? { transaction_read_only: 'on' } : {}) };
+    for (const parameters of Object.entries(all)) {
+      await db.executeQuery({ ...SET, parameters });
+    }
+  };
 
   // As shipped, most SQL errors become a 500; the PGRST form carries PostgREST's status through.
   const normalize = connection.normalizeDbError.bind(connection);
@@ -115,8 +150,8 @@ function correct(connection: Connection): void {
       return answerAs(503, 'PGRST001', error);
     if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || code === 'PGRST' || code.startsWith('PT'))
       return error;
-    if (/^(42|22|21|2350[235]|25006)/.test(code)) return error; // these lite answers rightly
-    return answerAs(statusOf(code, true), code, error);
+    if (/^(42|22|2350[235]|25006)/.test(code)) return error; // these lite answers rightly
+    return answerAs(statusOf(code, true, error.message), code, error);
   };
 }
 

@@ -3,6 +3,7 @@ import type postgres from 'postgres';
 import type { Caller } from './credentials.ts';
 import { type Call, chooseFunction, loadFunctions, type SqlFunction, statementFor } from './functions.ts';
 import { type ApiError, apiError, fromSqlError } from './postgrest-errors.ts';
+import { RoleSettings } from './role-settings.ts';
 import { runAs } from './transaction.ts';
 
 export interface RpcRequest {
@@ -45,17 +46,19 @@ export class Rpc {
   readonly #sql: postgres.Sql;
   readonly #schema: string;
   #functions: Promise<Map<string, SqlFunction[]>>;
+  #roles: Promise<RoleSettings>;
 
   private constructor(sql: postgres.Sql, schema: string) {
     this.#sql = sql;
     this.#schema = schema;
     this.#functions = loadFunctions(sql, schema);
+    this.#roles = RoleSettings.load(sql);
   }
 
   static async start(options: RpcOptions): Promise<Rpc> {
     const { sql, schema } = options;
     const rpc = new Rpc(sql, schema);
-    await rpc.#functions;
+    await Promise.all([rpc.#functions, rpc.#roles]);
     const reload = () => {
       rpc.#reload();
       options.onSchemaChange?.();
@@ -69,7 +72,31 @@ export class Rpc {
     const before = this.#functions;
     // When the database cannot be asked now, what was known stays in use.
     this.#functions = loading.catch(() => before);
+    const rolesBefore = this.#roles;
+    this.#roles = RoleSettings.load(this.#sql).catch(() => rolesBefore);
     return loading;
+  }
+
+  /** What `ALTER ROLE` and the session of `authenticator` say for a role, for a connection of somebody else. */
+  async settingsOf(role: string): Promise<Record<string, string>> {
+    return (await this.#roles).withSession(role);
+  }
+
+  /** Whether a call by that name can change nothing, whatever its arguments. */
+  async readsOnly(name: string): Promise<boolean> {
+    const candidates = (await this.#functions).get(name) ?? [];
+    return candidates.length > 0 && candidates.every((fn) => fn.readsOnly);
+  }
+
+  /** Why a request cannot be run under a role that is none of the three of the API. */
+  async refusalOf(caller: Caller): Promise<ApiError> {
+    try {
+      await runAs(this.#sql, { text: 'select', parameters: [] }, { caller, settings: {} });
+    } catch (error) {
+      return withChallenge(fromSqlError(error, false));
+    }
+    const why = `The local stack's tables, files and users know no role "${caller.role}"; its functions do.`;
+    return apiError(403, '42501', why);
   }
 
   async call(request: RpcRequest): Promise<RpcAnswer> {
@@ -81,6 +108,7 @@ export class Rpc {
       const row = await this.#run(call, text, request);
       return answer(call, row, request.headers);
     } catch (error) {
+      if (error instanceof Refused) return fail(error.answer);
       if (error instanceof SyntaxError) return fail(apiError(400, 'PGRST102', 'Empty or invalid json'));
       return fail(fromSqlError(error, isAnonymous));
     }
@@ -98,6 +126,8 @@ export class Rpc {
 
   async #run(call: Call, text: string, { name, headers, caller }: RpcRequest): Promise<ResultRow> {
     const parameters = statementTakesBody(call) ? [text] : [];
+    const { fn } = call;
+    const roleSettings = (await this.#roles).of(caller.role);
     const [row] = await runAs<ResultRow>(
       this.#sql,
       { text: statementFor(this.#schema, call), parameters },
@@ -105,11 +135,14 @@ export class Rpc {
         caller,
         settings: {
           search_path: `${this.#schema}, extensions`,
+          ...roleSettings,
+          ...fn.settings,
           'request.method': 'POST',
           'request.path': `/rpc/${name}`,
           'request.headers': JSON.stringify(headers),
         },
-        rollback: headers.prefer?.includes('tx=rollback') ?? false,
+        readOnly: fn.readsOnly,
+        ...(fn.returnsSet && wantsOne(headers) ? { beforeCommit: mustBeOne } : {}),
       },
     );
     return row as ResultRow;
@@ -118,6 +151,24 @@ export class Rpc {
 
 function statementTakesBody({ given }: Call): boolean {
   return given === undefined || given.length > 0;
+}
+
+const wantsOne = ({ accept }: IncomingHttpHeaders) => accept?.includes(SINGULAR) ?? false;
+
+/** One object was asked for; what the function did is rolled back when there is not one. */
+function mustBeOne([row]: ResultRow[]): void {
+  if (row?.count === 1) return;
+  const details = `The result contains ${row?.count} rows`;
+  throw new Refused(apiError(406, 'PGRST116', 'Cannot coerce the result to a single JSON object', details));
+}
+
+class Refused extends Error {
+  readonly answer: ApiError;
+
+  constructor(answer: ApiError) {
+    super(answer.message);
+    this.answer = answer;
+  }
 }
 
 function answer({ fn }: Call, row: ResultRow, request: IncomingHttpHeaders): RpcAnswer {
@@ -129,11 +180,7 @@ function answer({ fn }: Call, row: ResultRow, request: IncomingHttpHeaders): Rpc
   const status = row.status ? Number(row.status) : undefined;
   if (fn.returnsVoid) return { status: status ?? 204, headers };
   let body = row.body ?? 'null';
-  if (request.accept?.includes(SINGULAR)) {
-    if (fn.returnsSet && row.count !== 1) {
-      const details = `The result contains ${row.count} rows`;
-      return fail(apiError(406, 'PGRST116', 'Cannot coerce the result to a single JSON object', details));
-    }
+  if (wantsOne(request)) {
     headers['content-type'] = `${SINGULAR}; charset=utf-8`;
     // The text of the one element, as Postgres wrote it.
     if (fn.returnsSet) body = body.trim().slice(1, -1);
@@ -141,11 +188,13 @@ function answer({ fn }: Call, row: ResultRow, request: IncomingHttpHeaders): Rpc
   return { status: status ?? 200, headers, body };
 }
 
-function fail({ status, headers, ...body }: ApiError): RpcAnswer {
-  const challenge = status === 401 ? { 'www-authenticate': 'Bearer' } : {};
-  return {
-    status,
-    headers: { 'content-type': JSON_TYPE, ...challenge, ...headers },
-    body: JSON.stringify(body),
-  };
+function withChallenge(error: ApiError): ApiError {
+  return error.status === 401
+    ? { ...error, headers: { 'www-authenticate': 'Bearer', ...error.headers } }
+    : error;
+}
+
+function fail(error: ApiError): RpcAnswer {
+  const { status, headers, ...body } = withChallenge(error);
+  return { status, headers: { 'content-type': JSON_TYPE, ...headers }, body: JSON.stringify(body) };
 }

@@ -9,7 +9,9 @@ import { control, isControl, suffer } from './control.ts';
 import { type Admitted, admit, type Caller, identify, type Refusal } from './credentials.ts';
 import { callFunction, isFunctionCall } from './edge-functions.ts';
 import type { Faults } from './faults.ts';
-import type { JwtVerifier, ProjectKeys } from './jwt.ts';
+import { API_ROLES, type JwtVerifier, type ProjectKeys } from './jwt.ts';
+import type { Transaction } from './lite.ts';
+import type { Rpc } from './rpc.ts';
 import { signsUrls, signUrls } from './signed-urls.ts';
 import { uploadTarget } from './uploads.ts';
 
@@ -92,6 +94,10 @@ async function handle(options: GatewayOptions, request: http.IncomingMessage, re
   if (caller && 'status' in caller) return send(response, caller.status, caller.body, caller.headers);
   if (caller && isPlainRpc(request, url)) return callRpc(options, request, response, url, caller);
   const backends = options.backends.get();
+  if (caller && !isApiRole(caller.role)) {
+    const { status, headers, ...body } = await backends.run(backends.rpc.refusalOf(caller));
+    return send(response, status, body, headers);
+  }
   const target = caller && uploadTarget(request, url);
   if (target) {
     const answer = await backends.run(backends.uploads.upload(target, request, caller));
@@ -100,16 +106,37 @@ async function handle(options: GatewayOptions, request: http.IncomingMessage, re
   const { lite } = backends;
   const forLite = toRequest(request, url, admitted, options.keys);
   const signs = signsUrls(request.method, url.pathname);
-  await forward(await backends.run(signs ? signUrls(lite, forLite) : lite.fetch(forLite)), response);
+  const transaction = caller && (await transactionOf(backends.rpc, request, url, caller));
+  const work = signs ? signUrls(lite, forLite) : lite.fetch(forLite, transaction);
+  await forward(await backends.run(work), response);
 }
+
+/** How PostgREST runs what is left to lite; undefined for the other services. */
+async function transactionOf(
+  rpc: Rpc,
+  { method }: http.IncomingMessage,
+  url: URL,
+  { role }: Caller,
+): Promise<Transaction | undefined> {
+  if (!url.pathname.startsWith('/rest/v1/')) return undefined;
+  const reads = method === 'GET' || method === 'HEAD';
+  const isCall = url.pathname.startsWith(RPC_PATH);
+  const readOnly = reads || (isCall && (await rpc.readsOnly(functionName(url))));
+  return { readOnly, settings: await rpc.settingsOf(role) };
+}
+
+const functionName = (url: URL) => decodeURIComponent(url.pathname.slice(RPC_PATH.length));
 
 /** The caller, or why not; undefined where lite decides (auth and public files need no token). */
 function callerOf({ token }: Admitted, { verifier }: GatewayOptions, url: URL): Caller | Refusal | undefined {
   const identity = token === undefined ? undefined : identify(token, verifier);
   if (url.pathname.startsWith('/rest/v1/')) return identity;
-  // lite words what it refuses itself; what it would wrongly accept is a token with a foreign role.
-  return identity && 'status' in identity && identity.status !== 403 ? undefined : identity;
+  // The other services are lite's, which words what it refuses itself.
+  return identity && 'status' in identity ? undefined : identity;
 }
+
+/** As which lite may run something. It would become `postgres` too if a token said so. */
+const isApiRole = (role: string) => (API_ROLES as readonly string[]).includes(role);
 
 /** Filters, CSV and counting on a function's result are left to lite. */
 function isPlainRpc({ method, headers }: http.IncomingMessage, url: URL): boolean {
@@ -134,7 +161,7 @@ async function callRpc(
   for await (const chunk of request) chunks.push(chunk);
   const current = backends.get();
   const call = current.rpc.call({
-    name: decodeURIComponent(url.pathname.slice(RPC_PATH.length)),
+    name: functionName(url),
     headers: request.headers,
     body: Buffer.concat(chunks).toString('utf8'),
     caller,

@@ -6,13 +6,13 @@ export interface Statement {
   parameters: (string | null)[];
 }
 
-export interface TransactionOptions {
+export interface TransactionOptions<Row> {
   caller: Caller;
-  /** Settings of the transaction beside the caller's role and claims. */
+  /** Settings of the transaction, set before the caller's role and claims. */
   settings: Record<string, string>;
-  rollback?: boolean;
-  /** Done when the statement has succeeded and not yet been committed; what it throws rolls back. */
-  beforeCommit?: () => Promise<void>;
+  readOnly?: boolean;
+  /** Told of the result before it is committed; what it throws rolls back. */
+  beforeCommit?: (rows: Row[]) => Promise<void> | void;
 }
 
 /**
@@ -22,30 +22,31 @@ export interface TransactionOptions {
 export async function runAs<Row extends object>(
   sql: postgres.Sql,
   { text, parameters }: Statement,
-  { caller, settings, rollback, beforeCommit }: TransactionOptions,
+  { caller, settings, readOnly, beforeCommit }: TransactionOptions<Row>,
 ): Promise<Row[]> {
-  const all = { ...settings, role: caller.role, 'request.jwt.claims': JSON.stringify(caller.claims) };
+  const claims = JSON.stringify({ ...caller.claims, role: caller.role });
+  const all = { ...settings, role: caller.role, 'request.jwt.claims': claims };
+  const begin = `begin isolation level read committed ${readOnly ? 'read only' : 'read write'}`;
   const setAll = Object.keys(all).map((name, index) => `set_config('${name}', $${index + 1}, true)`);
   const connection = await sql.reserve();
   const send = (statement: string, values: (string | null)[] = []) =>
     connection.unsafe<Row[]>(statement, values, { prepare: true });
   try {
     // Sent together and answered together. A failed statement turns the commit into a rollback.
-    const sent = [send('begin'), send(`select ${setAll.join()}`, Object.values(all)), send(text, parameters)];
-    const end = () => send(rollback ? 'rollback' : 'commit');
-    if (!beforeCommit) sent.push(end());
+    const sent = [send(begin), send(`select ${setAll.join()}`, Object.values(all)), send(text, parameters)];
+    if (!beforeCommit) sent.push(send('commit'));
     const [begun, configured, ran, ended] = await Promise.allSettled(sent);
-    // The statement's own error first: the others are its consequences. The commit can fail alone.
-    const failed = [ran, begun, configured, ended].find((part) => part?.status === 'rejected');
+    // The first error: those after it are its consequences.
+    const failed = [begun, configured, ran, ended].find((part) => part?.status === 'rejected');
     if (beforeCommit) {
       try {
         if (failed) throw failed.reason;
-        await beforeCommit();
+        await beforeCommit((ran as PromiseFulfilledResult<Row[]>).value);
       } catch (error) {
         await send('rollback').catch(() => {}); // the connection is gone, and the transaction with it
         throw error;
       }
-      await end();
+      await send('commit');
     }
     if (failed) throw failed.reason;
     return (ran as PromiseFulfilledResult<Row[]>).value;
