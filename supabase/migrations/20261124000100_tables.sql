@@ -1,13 +1,43 @@
 -- What users and operators see: people, models, generations, images.
 -- The queue's own tables are in the next file.
 
-create table public.profiles (
-  id uuid primary key references auth.users on delete cascade,
-  username text,
-  email text,
-  avatar_url text,
-  created_at timestamptz not null default now()
-);
+-- A table of this name that is there already is the app's: it keeps its columns, its rights and its rows, and gets a
+-- row for each user. It gets no addresses either: others may be allowed to read it.
+do $do$
+begin
+  if to_regclass('public.profiles') is not null then
+    return;
+  end if;
+  create table public.profiles (
+    id uuid primary key references auth.users on delete cascade,
+    username text,
+    email text,
+    avatar_url text,
+    created_at timestamptz not null default now()
+  );
+  create function private.fill_profile() returns trigger
+  language plpgsql security definer set search_path = '' as $$
+  begin
+    if new.email is null then
+      select u.email into new.email from auth.users as u where u.id = new.id;
+    end if;
+    return new;
+  end
+  $$;
+  create trigger profiles_fill before insert on public.profiles
+  for each row execute function private.fill_profile();
+
+  alter table public.profiles enable row level security;
+  revoke all on public.profiles from public, anon, authenticated;
+  grant all on public.profiles to service_role;
+  grant select on public.profiles to authenticated;
+  grant update (username, avatar_url) on public.profiles to authenticated;
+  create policy "own profile" on public.profiles for select to authenticated
+  using (id = (select auth.uid()));
+  create policy "own profile's names" on public.profiles for update to authenticated
+  using (id = (select auth.uid())) with check (id = (select auth.uid()));
+end
+$do$;
 
 create table public.models (
   id uuid primary key default gen_random_uuid(),

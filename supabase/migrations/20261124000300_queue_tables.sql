@@ -1,8 +1,6 @@
 -- The queue's tables. `private` is never exposed by the API; what the API needs of it
 -- is reached through the functions of `public`.
 
-create schema if not exists private;
-
 create table public.job_queue (
   id uuid primary key default gen_random_uuid(),
   job_type text not null check (length(job_type) between 1 and 100),

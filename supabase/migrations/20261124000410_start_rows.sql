@@ -11,8 +11,8 @@ begin
   where p.name = coalesce((select u.plan from private.user_plans as u where u.user_id = p_user_id), 'default');
   select exists (select from public.profiles where id = p_user_id) into v_has_profile;
   if not v_has_profile then
-    insert into public.profiles (id, email)
-    select id, email from auth.users where id = p_user_id
+    insert into public.profiles (id)
+    select id from auth.users where id = p_user_id
     on conflict (id) do nothing;
     if not exists (select from public.profiles where id = p_user_id) then
       perform private.refuse(403, 'forbidden', 'This account no longer exists.');

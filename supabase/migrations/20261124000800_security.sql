@@ -23,7 +23,7 @@ revoke all on schema private from public, anon, authenticated, service_role;
 revoke all on all tables in schema private from public, anon, authenticated, service_role;
 revoke all on all sequences in schema private from public, anon, authenticated, service_role;
 revoke all on
-  public.profiles, public.models, public.batch_generations, public.image_generations, public.images,
+  public.models, public.batch_generations, public.image_generations, public.images,
   public.job_queue, public.queue_health, public.failed_jobs_recent, public.stuck_jobs,
   public.queue_latency, public.tenant_usage
 from public, anon, authenticated;
@@ -36,7 +36,6 @@ $$;
 
 -- Tables: everybody reads their own; the queue and what the pipeline writes is written by nobody
 -- but the service and the functions.
-alter table public.profiles enable row level security;
 alter table public.models enable row level security;
 alter table public.batch_generations enable row level security;
 alter table public.image_generations enable row level security;
@@ -55,7 +54,7 @@ alter table private.job_deltas enable row level security;
 alter table private.job_counts enable row level security;
 
 grant all on
-  public.profiles, public.models, public.batch_generations, public.image_generations, public.images,
+  public.models, public.batch_generations, public.image_generations, public.images,
   public.job_queue
 to service_role;
 grant select on public.queue_health, public.failed_jobs_recent, public.stuck_jobs to service_role, authenticated;
@@ -64,13 +63,6 @@ grant select on public.queue_latency, public.tenant_usage to service_role;
 grant select on public.models to anon, authenticated;
 create policy "active models are public" on public.models for select to anon, authenticated
 using (is_active);
-
-grant select on public.profiles to authenticated;
-grant update (username, avatar_url) on public.profiles to authenticated;
-create policy "own profile" on public.profiles for select to authenticated
-using (id = (select auth.uid()));
-create policy "own profile's names" on public.profiles for update to authenticated
-using (id = (select auth.uid())) with check (id = (select auth.uid()));
 
 grant select on public.batch_generations, public.image_generations, public.job_queue to authenticated;
 create policy "own batches" on public.batch_generations for select to authenticated

@@ -1,0 +1,100 @@
+-- Looks before anything is changed: whether the migrations can go onto this database at all. What stands in the
+-- way is told in one sentence, with what to do about it; docs/deploy.md lists the same.
+
+do $$
+declare
+  v_version int := current_setting('server_version_num')::int;
+  v_relations text[] := '{models,batch_generations,image_generations,images,job_queue,'
+    'queue_health,failed_jobs_recent,stuck_jobs,queue_latency,tenant_usage}';
+  v_functions text[] := regexp_split_to_array(btrim('
+    cancel_generation claim_jobs claim_next_job complete_job complete_jobs enqueue_job enqueue_jobs
+    extend_lease fail_job finish_download finish_prediction get_generation list_generations
+    live_snapshot pause_provider prune_jobs queue_metrics queue_status record_delivery record_prediction
+    record_progress record_sweep removable_objects requeue_job resend_webhook rotate_webhook_secret
+    snooze_job start_generation sweep_storage webhook_deliveries webhook_message webhook_secret
+  ', E' \n'), '\s+');
+  v_taken text;
+  v_profiles regclass := to_regclass('public.profiles');
+  v_missing text;
+begin
+  if v_version < 150000 then
+    raise exception using errcode = 'feature_not_supported', message = format(
+      'Picture Queue needs PostgreSQL 15 or newer and this is %s: upgrade the database, then push the migrations again.',
+      current_setting('server_version')
+    );
+  elsif v_version >= 180000 then
+    raise warning 'Picture Queue is tested on PostgreSQL 15 to 17, and this is %.', current_setting('server_version');
+  end if;
+
+  -- Ours from before: what is in `private` then is no stranger's.
+  if obj_description(to_regnamespace('private'), 'pg_namespace') like 'Picture Queue:%' then
+    return;
+  end if;
+  if exists (select from pg_class where relnamespace = to_regnamespace('private'))
+    or exists (select from pg_proc where pronamespace = to_regnamespace('private'))
+    or exists (select from pg_type where typnamespace = to_regnamespace('private'))
+  then
+    raise exception using errcode = 'duplicate_schema', message =
+      'Picture Queue keeps its own things in a schema "private", and this database has one that is not empty: '
+      'rename it (alter schema private rename to app_private) or use another project, then push the migrations again.';
+  end if;
+
+  select string_agg(taken.name, ', ' order by taken.name) into v_taken
+  from (
+    select relname as name from pg_class
+    where relnamespace = 'public'::regnamespace and relname = any(v_relations)
+    union
+    select typname from pg_type
+    where typnamespace = 'public'::regnamespace and typname = any(v_relations)
+    union
+    select proname || '()' from pg_proc
+    where pronamespace = 'public'::regnamespace and proname = any(v_functions)
+  ) as taken;
+  if v_taken is not null then
+    raise exception using errcode = 'duplicate_object', message = format(
+      'Picture Queue makes these in the schema "public", and this database has them already: %s. '
+      'Use a fresh project, or put them aside first as docs/move-from-the-original.md says, then push the migrations again.',
+      v_taken
+    );
+  end if;
+
+  -- An app's own table of this name is used as it is. All that is asked of it is a row for each user.
+  if v_profiles is not null then
+    select string_agg(wanted.what, ', ') into v_missing
+    from (values
+      ('to be a table of which ' || quote_ident(current_user) || ' may read, add and refer to rows',
+        (select relkind in ('r', 'p') from pg_class where oid = v_profiles)
+        and has_table_privilege(v_profiles, 'select') and has_table_privilege(v_profiles, 'insert')
+        and has_table_privilege(v_profiles, 'references')),
+      ('a column "id uuid" that is its primary key', exists (
+        select from pg_index as i join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+        where i.indrelid = v_profiles and i.indisprimary and i.indnkeyatts = 1
+          and a.attname = 'id' and a.atttypid = 'uuid'::regtype
+      )),
+      ('that column to reference auth.users', exists (
+        select from pg_constraint as c
+        join pg_attribute as a on a.attrelid = c.conrelid and array[a.attnum] = c.conkey
+        where c.conrelid = v_profiles and c.contype = 'f' and c.confrelid = 'auth.users'::regclass and a.attname = 'id'
+      )),
+      ('no other column that must be given', not exists (
+        select from pg_attribute as a
+        where a.attrelid = v_profiles and a.attnum > 0 and not a.attisdropped and a.attname <> 'id'
+          and a.attnotnull and not a.atthasdef and a.attidentity = ''
+      )),
+      ('row-level security', (select relrowsecurity from pg_class where oid = v_profiles))
+    ) as wanted (what, is_met)
+    where not wanted.is_met;
+    if v_missing is not null then
+      raise exception using errcode = 'duplicate_table', message = format(
+        'Picture Queue would use the table "public.profiles" that this database has, and that needs %s: '
+        'change it, or put it aside (alter table public.profiles rename to app_profiles), then push the migrations again.',
+        v_missing
+      );
+    end if;
+  end if;
+end
+$$;
+
+-- Not exposed over the API: what the functions of `public` do is done here.
+create schema if not exists private;
+comment on schema private is 'Picture Queue: its own tables and functions, for nobody else to call or change.';
