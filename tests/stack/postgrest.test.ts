@@ -28,7 +28,9 @@ const SCHEMA = `
     as $$ select (select n from generate_series(1, 2) n) $$;
   create function public.unsafe_update() returns void language plpgsql as $$
     begin raise sqlstate '21000' using message = 'UPDATE requires a WHERE clause'; end $$;
-  create view public.two as select public.two_rows();`;
+  create view public.two as select public.two_rows();
+  create view public.limits as select current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock;
+  grant select on public.writing, public.two, public.limits to service_role, anon;`;
 
 beforeAll(async () => {
   supabase = await fixtureSupabase();
@@ -73,6 +75,16 @@ describe('READ ONLY', () => {
 });
 
 describe('settings', () => {
+  test.each([
+    ['publishableKey', '3s', '8s'],
+    ['secretKey', '8s', '8s'],
+  ] as const)('of a hosted project: %s', async (key, statement, lock) => {
+    const caller = withKey(supabase, supabase[key]);
+    expect((await caller.rpc('setting', { name: 'statement_timeout' })).data).toBe(statement);
+    expect((await caller.rpc('setting', { name: 'lock_timeout' })).data).toBe(lock);
+    expect((await caller.from('limits').select().single()).data).toEqual({ statement, lock });
+  });
+
   const role = `impatient_${randomBytes(4).toString('hex')}`;
   const headers = () => {
     const token = signJwt({ role, exp: Math.floor(Date.now() / 1000) + 60 }, supabase.jwtSecret);

@@ -19,7 +19,7 @@ export interface BackendOptions {
 export class ConnectionsReplaced extends Error {}
 
 /** What answers requests, with its connections to Postgres. */
-class Backends {
+export class Backends {
   readonly lite: Lite;
   readonly rpc: Rpc;
   readonly uploads: Uploads;

@@ -100,5 +100,7 @@ export function identify(token: string, verifier: JwtVerifier): Caller | Refusal
     if (verified.error === 'issued-later') return badToken('PGRST303', 'JWT issued at future');
     return badToken('PGRST301', 'No suitable key or wrong key type');
   }
-  return { role: verified.claims.role ?? 'anon', claims: verified.claims };
+  return callerIn(verified.claims);
 }
+
+export const callerIn = (claims: Claims): Caller => ({ role: claims.role ?? 'anon', claims });

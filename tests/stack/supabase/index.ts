@@ -33,6 +33,8 @@ export interface RunningSupabase extends ProjectKeys {
   url: string;
   /** Connection as `postgres`, the owner of the project's objects; no superuser, as on Supabase. */
   databaseUrl: string;
+  /** Folder of the stored files. */
+  storageDir: string;
   /** Files of migrations applied by this start. */
   migrated: string[];
   /** What goes wrong, for tests; also over HTTP under `/_control/faults`. */
@@ -74,7 +76,16 @@ export async function startSupabase(options: SupabaseOptions): Promise<RunningSu
     };
     const reconnect = () => backends.replace();
     const url = databaseUrl(options.superuserUrl, database);
-    return { ...keys, url: gateway.url, databaseUrl: url, migrated, faults, reconnect, stop };
+    return {
+      ...keys,
+      url: gateway.url,
+      databaseUrl: url,
+      storageDir: options.storageDir,
+      migrated,
+      faults,
+      reconnect,
+      stop,
+    };
   } catch (error) {
     await backends.close();
     throw error;

@@ -4,15 +4,16 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { StackFault } from '../fault.ts';
-import { ConnectionsReplaced, type CurrentBackends } from './backends.ts';
+import { type Backends, ConnectionsReplaced, type CurrentBackends } from './backends.ts';
 import { control, isControl, suffer } from './control.ts';
-import { type Admitted, admit, type Caller, identify, type Refusal } from './credentials.ts';
+import { type Admitted, admit, type Caller, callerIn, identify, type Refusal } from './credentials.ts';
 import { callFunction, isFunctionCall } from './edge-functions.ts';
 import type { Faults } from './faults.ts';
 import { API_ROLES, type JwtVerifier, type ProjectKeys } from './jwt.ts';
 import type { Transaction } from './lite.ts';
 import type { Rpc } from './rpc.ts';
 import { signsUrls, signUrls } from './signed-urls.ts';
+import { finish, isStorage, refuse, refuseRemoval, removes, route } from './storage.ts';
 import { uploadTarget } from './uploads.ts';
 
 export interface GatewayOptions {
@@ -90,25 +91,58 @@ async function handle(options: GatewayOptions, request: http.IncomingMessage, re
   if (url.pathname === '/auth/v1/.well-known/jwks.json') return send(response, 200, { keys: [] }); // HS256 only
   const admitted = admit(request.headers, url, options.verifier, options.keys);
   if ('status' in admitted) return send(response, admitted.status, admitted.body, admitted.headers);
+  if (isStorage(url)) return answerStorage(options, request, response, url, admitted);
   const caller = callerOf(admitted, options, url);
   if (caller && 'status' in caller) return send(response, caller.status, caller.body, caller.headers);
   if (caller && isPlainRpc(request, url)) return callRpc(options, request, response, url, caller);
   const backends = options.backends.get();
-  if (caller && !isApiRole(caller.role)) {
-    const { status, headers, ...body } = await backends.run(backends.rpc.refusalOf(caller));
-    return send(response, status, body, headers);
+  if (caller && !isApiRole(caller.role)) return refuseRole(backends, response, caller);
+  const transaction = caller && (await transactionOf(backends.rpc, request, url, caller));
+  const forLite = toRequest(request, url, admitted, options.keys);
+  await forward(await backends.run(backends.lite.fetch(forLite, transaction)), response);
+}
+
+async function answerStorage(
+  options: GatewayOptions,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  url: URL,
+  { token }: Admitted,
+) {
+  const verified = token === undefined ? undefined : options.verifier.verify(token);
+  const refused = refuse(request, url, token, verified);
+  if (refused) {
+    request.resume(); // so that the caller gets to read the answer
+    return send(response, refused.status, refused.body);
   }
+  const backends = options.backends.get();
+  const caller = verified && 'claims' in verified ? callerIn(verified.claims) : undefined;
+  if (caller && !isApiRole(caller.role)) return refuseRole(backends, response, caller);
   const target = caller && uploadTarget(request, url);
   if (target) {
-    const answer = await backends.run(backends.uploads.upload(target, request, caller));
-    return send(response, answer.status, answer.body);
+    const { status, body } = await backends.run(backends.uploads.upload(target, request, caller));
+    return send(response, status, body);
   }
+  const body = removes(request, url) ? await textOf(request) : undefined;
+  const unclear = body === undefined ? undefined : refuseRemoval(body);
+  if (unclear) return send(response, unclear.status, unclear.body);
+  route(request, url);
   const { lite } = backends;
-  const forLite = toRequest(request, url, admitted, options.keys);
+  const forLite = toRequest(request, url, { token: caller && token }, options.keys, body);
   const signs = signsUrls(request.method, url.pathname);
-  const transaction = caller && (await transactionOf(backends.rpc, request, url, caller));
-  const work = signs ? signUrls(lite, forLite) : lite.fetch(forLite, transaction);
-  await forward(await backends.run(work), response);
+  const answer = await backends.run(signs ? signUrls(lite, forLite) : lite.fetch(forLite));
+  await forward(await finish(request, url, answer), response);
+}
+
+async function refuseRole(backends: Backends, response: http.ServerResponse, caller: Caller) {
+  const { status, headers, ...body } = await backends.run(backends.rpc.refusalOf(caller));
+  send(response, status, body, headers);
+}
+
+async function textOf(request: http.IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** How PostgREST runs what is left to lite; undefined for the other services. */
@@ -127,11 +161,10 @@ async function transactionOf(
 
 const functionName = (url: URL) => decodeURIComponent(url.pathname.slice(RPC_PATH.length));
 
-/** The caller, or why not; undefined where lite decides (auth and public files need no token). */
+/** The caller, or why not; undefined where lite decides: Auth needs no token, and words what it refuses itself. */
 function callerOf({ token }: Admitted, { verifier }: GatewayOptions, url: URL): Caller | Refusal | undefined {
   const identity = token === undefined ? undefined : identify(token, verifier);
   if (url.pathname.startsWith('/rest/v1/')) return identity;
-  // The other services are lite's, which words what it refuses itself.
   return identity && 'status' in identity ? undefined : identity;
 }
 
@@ -157,13 +190,12 @@ async function callRpc(
   url: URL,
   caller: Caller,
 ) {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk);
+  const body = await textOf(request);
   const current = backends.get();
   const call = current.rpc.call({
     name: functionName(url),
     headers: request.headers,
-    body: Buffer.concat(chunks).toString('utf8'),
+    body,
     caller,
   });
   const answer = await current.run(call);
@@ -181,12 +213,17 @@ function preflight(request: http.IncomingMessage, response: http.ServerResponse)
   response.end();
 }
 
-/** As lite wants it: the token that the gateway admitted, and the one key that lite knows. The body streams. */
+/**
+ * As lite wants it: the token that the gateway admitted, and the one key that lite knows. The body streams.
+ *
+ * @param read the body, where it has been read already
+ */
 function toRequest(
   request: http.IncomingMessage,
   url: URL,
   { token }: Admitted,
   { anonKey }: ProjectKeys,
+  read?: string,
 ): Request {
   const headers = new Headers();
   for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
@@ -194,12 +231,15 @@ function toRequest(
   }
   url.searchParams.delete('apikey');
   headers.set('apikey', anonKey);
-  if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
+  if (token === undefined) headers.delete('authorization');
+  else headers.set('authorization', `Bearer ${token}`);
   const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
   return new Request(url, {
     method: request.method ?? 'GET',
     headers,
-    ...(hasBody ? { body: Readable.toWeb(request) as ReadableStream<Uint8Array>, duplex: 'half' } : {}),
+    ...(hasBody
+      ? { body: read ?? (Readable.toWeb(request) as ReadableStream<Uint8Array>), duplex: 'half' }
+      : {}),
   } as RequestInit);
 }
 

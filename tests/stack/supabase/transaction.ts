@@ -11,6 +11,8 @@ export interface TransactionOptions<Row> {
   /** Settings of the transaction, set before the caller's role and claims. */
   settings: Record<string, string>;
   readOnly?: boolean;
+  /** What was done is taken back: only whether it may be done was asked. */
+  rollback?: boolean;
   /** Told of the result before it is committed; what it throws rolls back. */
   beforeCommit?: (rows: Row[]) => Promise<void> | void;
 }
@@ -22,7 +24,7 @@ export interface TransactionOptions<Row> {
 export async function runAs<Row extends object>(
   sql: postgres.Sql,
   { text, parameters }: Statement,
-  { caller, settings, readOnly, beforeCommit }: TransactionOptions<Row>,
+  { caller, settings, readOnly, rollback, beforeCommit }: TransactionOptions<Row>,
 ): Promise<Row[]> {
   const claims = JSON.stringify({ ...caller.claims, role: caller.role });
   const all = { ...settings, role: caller.role, 'request.jwt.claims': claims };
@@ -34,7 +36,7 @@ export async function runAs<Row extends object>(
   try {
     // Sent together and answered together. A failed statement turns the commit into a rollback.
     const sent = [send(begin), send(`select ${setAll.join()}`, Object.values(all)), send(text, parameters)];
-    if (!beforeCommit) sent.push(send('commit'));
+    if (!beforeCommit) sent.push(send(rollback ? 'rollback' : 'commit'));
     const [begun, configured, ran, ended] = await Promise.allSettled(sent);
     // The first error: those after it are its consequences.
     const failed = [begun, configured, ran, ended].find((part) => part?.status === 'rejected');

@@ -4,18 +4,21 @@ import { Readable } from 'node:stream';
 import type postgres from 'postgres';
 import type { Caller } from './credentials.ts';
 import { type FileStorage, TooLarge } from './file-storage.ts';
-import { fromSqlError } from './postgrest-errors.ts';
+import {
+  fromDatabase,
+  invalidKey,
+  invalidMimeType,
+  noBucket,
+  noContent,
+  type StorageAnswer,
+  tooLarge,
+} from './storage-errors.ts';
 import { runAs } from './transaction.ts';
 
 export interface UploadTarget {
   bucket: string;
   /** The object's name in its bucket. */
   name: string;
-}
-
-export interface UploadAnswer {
-  status: number;
-  body: Record<string, unknown>;
 }
 
 interface Bucket {
@@ -27,7 +30,6 @@ const OBJECT =
   /^\/storage\/v1\/object\/(?!(?:public|sign|upload|list|info|authenticated|move|copy)\/)([^/]+)\/(.+)$/;
 /** As everywhere on the free plan; a bucket can set less. */
 const MAX_BYTES = 50 * 1024 * 1024;
-const MAX_FORM_OVERHEAD = 64 * 1024;
 const DEFAULT_TYPE = 'application/octet-stream';
 
 /**
@@ -47,9 +49,12 @@ export function uploadTarget({ method }: IncomingMessage, url: URL): UploadTarge
 }
 
 /**
- * POST and PUT /storage/v1/object/<bucket>/<name> as Supabase's Storage answers them: the body streams into a
- * file, the object's row is written under the caller's role (so that policies decide), and before that is
- * committed the file takes its place. One upload of an object waits for another in the database.
+ * POST and PUT /storage/v1/object/<bucket>/<name> as Supabase's Storage answers them (its uploader.ts, August 2026):
+ * before the body comes, policies decide about a row with what is known by then, and that row is taken back. Then the
+ * body streams into a file, and the row is written with Storage's own rights, in place of whatever is there by then.
+ *
+ * So uploads at the same time are all judged before any of them is there, and a body without a length is held to no
+ * limit: neither the bucket's nor a policy that asks for `metadata->>'contentLength'`, which is null.
  */
 export class Uploads {
   readonly #sql: postgres.Sql;
@@ -58,7 +63,7 @@ export class Uploads {
 
   /**
    * @param sql connections as `authenticator`
-   * @param superuser reads buckets, whatever the caller may see
+   * @param superuser Storage's own rights
    */
   constructor(sql: postgres.Sql, superuser: postgres.Sql, files: FileStorage) {
     this.#sql = sql;
@@ -66,7 +71,7 @@ export class Uploads {
     this.#files = files;
   }
 
-  async upload(target: UploadTarget, request: IncomingMessage, caller: Caller): Promise<UploadAnswer> {
+  async upload(target: UploadTarget, request: IncomingMessage, caller: Caller): Promise<StorageAnswer> {
     try {
       return await this.#upload(target, request, caller);
     } catch (error) {
@@ -80,82 +85,119 @@ export class Uploads {
   }
 
   async #upload({ bucket: id, name }: UploadTarget, request: IncomingMessage, caller: Caller) {
-    if (!isValidKey(name)) return refusal(400, 'InvalidKey', `Invalid key: ${name}`);
     const [bucket] = await this.#superuser<Bucket[]>`
       select file_size_limit::text, allowed_mime_types from storage.buckets where id = ${id}`;
     if (!bucket) return noBucket();
-
-    const { headers } = request;
-    const limit = Math.min(MAX_BYTES, Number(bucket.file_size_limit ?? MAX_BYTES));
-    const isForm = headers['content-type']?.startsWith('multipart/form-data');
-    const given = Number(headers['content-length'] ?? 0);
-    if (given > limit + (isForm ? MAX_FORM_OVERHEAD : 0)) return tooLarge();
+    const limit = isFolder(name) ? 0 : Math.min(MAX_BYTES, Number(bucket.file_size_limit ?? MAX_BYTES));
+    const isForm = request.headers['content-type']?.startsWith('multipart/form-data') ?? false;
     const content = isForm ? await readForm(request) : readPlain(request);
-    if (!content) return refusal(400, 'InvalidRequest', 'No file provided');
-    const { body, contentType, cacheControl, metadata } = content;
-    if (!isAllowed(contentType, bucket.allowed_mime_types ?? [])) {
-      return refusal(415, 'invalid_mime_type', `mime type ${contentType} is not supported`);
+    if (!content) return noContent();
+    const { contentType } = content;
+    if (!isFolder(name) && !isAllowed(contentType, bucket.allowed_mime_types ?? [])) {
+      return invalidMimeType(contentType);
     }
-    const file = await this.#files.stage(body, contentType, cacheControl, limit);
+    // Of a form it is more than the file's. Absent: the body comes in chunks.
+    const length = request.headers['content-length'];
+    const declared = length === undefined ? undefined : Number(length);
+    if (!isForm && declared !== undefined && declared > limit) return tooLarge();
+    if (!isValidKey(name)) return invalidKey(name);
+
+    const replace = request.method === 'PUT' || request.headers['x-upsert'] === 'true';
+    const { metadata: userMetadata } = content;
+    const owner = caller.claims.sub ?? null;
+    const row = { id, name, owner, userMetadata };
+    const known = { mimetype: contentType, ...(declared === undefined ? {} : { contentLength: declared }) };
+    await this.#mayWrite(
+      replace ? REPLACE : CREATE,
+      { ...row, metadata: known, version: '1' },
+      request,
+      caller,
+    );
+
+    const maxBytes = isForm ? limit : Number.POSITIVE_INFINITY;
+    const file = await this.#files.stage(content.body, contentType, content.cacheControl, maxBytes);
     try {
-      const replace = request.method === 'PUT' || headers['x-upsert'] === 'true';
-      const owner = caller.claims.sub ?? null;
-      const newId = randomUUID();
-      const rows = await runAs<{ id: string }>(
-        this.#sql,
-        {
-          text: replace ? REPLACE : CREATE,
-          parameters: [
-            newId,
-            id,
-            name,
-            owner && UUID.test(owner) ? owner : null,
-            owner,
-            JSON.stringify(file.metadata),
-            metadata,
-            randomUUID(), // the version
-          ],
-        },
-        {
-          caller,
-          settings: {
-            search_path: 'storage, public, extensions',
-            'request.method': request.method ?? '',
-            'request.path': request.url ?? '',
-            'request.headers': JSON.stringify(headers),
-            'storage.operation': `storage.object.upload${request.method === 'PUT' ? '_update' : ''}`,
-          },
-          beforeCommit: () => file.publish(id, name),
-        },
-      );
-      return { status: 200, body: { Id: rows[0]?.id ?? newId, Key: `${id}/${name}` } };
+      const { metadata } = file;
+      const written = { ...row, metadata, version: randomUUID() };
+      const objectId = await this.#write(written, () => file.publish(id, name));
+      return { status: 200, body: { Id: objectId, Key: `${id}/${name}` } };
     } finally {
       await file.discard();
     }
   }
+
+  /** Lets the policies decide about a row, and takes it back. */
+  async #mayWrite(text: string, row: Row, request: IncomingMessage, caller: Caller): Promise<void> {
+    const options = {
+      caller,
+      settings: {
+        search_path: 'storage, public, extensions',
+        'request.method': request.method ?? '',
+        'request.path': request.url ?? '',
+        'request.headers': JSON.stringify(request.headers),
+        'storage.operation': `storage.object.upload${request.method === 'PUT' ? '_update' : ''}`,
+      },
+      rollback: true,
+    };
+    await runAs(this.#sql, { text, parameters: parametersOf(row) }, options);
+  }
+
+  /** One upload of an object waits for another; the file takes its place before the row is committed. */
+  async #write(row: Row, publish: () => Promise<void>): Promise<string | undefined> {
+    return await this.#superuser.begin(async (transaction) => {
+      await transaction`select set_config('role', 'service_role', true),
+        set_config('request.jwt.claims', '{"role": "service_role"}', true), set_config('lock_timeout', '5s', true)`;
+      await transaction`select pg_advisory_xact_lock(hashtextextended(${`${row.id}/${row.name}`}, 0))`;
+      const [written] = await transaction.unsafe<{ id: string }[]>(REPLACE, parametersOf(row));
+      await publish();
+      return written?.id;
+    });
+  }
 }
 
-const COLUMNS = '(id, bucket_id, name, owner, owner_id, metadata, user_metadata, version)';
-const VALUES = `($1::text::uuid, $2::text, $3::text, $4::text::uuid, $5::text, $6::text::jsonb, $7::text::jsonb, $8::text)`;
+interface Row {
+  /** Of the bucket. */
+  id: string;
+  name: string;
+  owner: string | null;
+  metadata: object;
+  userMetadata: string;
+  version: string;
+}
+
+const parametersOf = ({ id, name, owner, metadata, userMetadata, version }: Row) => [
+  id,
+  name,
+  owner && UUID.test(owner) ? owner : null,
+  owner,
+  JSON.stringify(metadata),
+  userMetadata,
+  version,
+];
+
+const COLUMNS = '(bucket_id, name, owner, owner_id, metadata, user_metadata, version)';
+const VALUES = `($1::text, $2::text, $3::text::uuid, $4::text, $5::text::jsonb, $6::text::jsonb, $7::text)`;
 /** Returns nothing: who may insert need not be able to read. */
 const CREATE = `insert into storage.objects ${COLUMNS} values ${VALUES}`;
 /** Needs policies for insert, select and update, as on Supabase. */
 const REPLACE = `insert into storage.objects ${COLUMNS} values ${VALUES}
-  on conflict (bucket_id, name) do update set
+  on conflict (name, bucket_id) do update set
     owner = excluded.owner, owner_id = excluded.owner_id, metadata = excluded.metadata,
     user_metadata = excluded.user_metadata, version = excluded.version, updated_at = now()
-  returning id`;
+  returning *`;
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Names that Storage takes. */
 const isValidKey = (name: string) => /^[\w/!\-.*'() &$@=;:+,?]+$/.test(name);
 
-/** `image/*` allows any image. */
+/** What the dashboard puts into a folder that is to be there without a file. */
+const isFolder = (name: string) => name.endsWith('.emptyFolderPlaceholder');
+
+/** Letter by letter, as Storage compares them: `image/*` allows any image, a parameter is part of the type. */
 function isAllowed(contentType: string, allowed: string[]): boolean {
-  const [given = ''] = contentType.toLowerCase().split(';', 1);
-  const [type] = given.trim().split('/', 1);
-  return allowed.length === 0 || allowed.some((one) => [given.trim(), `${type}/*`, '*/*'].includes(one));
+  const [type] = contentType.split('/', 1);
+  return allowed.length === 0 || allowed.some((one) => one === contentType || one === `${type}/*`);
 }
 
 interface Content {
@@ -190,9 +232,9 @@ async function readForm(request: IncomingMessage): Promise<Content | undefined> 
   const seconds = form.get('cacheControl');
   return {
     body: Readable.from([Buffer.from(await file.arrayBuffer())]),
-    contentType: file.type || DEFAULT_TYPE,
+    contentType: String(form.get('contentType') ?? file.type) || DEFAULT_TYPE,
     cacheControl: seconds ? `max-age=${seconds}` : 'no-cache',
-    metadata: asJson(String(form.get('metadata') ?? '')),
+    metadata: asJson(String(form.get('metadata') ?? form.get('userMetadata') ?? '')),
   };
 }
 
@@ -202,22 +244,4 @@ function asJson(text: string): string {
   } catch {
     return '{}';
   }
-}
-
-/** Storage answers 400 to what it refuses; the status that is meant is in the body. */
-const refusal = (meant: number, error: string, message: string): UploadAnswer => ({
-  status: meant === 500 || meant === 503 ? meant : 400,
-  body: { statusCode: String(meant), error, message },
-});
-const noBucket = () => refusal(404, 'Bucket not found', 'Bucket not found');
-const tooLarge = () => refusal(413, 'Payload too large', 'The object exceeded the maximum allowed size');
-
-function fromDatabase(raw: unknown): UploadAnswer | undefined {
-  const error = raw as { severity?: string; code?: string };
-  if (!error?.severity && !/^(CONNECT|ECONN|EPIPE)/.test(error?.code ?? '')) return undefined;
-  const { code, status, message } = fromSqlError(raw, false);
-  if (code === '42501') return refusal(403, 'Unauthorized', 'new row violates row-level security policy');
-  if (code === '23505') return refusal(409, 'Duplicate', 'The resource already exists');
-  if (code === '23503') return noBucket(); // removed a moment ago
-  return refusal(status === 503 ? 503 : 500, 'DatabaseError', message);
 }
