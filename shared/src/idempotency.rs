@@ -5,6 +5,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 
 use crate::problem::Problem;
+use crate::request::bounds::MAX_KEY_BYTES;
 
 /// A key with what it was sent for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ impl Key {
     pub fn parse(header: Option<&str>, body: &[u8]) -> Result<Option<Self>, Problem> {
         let Some(key) = header else { return Ok(None) };
         let key = key.trim();
-        if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if key.is_empty() || key.len() > MAX_KEY_BYTES || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Problem::invalid(
                 "Idempotency-Key",
                 "Idempotency-Key must be 1 to 255 visible ASCII characters, for example a UUID.",

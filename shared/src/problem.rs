@@ -90,6 +90,7 @@ impl Code {
             Self::NotFound,
             Self::UnknownModel,
             Self::Conflict,
+            Self::BodyTooLarge,
             Self::Unsupported,
             Self::IdempotencyMismatch,
             Self::QuotaExceeded,

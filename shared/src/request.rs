@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use bounds::{
-    EXPIRES_IN, GUIDANCE, MAX_BATCH, MAX_NAME_CHARS, MAX_PROMPT_CHARS, NUM_IMAGES, OPERATIONS, PRIORITIES,
-    SEED, SIDE, STEPS, STRENGTH,
+    EXPIRES_IN, GUIDANCE, MAX_BATCH, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_PROMPT_CHARS, MAX_TIME_CHARS,
+    NUM_IMAGES, OPERATIONS, PRIORITIES, SEED, SIDE, STEPS, STRENGTH,
 };
 
 use crate::catalogue::{Ask, Catalogue, Mapped};
@@ -18,8 +18,7 @@ use crate::http::fields::Fields;
 use crate::problem::{Code, Problem};
 use crate::url_policy::{AllowedOrigins, check_public_https, check_webhook};
 
-/// The largest body that is read, in bytes.
-pub const MAX_BODY_BYTES: usize = 64 * 1024;
+pub use bounds::MAX_BODY_BYTES;
 
 /// One image of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,14 +64,19 @@ impl StartRequest {
             None => None,
         };
         let items = spread(prompts, ask.seed, fields.integer("num_images", NUM_IMAGES)?)?;
-        Ok(Self {
+        let request = Self {
             items,
             ask,
             priority: fields.word("priority", &PRIORITIES)?,
             scheduled_at: time(&fields, "scheduled_at")?,
             expires_in: fields.integer("expires_in", EXPIRES_IN)?,
             webhook_url,
-        })
+        };
+        // In members that are ignored, too: PostgreSQL refuses it wherever it stands.
+        if has_nul(&body) {
+            return Err(Problem::invalid("body", "The body must not contain a NUL character."));
+        }
+        Ok(request)
     }
 
     /// The request as `start_generation` takes it: what was asked, and what will be made of it.
@@ -155,16 +159,25 @@ fn ask_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<Ask, Problem> 
     })
 }
 
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
+
 /// The id of `what`, in any spelling that a UUID has.
 fn id(fields: &Fields<'_>, name: &str, what: &str) -> Result<Option<Uuid>, Problem> {
-    let Some(text) = fields.text(name, 100)? else { return Ok(None) };
+    let Some(text) = fields.text(name, MAX_ID_CHARS)? else { return Ok(None) };
     let wrong = |_| Problem::invalid(name, format!("{name} must be the id of {what}."));
     Uuid::try_parse(&text).map(Some).map_err(wrong)
 }
 
 /// A point in time as RFC 3339 writes it.
 fn time(fields: &Fields<'_>, name: &str) -> Result<Option<String>, Problem> {
-    let text = fields.text(name, 40)?;
+    let text = fields.text(name, MAX_TIME_CHARS)?;
     if text.as_deref().is_some_and(|text| chrono::DateTime::parse_from_rfc3339(text).is_err()) {
         let detail = format!("{name} must be a time such as 2027-01-31T12:00:00Z.");
         return Err(Problem::invalid(name, detail));

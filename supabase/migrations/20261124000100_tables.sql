@@ -10,9 +10,10 @@ begin
   end if;
   create table public.profiles (
     id uuid primary key references auth.users on delete cascade,
-    username text,
+    -- What users write themselves is bounded: characters.
+    username text check (char_length(username) <= 255),
     email text,
-    avatar_url text,
+    avatar_url text check (char_length(avatar_url) <= 2048),
     created_at timestamptz not null default now()
   );
   create function private.fill_profile() returns trigger

@@ -22,13 +22,30 @@ begin
 end
 $$;
 
+-- What the Worker has changed to fit the model, at most 20 of {field, requested, used, reason}. Each value may
+-- be as long as what a request may hold, in the same unit: characters.
 create function private.read_adjustments(p_request jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_adjustments jsonb := coalesce(nullif(p_request -> 'adjustments', 'null'), '[]');
 begin
-  if jsonb_typeof(v_adjustments) <> 'array' or length(v_adjustments::text) > 8000 then
-    perform private.refuse(422, 'invalid_request', 'adjustments must be a short list.');
+  if jsonb_typeof(v_adjustments) <> 'array' or v_adjustments -> 20 is not null
+    or pg_column_size(v_adjustments) > 66560
+    or exists (
+      select from jsonb_array_elements(v_adjustments) as a (one)
+      where jsonb_typeof(a.one) <> 'object'
+        or (a.one - '{field,requested,used,reason}'::text[]) <> '{}'
+        or exists (
+          select from jsonb_each(case jsonb_typeof(a.one) when 'object' then a.one else '{}' end) as m (key, value)
+          where case jsonb_typeof(m.value)
+            when 'string' then char_length(m.value #>> '{}') > 4000
+            when 'number' then length(m.value::text) > 400
+            else jsonb_typeof(m.value) in ('object', 'array')
+          end
+        )
+    )
+  then
+    perform private.refuse_field('adjustments', 'adjustments must be a list of at most 20 changes.');
   end if;
   return v_adjustments;
 end

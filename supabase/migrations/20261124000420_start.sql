@@ -62,8 +62,11 @@ language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_known private.idempotency_keys;
 begin
-  if length(p_key) not between 1 and 255 then
-    perform private.refuse(422, 'invalid_request', 'The idempotency key must have 1 to 255 characters.');
+  if p_key !~ '^[\x21-\x7e]{1,255}$' then
+    perform private.refuse_field('Idempotency-Key', 'Idempotency-Key must be 1 to 255 visible ASCII characters.');
+  end if;
+  if p_hash !~ '^[\x21-\x7e]{1,128}$' then
+    perform private.refuse_field('p_request_hash', 'p_request_hash must be 1 to 128 visible ASCII characters.');
   end if;
   insert into private.idempotency_keys as k (user_id, key, request_hash)
   values (p_user_id, p_key, p_hash)
@@ -87,8 +90,8 @@ declare
   v_name text := private.read_text(p_request, 'model_id', 200);
   v_model public.models;
 begin
-  if v_name is null then
-    perform private.refuse(422, 'invalid_request', 'model_id is missing.');
+  if coalesce(v_name, '') = '' then
+    perform private.refuse_field('model_id', 'model_id is missing.');
   end if;
   select * into v_model from public.models where replicate_id = v_name and is_active;
   if not found then
@@ -133,8 +136,9 @@ begin
     perform private.refuse(403, 'forbidden', 'This account is suspended or no longer exists.');
   end if;
   if p_request is null or jsonb_typeof(p_request) <> 'object' then
-    perform private.refuse(422, 'invalid_request', 'The request must be an object.');
+    perform private.refuse_field('body', 'The request must be an object.');
   end if;
+  perform private.check_size(p_request);
   v_plan := private.plan_of(v_user);
   if p_idempotency_key is not null then
     v_answer := private.reserve_key(v_user, p_idempotency_key, coalesce(p_request_hash, md5(p_request::text)));
@@ -149,22 +153,18 @@ begin
   v_source := private.read_source(p_request, v_user);
   v_strength := private.read_number(p_request, 'strength', 0, 1, false);
   if v_strength is not null and v_source = '{}' then
-    perform private.refuse(422, 'invalid_request', 'strength needs a source image.');
+    perform private.refuse_field('strength', 'strength needs a source image.');
   end if;
   -- Absent, it is the model's own: an upscaler asked for nothing else upscales.
-  v_operation := private.read_text(p_request, 'operation', 40);
-  if v_operation not in ('generate', 'variation', 'edit', 'upscale', 'remove_background') then
-    perform private.refuse(422, 'invalid_request', 'operation is unknown.');
-  end if;
+  v_operation := private.read_word(
+    p_request, 'operation', '{generate,variation,edit,upscale,remove_background}'
+  );
   v_scheduled := private.read_schedule(p_request);
   v_expires := coalesce(v_scheduled, now())
-    + make_interval(secs => private.read_number(p_request, 'expires_in', 1, 2678400, true)::double precision);
+    + make_interval(secs => private.read_number(p_request, 'expires_in', 1, 2592000, true)::double precision);
 
-  v_priority_name := coalesce(private.read_text(p_request, 'priority', 10), 'normal');
+  v_priority_name := coalesce(private.read_word(p_request, 'priority', '{low,normal,high}'), 'normal');
   v_priority := case v_priority_name when 'low' then -10 when 'normal' then 0 when 'high' then 10 end;
-  if v_priority is null then
-    perform private.refuse(422, 'invalid_request', 'priority must be low, normal or high.');
-  end if;
   if v_priority_name <> all(v_plan.priorities) then
     perform private.refuse(403, 'forbidden', format('Your plan does not include the priority %s.', v_priority_name));
   end if;
@@ -174,14 +174,14 @@ begin
   v_payload := jsonb_strip_nulls(jsonb_build_object(
     'user_id', v_user,
     'model_id', v_model.replicate_id,
-    'model_version', private.read_text(p_request, 'model_version', 200),
-    'negative_prompt', private.read_text(p_request, 'negative_prompt', 4000),
-    'width', private.read_number(p_request, 'width', 1, 16384, true),
-    'height', private.read_number(p_request, 'height', 1, 16384, true),
-    'num_inference_steps', private.read_number(p_request, 'num_inference_steps', 1, 1000, true),
+    'model_version', nullif(private.read_text(p_request, 'model_version', 200), ''),
+    'negative_prompt', nullif(private.read_text(p_request, 'negative_prompt', 4000), ''),
+    'width', private.read_number(p_request, 'width', 16, 8192, true),
+    'height', private.read_number(p_request, 'height', 16, 8192, true),
+    'num_inference_steps', private.read_number(p_request, 'num_inference_steps', 1, 500, true),
     'guidance_scale', private.read_number(p_request, 'guidance_scale', 0, 100, false),
     'strength', v_strength,
-    'style', private.read_text(p_request, 'style', 200),
+    'style', nullif(private.read_text(p_request, 'style', 200), ''),
     'operation', v_operation,
     'webhook_url', private.read_webhook_url(p_request)
   )) || v_source;

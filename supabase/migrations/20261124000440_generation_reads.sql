@@ -81,7 +81,7 @@ create function private.list_generations(p_limit int, p_cursor text, p_status te
 returns jsonb
 language plpgsql stable security definer set search_path = '' set enable_seqscan = off as $$
 declare
-  v_limit int := least(greatest(coalesce(p_limit, 20), 1), 100);
+  v_limit int := coalesce(p_limit, 20);
   v_before timestamptz := 'infinity';
   v_before_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
   v_row public.image_generations;
@@ -90,9 +90,17 @@ declare
   v_bytes int := 0;
   v_next text;
 begin
+  if v_limit not between 1 and 100 then
+    perform private.refuse_field('limit', 'limit must be a whole number from 1 to 100.');
+  end if;
+  if p_status <> all('{queued,processing,downloading,completed,failed,cancelled}'::text[]) then
+    perform private.refuse_field(
+      'status', 'status must be one of: queued, processing, downloading, completed, failed, cancelled.'
+    );
+  end if;
   if p_cursor is not null then
     if p_cursor !~ '^\d{1,17}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-      perform private.refuse(422, 'invalid_request', 'cursor is not one that was given out.');
+      perform private.refuse_field('cursor', 'cursor must be the next_cursor of an earlier page.');
     end if;
     v_before := 'epoch'::timestamptz + split_part(p_cursor, '_', 1)::bigint * interval '1 microsecond';
     v_before_id := split_part(p_cursor, '_', 2)::uuid;

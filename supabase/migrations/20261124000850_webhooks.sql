@@ -49,16 +49,16 @@ language plpgsql set search_path = '' as $$
 declare
   v_url text := private.read_text(p_request, 'webhook_url', 2048);
 begin
-  if v_url is null or (private.is_public_https_url(v_url) and v_url !~ '^[^/]*//[^/?#]*:') then
+  if v_url is null or private.is_public_https_url(v_url) then
     return v_url;
   end if;
-  if v_url !~ '[[:space:][:cntrl:]\\]' and exists (
+  if octet_length(v_url) <= 2048 and v_url !~ '[[:space:][:cntrl:]\\]' and exists (
     select from private.settings as s, unnest(s.webhook_allowed_origins) as allowed (origin)
     where starts_with(v_url || '/', allowed.origin || '/')
   ) then
     return v_url;
   end if;
-  perform private.refuse(422, 'invalid_request', 'webhook_url must be a public https address.');
+  perform private.refuse_field('webhook_url', 'webhook_url must be a public https address.');
 end
 $$;
 

@@ -55,6 +55,7 @@ describe('a request that is refused leaves nothing behind', () => {
     ['a schedule too far away', { scheduled_at: '2999-01-01T00:00:00Z' }, 'PT422', 'invalid_request'],
     ['an expiry of 0 seconds', { expires_in: 0 }, 'PT422', 'invalid_request'],
     ['a negative prompt too long', { negative_prompt: long(4001) }, 'PT422', 'invalid_request'],
+    ['a source generation that is no id', { source_generation_id: 'nonsense' }, 'PT422', 'invalid_request'],
     ['adjustments that are no list', { adjustments: {} }, 'PT422', 'invalid_request'],
     [
       'an unknown source generation',
@@ -66,7 +67,7 @@ describe('a request that is refused leaves nothing behind', () => {
     const user = await db.createUser();
     await db.sql`insert into public.models (replicate_id, is_active) values ('test/retired', false) on conflict do nothing`;
     const before = await rows();
-    expect(await refusal(db.start(user, request, 'a key'))).toMatchObject({ sqlstate, code });
+    expect(await refusal(db.start(user, request, 'a-key'))).toMatchObject({ sqlstate, code });
     expect(await rows()).toEqual(before);
   });
 
@@ -105,7 +106,7 @@ describe('a request that is refused leaves nothing behind', () => {
 
   test.each([
     'https://example.com/a.png',
-    'https://cdn-1.example.co.uk:8443/a?b=c#d',
+    'https://cdn-1.example.co.uk:443/a?b=c#d',
     'https://xn--bcher-kva.example/a',
     'https://pbxt.replicate.delivery',
   ])('but the source image %s is accepted', async (url) => {

@@ -222,6 +222,8 @@ export interface Refusal {
   retryAfter?: number;
   /** Which of the plan's limits it was. */
   limit?: string;
+  /** Which member of the request it was. */
+  field?: string;
 }
 
 /** How a call was refused; fails when it was not. */
@@ -231,12 +233,14 @@ export async function refusal(promise: Promise<unknown>): Promise<Refusal> {
   } catch (error) {
     const { code, detail, message, hint } = error as postgres.PostgresError;
     const [, seconds, , limit] = /^retry_after=(\d+)( limit=(\w+))?$/.exec(hint ?? '') ?? [];
+    const [, field] = /^field=(\S+)$/.exec(hint ?? '') ?? [];
     return {
       sqlstate: code,
       code: detail,
       message,
       ...(seconds ? { retryAfter: Number(seconds) } : {}),
       ...(limit ? { limit } : {}),
+      ...(field ? { field } : {}),
     };
   }
   throw new Error('the call should have been refused, but it was answered');

@@ -1,12 +1,21 @@
-//! What the fields of a request may be at most and must be at least: for the parser, and for the
-//! description of the interface. The model's own limits come later and are narrower.
+//! What the fields of a request may be at most and must be at least: for the parser, for the description of
+//! the interface, and for `docs/bounds.md`, by which the tests of the database check that SQL has the same
+//! bounds in the same units. The model's own limits come later and are narrower.
 
 use std::ops::RangeInclusive;
 
+/// The largest body that is read, in bytes.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// The longest prompt, in characters.
 pub const MAX_PROMPT_CHARS: usize = 4_000;
 /// The longest name of a model, a version or a style, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
+/// The longest spelling of an id, in characters.
+pub const MAX_ID_CHARS: usize = 100;
+/// The longest spelling of a point in time, in characters.
+pub const MAX_TIME_CHARS: usize = 40;
+/// The longest idempotency key, in bytes, which are visible ASCII characters.
+pub const MAX_KEY_BYTES: usize = 255;
 /// The most images that one request asks for.
 pub const MAX_BATCH: usize = 10;
 /// How many images of one prompt.

@@ -25,6 +25,15 @@ fn the_originals_body_is_read() {
 }
 
 #[test]
+fn a_nul_character_is_refused_wherever_it_stands() {
+    for value in [json!("\0"), json!([["a\0"]]), json!({ "\0": 1 })] {
+        let refused = parse(with("an_unknown_member", value)).unwrap_err();
+        assert_eq!(refused.field.as_deref(), Some("body"));
+    }
+    assert!(parse(with("an_unknown_member", json!("\\u0000"))).is_ok());
+}
+
+#[test]
 fn every_field_out_of_its_range_is_refused_by_name() {
     let table = [
         ("prompt", json!("")),

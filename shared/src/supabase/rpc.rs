@@ -110,7 +110,7 @@ impl<'a, H: Http> Rpc<'a, H> {
 }
 
 /// Reads PostgREST's answer. Our functions raise `PTxyz` with the stable code in `details` and in
-/// `hint` words such as `retry_after=60 limit=requests_per_minute`; <https://docs.postgrest.org/en/stable/references/errors.html>.
+/// `hint` words such as `retry_after=60 limit=requests_per_minute` or `field=prompt`; <https://docs.postgrest.org/en/stable/references/errors.html>.
 fn read(function: &str, response: &HttpResponse) -> Result<Value, RpcError> {
     let body = response.json();
     if response.is_success() {
@@ -125,6 +125,7 @@ fn read(function: &str, response: &HttpResponse) -> Result<Value, RpcError> {
             match word.split_once('=') {
                 Some(("retry_after", seconds)) => problem.retry_after = seconds.parse().ok(),
                 Some(("limit", name)) => problem.limit = Some(name.to_owned()),
+                Some(("field", name)) => problem.field = Some(name.to_owned()),
                 _ => {}
             }
         }
