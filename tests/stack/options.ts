@@ -8,6 +8,8 @@ export interface StackOptions {
   fresh: boolean;
   /** Absolute path of the folder that holds everything a stack keeps; undefined: the default one. */
   dir?: string;
+  /** Absolute path of another PostgreSQL's programs; undefined: the one that npm installed. */
+  postgresBin?: string;
   portBase?: number;
   cron: boolean;
   /** Somebody else's Replicate: an origin without /v1. */
@@ -28,6 +30,7 @@ npm run stack -- [options]
 
   --fresh              start with an empty database and empty storage
   --dir D              where data lives (default: .local/)
+  --postgres-bin DIR   run the PostgreSQL (15 or newer) whose programs are in DIR, such as /usr/lib/postgresql/15/bin
   --port-base N        use the ports N to N+${PORT_COUNT - 1} (default: the last ones used here, else free ones from 43100 on)
   --no-cron            process-jobs runs only when it is called, not each minute
   --replicate-url U    use the Replicate at U (an origin, without /v1) instead of the simulator
@@ -58,6 +61,9 @@ export function parseOptions(argv: string[]): StackOptions | undefined {
     throw new StackFault('--api-keys takes legacy or new.');
   if (values.wake !== 'on' && values.wake !== 'off') throw new StackFault('--wake takes on or off.');
   if (values.dir !== undefined) options.dir = path.resolve(process.env.INIT_CWD ?? '.', values.dir);
+  if (values['postgres-bin'] !== undefined) {
+    options.postgresBin = path.resolve(process.env.INIT_CWD ?? '.', values['postgres-bin']);
+  }
   if (values['port-base'] !== undefined) {
     const base = Number(values['port-base']);
     if (!Number.isInteger(base) || base < 1 || base + PORT_COUNT > 65_536) {
@@ -81,6 +87,7 @@ function parse(argv: string[]) {
       options: {
         fresh: { type: 'boolean', default: false },
         dir: { type: 'string' },
+        'postgres-bin': { type: 'string' },
         'port-base': { type: 'string' },
         'no-cron': { type: 'boolean', default: false },
         'replicate-url': { type: 'string' },

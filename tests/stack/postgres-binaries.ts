@@ -13,11 +13,46 @@ export interface PostgresBinaries {
   initdb: string;
 }
 
+/** The migrations refuse what is older. */
+const OLDEST_MAJOR = 15;
+
 /**
- * The Postgres that npm installed for this machine. As root it is run by another user, who may be
- * locked out of the project's folder (mode 0700 of /root, say): then a copy in /var/tmp is used.
+ * The Postgres that npm installed for this machine, or the one of another `bin` folder. As root it is run by
+ * another user, who may be locked out of the project's folder (mode 0700 of /root, say): then a copy of the
+ * former in /var/tmp is used.
+ *
+ * @throws StackFault when there is none, or none that can be used
  */
-export async function findPostgresBinaries(): Promise<PostgresBinaries> {
+export async function findPostgresBinaries(binDir?: string): Promise<PostgresBinaries> {
+  return binDir === undefined ? embedded() : inFolder(path.resolve(binDir));
+}
+
+/** 17 for "postgres (PostgreSQL) 17.10". */
+export async function majorVersion({ postgres }: PostgresBinaries): Promise<number> {
+  const { stdout } = await run(postgres, ['--version']);
+  const major = Number(/(\d+)/.exec(stdout)?.[1]);
+  if (!(major >= OLDEST_MAJOR)) {
+    throw new StackFault(`${postgres} is ${stdout.trim()}: PostgreSQL ${OLDEST_MAJOR} or newer is needed.`);
+  }
+  return major;
+}
+
+async function inFolder(dir: string): Promise<PostgresBinaries> {
+  const binaries = { postgres: path.join(dir, 'postgres'), initdb: path.join(dir, 'initdb') };
+  for (const file of Object.values(binaries)) {
+    await fs.access(file, fs.constants.X_OK).catch(() => {
+      throw new StackFault(
+        `--postgres-bin takes the folder of a PostgreSQL's programs, for example /usr/lib/postgresql/15/bin; ${file} is no program.`,
+      );
+    });
+  }
+  if ((await postgresUser()) && !(await othersCanEnter(dir))) {
+    throw new StackFault(`Postgres refuses to run as root and its own user cannot enter ${dir}.`);
+  }
+  return binaries;
+}
+
+async function embedded(): Promise<PostgresBinaries> {
   const name = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   let binaries: PostgresBinaries;
   try {

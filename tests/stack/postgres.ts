@@ -8,6 +8,7 @@ import { StackFault } from './fault.ts';
 import { freePort } from './ports.ts';
 import {
   findPostgresBinaries,
+  majorVersion,
   othersCanEnter,
   type PostgresBinaries,
   postgresUser,
@@ -21,6 +22,10 @@ const run = promisify(execFile);
 export interface PostgresOptions {
   /** Where the data lives; made when it does not exist. */
   dir: string;
+  /** The `bin` folder of another PostgreSQL; absent: the one that npm installed. */
+  binDir?: string | undefined;
+  /** Settings beside those of a Supabase project. */
+  settings?: Record<string, string>;
   /** TCP port on 127.0.0.1; a free one when absent. */
   port?: number;
   /**
@@ -48,9 +53,11 @@ const PASSWORD = 'postgres';
 /** Starts Postgres on its own data directory, whatever a killed predecessor left behind. */
 export async function startPostgres(options: PostgresOptions): Promise<RunningPostgres> {
   const dir = path.resolve(options.dir);
-  const binaries = await findPostgresBinaries();
+  const binaries = await findPostgresBinaries(options.binDir);
+  const major = await majorVersion(binaries);
   const port = options.port ?? (await freePort());
-  if (!existsSync(path.join(dir, 'PG_VERSION'))) await initialise(binaries, dir);
+  if (!existsSync(path.join(dir, 'PG_VERSION'))) await initialise(binaries, major, dir);
+  await assertMadeBy(major, dir);
   await stopLeftover(dir);
 
   const settings = {
@@ -63,6 +70,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
     ...(options.durable === false
       ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
       : {}),
+    ...options.settings,
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   // Its own process group: Ctrl-C in a terminal must not stop the database before what uses it.
@@ -108,7 +116,15 @@ export function databaseUrl(superuserUrl: string, database: string, user = 'post
   return url.href;
 }
 
-async function initialise(binaries: PostgresBinaries, dir: string): Promise<void> {
+async function assertMadeBy(major: number, dir: string): Promise<void> {
+  const made = (await fs.readFile(path.join(dir, 'PG_VERSION'), 'utf8')).trim();
+  if (made === String(major)) return;
+  throw new StackFault(
+    `The data in ${dir} was made by PostgreSQL ${made} and this is ${major}: use the ${made} of before (--postgres-bin), another folder (--dir), or start with --fresh.`,
+  );
+}
+
+async function initialise(binaries: PostgresBinaries, major: number, dir: string): Promise<void> {
   await fs.mkdir(path.dirname(dir), { recursive: true });
   const owner = await postgresUser();
   if (owner) {
@@ -136,7 +152,10 @@ async function initialise(binaries: PostgresBinaries, dir: string): Promise<void
       '--auth=scram-sha-256',
       '--no-sync',
     ];
-    args.push('--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8');
+    args.push('--encoding=UTF8', '--locale=C');
+    // The same order everywhere; before 17 what is a letter comes from the machine.
+    if (major >= 17) args.push('--locale-provider=builtin', '--builtin-locale=C.UTF-8');
+    else args.push(`--lc-ctype=${process.platform === 'darwin' ? 'en_US.UTF-8' : 'C.UTF-8'}`);
     await run(binaries.initdb, args, await runAsUser());
     await fs.rm(dir, { recursive: true, force: true });
     await fs.rename(making, dir);
@@ -171,9 +190,6 @@ function startFault(recent: string[], port: number, dir: string): StackFault {
   const log = recent.join('\n');
   if (log.includes('Address already in use')) {
     return new StackFault(`Port ${port} for Postgres is taken; choose other ports with --port-base.`);
-  }
-  if (log.includes('incompatible with server')) {
-    return new StackFault(`The data in ${dir} was made by another version of Postgres; start with --fresh.`);
   }
   const reason = recent.findLast((line) => /FATAL|PANIC/.test(line)) ?? recent.at(-1) ?? 'it gave no reason';
   return new StackFault(

@@ -158,6 +158,7 @@ export class Stack {
     const startServer = () =>
       startPostgres({
         dir: path.join(dir, 'postgres'),
+        binDir: this.#context.options.postgresBin,
         port: ports.postgres,
         onLog: (line) =>
           /FATAL|PANIC/.test(line) &&

@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Guardian } from './guardian.ts';
 import { type RunningPostgres, startPostgres } from './postgres.ts';
 import { createDatabase as create, createRoles, prepareDatabase } from './supabase/index.ts';
@@ -14,13 +17,33 @@ const SEED = fileURLToPath(new URL('../../supabase/seed.sql', import.meta.url));
 export const EMPTY = 'template_empty';
 export const PROJECT = 'template_project';
 
-/** Starts a Postgres for tests, without fsync, and makes the templates on it. */
+/** As on Supabase, in the database `postgres`; its jobs need no connection, and so no password. */
+const CRON = {
+  shared_preload_libraries: 'pg_cron',
+  'cron.database_name': 'postgres',
+  'cron.use_background_workers': 'on',
+};
+
+/** Whether a PostgreSQL has a module to load, such as pg_cron. */
+async function hasLibrary(binDir: string, name: string): Promise<boolean> {
+  const { stdout } = await promisify(execFile)(path.join(binDir, 'pg_config'), ['--pkglibdir']);
+  return existsSync(path.join(stdout.trim(), `${name}.so`));
+}
+
+/**
+ * Starts a Postgres for tests, without fsync, and makes the templates on it.
+ *
+ * POSTGRES_BIN in the environment is another PostgreSQL's `bin` folder. pg_cron is preloaded where that has it.
+ */
 export async function startTestServer(): Promise<RunningPostgres> {
+  const binDir = process.env.POSTGRES_BIN || undefined;
   const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'picture-queue-postgres-'));
   await fs.chmod(dir, 0o755); // as root Postgres runs as another user
   const guardian = new Guardian(); // a run that is killed must not leave its server behind
   const server = await startPostgres({
     dir: path.join(dir, 'data'),
+    binDir,
+    settings: binDir && (await hasLibrary(binDir, 'pg_cron')) ? CRON : {},
     durable: false,
     maxConnections: 300,
     onSpawn: (pid, ended) => guardian.watch(pid, ended),
