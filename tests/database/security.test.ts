@@ -259,6 +259,11 @@ describe('rules for every object of the migrations', () => {
       where pronamespace in ('public'::regnamespace, 'private'::regnamespace)
         and not coalesce(proconfig @> array['search_path=""'], false)`));
 
+  test('a function that pins enable_seqscan pins jit as well', () =>
+    none(`select oid::regprocedure::text from pg_proc
+      where pronamespace in ('public'::regnamespace, 'private'::regnamespace)
+        and proconfig @> array['enable_seqscan=off'] and not proconfig @> array['jit=off']`));
+
   test('functions with their owner’s rights are in private only', () =>
     none(
       `select oid::regprocedure::text from pg_proc where pronamespace = 'public'::regnamespace and prosecdef`,
