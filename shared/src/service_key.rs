@@ -1,12 +1,42 @@
-//! The check of the service key.
+//! The project's keys: which are secret, and who holds one.
+
+use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
-/// Whether `given` is the key, compared in constant time.
-pub fn matches(given: &str, key: &str) -> bool {
-    !key.is_empty() && bool::from(given.as_bytes().ct_eq(key.as_bytes()))
+/// Most keys that a list may hold.
+const MAX_KEYS: usize = 4;
+
+/// The project's service keys: the first is the one that we call with, the others are accepted as well while
+/// one is replaced by another. They are never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServiceKeys(Vec<String>);
+
+impl ServiceKeys {
+    /// Reads a list of keys separated by white space. `None` where there is none, or more than four.
+    pub fn parse(list: &str) -> Option<Self> {
+        let keys: Vec<_> = list.split_ascii_whitespace().take(MAX_KEYS + 1).map(str::to_owned).collect();
+        (1..=MAX_KEYS).contains(&keys.len()).then_some(Self(keys))
+    }
+
+    /// The key that we call with.
+    pub fn current(&self) -> &str {
+        self.0.first().map_or("", String::as_str)
+    }
+
+    /// Whether `given` is one of the keys, compared in constant time.
+    pub fn include(&self, given: &str) -> bool {
+        // No early end: how long it takes does not tell which key it was.
+        self.0.iter().fold(false, |found, key| found | bool::from(given.as_bytes().ct_eq(key.as_bytes())))
+    }
+}
+
+impl fmt::Debug for ServiceKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ServiceKeys").field(&self.0.len()).finish()
+    }
 }
 
 /// Whether a key of Supabase opens more than anybody may do: `sb_secret_…`, or a JWT with another role than
@@ -37,11 +67,21 @@ mod tests {
     }
 
     #[test]
-    fn only_the_key_itself() {
-        assert!(matches("abc", "abc"));
-        for given in ["", "ab", "abcd", "abd", "ABC"] {
-            assert!(!matches(given, "abc"), "{given}");
+    fn only_the_keys_themselves() {
+        let keys = ServiceKeys::parse(" sb_secret_new \n sb_secret_old ").unwrap();
+        assert_eq!(keys.current(), "sb_secret_new");
+        assert!(keys.include("sb_secret_new") && keys.include("sb_secret_old"));
+        let wrong = ["", "sb_secret_ne", "sb_secret_newx", "SB_SECRET_NEW", "sb_secret_new sb_secret_old"];
+        for given in wrong {
+            assert!(!keys.include(given), "{given}");
         }
-        assert!(!matches("", ""), "an empty key is no key");
+        assert!(!format!("{keys:?}").contains("sb_"), "a key shows in debug output");
+    }
+
+    #[test]
+    fn one_to_four_keys() {
+        for (list, count) in [("", 0), (" ", 0), ("a", 1), ("a b c d", 4), ("a b c d e", 0)] {
+            assert_eq!(ServiceKeys::parse(list).map_or(0, |keys| keys.0.len()), count, "{list}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration, read once from the environment and checked.
 
 use crate::dns;
-use crate::service_key;
+use crate::service_key::{self, ServiceKeys};
 use crate::url_policy::{AllowedOrigins, MAX_URL_BYTES};
 
 /// A variable is missing or malformed; the text names it.
@@ -77,7 +77,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
 
     /// Supabase with the anon key, for calls in a user's name.
     pub fn supabase_for_users(&self) -> Result<SupabaseSettings, SettingsError> {
-        self.supabase("SUPABASE_ANON_KEY")
+        self.supabase(|| self.key("SUPABASE_ANON_KEY"))
     }
 
     /// Supabase as anybody may know it. A key that opens more, set by mistake, is not handed out.
@@ -91,12 +91,24 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
 
     /// Supabase with the service key.
     pub fn supabase_for_service(&self) -> Result<SupabaseSettings, SettingsError> {
-        self.supabase("SUPABASE_SERVICE_ROLE_KEY")
+        self.supabase(|| Ok(self.service_keys()?.current().to_owned()))
     }
 
-    fn supabase(&self, key: &str) -> Result<SupabaseSettings, SettingsError> {
+    /// `SUPABASE_SERVICE_ROLE_KEY`: the key that we call with, and after it, separated by spaces, others that
+    /// callers of the private paths may hold while it is replaced.
+    pub fn service_keys(&self) -> Result<ServiceKeys, SettingsError> {
+        const NAME: &str = "SUPABASE_SERVICE_ROLE_KEY";
+        let list = self.required(NAME)?;
+        let keys = ServiceKeys::parse(&list).filter(|_| list.bytes().all(is_in_a_list_of_keys));
+        keys.ok_or_else(|| SettingsError(format!("{NAME} is no key, nor up to four separated by spaces")))
+    }
+
+    fn supabase(
+        &self,
+        key: impl FnOnce() -> Result<String, SettingsError>,
+    ) -> Result<SupabaseSettings, SettingsError> {
         let url = self.url("SUPABASE_URL")?.ok_or_else(|| SettingsError("SUPABASE_URL is not set".into()))?;
-        Ok(SupabaseSettings { url, key: self.key(key)? })
+        Ok(SupabaseSettings { url, key: key()? })
     }
 
     /// Replicate.
@@ -149,6 +161,10 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     }
 }
 
+fn is_in_a_list_of_keys(byte: u8) -> bool {
+    byte.is_ascii_graphic() || byte.is_ascii_whitespace()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +192,19 @@ mod tests {
         assert!(error.0.contains("SUPABASE_ANON_KEY") && !error.0.contains("sec"), "{error}");
         let error = variables(&[]).supabase_for_service().unwrap_err();
         assert_eq!(error.0, "SUPABASE_URL is not set");
+    }
+
+    #[test]
+    fn while_a_service_key_is_replaced_the_first_is_used_and_both_are_accepted() {
+        const NAME: &str = "SUPABASE_SERVICE_ROLE_KEY";
+        let both = variables(&[("SUPABASE_URL", "https://x.co"), (NAME, "sb_secret_new sb_secret_old")]);
+        assert_eq!(both.supabase_for_service().unwrap().key, "sb_secret_new");
+        let keys = both.service_keys().unwrap();
+        assert!(keys.include("sb_secret_new") && keys.include("sb_secret_old"));
+        for bad in ["a b c d e", "a\u{1}b", "clé"] {
+            let error = Variables::new(|_: &str| Some(bad.to_owned())).service_keys().unwrap_err();
+            assert!(error.0.contains(NAME) && !error.0.contains(bad), "{error}");
+        }
     }
 
     #[test]

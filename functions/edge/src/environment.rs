@@ -7,6 +7,7 @@ use shared::pipeline::{Budget, Courier, Drained, Pipeline, PipelineOptions};
 use shared::ports::QueueError;
 use shared::problem::Problem;
 use shared::replicate::Client;
+use shared::service_key::ServiceKeys;
 use shared::settings::{ReplicateSettings, SettingsError, SupabaseSettings, Variables};
 use shared::supabase::{Queue, Rpc, Storage};
 use shared::url_policy::AllowedOrigins;
@@ -38,6 +39,8 @@ pub fn misconfigured(error: &SettingsError) -> Problem {
 pub struct Workplace {
     /// Supabase, with the service key.
     pub supabase: SupabaseSettings,
+    /// The keys with which the private paths may be called.
+    pub service_keys: ServiceKeys,
     /// Replicate.
     pub replicate: ReplicateSettings,
     options: PipelineOptions,
@@ -64,6 +67,7 @@ impl Workplace {
         };
         Ok(Self {
             supabase: variables.supabase_for_service()?,
+            service_keys: variables.service_keys()?,
             replicate,
             options,
             allowed: variables.webhook_allowed_origins()?,

@@ -11,6 +11,7 @@ mod rate_limit;
 mod relay;
 mod request;
 mod serve;
+mod signatures;
 mod wake;
 mod world;
 

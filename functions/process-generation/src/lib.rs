@@ -55,7 +55,7 @@ async fn handle(incoming: &mut Incoming, env: &Env, context: &Context) -> Result
 
 async fn alone(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
     let workplace = Workplace::from_env(env, context)?;
-    service_caller(incoming, context, &workplace.supabase.key)?;
+    service_caller(incoming, context, &workplace.service_keys)?;
     let body = incoming.body(MAX_BODY_BYTES).await?;
     let body: Value = serde_json::from_slice(&body)
         .map_err(|_| Problem::invalid("body", "The body must be valid JSON."))?;

@@ -70,7 +70,7 @@ async fn handle(incoming: &Incoming, env: &Env, context: &Context) -> Result<Ans
     match found.target {
         Target::ProcessJobs => process_jobs(incoming, workplace, env, context).await,
         Target::Metrics => {
-            service_caller(incoming, context, &workplace.supabase.key)?;
+            service_caller(incoming, context, &workplace.service_keys)?;
             let numbers = ask(&workplace, "queue_metrics").await?;
             Ok(Answer::text(metrics::CONTENT_TYPE, metrics::render(&numbers)))
         }
@@ -100,7 +100,7 @@ async fn process_jobs(
         console_error!("{error}");
         Problem::unavailable()
     };
-    let by_binding = service_caller(incoming, context, &workplace.supabase.key)? == Caller::Binding;
+    let by_binding = service_caller(incoming, context, &workplace.service_keys)? == Caller::Binding;
     if !by_binding {
         let drained = drain(&workplace, env, SWEEP_TIME).await.map_err(failed)?;
         return Ok(answer(&drained));

@@ -2,6 +2,7 @@
 //! test with whatever it likes.
 
 mod http;
+mod signatures;
 mod webhooks;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use http::{
     Accepted, ChunkCheck, Http, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError,
     RelayHead, Upload,
 };
+pub use signatures::Signatures;
 pub use webhooks::{Attempt, Message, Outbox, ResolveError, Resolver, ToSend, Verdict};
 
 /// The time.

@@ -1,28 +1,36 @@
 //! Verification of Supabase user tokens (JWTs) at the edge, before anything else is done for a caller.
 //!
-//! A project signs with its shared secret (HS256, the legacy system) or with an elliptic-curve key whose
-//! public half is published as a JWKS (ES256). The algorithm decides which of the two is consulted, so
-//! a public key can never serve as an HMAC secret; every other algorithm, `none` included, is refused.
+//! A project signs with its shared secret (HS256, the legacy system) or with a key whose public half is
+//! published as a JWKS (ES256, RS256, EdDSA). The algorithm decides which of the two is consulted, and the
+//! kind of a public key is its one algorithm: a public key can never serve as an HMAC secret, nor for
+//! another algorithm. Every other algorithm, `none` included, is refused.
 //! See <https://supabase.com/docs/guides/auth/jwts> and RFC 8725 (best practices for JWTs).
 
+mod authenticate;
+#[cfg(test)]
+mod authenticate_tests;
 mod cache;
 mod claims;
 #[cfg(test)]
 mod fixtures;
 mod keys;
+mod public_key;
 #[cfg(test)]
 mod tests;
 
-pub use cache::{FetchReason, JwksCache, MAX_STALE_SECONDS};
+pub use authenticate::{Authenticator, Denied};
+pub use cache::{JwksCache, MAX_STALE_SECONDS};
 pub use claims::LEEWAY_SECONDS;
 pub use keys::{KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS};
+pub use public_key::PublicKey;
 
-use jwt_compact::alg::{Es256, Hs256, Hs256Key};
+use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, UntrustedToken, ValidationError};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
+use crate::ports::Signatures;
 use claims::Identity;
 
 /// Longest token that is looked at, in bytes. Supabase's own are about 1 KiB; custom claims add to that.
@@ -58,13 +66,10 @@ pub enum TokenError {
     /// The signature does not match the content.
     #[error("The signature of the access token is not valid.")]
     BadSignature,
-    /// Signed with a key that is not among those at hand. The project may have rotated its keys:
-    /// fetch the JWKS again if [`JwksCache::needs_fetch`] says so, and verify once more.
+    /// Signed with a key that is not among those at hand. The project may have rotated its keys: see
+    /// [`Authenticator`].
     #[error("The access token was signed with an unknown key.")]
-    UnknownKey {
-        /// The key id the token names. It comes from the caller and is not verified.
-        kid: String,
-    },
+    UnknownKey,
     /// Well-formed, but not a token this service accepts.
     #[error("The access token is not accepted: {0}.")]
     NotAllowed(Refusal),
@@ -73,15 +78,13 @@ pub enum TokenError {
 /// What makes a well-formed token one that is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// `alg` is neither ES256 nor HS256, or it is HS256 and no shared secret is configured.
+    /// `alg` is not one of the four, is not that of the key which the token names, or is HS256 where no shared
+    /// secret is configured.
     #[error("its signature algorithm is not allowed")]
     Algorithm,
     /// The header asks for an extension (`crit`), none of which is understood here (RFC 7515, 4.1.11).
     #[error("it requires an extension that is not supported")]
     CriticalHeader,
-    /// An ES256 token that does not name its key.
-    #[error("it does not name its key")]
-    NoKeyId,
     /// A token without `exp` would be valid for ever.
     #[error("it has no expiry")]
     NoExpiry,
@@ -136,7 +139,7 @@ pub struct Verifier<'a> {
 }
 
 impl<'a> Verifier<'a> {
-    /// A verifier that accepts HS256 where there is a secret, and ES256 by the keys at hand.
+    /// A verifier that accepts HS256 where there is a secret, and the other algorithms by the keys at hand.
     pub fn new(secret: Option<&'a SharedSecret>, keys: Option<&'a KeySet>) -> Self {
         Self { secret, keys }
     }
@@ -146,36 +149,62 @@ impl<'a> Verifier<'a> {
     ///
     /// # Errors
     /// See [`TokenError`]; all of them mean that the caller is not signed in.
-    pub fn verify(&self, token: &str, now_unix_seconds: u64) -> Result<User, TokenError> {
+    pub async fn verify(
+        &self,
+        token: &str,
+        now_unix_seconds: u64,
+        signatures: &impl Signatures,
+    ) -> Result<User, TokenError> {
         if token.is_empty() {
             return Err(TokenError::Missing);
         }
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Malformed);
         }
-        let token: UntrustedToken<'_, HeaderExtensions> =
+        let parsed: UntrustedToken<'_, HeaderExtensions> =
             token.try_into().map_err(|_| TokenError::Malformed)?;
-        if token.header().other_fields.crit.is_some() {
+        if parsed.header().other_fields.crit.is_some() {
             return Err(TokenError::NotAllowed(Refusal::CriticalHeader));
         }
-        let verified = match token.algorithm() {
+        let claims = match parsed.algorithm() {
             "HS256" => {
                 let secret = self.secret.ok_or(TokenError::NotAllowed(Refusal::Algorithm))?;
-                Hs256.validator::<Identity>(&secret.0).validate(&token)
+                let verified = Hs256.validator::<Identity>(&secret.0).validate(&parsed);
+                verified.map(|token| token.into_parts().1)
             }
-            "ES256" => {
-                let kid = token.header().key_id.as_deref();
-                let kid = kid.ok_or(TokenError::NotAllowed(Refusal::NoKeyId))?;
-                let key = self.keys.and_then(|keys| keys.find(kid));
-                let key = key.ok_or_else(|| TokenError::UnknownKey { kid: kid.to_owned() })?;
-                Es256.validator::<Identity>(key).validate(&token)
+            alg @ ("ES256" | "RS256" | "EdDSA" | "Ed25519") => {
+                let content = token.rsplit_once('.').map_or("", |(content, _)| content).as_bytes();
+                let signature = parsed.signature_bytes();
+                self.check(alg, parsed.header().key_id.as_deref(), content, signature, signatures).await?;
+                parsed.deserialize_claims_unchecked::<Identity>()
             }
             _ => return Err(TokenError::NotAllowed(Refusal::Algorithm)),
         };
-        let verified = verified.map_err(|error| match error {
+        let claims = claims.map_err(|error| match error {
             ValidationError::MalformedClaims(_) => TokenError::Malformed,
             _ => TokenError::BadSignature,
         })?;
-        claims::user(verified.claims(), now_unix_seconds)
+        claims::user(&claims, now_unix_seconds)
+    }
+
+    async fn check(
+        &self,
+        alg: &str,
+        kid: Option<&str>,
+        content: &[u8],
+        signature: &[u8],
+        signatures: &impl Signatures,
+    ) -> Result<(), TokenError> {
+        let candidates = self.keys.ok_or(TokenError::UnknownKey)?.candidates(alg, kid);
+        if candidates.by_id && candidates.keys.is_empty() {
+            return Err(TokenError::NotAllowed(Refusal::Algorithm));
+        }
+        for key in candidates.keys {
+            if signatures.verify(key, content, signature).await {
+                return Ok(());
+            }
+        }
+        // Where nothing names the key, it may be one that we have not heard of yet.
+        Err(if candidates.by_id { TokenError::BadSignature } else { TokenError::UnknownKey })
     }
 }

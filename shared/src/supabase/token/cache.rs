@@ -1,28 +1,37 @@
 //! When to fetch the project's key set again. Pure policy: the caller fetches and says what came of it.
 
+use std::rc::Rc;
+
 use super::KeySet;
+use super::authenticate::FETCH_TIME;
 
 /// Age from which a key set is fetched again, in seconds. Supabase's edge caches it for ten minutes too, and
 /// asks its users to count on caches of that age (<https://supabase.com/docs/guides/auth/signing-keys>).
 pub const TTL_SECONDS: u64 = 10 * 60;
 
-/// Pause between two fetches while keys are held, in seconds. Anybody can send a token with an
-/// invented key id; without the pause each one would cost a fetch.
+/// Pause between two attempts to replace old keys, in seconds.
 pub const RETRY_SECONDS: u64 = 30;
 
-/// Pause after a failed fetch while no keys are held, in seconds: short, because nobody can sign in.
-pub const RETRY_EMPTY_SECONDS: u64 = 5;
+/// How often keys are fetched because a token names one that is not held, in the long run: once in so many
+/// seconds. Anybody can send a token with an invented key id, and each one would cost a fetch.
+pub const UNKNOWN_SECONDS: u64 = 3;
+
+/// How many such fetches may follow each other at once, so that a few invented key ids do not hold up a key
+/// that is new in truth.
+pub const UNKNOWN_BURST: u64 = 10;
 
 /// How long keys are used when fetching keeps failing, in seconds.
 pub const MAX_STALE_SECONDS: u64 = 24 * 60 * 60;
 
-/// What makes the caller think of fetching.
+/// What to do for a token that names a key which is not held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FetchReason {
-    /// Keys are about to be used and may have been withdrawn meanwhile.
-    Age,
-    /// A token names a key that is not held ([`super::TokenError::UnknownKey`]).
-    UnknownKey,
+pub enum Fetch {
+    /// Fetch; it is noted as under way.
+    Now,
+    /// Another request fetches at this moment.
+    UnderWay,
+    /// There were too many: not before so many seconds have passed.
+    Later(u32),
 }
 
 /// The key set at hand and its age. Times are unix seconds; a clock that steps back only
@@ -32,56 +41,93 @@ pub enum FetchReason {
 /// its shared secret never fetches anything.
 #[derive(Debug, Clone, Default)]
 pub struct JwksCache {
-    keys: KeySet,
+    keys: Rc<KeySet>,
     fetched_at: Option<u64>,
     failed_at: Option<u64>,
+    begun_at: Option<u64>,
+    /// When as many seconds will have passed as all fetches for unknown keys have used up.
+    used_until: u64,
 }
 
 impl JwksCache {
     /// The keys to verify with. `None` when nothing was ever fetched or the last success is more than
-    /// [`MAX_STALE_SECONDS`] ago; a token that then needs a key cannot be judged, which is our
-    /// failure (503) and not the caller's (401).
-    pub fn keys(&self, now: u64) -> Option<&KeySet> {
+    /// [`MAX_STALE_SECONDS`] ago; a token that then needs a key cannot be judged.
+    pub fn keys(&self, now: u64) -> Option<Rc<KeySet>> {
         let age = now.saturating_sub(self.fetched_at?);
-        (age <= MAX_STALE_SECONDS).then_some(&self.keys)
+        (age <= MAX_STALE_SECONDS).then(|| self.keys.clone())
     }
 
-    /// Whether the caller should fetch the key set now.
-    pub fn needs_fetch(&self, now: u64, reason: FetchReason) -> bool {
-        let held = self.keys(now).is_some();
-        let pause = if held { RETRY_SECONDS } else { RETRY_EMPTY_SECONDS };
+    /// Whether the caller should fetch the key set now, because it is old: a key may have been withdrawn.
+    /// If so, that is noted as under way; meanwhile the others go on with the keys at hand.
+    pub fn begin_refresh(&mut self, now: u64) -> bool {
         let has_passed =
             |since: Option<u64>, seconds| since.is_none_or(|since| now.saturating_sub(since) >= seconds);
-        if !has_passed(self.fetched_at.max(self.failed_at), pause) {
-            return false;
+        let due = self.keys(now).is_some()
+            && has_passed(self.fetched_at, TTL_SECONDS)
+            && has_passed(self.failed_at, RETRY_SECONDS)
+            && !self.is_under_way(now);
+        if due {
+            self.begun_at = Some(now);
         }
-        match reason {
-            FetchReason::UnknownKey => true,
-            FetchReason::Age => held && has_passed(self.fetched_at, TTL_SECONDS),
+        due
+    }
+
+    /// What to do for a token that names a key which is not held.
+    pub fn begin_fetch(&mut self, now: u64) -> Fetch {
+        if self.is_under_way(now) {
+            return Fetch::UnderWay;
         }
+        match self.seconds_to_next(now) {
+            0 => {
+                self.begun_at = Some(now);
+                let used_until = self.used_until.clamp(now, now + UNKNOWN_SECONDS * (UNKNOWN_BURST - 1));
+                self.used_until = used_until + UNKNOWN_SECONDS;
+                Fetch::Now
+            }
+            seconds => Fetch::Later(seconds),
+        }
+    }
+
+    /// After how many seconds [`Self::begin_fetch`] allows another fetch.
+    pub fn seconds_to_next(&self, now: u64) -> u32 {
+        let free_from = self.used_until.saturating_sub(UNKNOWN_SECONDS * (UNKNOWN_BURST - 1));
+        let wait = free_from.saturating_sub(now);
+        // Further off than one fetch is only what a clock that has stepped back had noted.
+        if wait > UNKNOWN_SECONDS { 0 } else { u32::try_from(wait).unwrap_or_default() }
     }
 
     /// Notes a successful fetch: the new keys replace the old ones, withdrawn keys included.
     pub fn fetched(&mut self, keys: KeySet, now: u64) {
-        *self = Self { keys, fetched_at: Some(now), failed_at: None };
+        *self = Self {
+            keys: Rc::new(keys),
+            fetched_at: Some(now),
+            failed_at: None,
+            begun_at: None,
+            used_until: self.used_until,
+        };
     }
 
     /// Notes a failed fetch: the old keys stay, and the next attempt waits.
     pub fn fetch_failed(&mut self, now: u64) {
         self.failed_at = Some(now);
+        self.begun_at = None;
+    }
+
+    /// A fetch whose request has gone away never ends; its time does.
+    fn is_under_way(&self, now: u64) -> bool {
+        self.begun_at.is_some_and(|begun| (begun..=begun + FETCH_TIME.as_secs()).contains(&now))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{jwk, key_set, signing_key};
-    use super::FetchReason::{Age, UnknownKey};
+    use super::super::fixtures::{es256, key_set};
     use super::*;
 
     const START: u64 = 2_000_000_000;
 
     fn one_key() -> KeySet {
-        key_set(&[jwk("k1", &signing_key(1))])
+        key_set(&[es256(0).jwk("k1")])
     }
 
     fn filled() -> JwksCache {
@@ -90,43 +136,77 @@ mod tests {
         cache
     }
 
-    /// Asserts from which second after `START` on a fetch is due.
+    /// Asserts from which second after `START` on the keys are to be replaced.
     #[track_caller]
-    fn assert_due_after(cache: &JwksCache, reason: FetchReason, seconds: u64) {
-        assert!(!cache.needs_fetch(START + seconds - 1, reason), "due before {seconds} s");
-        assert!(cache.needs_fetch(START + seconds, reason), "not due after {seconds} s");
+    fn assert_old_after(cache: &JwksCache, seconds: u64) {
+        assert!(!cache.clone().begin_refresh(START + seconds - 1), "due before {seconds} s");
+        assert!(cache.clone().begin_refresh(START + seconds), "not due after {seconds} s");
     }
 
     #[test]
     fn an_empty_cache_is_filled_when_a_token_asks_for_a_key() {
-        let cache = JwksCache::default();
+        let mut cache = JwksCache::default();
         assert!(cache.keys(START).is_none());
-        assert!(!cache.needs_fetch(START, Age));
-        assert!(cache.needs_fetch(START, UnknownKey));
+        assert!(!cache.begin_refresh(START));
+        assert_eq!(cache.begin_fetch(START), Fetch::Now);
     }
 
     #[test]
-    fn keys_are_fetched_again_when_old_and_sooner_for_an_unknown_key() {
-        let cache = filled();
-        assert_eq!(cache.keys(START).map(KeySet::len), Some(1));
-        assert_due_after(&cache, Age, TTL_SECONDS);
-        assert_due_after(&cache, UnknownKey, RETRY_SECONDS);
+    fn an_unknown_key_is_looked_for_at_once_also_right_after_a_fetch() {
+        let mut cache = filled();
+        assert_eq!(cache.begin_fetch(START), Fetch::Now);
+        assert_old_after(&filled(), TTL_SECONDS);
+    }
+
+    #[test]
+    fn fetches_for_unknown_keys_are_bounded_and_the_bound_recovers() {
+        let mut cache = filled();
+        let mut fetches = 0;
+        // One try in each second of ten minutes.
+        for second in 0..600 {
+            if cache.begin_fetch(START + second) == Fetch::Now {
+                fetches += 1;
+                cache.fetched(one_key(), START + second);
+            }
+        }
+        assert_eq!(fetches, 600 / UNKNOWN_SECONDS + UNKNOWN_BURST - 1);
+        let later = START + 600 + UNKNOWN_BURST * UNKNOWN_SECONDS;
+        for _ in 0..UNKNOWN_BURST {
+            assert_eq!(cache.begin_fetch(later), Fetch::Now);
+            cache.fetch_failed(later);
+        }
+        let Fetch::Later(seconds) = cache.begin_fetch(later) else { panic!("there is no bound") };
+        assert_eq!(u64::from(seconds), UNKNOWN_SECONDS);
+        assert_eq!(cache.begin_fetch(later + UNKNOWN_SECONDS), Fetch::Now);
+    }
+
+    #[test]
+    fn one_fetch_at_a_time_and_one_that_never_ends_is_given_up() {
+        let mut cache = JwksCache::default();
+        assert_eq!(cache.begin_fetch(START), Fetch::Now);
+        let time = FETCH_TIME.as_secs();
+        assert_eq!(cache.begin_fetch(START + time), Fetch::UnderWay);
+        assert_eq!(cache.begin_fetch(START + time + 1), Fetch::Now);
+        let mut old = filled();
+        assert!(old.begin_refresh(START + TTL_SECONDS));
+        assert!(!old.begin_refresh(START + TTL_SECONDS), "the others go on with the keys at hand");
+        assert!(old.begin_refresh(START + TTL_SECONDS + time + 1));
     }
 
     #[test]
     fn an_empty_key_set_counts_as_fetched() {
         let mut cache = JwksCache::default();
         cache.fetched(KeySet::default(), START);
-        assert!(cache.keys(START).is_some_and(KeySet::is_empty));
-        assert_due_after(&cache, UnknownKey, RETRY_SECONDS);
+        assert!(cache.keys(START).is_some_and(|keys| keys.is_empty()));
     }
 
     #[test]
     fn withdrawn_keys_are_gone_after_a_fetch() {
         let mut cache = filled();
-        cache.fetched(key_set(&[jwk("k2", &signing_key(2))]), START + TTL_SECONDS);
+        cache.fetched(key_set(&[es256(1).jwk("k2")]), START + TTL_SECONDS);
         let keys = cache.keys(START + TTL_SECONDS).expect("keys are held");
-        assert!(keys.find("k1").is_none() && keys.find("k2").is_some());
+        let found = ["k1", "k2"].map(|kid| keys.candidates("ES256", Some(kid)).keys.len());
+        assert_eq!(found, [0, 1]);
     }
 
     #[test]
@@ -135,28 +215,22 @@ mod tests {
         for failed_at in [TTL_SECONDS, MAX_STALE_SECONDS - RETRY_SECONDS] {
             cache.fetch_failed(START + failed_at);
             assert!(cache.keys(START + failed_at).is_some(), "keys dropped after {failed_at} s");
-            assert_due_after(&cache, Age, failed_at + RETRY_SECONDS);
-            assert_due_after(&cache, UnknownKey, failed_at + RETRY_SECONDS);
+            assert_old_after(&cache, failed_at + RETRY_SECONDS);
         }
         assert!(cache.keys(START + MAX_STALE_SECONDS).is_some());
         assert!(cache.keys(START + MAX_STALE_SECONDS + 1).is_none());
     }
 
     #[test]
-    fn without_keys_a_failed_fetch_is_repeated_soon() {
-        let mut cache = JwksCache::default();
-        cache.fetch_failed(START);
-        assert!(cache.keys(START).is_none());
-        assert_due_after(&cache, UnknownKey, RETRY_EMPTY_SECONDS);
-        cache.fetched(one_key(), START);
-        assert_due_after(&cache, UnknownKey, RETRY_SECONDS);
-    }
-
-    #[test]
-    fn a_clock_that_steps_back_only_delays_the_next_fetch() {
-        let cache = filled();
-        assert!(cache.keys(START - 1000).is_some());
-        assert!(!cache.needs_fetch(START - 1000, Age));
-        assert!(!cache.needs_fetch(START - 1000, UnknownKey));
+    fn a_clock_that_steps_back_stops_nothing_for_good() {
+        let mut cache = filled();
+        for _ in 0..UNKNOWN_BURST {
+            assert_eq!(cache.begin_fetch(START), Fetch::Now);
+            cache.fetch_failed(START);
+        }
+        let before = START - 1000;
+        assert!(cache.keys(before).is_some());
+        assert!(!cache.begin_refresh(before));
+        assert_eq!(cache.begin_fetch(before), Fetch::Now);
     }
 }

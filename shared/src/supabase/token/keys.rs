@@ -1,28 +1,20 @@
 //! The project's public keys: a JWKS as published at `/auth/v1/.well-known/jwks.json` (RFC 7517).
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-use jwt_compact::Algorithm;
-use jwt_compact::alg::{Es256, VerifyingKey as _};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Largest document that is looked at, in bytes. A key takes about 300.
+use super::PublicKey;
+
+/// Largest document that is looked at, in bytes. A key takes about 300, an RSA key of 4,096 bits 900.
 pub const MAX_KEY_SET_BYTES: usize = 64 * 1024;
 
 /// Most keys a document may hold. A project has a handful: in use, standby, previously used.
 pub const MAX_KEYS: usize = 32;
 
-/// Length of a coordinate on P-256, leading zeros included.
-const COORDINATE_BYTES: usize = 32;
-/// First byte of a point given by both its coordinates (SEC 1, 2.3.3).
-const UNCOMPRESSED_POINT: u8 = 4;
-
-type VerifyingKey = <Es256 as Algorithm>::VerifyingKey;
-
-/// The keys that may verify an ES256 signature, by key id.
+/// The keys that may verify a signature, with their ids where they have one.
 #[derive(Debug, Clone, Default)]
 pub struct KeySet {
-    keys: Vec<(String, VerifyingKey)>,
+    keys: Vec<(Option<String>, PublicKey)>,
 }
 
 /// Why a document cannot be used as a key set.
@@ -41,35 +33,9 @@ struct Document {
     keys: Vec<Value>,
 }
 
-/// An elliptic-curve key (RFC 7518, 6.2.1) and what it says about its use. The JWT library's own JWK
-/// type knows every kind of key, private ones too, and costs 8 KiB of compressed WebAssembly more.
-#[derive(Deserialize)]
-struct Key {
-    kid: String,
-    kty: String,
-    crv: String,
-    x: String,
-    y: String,
-    #[serde(rename = "use")]
-    purpose: Option<String>,
-    key_ops: Option<Vec<String>>,
-    alg: Option<String>,
-}
-
-impl Key {
-    fn is_for_es256(&self) -> bool {
-        self.kty == "EC"
-            && self.crv == "P-256"
-            && self.purpose.as_deref().is_none_or(|purpose| purpose == "sig")
-            && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"))
-            && self.alg.as_deref().is_none_or(|alg| alg == "ES256")
-    }
-}
-
 impl KeySet {
-    /// Reads a JWKS. Keys that cannot verify ES256 (another type or curve, another purpose, no key id,
-    /// not a point of the curve) are passed over, as RFC 7517 section 5 asks; symmetric keys are
-    /// among them, so a published key set can never stand in for the shared secret.
+    /// Reads a JWKS. Keys that cannot verify one of the three algorithms are passed over, as RFC 7517 section
+    /// 5 asks; symmetric keys are among them, so a published key set can never stand in for the shared secret.
     ///
     /// # Errors
     /// See [`KeySetError`]; the keys held until then should be kept.
@@ -81,7 +47,7 @@ impl KeySet {
         if document.keys.len() > MAX_KEYS {
             return Err(KeySetError::TooLarge);
         }
-        Ok(Self { keys: document.keys.iter().filter_map(usable).collect() })
+        Ok(Self { keys: document.keys.iter().filter_map(PublicKey::read).collect() })
     }
 
     /// Number of usable keys.
@@ -94,109 +60,204 @@ impl KeySet {
         self.keys.is_empty()
     }
 
-    /// The key with this id; the first one, should the document repeat an id.
-    pub(super) fn find(&self, kid: &str) -> Option<&VerifyingKey> {
-        self.keys.iter().find(|(id, _)| id == kid).map(|(_, key)| key)
+    /// The keys that may have signed a token with this `alg` and `kid`: those of that id; where there are none,
+    /// those without an id; and for a token that names no key, all.
+    pub(super) fn candidates(&self, alg: &str, kid: Option<&str>) -> Candidates<'_> {
+        let by_id = kid.is_some() && self.keys.iter().any(|(id, _)| id.as_deref() == kid);
+        let may = |id: Option<&str>| if by_id { id == kid } else { kid.is_none() || id.is_none() };
+        let keys = self.keys.iter().filter(|(id, key)| may(id.as_deref()) && key.is_for(alg));
+        Candidates { keys: keys.map(|(_, key)| key).collect(), by_id }
     }
 }
 
-fn usable(key: &Value) -> Option<(String, VerifyingKey)> {
-    let key = Key::deserialize(key).ok()?;
-    if !key.is_for_es256() {
-        return None;
-    }
-    let mut point = vec![UNCOMPRESSED_POINT];
-    for coordinate in [&key.x, &key.y] {
-        let bytes = Base64UrlUnpadded::decode_vec(coordinate).ok()?;
-        if bytes.len() != COORDINATE_BYTES {
-            return None;
-        }
-        point.extend(bytes);
-    }
-    Some((key.kid, VerifyingKey::from_slice(&point).ok()?))
+/// Keys of which one may have signed a token.
+#[derive(Debug)]
+pub(super) struct Candidates<'a> {
+    /// At most [`MAX_KEYS`].
+    pub keys: Vec<&'a PublicKey>,
+    /// Whether the token's key id chose them.
+    pub by_id: bool,
 }
 
 #[cfg(test)]
 mod tests {
+    use base64ct::{Base64UrlUnpadded, Encoding};
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::super::fixtures::{jwk, signing_key};
+    use super::super::fixtures::{all_kinds, eddsa, es256, rs256};
     use super::*;
 
     fn parse(keys: &Value) -> Result<KeySet, KeySetError> {
         KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
     }
 
-    #[test]
-    fn passes_over_keys_that_cannot_verify_es256() {
-        let good = jwk("good", &signing_key(1));
-        let x = good["x"].clone();
-        let changes = [
-            ("kty", json!("RSA")),
-            ("kty", json!("oct")),
-            ("kty", json!("XYZ")),
-            ("kty", json!(1)),
-            ("crv", json!("P-384")),
-            ("crv", json!("secp256k1")),
-            ("use", json!("enc")),
-            ("key_ops", json!([])),
-            ("key_ops", json!(["sign"])),
-            ("alg", json!("RS256")),
-            ("alg", json!("HS256")),
-            ("kid", json!(null)),
-            ("x", json!("AAAA")),
-            ("x", json!("not base64url!")),
-            // Two valid coordinates that are not a point of the curve.
-            ("y", x),
-        ];
-        let mut keys: Vec<_> = changes
-            .into_iter()
-            .map(|(name, value)| {
-                let mut key = good.clone();
-                key["kid"] = json!("bad");
-                key[name] = value;
-                key
-            })
-            .collect();
-        keys.extend([json!(null), json!({}), json!([1]), json!("key"), good]);
-        for key in &keys {
-            let usable = parse(&json!([key])).expect("an unusable key does not spoil the set").len();
-            assert_eq!(usable, usize::from(key["kid"] == "good"), "{key}");
-        }
-        let set = parse(&json!(keys)).expect("the set parses");
-        assert_eq!(set.len(), 1);
-        assert!(set.find("good").is_some() && set.find("bad").is_none());
+    /// Whether the one key is usable.
+    fn takes(key: &Value) -> bool {
+        !parse(&json!([key])).expect("an unusable key does not spoil the set").is_empty()
     }
 
     #[test]
-    fn coordinates_have_their_full_length() {
-        let good = jwk("k", &signing_key(1));
-        let [x, y] =
-            ["x", "y"].map(|name| Base64UrlUnpadded::decode_vec(good[name].as_str().unwrap()).unwrap());
-        let point = [x, y].concat();
-        for split in [31, 33] {
-            let mut key = good.clone();
-            key["x"] = json!(Base64UrlUnpadded::encode_string(&point[..split]));
-            key["y"] = json!(Base64UrlUnpadded::encode_string(&point[split..]));
-            assert!(parse(&json!([key])).is_ok_and(|set| set.is_empty()), "split at {split}");
+    fn passes_over_keys_for_other_uses() {
+        let changes = [
+            ("kty", json!("oct")),
+            ("kty", json!("XYZ")),
+            ("kty", json!(1)),
+            ("use", json!("enc")),
+            ("key_ops", json!([])),
+            ("key_ops", json!(["sign"])),
+            ("alg", json!("HS256")),
+            ("alg", json!("ES384")),
+            ("alg", json!("PS256")),
+            ("alg", json!("none")),
+        ];
+        for signer in all_kinds() {
+            let good = signer.jwk("good");
+            assert!(takes(&good), "{good}");
+            for (name, value) in &changes {
+                let mut key = good.clone();
+                key[name] = value.clone();
+                assert!(!takes(&key), "{key}");
+            }
+            for other in all_kinds().iter().filter(|other| other.alg() != signer.alg()) {
+                let mut key = good.clone();
+                key["alg"] = json!(other.alg());
+                assert!(!takes(&key), "{key}");
+                key["alg"] = good["alg"].clone();
+                key["kty"] = other.jwk("x")["kty"].clone();
+                assert!(!takes(&key), "{key}");
+            }
+            for name in
+                ["kty", "crv", "x", "y", "n", "e"].into_iter().filter(|name| good[name] != json!(null))
+            {
+                let mut key = good.clone();
+                key.as_object_mut().unwrap().remove(name);
+                assert!(!takes(&key), "without {name}: {key}");
+            }
+        }
+        for key in [json!(null), json!({}), json!([1]), json!("key")] {
+            assert!(!takes(&key), "{key}");
+        }
+    }
+
+    #[test]
+    fn other_curves_are_passed_over() {
+        for (signer, curves) in
+            [(es256(0), ["P-384", "secp256k1", "Ed25519"]), (eddsa(1), ["Ed448", "X25519", "P-256"])]
+        {
+            for curve in curves {
+                let mut key = signer.jwk("k");
+                key["crv"] = json!(curve);
+                assert!(!takes(&key), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn points_have_their_full_length() {
+        for (signer, names) in [(es256(0), vec!["x", "y"]), (eddsa(1), vec!["x"])] {
+            for name in names {
+                for length in [0, 31, 33] {
+                    let mut key = signer.jwk("k");
+                    key[name] = json!(Base64UrlUnpadded::encode_string(&vec![1; length]));
+                    assert!(!takes(&key), "{name} of {length} bytes");
+                }
+                let mut key = signer.jwk("k");
+                key[name] = json!("not base64url!");
+                assert!(!takes(&key));
+            }
+        }
+    }
+
+    #[test]
+    fn rsa_keys_are_neither_short_nor_huge() {
+        let with = |name: &str, bytes: &[u8]| {
+            let mut key = rs256().jwk("k");
+            key[name] = json!(Base64UrlUnpadded::encode_string(bytes));
+            takes(&key)
+        };
+        /// A number of so many bits, the lowest of which is `low`.
+        fn number(bits: usize, low: u8) -> Vec<u8> {
+            let mut bytes = vec![0; bits.div_ceil(8)];
+            bytes[0] = 1 << ((bits - 1) % 8);
+            *bytes.last_mut().unwrap() |= low;
+            bytes
+        }
+        for (bits, expected) in [
+            (512, false),
+            (1024, false),
+            (2047, false),
+            (2048, true),
+            (3072, true),
+            (4096, true),
+            (4097, false),
+        ] {
+            assert_eq!(with("n", &number(bits, 1)), expected, "{bits} bits");
+        }
+        assert!(!with("n", &number(2048, 0)), "an even modulus");
+        assert!(with("n", &[vec![0], number(2048, 1)].concat()), "a leading zero does not count");
+        assert!(!with("n", &[0; 256]) && !with("n", &[]), "nothing but zeros");
+        for (exponent, expected) in [
+            (&[1, 0, 1][..], true),
+            (&[3], true),
+            (&[0, 0, 3], true),
+            (&[1], false),
+            (&[2], false),
+            (&[], false),
+            (&[1, 0, 0, 0, 1], false),
+        ] {
+            assert_eq!(with("e", exponent), expected, "exponent {exponent:?}");
         }
     }
 
     #[test]
     fn what_a_key_may_leave_out() {
-        let mut key = jwk("k1", &signing_key(1));
-        for name in ["alg", "use", "key_ops", "ext"] {
-            key.as_object_mut().unwrap().remove(name);
+        for signer in all_kinds() {
+            let mut key = signer.jwk("k1");
+            for name in ["alg", "use", "key_ops", "ext", "kid"] {
+                key.as_object_mut().unwrap().remove(name);
+                assert!(takes(&key), "without {name}");
+            }
         }
-        assert_eq!(parse(&json!([key])).map(|set| set.len()), Ok(1));
     }
 
     #[test]
-    fn the_first_of_two_keys_with_one_id_is_used() {
-        let [first, second] = [1, 2].map(signing_key);
-        let set = parse(&json!([jwk("k", &first), jwk("k", &second)])).unwrap();
-        assert_eq!(set.find("k"), Some(first.verifying_key()));
+    fn a_private_key_published_by_mistake_is_used_by_its_public_half_alone() {
+        let mut key = es256(0).jwk("k");
+        key["d"] = json!("AAAA");
+        let set = parse(&json!([key])).unwrap();
+        assert!(!format!("{set:?}").contains("AAAA"));
+        assert_eq!(set.len(), 1);
+    }
+
+    #[test]
+    fn the_key_id_chooses_and_then_keys_without_one() {
+        let unnamed = |signer: super::super::fixtures::Signer| {
+            let mut key = signer.jwk("k");
+            key.as_object_mut().unwrap().remove("kid");
+            key
+        };
+        let set = parse(&json!([
+            es256(0).jwk("a"),
+            es256(1).jwk("b"),
+            es256(2).jwk("b"),
+            unnamed(es256(3)),
+            rs256().jwk("a"),
+            eddsa(1).jwk("c"),
+        ]))
+        .unwrap();
+        let chosen = |alg: &str, kid: Option<&str>| {
+            let found = set.candidates(alg, kid);
+            (found.keys.into_iter().cloned().collect::<Vec<_>>(), found.by_id)
+        };
+        assert_eq!(chosen("ES256", Some("a")), (vec![es256(0).public()], true));
+        assert_eq!(chosen("ES256", Some("b")), (vec![es256(1).public(), es256(2).public()], true));
+        assert_eq!(chosen("RS256", Some("a")), (vec![rs256().public()], true));
+        assert_eq!(chosen("ES256", Some("z")), (vec![es256(3).public()], false));
+        assert_eq!(chosen("ES256", Some("c")), (vec![], true), "another kind of key");
+        assert_eq!(chosen("ES256", None), ([0, 1, 2, 3].map(|n| es256(n).public()).to_vec(), false));
+        assert_eq!(chosen("Ed25519", Some("c")), chosen("EdDSA", Some("c")));
+        assert_eq!(chosen("RS256", Some("z")), (vec![], false));
     }
 
     #[test]
@@ -210,7 +271,7 @@ mod tests {
 
     #[test]
     fn size_and_number_are_bounded() {
-        let keys = |number| json!(vec![jwk("k", &signing_key(1)); number]);
+        let keys = |number| json!(vec![es256(0).jwk("k"); number]);
         assert_eq!(parse(&keys(MAX_KEYS)).map(|set| set.len()), Ok(MAX_KEYS));
         assert_eq!(parse(&keys(MAX_KEYS + 1)).err(), Some(KeySetError::TooLarge));
         let document = |length: usize| {
@@ -229,11 +290,9 @@ mod tests {
         }
 
         #[test]
-        fn no_coordinates_panic(x: [u8; 32], y: [u8; 32]) {
-            let mut key = jwk("k", &signing_key(1));
-            key["x"] = json!(Base64UrlUnpadded::encode_string(&x));
-            key["y"] = json!(Base64UrlUnpadded::encode_string(&y));
-            prop_assert!(parse(&json!([key])).is_ok_and(|set| set.is_empty()));
+        fn no_members_panic(kty in "EC|RSA|OKP", crv in "P-256|Ed25519|", x in ".*", y: Vec<u8>, n: Vec<u8>, e: Vec<u8>) {
+            let [y, n, e] = [y, n, e].map(|bytes| Base64UrlUnpadded::encode_string(&bytes));
+            let _ = parse(&json!([{ "kty": kty, "crv": crv, "x": x, "y": y, "n": n, "e": e }]));
         }
     }
 }
