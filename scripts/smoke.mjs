@@ -1,0 +1,9 @@
+// npm run smoke: tries a deployed system from outside. It needs the npm packages, and nothing else of ours.
+import { main } from './fault.mjs';
+import { foreground } from './run.mjs';
+import { ensurePackages } from './tools.mjs';
+
+await main(async () => {
+  await ensurePackages();
+  return await foreground('node', ['scripts/smoke/main.ts', ...process.argv.slice(2)]);
+});

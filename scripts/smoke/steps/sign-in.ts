@@ -1,0 +1,116 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type Answer, ask, said } from '../http.ts';
+import { keyHeaders, supabase } from '../services.ts';
+import { type Smoke, type Step, StepFailure } from '../step.ts';
+
+const SET_ACCOUNT =
+  'Add a user in the dashboard (Authentication, Users, Add user, "Auto Confirm User") and set SMOKE_EMAIL and SMOKE_PASSWORD.';
+
+/** A user of the app: the one of SMOKE_EMAIL, or one that is made for this run. */
+export const signIn: Step = {
+  name: 'sign-in',
+  async run(smoke) {
+    const { account } = smoke.options;
+    if (account) {
+      smoke.hide(account.password);
+      return session(
+        smoke,
+        await withPassword(smoke, account.email, account.password),
+        'SMOKE_EMAIL is signed in',
+      );
+    }
+    const email = `smoke-${randomUUID()}@example.com`;
+    const password = randomBytes(24).toString('base64url');
+    smoke.hide(password);
+    if (await createUser(smoke, email, password)) {
+      return session(
+        smoke,
+        await withPassword(smoke, email, password),
+        'a confirmed user was made and signed in',
+      );
+    }
+    return session(smoke, await signUp(smoke, email, password), `${email} was signed up`);
+  },
+};
+
+const auth = (smoke: Smoke, path: string, headers: Record<string, string>, body: unknown): Promise<Answer> =>
+  ask(supabase(smoke.options), `/auth/v1${path}`, { method: 'POST', headers, body, signal: smoke.signal });
+
+const withPassword = (smoke: Smoke, email: string, password: string): Promise<Answer> =>
+  auth(smoke, '/token?grant_type=password', { apikey: smoke.options.anonKey }, { email, password });
+
+/** Takes the token out of an answer that signs somebody in. */
+function session(smoke: Smoke, answer: Answer, detail: string): string {
+  const { body } = answer;
+  const user = body?.user as { id?: string } | undefined;
+  if (answer.status !== 200 || typeof body?.access_token !== 'string' || typeof user?.id !== 'string') {
+    throw refused(smoke, answer);
+  }
+  smoke.hide(body.access_token);
+  if (typeof body.refresh_token === 'string') smoke.hide(body.refresh_token);
+  smoke.user = { id: user.id, token: body.access_token };
+  return `${detail}; its token is signed with ${algorithm(body.access_token)}`;
+}
+
+function refused(smoke: Smoke, answer: Answer): StepFailure {
+  const code = String(answer.body?.error_code ?? answer.body?.code ?? '');
+  if (answer.status === 200 || code === 'email_not_confirmed') {
+    return new StepFailure('the address has to be confirmed by mail first', SET_ACCOUNT);
+  }
+  if (/captcha/i.test(answer.text)) {
+    return new StepFailure(
+      `sign-in asks for a captcha: ${said(answer)}`,
+      'A program cannot solve it: switch it off for the run (Authentication, Attack Protection).',
+    );
+  }
+  if (code === 'email_provider_disabled' || code === 'signup_disabled') {
+    return new StepFailure(
+      `sign-in was refused: ${said(answer)}`,
+      code === 'signup_disabled'
+        ? SET_ACCOUNT
+        : 'Sign-in by e-mail is off: switch it on for the run (Authentication, Sign In / Providers).',
+    );
+  }
+  const { account } = smoke.options;
+  return new StepFailure(
+    `sign-in was refused: ${said(answer)}`,
+    account ? 'Check SMOKE_EMAIL and SMOKE_PASSWORD, and that the user is confirmed.' : SET_ACCOUNT,
+  );
+}
+
+/** By Auth's admin API, which sends no mail. False: there is none. */
+async function createUser(smoke: Smoke, email: string, password: string): Promise<boolean> {
+  const headers = keyHeaders(smoke.options.serviceKey);
+  const answer = await auth(smoke, '/admin/users', headers, { email, password, email_confirm: true });
+  const id = answer.body?.id;
+  if (answer.status !== 200 || typeof id !== 'string') return false;
+  smoke.cleanUp(`the user ${email}`, async () => {
+    const deleted = await ask(supabase(smoke.options), `/auth/v1/admin/users/${id}`, {
+      method: 'DELETE',
+      headers,
+      signal: AbortSignal.timeout(10_000),
+    });
+    if (deleted.status !== 200 && deleted.status !== 204) throw new Error(said(deleted));
+  });
+  return true;
+}
+
+async function signUp(smoke: Smoke, email: string, password: string): Promise<Answer> {
+  const answer = await auth(smoke, '/signup', { apikey: smoke.options.anonKey }, { email, password });
+  const user = (answer.body?.user ?? answer.body) as { id?: string } | undefined;
+  if (answer.status === 200 && typeof user?.id === 'string') {
+    smoke.cleanUp(`the user ${email}`, async () => {
+      throw new Error('Auth has no admin API here; delete it by hand');
+    });
+  }
+  return answer;
+}
+
+/** What the token's header says; our own check comes with the first request. */
+function algorithm(token: string): string {
+  try {
+    return String(JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).alg);
+  } catch {
+    return 'nothing that can be read';
+  }
+}

@@ -1,0 +1,55 @@
+import { ask, said } from '../http.ts';
+import { keyHeaders, processGeneration, supabase } from '../services.ts';
+import { type Smoke, type Step, StepFailure } from '../step.ts';
+
+/** Replicate's way back to us: it must be open, closed to others, and have been used. */
+export const webhook: Step = {
+  name: 'webhook',
+  async run(smoke) {
+    const { options } = smoke;
+    const service = processGeneration(options);
+    const unsigned = await ask(service, '/webhooks/replicate', {
+      method: 'POST',
+      body: {},
+      signal: smoke.signal,
+    });
+    if (unsigned.status === 401 && /not accepted here/i.test(unsigned.text)) {
+      throw new StepFailure(
+        'process-generation takes no webhooks: its REPLICATE_WEBHOOK_SECRET is missing or malformed',
+        'Read the secret (docs/deploy.md#2-replicate) and put it, the whole value with whsec_, into both: npx wrangler secret put REPLICATE_WEBHOOK_SECRET --env process-generation, and --env process-jobs.',
+      );
+    }
+    if (unsigned.status !== 401) {
+      throw new StepFailure(
+        `an unsigned webhook was answered ${said(unsigned)}`,
+        `It must be 401. Is ${service.from} the address of process-generation?`,
+      );
+    }
+    const way = smoke.picture ? await wayOf(smoke, smoke.picture.jobId) : 'no picture was made to tell more';
+    return `an unsigned webhook is refused; ${way}`;
+  },
+};
+
+/** How the end of the picture's prediction was learned. */
+async function wayOf(smoke: Smoke, jobId: string): Promise<string> {
+  const { options } = smoke;
+  const answer = await ask(
+    supabase(options),
+    `/rest/v1/job_queue?id=eq.${jobId}&select=lease,attempts,error_details`,
+    { headers: keyHeaders(options.serviceKey), signal: smoke.signal },
+  );
+  const [job] = Array.isArray(answer.body) ? answer.body : [];
+  if (typeof job?.lease !== 'number') {
+    throw new StepFailure(
+      `the picture's job could not be read: ${said(answer)}`,
+      'Is every migration applied? npx supabase migration list',
+    );
+  }
+  if (job.error_details?.length > 0) return 'the picture needed a second attempt, so it does not tell more';
+  // A claim grants a lease: one to create the prediction, another only where the sweep has looked at it.
+  if (job.lease <= 1) return "Replicate's webhook brought the picture's end";
+  throw new StepFailure(
+    "the picture's end was found by the sweep: no webhook came, and pictures are up to minutes late",
+    `Set PUBLIC_URL of process-jobs and process-generation to ${options.processGenerationUrl} in wrangler.toml, and the same REPLICATE_WEBHOOK_SECRET in both. If they are: is it another account's secret? docs/operate.md#pictures-come-minutes-late`,
+  );
+}

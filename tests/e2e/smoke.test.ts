@@ -1,0 +1,463 @@
+import { spawn } from 'node:child_process';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Options, parseOptions } from '../../scripts/smoke/options.ts';
+import { type Report, run } from '../../scripts/smoke/run.ts';
+import { STEPS } from '../../scripts/smoke/steps/index.ts';
+import { PROJECT_ROOT } from '../stack/options.ts';
+import type { RunningSupabase } from '../stack/supabase/index.ts';
+import { createSupabase } from '../stack/testing.ts';
+import { type CountingProxy, type Intervention, startProxy } from './support/proxy.ts';
+import { TestStack } from './support/stack.ts';
+
+/**
+ * `npm run smoke` against the local stack: it passes where everything is in order, and each step fails, with what to
+ * do, where its part is not. What cannot be broken in a stack that runs is broken by a proxy in front of Supabase.
+ */
+
+let supabase: RunningSupabase;
+let proxy: CountingProxy;
+let stack: TestStack;
+let intervene: Intervention = () => undefined;
+
+beforeAll(async () => {
+  supabase = await createSupabase();
+  proxy = await startProxy(supabase.url, (request, headers) => intervene(request, headers));
+  stack = await TestStack.start({
+    env: {
+      SUPABASE_URL: proxy.url,
+      SUPABASE_ANON_KEY: supabase.publishableKey,
+      SUPABASE_SERVICE_ROLE_KEY: supabase.secretKey,
+      SUPABASE_JWT_SECRET: supabase.jwtSecret,
+      DATABASE_URL: supabase.databaseUrl,
+    },
+  });
+});
+afterAll(async () => {
+  await stack?.stop();
+  await proxy?.stop();
+  await supabase?.stop();
+});
+afterEach(async () => {
+  intervene = () => undefined;
+  await stack.simulator.faults([]);
+});
+
+/** What an operator has in the environment. */
+const environment = (changes: Record<string, string> = {}) => ({
+  SUPABASE_URL: proxy.url,
+  SUPABASE_ANON_KEY: supabase.publishableKey,
+  SUPABASE_SERVICE_ROLE_KEY: supabase.secretKey,
+  ...changes,
+});
+
+const urls = () => {
+  const { startGenerationUrl, processJobsUrl, processGenerationUrl } = stack.addresses;
+  return {
+    '--url': startGenerationUrl,
+    '--process-jobs-url': processJobsUrl,
+    '--process-generation-url': processGenerationUrl,
+  };
+};
+
+const args = (changes: Record<string, string> = {}) =>
+  Object.entries({ ...urls(), ...changes }).flatMap(([name, value]) => (value ? [name, value] : [name]));
+
+function options(changes: Record<string, string> = {}, env: Record<string, string> = {}): Options {
+  const parsed = parseOptions(args(changes), environment(env));
+  if (!parsed) throw new Error('the help was asked for');
+  return parsed;
+}
+
+/** Runs some of the steps, with those that they need before them. */
+function steps(names: string[], given: Options): Promise<Report> {
+  const chosen = STEPS.filter(({ name }) => names.includes(name));
+  expect(chosen.map(({ name }) => name).toSorted()).toEqual(names.toSorted());
+  const quiet = { step: () => {}, progress: () => {} };
+  return run(given, chosen, new AbortController().signal, quiet);
+}
+
+/** The last of these steps fails; the others pass. */
+async function fails(names: string[], given: Options): Promise<{ detail: string; fix: string }> {
+  const { ok, steps: reports } = await steps(names, given);
+  expect(ok).toBe(false);
+  const last = reports.at(-1);
+  expect(reports.slice(0, -1).filter((report) => !report.ok)).toEqual([]);
+  expect(last).toMatchObject({ ok: false, detail: expect.any(String), fix: expect.any(String) });
+  return { detail: last?.detail ?? '', fix: last?.fix ?? '' };
+}
+
+interface Ran {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** The command itself, as npm runs it. */
+function command(argv: string[], env: Record<string, string>, interruptAt?: RegExp): Promise<Ran> {
+  const child = spawn(process.execPath, ['scripts/smoke/main.ts', ...argv], {
+    cwd: PROJECT_ROOT,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+  });
+  const ran: Ran = { code: null, stdout: '', stderr: '' };
+  let interrupted = false;
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    ran.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    ran.stderr += text;
+    if (!interrupted && interruptAt?.test(ran.stderr)) interrupted = child.kill('SIGINT');
+  });
+  return new Promise((resolve) => {
+    child.on('close', (code) => resolve({ ...ran, code }));
+  });
+}
+
+const rows = async () => {
+  const [row] = await stack.sql`select
+    (select count(*)::int from public.image_generations) as generations,
+    (select count(*)::int from storage.objects where bucket_id = 'source-images') as sources,
+    (select count(*)::int from storage.objects where bucket_id = 'generated-images') as files`;
+  return row;
+};
+
+test('everything in order: every step passes, one JSON document, no key, nothing left', async () => {
+  await stack.sweep();
+  const ran = await command([...args(), '--json'], environment());
+  const report: Report = JSON.parse(ran.stdout);
+  expect(report.steps.filter(({ ok }) => !ok)).toEqual([]);
+  expect([ran.code, report.ok]).toEqual([0, true]);
+  expect(report.steps.map(({ name }) => name)).toEqual(STEPS.map(({ name }) => name));
+  for (const step of report.steps) {
+    expect(step).toEqual({
+      name: expect.any(String),
+      ok: true,
+      ms: expect.any(Number),
+      detail: expect.any(String),
+    });
+  }
+  const details = Object.fromEntries(report.steps.map(({ name, detail }) => [name, detail]));
+  expect(details.storage).toContain('the secret key in apikey alone');
+  expect(details.webhook).toContain('webhook brought the picture');
+  expect(details.picture).toMatch(/webp|png|jpeg/);
+  // The lines go to stderr.
+  expect(ran.stderr).toMatch(/^✔ project/m);
+  const { secretKey, publishableKey, serviceRoleKey, jwtSecret } = supabase;
+  for (const secret of [secretKey, publishableKey, serviceRoleKey, jwtSecret, 'eyJ']) {
+    expect(ran.stdout + ran.stderr).not.toContain(secret);
+  }
+  // The picture's file goes with its row, by the cron.
+  await stack.sweep();
+  await stack.until('the picture’s file to be deleted', async () => (await rows())?.files === 0);
+  expect(await rows()).toEqual({ generations: 0, sources: 0, files: 0 });
+});
+
+test('legacy keys: it passes, and says that apikey alone was not tried', async () => {
+  const legacy = { SUPABASE_ANON_KEY: supabase.anonKey, SUPABASE_SERVICE_ROLE_KEY: supabase.serviceRoleKey };
+  const report = await steps(['project', 'storage'], options({}, legacy));
+  expect(report.steps.filter(({ ok }) => !ok)).toEqual([]);
+  expect(report.steps[0]?.detail).toContain('legacy');
+  expect(report.steps[1]?.detail).toContain('apikey alone is for sb_secret_… keys');
+});
+
+test('lines for people, and a picture that is not made', async () => {
+  await stack.sweep();
+  const ran = await command([...args(), '--no-picture'], environment());
+  expect([ran.code, ran.stdout]).toEqual([0, expect.stringContaining('✔ All passed; not tried: picture.')]);
+  expect(ran.stdout.match(/^[✔–✖] /gm)).toHaveLength(STEPS.length + 1);
+});
+
+test('interrupted, it removes what it has made and says so by its code', async () => {
+  await stack.simulator.fault('fox', { hold: 'run' });
+  const ran = await command([...args(), '--json'], environment(), /the picture is processing/);
+  const report: Report = JSON.parse(ran.stdout);
+  expect([ran.code, report.ok]).toEqual([130, false]);
+  expect(report.steps.at(-1)).toMatchObject({ name: 'cron', ok: false, skipped: true });
+  expect(await rows()).toMatchObject({ generations: 0, sources: 0 });
+  await stack.simulator.release();
+});
+
+describe('what a person at the keyboard gets wrong', () => {
+  test.each([
+    ['an unknown option', ['--uri', 'http://x'], {}, /--uri/],
+    ['nothing at all', [], {}, /--url, --process-jobs-url, --process-generation-url, SUPABASE_URL/],
+    ['no URL', ['--url', 'localhost'], {}, /--url is not an http/],
+    ['half an account', [], { SMOKE_EMAIL: 'a@example.com' }, /missing|both/],
+    ['no time', ['--timeout', '0'], {}, /--timeout/],
+  ])('%s', async (_, argv, env, sentence) => {
+    const ran = await command(argv, env);
+    expect([ran.code, ran.stdout]).toEqual([2, '']);
+    expect(ran.stderr).toMatch(sentence);
+  });
+
+  test('the help names what a hosted project needs', async () => {
+    const ran = await command(['--help'], {});
+    expect(ran.code).toBe(0);
+    for (const word of ['SUPABASE_SERVICE_ROLE_KEY', 'SMOKE_EMAIL', 'sb_secret_', 'PUBLIC_URL', 'captcha']) {
+      expect(ran.stdout).toContain(word);
+    }
+  });
+});
+
+/** Answers a request to Supabase, by the beginning of its path. */
+const answering = (start: string, status: number, body: unknown): Intervention => {
+  return ({ url }) => (url?.startsWith(start) ? { status, body } : undefined);
+};
+
+/** Nobody listens there: below the ports that stacks and outgoing connections get. */
+const NOWHERE = 'http://127.0.0.1:19999';
+
+describe('each step can fail, and says what to do', () => {
+  test('project: no such project', async () => {
+    const { detail, fix } = await fails(['project'], options({}, { SUPABASE_URL: NOWHERE }));
+    expect([detail, fix]).toEqual([
+      expect.stringContaining('ECONNREFUSED'),
+      expect.stringContaining('SUPABASE_URL'),
+    ]);
+  });
+
+  test.each([
+    [
+      'a wrong secret key',
+      { SUPABASE_SERVICE_ROLE_KEY: 'sb_secret_wrong' },
+      /SERVICE_ROLE_KEY is refused/,
+      /Copy the secret key/,
+    ],
+    [
+      'a wrong publishable key',
+      { SUPABASE_ANON_KEY: 'sb_publishable_wrong' },
+      /ANON_KEY is refused/,
+      /Copy the publishable key/,
+    ],
+    [
+      'the secret key for browsers',
+      { SUPABASE_ANON_KEY: 'sb_secret_x' },
+      /holds a secret key/,
+      /publishable key/,
+    ],
+    [
+      'the publishable key for the Workers',
+      { SUPABASE_SERVICE_ROLE_KEY: 'sb_publishable_x' },
+      /holds a public key/,
+      /secret key/,
+    ],
+  ])('project: %s', async (_, env, seen, todo) => {
+    const { detail, fix } = await fails(['project'], options({}, env));
+    expect(detail).toMatch(seen);
+    expect(fix).toMatch(todo);
+    expect(detail + fix).not.toContain('_wrong');
+  });
+
+  test('project: no migrations', async () => {
+    intervene = answering('/rest/v1/rpc/queue_status', 404, {
+      code: 'PGRST202',
+      message: 'Could not find it',
+    });
+    expect((await fails(['project'], options())).fix).toContain('npx supabase db push');
+  });
+
+  test('health: a Worker that is not there, and one in the place of another', async () => {
+    const dead = await fails(['health'], options({ '--process-generation-url': NOWHERE }));
+    expect(dead.fix).toContain('--process-generation-url');
+    const swapped = options({ '--process-generation-url': `${stack.addresses.processJobsUrl}/` });
+    expect((await fails(['health'], swapped)).detail).toContain('the same');
+    const { processJobsUrl, processGenerationUrl } = stack.addresses;
+    const crossed = options({
+      '--process-jobs-url': processGenerationUrl,
+      '--process-generation-url': processJobsUrl,
+    });
+    expect((await fails(['health'], crossed)).fix).toMatch(/its address/);
+  });
+
+  test('health: the database refuses process-jobs', async () => {
+    intervene = answering('/rest/v1/rpc/queue_status', 401, { message: 'Invalid API key' });
+    expect((await fails(['health'], options())).fix).toContain('SUPABASE_SERVICE_ROLE_KEY');
+  });
+
+  test('health: another project', async () => {
+    const { detail, fix } = await fails(['health'], options({}, { SUPABASE_URL: supabase.url }));
+    expect(detail).toContain(proxy.url);
+    expect(fix).toContain('wrangler.toml');
+  });
+
+  test('service-key: the Workers have another one', async () => {
+    const given = options({}, { SUPABASE_SERVICE_ROLE_KEY: supabase.serviceRoleKey });
+    const { fix } = await fails(['service-key'], given);
+    expect(fix).toContain('wrangler secret put SUPABASE_SERVICE_ROLE_KEY --env process-jobs');
+  });
+
+  test('sign-in: mail has to be confirmed', async () => {
+    intervene = ({ url }) => {
+      if (url?.startsWith('/auth/v1/admin/')) return { status: 404, body: {} };
+      if (!url?.startsWith('/auth/v1/signup')) return undefined;
+      return { status: 200, body: { id: '1', confirmation_sent_at: new Date().toISOString() } };
+    };
+    const { detail, fix } = await fails(['sign-in'], options());
+    expect(detail).toContain('confirmed by mail');
+    expect(fix).toContain('SMOKE_EMAIL');
+  });
+
+  test('sign-in: a wrong password, which is not shown', async () => {
+    const account = { SMOKE_EMAIL: 'nobody@example.com', SMOKE_PASSWORD: 'a-secret-password' };
+    const { detail, fix } = await fails(['sign-in'], options({}, account));
+    expect(fix).toContain('SMOKE_EMAIL');
+    expect(detail + fix).not.toContain('a-secret-password');
+  });
+
+  test('sign-in: a captcha', async () => {
+    intervene = answering('/auth/v1/', 400, {
+      code: 400,
+      error_code: 'captcha_failed',
+      msg: 'captcha failed',
+    });
+    expect((await fails(['sign-in'], options())).fix).toContain('Attack Protection');
+  });
+
+  test('sign-in: by the admin API a user is made, and deleted at the end', async () => {
+    const seen: string[] = [];
+    intervene = ({ url, method }, headers) => {
+      if (!url?.startsWith('/auth/v1/admin/users')) return undefined;
+      expect([headers.apikey, headers.authorization]).toEqual([supabase.secretKey, undefined]);
+      seen.push(`${method} ${url}`);
+      return { status: 200, body: method === 'POST' ? { id: '7', email: 'x' } : {} };
+    };
+    // The stand-in knows no such user, so the sign-in after it is refused.
+    await fails(['sign-in'], options());
+    expect(seen).toEqual(['POST /auth/v1/admin/users', 'DELETE /auth/v1/admin/users/7']);
+  });
+
+  test('models: one that does not exist', async () => {
+    expect((await fails(['models'], options({ '--model': 'no/such' }))).detail).toContain('no/such');
+  });
+
+  test('storage: it wants a token beside the key', async () => {
+    intervene = ({ url }, headers) =>
+      url?.startsWith('/storage/v1/object/generated-images') && headers.authorization === undefined
+        ? {
+            status: 400,
+            body: { error: 'Error', message: "headers must have required property 'authorization'" },
+          }
+        : undefined;
+    const { detail, fix } = await fails(['storage'], options());
+    expect(detail).toContain('the secret key in apikey alone');
+    expect(fix).toContain('legacy service_role key');
+  });
+
+  test('storage: no bucket', async () => {
+    intervene = answering('/storage/v1/object/generated-images', 404, { message: 'Bucket not found' });
+    expect((await fails(['storage'], options())).fix).toContain('db push');
+  });
+
+  test('upload: Storage refuses', async () => {
+    intervene = answering('/storage/v1/object/source-images', 403, {
+      statusCode: '403',
+      error: 'Unauthorized',
+      message: 'new row violates row-level security policy',
+    });
+    expect((await fails(['sign-in', 'upload'], options())).fix).toMatch(/policy|100 uploads/);
+  });
+
+  test('cancel: the database does not answer', async () => {
+    intervene = answering('/rest/v1/rpc/cancel_generation', 503, { message: 'gone' });
+    expect((await fails(['sign-in', 'models', 'cancel'], options())).detail).toContain('503');
+  });
+
+  test('picture: a token of a key that nobody knows', async () => {
+    intervene = ({ url }) => {
+      if (!url?.startsWith('/auth/v1/signup') && !url?.startsWith('/auth/v1/token')) return undefined;
+      const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+      const token = `${part({ alg: 'ES256', kid: 'new' })}.${part({})}.AAAA`;
+      return { status: 200, body: { access_token: token, user: { id: '7' } } };
+    };
+    const { detail, fix } = await fails(['sign-in', 'models', 'picture'], options());
+    expect(detail).toMatch(/401|503/);
+    expect(fix).toContain('jwks.json');
+  });
+
+  test('picture: the model fails', async () => {
+    await stack.simulator.fault('fox', { error: 'E005' });
+    const { detail, fix } = await fails(['sign-in', 'models', 'picture'], options());
+    expect(detail).toContain('failed');
+    expect(fix).toContain('--model');
+  });
+
+  test('picture: it does not come in time', async () => {
+    await stack.simulator.fault('fox', { hold: 'run' });
+    const { detail, fix } = await fails(['sign-in', 'models', 'picture'], options({ '--timeout': '3' }));
+    expect(detail).toContain('after 3 s');
+    expect(fix).toContain('docs/operate.md');
+    await stack.simulator.release();
+  });
+
+  test('live-events: the channel does not answer', async () => {
+    intervene = ({ url }) =>
+      url?.startsWith('/rest/v1/rpc/') && /live/.test(url) ? { status: 500, body: {} } : undefined;
+    const given = options({ '--no-picture': '' });
+    const { detail, fix } = await fails(['sign-in', 'models', 'picture', 'live-events'], given);
+    expect(detail).toContain('WebSocket');
+    expect(fix).toMatch(/LIVE_CHANNEL|process-generation/);
+  });
+
+  test('cron: it has never run', async () => {
+    await stack.sql`delete from private.sweep where true`;
+    const { detail, fix } = await fails(['cron'], options({ '--timeout': '1' }));
+    expect(detail).toContain('never');
+    expect(fix).toContain('wrangler deploy --env process-jobs');
+  });
+
+  test('cron: it stands', async () => {
+    await stack.sweep();
+    await stack.sql`update private.sweep set last_sweep_at = now() - interval '10 minutes' where true`;
+    expect((await fails(['cron'], options({ '--timeout': '1' }))).detail).toContain('10 minutes');
+    await stack.sweep();
+  });
+
+  // The last one: the queue goes on only when the pause is over.
+  test('picture and health: no credit at Replicate', async () => {
+    await stack.simulator.fault('fox', { status: 402 });
+    const { fix } = await fails(['sign-in', 'models', 'picture'], options());
+    expect(fix).toContain('credit');
+    expect((await fails(['health'], options())).fix).toContain('credit');
+  });
+});
+
+describe('without a webhook', () => {
+  let silent: TestStack;
+  beforeAll(async () => {
+    silent = await TestStack.start({ env: { REPLICATE_WEBHOOK_SECRET: '' } });
+  });
+  afterAll(() => silent?.stop());
+
+  const given = (): Options => {
+    const { startGenerationUrl, processJobsUrl, processGenerationUrl } = silent.addresses;
+    const { supabaseUrl, anonKey, serviceRoleKey: serviceKey } = silent.addresses;
+    const base = {
+      startGenerationUrl,
+      processJobsUrl,
+      processGenerationUrl,
+      supabaseUrl,
+      anonKey,
+      serviceKey,
+    };
+    return { ...base, picture: true, timeoutMs: 60_000, json: false };
+  };
+
+  test('the secret is missing', async () => {
+    const { detail, fix } = await fails(['webhook'], given());
+    expect(detail).toContain('REPLICATE_WEBHOOK_SECRET');
+    expect(fix).toContain('--env process-generation');
+  });
+
+  test('the secret is there, but Replicate is told no address: the picture came by the sweep', async () => {
+    // The other stack's process-generation refuses unsigned webhooks as it should.
+    const mixed = { ...given(), processGenerationUrl: stack.addresses.processGenerationUrl };
+    let made = false;
+    const sweeps = (async () => {
+      while (!made) await silent.sweep();
+    })();
+    const { detail, fix } = await fails(['sign-in', 'models', 'picture', 'webhook'], mixed);
+    made = true;
+    await sweeps;
+    expect(detail).toContain('found by the sweep');
+    expect(fix).toContain('PUBLIC_URL');
+  });
+});
