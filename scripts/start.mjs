@@ -34,10 +34,15 @@ function welcome(stack) {
   const variables = {
     START_GENERATION_URL: stack.startGenerationUrl,
     LOCAL_SUPABASE_URL: stack.supabaseUrl,
+    // Those of today, for `apikey` alone. A project elsewhere may have given legacy ones.
+    LOCAL_PUBLISHABLE_KEY: stack.publishableKey || stack.anonKey,
+    LOCAL_SECRET_KEY: stack.secretKey || stack.serviceRoleKey,
+    PROCESS_JOBS_URL: stack.processJobsUrl,
+    PROCESS_GENERATION_URL: stack.processGenerationUrl,
+    LOCAL_DATABASE_URL: stack.databaseUrl,
+    // The legacy ones, which are tokens.
     LOCAL_ANON_KEY: stack.anonKey,
     LOCAL_SERVICE_ROLE_KEY: stack.serviceRoleKey,
-    PROCESS_JOBS_URL: stack.processJobsUrl,
-    LOCAL_DATABASE_URL: stack.databaseUrl,
   };
   const exports = Object.entries(variables).map(([name, value]) => `export ${name}='${value}'`);
   const file = path.join(ROOT, '.local/env.sh');
@@ -49,12 +54,16 @@ The studio: ${stack.startGenerationUrl}
 The same address is the API's. In another terminal:
 
   source .local/env.sh
-  TOKEN=$(curl -s "$LOCAL_SUPABASE_URL/auth/v1/signup" -H "apikey: $LOCAL_ANON_KEY" \\
+  TOKEN=$(curl -s "$LOCAL_SUPABASE_URL/auth/v1/signup" -H "apikey: $LOCAL_PUBLISHABLE_KEY" \\
     -d "{\\"email\\":\\"$RANDOM$RANDOM@example.com\\",\\"password\\":\\"a-password\\"}" \\
     -H 'content-type: application/json' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
   curl -s "$START_GENERATION_URL/start-generation" -H "authorization: Bearer $TOKEN" \\
     -d '{"prompt":"a red fox in the snow","model_id":"black-forest-labs/flux-schnell"}'
 
 The answer names urls.self: ask it with the same token until the status is "completed".
+Publishable key (browsers): ${variables.LOCAL_PUBLISHABLE_KEY}
+Secret key (process-jobs):  ${variables.LOCAL_SECRET_KEY}
+Both go into the header apikey; the legacy keys are in .local/env.sh too.
+
 Pictures come from a simulator of Replicate; Ctrl-C stops everything. More: README.md`);
 }

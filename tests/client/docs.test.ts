@@ -188,10 +188,10 @@ describe('on the local stack', () => {
   }
 
   test('the first one of docs/client.md makes a picture', async () => {
-    const { supabaseUrl, anonKey, startGenerationUrl } = stack.addresses;
+    const { supabaseUrl, publishableKey, startGenerationUrl } = stack.addresses;
     const code = example('docs/client.md', 'ts')
       .replace('LOCAL_SUPABASE_URL', supabaseUrl)
-      .replace('LOCAL_ANON_KEY', anonKey)
+      .replace('LOCAL_PUBLISHABLE_KEY', publishableKey)
       .replace('START_GENERATION_URL', startGenerationUrl);
     const { stdout } = await run(process.execPath, [await bundled('first', code)]);
     const lines = stdout.trim().split('\n');

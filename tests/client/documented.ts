@@ -18,7 +18,7 @@ export const ENTRIES = {
  */
 export async function firstPicture(
   heading: string,
-  { supabaseUrl, anonKey, startGenerationUrl }: StackAddresses,
+  { supabaseUrl, publishableKey, startGenerationUrl }: StackAddresses,
   kind: 'ts' | 'tsx' = 'ts',
 ): Promise<string> {
   const page = await fs.readFile(path.join(ROOT, 'docs/client.md'), 'utf8');
@@ -27,6 +27,6 @@ export async function firstPicture(
   if (!code) throw new Error(`docs/client.md has no ${kind} below "The first picture, ${heading}"`);
   return code
     .replace('LOCAL_SUPABASE_URL', supabaseUrl)
-    .replace('LOCAL_ANON_KEY', anonKey)
+    .replace('LOCAL_PUBLISHABLE_KEY', publishableKey)
     .replace('START_GENERATION_URL', startGenerationUrl);
 }

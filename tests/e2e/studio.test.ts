@@ -28,9 +28,9 @@ describe('GET /config', () => {
     expect(answer.status).toBe(200);
     expectFrame(answer);
     expect(answer.headers.get('cache-control')).toBe('no-store');
-    const { supabaseUrl, anonKey, serviceRoleKey, jwtSecret } = stack.addresses;
-    expect(answer.body).toEqual({ supabase_url: supabaseUrl, anon_key: anonKey });
-    for (const secret of [serviceRoleKey, jwtSecret]) {
+    const { supabaseUrl, publishableKey, serviceRoleKey, secretKey, jwtSecret } = stack.addresses;
+    expect(answer.body).toEqual({ supabase_url: supabaseUrl, anon_key: publishableKey });
+    for (const secret of [serviceRoleKey, secretKey, jwtSecret]) {
       expect(JSON.stringify(answer.body), 'a secret').not.toContain(secret);
     }
   });

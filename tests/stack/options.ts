@@ -35,8 +35,8 @@ npm run stack -- [options]
   --no-cron            process-jobs runs only when it is called, not each minute
   --replicate-url U    use the Replicate at U (an origin, without /v1) instead of the simulator
   --wake off           start-generation does not wake process-jobs: only the cron picks jobs up
-  --api-keys new       the workers hold the keys of today (sb_publishable_…, sb_secret_…) instead of the legacy ones
-                       (default: legacy)
+  --api-keys legacy    the workers hold the legacy keys, which are tokens; by default they hold those of today
+                       (sb_publishable_…, sb_secret_…), and process-jobs takes the legacy service key too
   --rate-limit N       starts and cancels that a user has a minute, in place of wrangler.toml's limit
   --help               this text
 
@@ -55,7 +55,7 @@ export function parseOptions(argv: string[]): StackOptions | undefined {
     fresh: values.fresh,
     cron: !values['no-cron'],
     wake: values.wake !== 'off',
-    apiKeys: values['api-keys'] === 'new' ? 'new' : 'legacy',
+    apiKeys: values['api-keys'] === 'legacy' ? 'legacy' : 'new',
   };
   if (values['api-keys'] !== 'legacy' && values['api-keys'] !== 'new')
     throw new StackFault('--api-keys takes legacy or new.');
@@ -92,7 +92,7 @@ function parse(argv: string[]) {
         'no-cron': { type: 'boolean', default: false },
         'replicate-url': { type: 'string' },
         wake: { type: 'string', default: 'on' },
-        'api-keys': { type: 'string', default: 'legacy' },
+        'api-keys': { type: 'string', default: 'new' },
         'rate-limit': { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },

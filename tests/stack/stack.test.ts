@@ -198,7 +198,7 @@ test('a second stack on the same directory and a taken port are refused in one s
 }, 60_000);
 
 test('the workers get what the environment says, and start-generation no key of power', async () => {
-  const options = ['--wake', 'off', '--api-keys', 'new'];
+  const options = ['--wake', 'off'];
   const { addresses } = await startStack([...options, '--replicate-url', 'http://127.0.0.1:9/v1/'], {
     ALLOWED_ORIGINS: 'https://app.example',
     REPLICATE_API_TOKEN: 'r8_given',

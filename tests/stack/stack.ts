@@ -237,7 +237,10 @@ export class Stack {
     const all: Record<string, string | undefined> = {
       SUPABASE_URL: supabase.supabaseUrl,
       SUPABASE_ANON_KEY: withNewKeys ? supabase.publishableKey : supabase.anonKey,
-      SUPABASE_SERVICE_ROLE_KEY: withNewKeys ? supabase.secretKey : supabase.serviceRoleKey,
+      // As while one replaces the other: the first is used, and callers may hold either.
+      SUPABASE_SERVICE_ROLE_KEY: withNewKeys
+        ? `${supabase.secretKey} ${supabase.serviceRoleKey}`
+        : supabase.serviceRoleKey,
       SUPABASE_JWT_SECRET: supabase.jwtSecret,
       REPLICATE_API_TOKEN: replicate.replicateApiToken,
       REPLICATE_API_URL: replicate.replicateUrl,
