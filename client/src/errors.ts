@@ -135,6 +135,10 @@ export class RateLimitedError extends ApiError {
 export class InternalError extends ApiError {
   override name = 'InternalError';
 }
+/** 503: the operator's budget is used up, for everybody, for `retryAfter` seconds. */
+export class BudgetExhaustedError extends ApiError {
+  override name = 'BudgetExhaustedError';
+}
 /** 503: the database or the provider did not answer. */
 export class UnavailableError extends ApiError {
   override name = 'UnavailableError';
@@ -158,6 +162,7 @@ const classes = (): Record<string, typeof ApiError> => ({
   quota_exceeded: QuotaExceededError,
   rate_limited: RateLimitedError,
   internal_error: InternalError,
+  budget_exhausted: BudgetExhaustedError,
   unavailable: UnavailableError,
 });
 

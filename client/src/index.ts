@@ -3,6 +3,7 @@ export * from './client.ts';
 export {
   ApiError,
   BodyTooLargeError,
+  BudgetExhaustedError,
   ConflictError,
   ConnectionError,
   ForbiddenError,

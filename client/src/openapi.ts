@@ -55,6 +55,7 @@ export type Priority = 'low' | 'normal' | 'high';
  * - `quota_exceeded`: A quota of the caller is used up; `retry_after` says until when.
  * - `rate_limited`: Too many requests in a short time, whatever they ask for; `retry_after` says how long to wait.
  * - `internal_error`: A defect or a misconfiguration on our side.
+ * - `budget_exhausted`: The installation's budget for the day or the month is used up, for everybody; `retry_after` says until when.
  * - `unavailable`: The database or the provider did not answer.
  */
 export type ProblemCode =
@@ -74,6 +75,7 @@ export type ProblemCode =
   | 'quota_exceeded'
   | 'rate_limited'
   | 'internal_error'
+  | 'budget_exhausted'
   | 'unavailable';
 
 /**
@@ -283,7 +285,7 @@ export interface Model {
   output: Output;
   /** Seconds that a picture usually takes. */
   estimated_seconds: number;
-  /** What a picture costs; null where that is not known. */
+  /** What a picture costs; null where that is not known: then nobody whose money is limited may ask for it. */
   price: Price | null;
   /** Whether it may be asked for. */
   is_active: boolean;
@@ -335,10 +337,14 @@ export interface Output {
   formats: string[];
 }
 
-/** What a picture costs. */
+/** What a picture costs, by what the database charges. */
 export interface Price {
-  /** US dollars. */
+  /** US dollars that a picture of the model's default size is expected to cost. */
   usd_per_image: number;
+  /** US dollars of it for each megapixel, where the price depends on the size. */
+  usd_per_megapixel?: number;
+  /** US dollars for a second that the model runs, where the price depends on the time. */
+  usd_per_second?: number;
 }
 
 /** The models that may be asked for, in order of display. */

@@ -33,7 +33,8 @@ export interface Entry {
   source_size?: string;
   size?: string;
   estimated_seconds: number;
-  cost_usd?: number;
+  price?: { image?: number; megapixel?: number; second?: number; seconds?: number };
+  price_source?: string;
   active: boolean;
   default?: true;
   facts: string;
@@ -87,7 +88,9 @@ export function derive(model: ProviderModel, given: Given, day: string): Derived
     ...(sourceSize === undefined ? {} : { source_size: sourceSize }),
     ...(sized ? { size: sizeOf(byRole('width'), byRole('height'), byRole('size')) } : {}),
     estimated_seconds: given.seconds ?? secondsOf(model, operations, byRole('steps')),
-    ...(given.cost === undefined ? {} : { cost_usd: given.cost }),
+    ...(given.cost === undefined
+      ? {}
+      : { price: { image: given.cost }, price_source: `ours, ${day}: as given by --cost` }),
     active: true,
     facts: `api ${day}; name, operations, seconds: ours`,
     input,
@@ -97,7 +100,7 @@ export function derive(model: ProviderModel, given: Given, day: string): Derived
   if (given.description === undefined)
     doubts.push(`description: ${JSON.stringify(entry.description)} (--description)`);
   if (given.cost === undefined)
-    doubts.push('cost_usd: the price of one image, which the API does not tell (--cost)');
+    doubts.push('price, price_source: what Replicate asks, which the API does not tell (--cost, or by hand)');
   if (given.seconds === undefined)
     doubts.push(`estimated_seconds: ${entry.estimated_seconds}, by class (--seconds)`);
   doubts.push(`operations: ${operations.join(', ')}, from the inputs and the description`);

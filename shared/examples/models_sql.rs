@@ -16,7 +16,7 @@ use shared::catalogue::{Catalogue, Model};
 pub const FIRST: &str = "20261124000200_models.sql";
 
 /// Columns in the order of [`row`], and the place; the first one is the key.
-const COLUMNS: [&str; 26] = [
+const COLUMNS: [&str; 30] = [
     "replicate_id",
     "version",
     "name",
@@ -39,6 +39,10 @@ const COLUMNS: [&str; 26] = [
     "supports_seed",
     "supports_img2img",
     "cost_per_generation",
+    "cost_per_megapixel",
+    "cost_per_second",
+    "typical_seconds",
+    "price_source",
     "estimated_time_seconds",
     "is_active",
     "is_default",
@@ -196,11 +200,19 @@ fn row(model: &Model) -> [String; COLUMNS.len() - 1] {
         at("/supports/negative_prompt"),
         at("/supports/seed"),
         at("/supports/source_image"),
-        at("/price/usd_per_image"),
+        number(model.price.and_then(|price| price.image)),
+        number(model.price.and_then(|price| price.megapixel)),
+        number(model.price.and_then(|price| price.second)),
+        number(model.price.and_then(|price| price.seconds)),
+        literal(&Value::from(model.price_source.as_deref())),
         at("/estimated_seconds"),
         at("/is_active"),
         at("/is_default"),
     ]
+}
+
+fn number(number: Option<f64>) -> String {
+    number.map_or_else(|| "null".to_owned(), |number| number.to_string())
 }
 
 /// A JSON value as an SQL literal.

@@ -1,5 +1,5 @@
 //! Whether pictures can be made: the sweep, the safety net behind webhooks and wake-ups, is alive, and the
-//! provider takes our account.
+//! provider takes our account, and the budget allows it.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,8 @@ const MAX_SWEEP_AGE_MS: u64 = 3 * 60 * 1000;
 /// Reads `queue_status()`: healthy or not, and the body of `GET /health`.
 ///
 /// A provider that asks to wait (429) is no fault: the queue goes on by itself. One that refuses our
-/// account is, for somebody has to pay or to put another token: until then no picture is made.
+/// account is, for somebody has to pay or to put another token: until then no picture is made. So is a budget
+/// that is used up: somebody may want to raise it. One that is nearly so is told and is no fault.
 pub fn health(status: &Value, now_ms: u64) -> (bool, Value) {
     let text = |name: &str| status.get(name).and_then(Value::as_str);
     let last = text("last_sweep_at");
@@ -24,6 +25,10 @@ pub fn health(status: &Value, now_ms: u64) -> (bool, Value) {
         (_, Some(401)) => ("bad_token", Some("Replicate refuses new images: it does not accept the token.")),
         _ => ("refused", Some("Replicate refuses new images for this account.")),
     };
+    let budget = text("budget").unwrap_or("none");
+    let trouble = trouble.or((budget == "exhausted").then_some(
+        "The budget is used up: nothing is started until the next day or month, or until it is raised.",
+    ));
     let detail = match (sweeps, last, trouble) {
         (false, Some(_), _) => "The last sweep is older than 3 minutes: is the cron trigger deployed?",
         (false, None, _) => "No sweep has run yet: the cron trigger runs each minute.",
@@ -36,6 +41,7 @@ pub fn health(status: &Value, now_ms: u64) -> (bool, Value) {
         "last_sweep_at": last,
         "provider": provider,
         "provider_paused_until": text("provider_paused_until"),
+        "budget": budget,
         "detail": detail,
     });
     (healthy, body)
@@ -90,6 +96,15 @@ mod tests {
             let (seen, body) = health(&status, at(NOON));
             assert_eq!((seen, &body["provider"], &body["detail"]), (healthy, &json!(word), &json!(detail)));
             assert_eq!(body["provider_paused_until"], "2026-11-24T12:01:00Z");
+        }
+        for (budget, healthy, detail) in [
+            ("none", true, "The sweep runs."),
+            ("near", true, "The sweep runs."),
+            ("exhausted", false, "The budget is used up"),
+        ] {
+            let (seen, body) = health(&json!({ "last_sweep_at": NOON, "budget": budget }), at(NOON));
+            assert_eq!((seen, &body["budget"]), (healthy, &json!(budget)));
+            assert!(body["detail"].as_str().unwrap().starts_with(detail), "{body}");
         }
         let quiet =
             json!({ "last_sweep_at": NOON, "provider_pause_reason": null, "provider_paused_until": null });

@@ -33,6 +33,11 @@ const fn seconds(name: &'static str, kind: &'static str, help: &'static str, sam
     Family { name, kind, unit: Some("seconds"), help, samples }
 }
 
+const fn dollars(name: &'static str, help: &'static str, samples: Samples) -> Family {
+    Family { name, kind: "gauge", unit: Some("usd"), help, samples }
+}
+
+const PERIOD: &[(&str, &str)] = &[("period", "period")];
 const TYPE_AND_STATUS: &[(&str, &str)] = &[("type", "type"), ("status", "status")];
 const TYPE_AND_QUANTILE: &[(&str, &str)] = &[("type", "type"), ("quantile", "quantile")];
 
@@ -62,6 +67,16 @@ const FAMILIES: &[Family] = &[
         "picture_queue_lost_leases",
         "Running jobs whose lease has run out and that nobody has taken over, counted up to 10000.",
         Samples::One("lost"),
+    ),
+    dollars(
+        "picture_queue_budget_usd",
+        "What everybody together may spend in the day or month (UTC); absent without a budget.",
+        Samples::Each("budget", "budget_usd", PERIOD),
+    ),
+    dollars(
+        "picture_queue_budget_used_usd",
+        "What of it is spent, by the ledger, or reserved for what is under way.",
+        Samples::Each("budget", "used_usd", PERIOD),
     ),
     gauge(
         "picture_queue_outputs_at_risk",

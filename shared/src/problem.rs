@@ -47,6 +47,8 @@ pub enum Code {
     RateLimited,
     /// A defect or a misconfiguration on our side.
     InternalError,
+    /// The installation's budget for the day or the month is used up, for everybody; `retry_after` says until when.
+    BudgetExhausted,
     /// The database or the provider did not answer.
     Unavailable,
 }
@@ -77,6 +79,7 @@ impl Code {
             Self::QuotaExceeded => "quota_exceeded",
             Self::RateLimited => "rate_limited",
             Self::InternalError => "internal_error",
+            Self::BudgetExhausted => "budget_exhausted",
             Self::Unavailable => "unavailable",
         }
     }
@@ -94,6 +97,7 @@ impl Code {
             Self::Unsupported,
             Self::IdempotencyMismatch,
             Self::QuotaExceeded,
+            Self::BudgetExhausted,
         ]
         .into_iter()
         .find(|code| code.as_str() == name)
@@ -114,7 +118,7 @@ impl Code {
             Self::UpgradeRequired => 426,
             Self::QuotaExceeded | Self::RateLimited => 429,
             Self::InternalError => 500,
-            Self::Unavailable => 503,
+            Self::BudgetExhausted | Self::Unavailable => 503,
         }
     }
 
@@ -136,6 +140,7 @@ impl Code {
             Self::QuotaExceeded => "Quota exceeded",
             Self::RateLimited => "Too many requests",
             Self::InternalError => "Internal error",
+            Self::BudgetExhausted => "Budget exhausted",
             Self::Unavailable => "Service unavailable",
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
-use shared::catalogue::{Catalogue, Kind, Model, Role};
+use shared::catalogue::{Catalogue, Kind, Model, ModelPrice, Role};
 
 #[expect(dead_code, reason = "main and the whole table are the example's own")]
 #[path = "../examples/models_sql.rs"]
@@ -162,6 +162,39 @@ fn a_faulty_entry_is_refused_and_named() {
         assert!(fault.starts_with("a/b: prompt: ") && fault.contains(expected), "{field}: {fault}");
     }
     assert!(Catalogue::parse("{}").unwrap_err().contains("models"));
+}
+
+#[test]
+fn every_model_has_a_price_and_its_source() {
+    let legend: Value = serde_json::from_str(JSON).unwrap();
+    let legend = legend["sources"].as_object().unwrap();
+    for model in models() {
+        let id = &model.id;
+        let price = model.price.unwrap_or_else(|| panic!("{id} has no price"));
+        let expected =
+            price.expected(model.size).unwrap_or_else(|| panic!("{id}: its price adds up to nothing"));
+        assert!((0.0003..0.2).contains(&expected), "{id}: {expected} US dollars");
+        let source = model.price_source.as_deref().unwrap_or_default();
+        let first = source.split([':', ',', ' ']).next().unwrap_or_default();
+        assert!(legend.contains_key(first), "{id}: the legend of sources has no {first:?}");
+    }
+}
+
+#[test]
+fn a_price_adds_up_its_parts() {
+    let none = ModelPrice { image: None, megapixel: None, second: None, seconds: None };
+    let cases = [
+        (ModelPrice { image: Some(0.04), ..none }, Some((4096, 4096)), Some(0.04)),
+        (ModelPrice { megapixel: Some(0.01), ..none }, Some((1024, 1024)), Some(0.01)),
+        (ModelPrice { megapixel: Some(0.01), ..none }, Some((1025, 1024)), Some(0.02)),
+        (ModelPrice { megapixel: Some(0.01), ..none }, None, Some(0.01)),
+        (ModelPrice { image: Some(0.5), megapixel: Some(0.25), ..none }, Some((2048, 1024)), Some(1.0)),
+        (ModelPrice { second: Some(0.25), seconds: Some(2.0), image: Some(9.0), ..none }, None, Some(0.5)),
+        (none, None, None),
+    ];
+    for (price, size, expected) in cases {
+        assert_eq!(price.expected(size), expected, "{price:?} at {size:?}");
+    }
 }
 
 #[test]

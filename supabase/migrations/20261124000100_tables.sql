@@ -64,8 +64,17 @@ create table public.models (
   supports_negative_prompt boolean not null default false,
   supports_seed boolean not null default false,
   supports_img2img boolean not null default false,
-  -- US dollars for one image.
+  -- What the provider asks, in US dollars: by cost_per_second where that is set, else for an image and its
+  -- megapixels together (private.expected_cost, private.prediction_cost).
   cost_per_generation numeric,
+  -- For each megapixel of the image, 1048576 pixels, rounded up.
+  cost_per_megapixel numeric,
+  -- For a second that the model runs.
+  cost_per_second numeric,
+  -- Seconds that it usually runs, until runs have been measured.
+  typical_seconds numeric,
+  -- Where the price comes from: the legend is in shared/src/catalogue/models.json.
+  price_source text,
   estimated_time_seconds numeric,
   is_active boolean not null default true,
   is_default boolean not null default false,

@@ -99,7 +99,7 @@ $$;
 
 -- One generation and its job for each item; answers with the list that the user gets.
 create function private.insert_generations(
-  p_user_id uuid, p_items jsonb, p_payload jsonb, p_model public.models, p_width int, p_height int,
+  p_user_id uuid, p_items jsonb, p_payload jsonb, p_model public.models, p_price numeric, p_width int, p_height int,
   p_adjustments jsonb, p_priority int, p_batch_id uuid, p_scheduled_at timestamptz, p_expires_at timestamptz
 ) returns jsonb
 language plpgsql set search_path = '' set enable_seqscan = off as $$
@@ -126,7 +126,7 @@ begin
       'queued', p_priority, p_batch_id, case when p_batch_id is not null then place end, job_id,
       p_adjustments, coalesce(p_payload ->> 'operation', 'generate'), (p_payload ->> 'source_generation_id')::uuid,
       (p_payload ->> 'source_id')::uuid,
-      coalesce(p_model.cost_per_generation, 0), (clock_timestamp() at time zone 'UTC')::date,
+      coalesce(p_price, 0), (clock_timestamp() at time zone 'UTC')::date,
       p_payload ->> 'webhook_url'
     from items
   )

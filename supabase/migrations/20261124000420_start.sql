@@ -113,6 +113,7 @@ declare
   v_model public.models;
   v_items jsonb;
   v_count int;
+  v_price numeric;
   v_answer jsonb;
   v_payload jsonb;
   v_width int;
@@ -168,7 +169,12 @@ begin
   if v_priority_name <> all(v_plan.priorities) then
     perform private.refuse(403, 'forbidden', format('Your plan does not include the priority %s.', v_priority_name));
   end if;
-  perform private.use_quota(v_user, v_plan, v_count, v_count * coalesce(v_model.cost_per_generation, 0));
+  v_price := private.requested_cost(p_request, v_model);
+  if v_price is null and (v_plan.money_per_day is not null or private.has_budget()) then
+    perform private.refuse(422, 'unsupported', format(
+      'The model %s has no price here, so it cannot be used where money is limited.', v_model.replicate_id));
+  end if;
+  perform private.use_quota(v_user, v_plan, v_count, v_count * coalesce(v_price, 0));
 
   -- What the job's run needs; each item adds its prompt, seed and generation.
   v_payload := jsonb_strip_nulls(jsonb_build_object(
@@ -206,7 +212,7 @@ begin
   end if;
 
   v_answer := private.insert_generations(
-    v_user, v_items, v_payload, v_model, v_width, v_height, private.read_adjustments(p_request),
+    v_user, v_items, v_payload, v_model, v_price, v_width, v_height, private.read_adjustments(p_request),
     v_priority, v_batch, v_scheduled, v_expires
   );
   v_answer := jsonb_build_object('status', 'queued', 'batch_id', v_batch, 'replayed', false, 'generations', v_answer)
@@ -214,6 +220,7 @@ begin
   if p_idempotency_key is not null then
     update private.idempotency_keys set response = v_answer where user_id = v_user and key = p_idempotency_key;
   end if;
+  perform private.check_budget();
   return v_answer;
 end
 $$;

@@ -174,6 +174,7 @@ begin
   if not found then
     return '{"outcome": "stale"}';
   end if;
+  perform private.correct_cost(v_generation_id, (p_image ->> 'width')::int, (p_image ->> 'height')::int);
 
   update public.image_generations as g set
     status = 'completed', progress = 100, completed_at = now(), error_message = null, error_code = null,
@@ -184,7 +185,7 @@ begin
     cost_usd = coalesce(
       (p_image ->> 'cost_usd')::numeric, g.cost_usd,
       (select p.cost_usd from private.predictions as p where p.id = g.replicate_prediction_id),
-      (select m.cost_per_generation from public.models as m where m.id = g.model_id)
+      (select private.expected_cost(m, g.width, g.height) from public.models as m where m.id = g.model_id)
     )
   where g.id = v_generation_id and g.status not in ('completed', 'failed', 'cancelled')
   returning g.* into v_generation;

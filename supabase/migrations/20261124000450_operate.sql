@@ -59,8 +59,9 @@ end
 $$;
 
 -- What the cron does for the queue itself, each minute: notes that it ran, folds the counts, looks at the
--- whole of the indexes, and admits held jobs of users whose plan has come to allow more.
-create function private.record_sweep(p_stats jsonb) returns void
+-- whole of the indexes, admits held jobs of users whose plan has come to allow more, and looks at the budget.
+-- Answers {alerts}: sentences that somebody has to read, each once.
+create function private.record_sweep(p_stats jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_lane record;
@@ -93,5 +94,6 @@ begin
   end loop;
   insert into private.sweep (last_sweep_at, stats) values (now(), coalesce(p_stats, '{}'))
   on conflict (only_row) do update set last_sweep_at = excluded.last_sweep_at, stats = excluded.stats;
+  return jsonb_build_object('alerts', to_jsonb(private.sweep_budget()));
 end
 $$;

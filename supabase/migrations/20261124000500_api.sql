@@ -153,9 +153,9 @@ end
 $$;
 
 create function public.record_sweep(p_stats jsonb)
-returns void language plpgsql set search_path = '' as $$
+returns jsonb language plpgsql set search_path = '' as $$
 begin
-  perform private.record_sweep(p_stats);
+  return private.record_sweep(p_stats);
 end
 $$;
 

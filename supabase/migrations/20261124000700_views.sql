@@ -177,6 +177,7 @@ declare
   v_totals jsonb;
   v_held int;
   v_scheduled int;
+  v_periods jsonb := private.budget_periods();
 begin
   select * into v_sweep from private.sweep;
   select * into v_pause from private.current_pause();
@@ -200,7 +201,9 @@ begin
     'failed_24h', coalesce((v_totals -> 'failed')::bigint, 0),
     'provider_paused_until', v_pause.until,
     'provider_pause_reason', v_pause.reason,
-    'provider_pause_code', v_pause.code
+    'provider_pause_code', v_pause.code,
+    'budget', private.budget_state(v_periods),
+    'budget_periods', v_periods
   );
 end
 $$;

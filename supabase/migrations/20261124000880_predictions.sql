@@ -2,9 +2,6 @@
 -- them: no step takes a further round trip. Not for users: what a picture cost its user stands in
 -- image_generations.cost_usd.
 
--- US dollars for a second of the model's run, where it is billed by time.
-alter table public.models add column cost_per_second numeric;
-
 create table private.predictions (
   -- The provider's.
   id text primary key,
@@ -31,32 +28,17 @@ create table private.predictions (
 create index predictions_generation on private.predictions (generation_id);
 create index predictions_age on private.predictions (recorded_at);
 
--- What a prediction that has ended costs: by time where the model has a price for it, else by the picture
--- made. What never started is free. Without a picture, a model with a price by the picture alone: not known.
-create function private.prediction_cost(p_model text, p_status text, p_predict_time numeric) returns numeric
-language plpgsql stable set search_path = '' set enable_seqscan = off as $$
-declare
-  v_model record;
-begin
-  if p_status = 'aborted' then
-    return 0;
-  end if;
-  select cost_per_second, cost_per_generation into v_model from public.models where replicate_id = p_model;
-  return coalesce(
-    round(p_predict_time * v_model.cost_per_second, 6),
-    case p_status when 'succeeded' then v_model.cost_per_generation end
-  );
-end
-$$;
-
 -- Notes how a known prediction ended. The first end counts; a guess of ours gives way to the provider's word.
 create function private.note_end(p_prediction_id text, p_status text, p_predict_time numeric) returns boolean
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 begin
-  update private.predictions set
+  update private.predictions as p set
     ended_at = now(), status = p_status, predict_time = p_predict_time,
-    cost_usd = private.prediction_cost(model, p_status, p_predict_time)
-  where id = p_prediction_id and (ended_at is null or status = 'unknown');
+    cost_usd = (
+      select private.prediction_cost(p.model, p_status, p_predict_time, g.width, g.height)
+      from (select p.generation_id as id) as its left join public.image_generations as g on g.id = its.id
+    )
+  where p.id = p_prediction_id and (p.ended_at is null or p.status = 'unknown');
   return found;
 end
 $$;
@@ -80,7 +62,10 @@ begin
   values (
     p_prediction_id, p_job.id, p_job.generation_id, coalesce(p_job.attempts, 0) + 1, coalesce(p_job.lease, 0),
     v_model, p_learned, case when v_status is not null then now() end, v_status, v_predict_time,
-    case when v_status is not null then private.prediction_cost(v_model, v_status, v_predict_time) end
+    case when v_status is not null then (
+      select private.prediction_cost(v_model, v_status, v_predict_time, g.width, g.height)
+      from (select p_job.generation_id as id) as its left join public.image_generations as g on g.id = its.id
+    ) end
   )
   on conflict (id) do nothing;
   return found;
@@ -181,7 +166,7 @@ end
 $$;
 
 revoke all on function
-  private.prediction_cost, private.note_end, private.note_prediction, private.stop_prediction,
+  private.note_end, private.note_prediction, private.stop_prediction,
   private.note_stopped, private.prune_predictions, private.settle_cancelled, private.after_prediction_end
 from public, anon, authenticated, service_role;
 

@@ -63,6 +63,7 @@ begin
     'held', v_status -> 'held',
     'scheduled', v_status -> 'scheduled',
     'lost', v_status -> 'lost',
+    'budget', v_status -> 'budget_periods',
     'last_sweep_at', (select round(extract(epoch from last_sweep_at), 3) from private.sweep),
     'wait', v_wait,
     'run', v_run,

@@ -147,7 +147,13 @@ export const model: Guard<Model> = object<Model>({
   limits: object({ width: side, height: side }),
   output: object({ format: nullable(text), formats: list(text) }),
   estimated_seconds: number,
-  price: nullable(object({ usd_per_image: number })),
+  price: nullable(
+    object({
+      usd_per_image: number,
+      usd_per_megapixel: optional(number),
+      usd_per_second: optional(number),
+    }),
+  ),
   is_active: bool,
   is_default: bool,
 });

@@ -177,7 +177,10 @@ describe('a signed-in user', () => {
 
 /** Who may call what; a function that is not named here is for nobody but its owner. */
 const USERS_WEBHOOKS = ['webhook_secret', 'rotate_webhook_secret', 'webhook_deliveries', 'resend_webhook'];
+/** Open to anybody, as the rows of models are. */
+const PUBLIC = ['model_prices'];
 const USERS = [
+  ...PUBLIC,
   'start_generation',
   'get_generation',
   'list_generations',
@@ -186,6 +189,7 @@ const USERS = [
   ...USERS_WEBHOOKS,
 ];
 const SERVICE = [
+  ...PUBLIC,
   'enqueue_job',
   'enqueue_jobs',
   'claim_next_job',
@@ -214,6 +218,7 @@ const SERVICE = [
 // What the view queue_health is made of: it runs with its reader's rights.
 const HEALTH = ['queue_totals', 'is_user'];
 const PRIVATE_USERS = [
+  ...PUBLIC,
   ...HEALTH,
   'start_generation',
   'get_generation',
@@ -235,10 +240,10 @@ const PRIVATE_SERVICE = [
 ];
 
 test.each<[Role, string, string[]]>([
-  ['anon', 'public', []],
+  ['anon', 'public', PUBLIC],
   ['authenticated', 'public', USERS],
   ['service_role', 'public', SERVICE],
-  ['anon', 'private', []],
+  ['anon', 'private', PUBLIC],
   ['authenticated', 'private', PRIVATE_USERS],
   ['service_role', 'private', PRIVATE_SERVICE],
 ])('%s may call in %s exactly what is granted', async (role, schema, names) => {

@@ -8,8 +8,12 @@ interface Model {
   id: string;
   operations: string[];
   supports: { prompt: boolean; source_image_required: boolean };
+  price: { usd_per_image: number } | null;
   output: { formats: string[] };
 }
+
+const REPRICED = 'black-forest-labs/flux-schnell';
+const SWITCHED_OFF = 'google/imagen-4-fast';
 
 let stack: TestStack;
 let user: TestUser;
@@ -18,6 +22,9 @@ let models: Model[];
 beforeAll(async () => {
   stack = await TestStack.start();
   user = await TestUser.signUp(stack);
+  // Before the first look, which is kept for a minute.
+  await stack.sql`update public.models set cost_per_generation = 0.5 where replicate_id = ${REPRICED}`;
+  await stack.sql`update public.models set is_active = false where replicate_id = ${SWITCHED_OFF}`;
   const answer = await call<{ models: Model[] }>('GET', `${stack.addresses.startGenerationUrl}/models`);
   models = answer.body.models;
 });
@@ -35,6 +42,28 @@ test('the catalogue and the models table name the same models', async () => {
     select replicate_id from public.models where is_active`;
   expect(rows.map((row) => row.replicate_id).sort()).toEqual(models.map(({ id }) => id).sort());
   expect(fromPromptAlone().length, 'models that need no source image').toBeGreaterThan(20);
+});
+
+test('it tells the operator’s prices, which a start is charged at, and not what is switched off', async () => {
+  expect(models.map(({ id }) => id)).not.toContain(SWITCHED_OFF);
+  const refused = await user.call('POST', '/start-generation', { prompt: 'x', model_id: SWITCHED_OFF });
+  expect(refused).toMatchObject({ status: 404, body: { code: 'unknown_model' } });
+  expect(models.find(({ id }) => id === REPRICED)?.price).toEqual({ usd_per_image: 0.5 });
+  const later = {
+    prompt: 'x',
+    model_id: REPRICED,
+    scheduled_at: new Date(Date.now() + 3_600_000).toISOString(),
+  };
+  const { generation_id } = await user.start(later);
+  const [row] =
+    await stack.sql`select reserved_usd from public.image_generations where id = ${generation_id}`;
+  expect(Number(row?.reserved_usd)).toBe(0.5);
+  await user.call('POST', `/generations/${generation_id}/cancel`);
+  await stack.sql`delete from public.image_generations where id = ${generation_id}`;
+  expect(
+    models.filter(({ price }) => price === null).map(({ id }) => id),
+    'every model has a price',
+  ).toEqual([]);
 });
 
 test('each of them makes a picture of the size that its row tells', { timeout: 120_000 }, async () => {

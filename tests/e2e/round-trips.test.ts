@@ -142,6 +142,8 @@ test('reading, listing, cancelling and refusing cost at most one request', async
     ['POST', '/start-generation', { prompt: 'x', model_id: 'no/such' }, 404, {}],
     ['POST', '/start-generation', { prompt: '' }, 400, {}],
     ['GET', '/generations/not-an-id', undefined, 404, {}],
+    ['GET', '/models', undefined, 200, { 'POST /rest/v1/rpc/model_prices': 1 }],
+    // Prices are kept for a minute.
     ['GET', '/models', undefined, 200, {}],
   ];
   for (const [method, path, body, status, requests] of table) {

@@ -78,7 +78,8 @@ function differences(found: Entry, byHand: Entry): string[] {
     name: _name,
     description: _description,
     facts: _facts,
-    cost_usd: _cost,
+    price: _price,
+    price_source: _source,
     ...entry
   }: Entry) =>
     new Map([
@@ -128,7 +129,13 @@ test.each([
   const entries = entriesOf(await fs.readFile(file, 'utf8'));
   const index = entries.findIndex((entry) => entry.id === id);
   expect(entries[index - 1]?.id).toBe(before);
-  expect(entries[index]).toMatchObject({ name: 'X', cost_usd: 0.04, estimated_seconds: 7, active: true });
+  expect(entries[index]).toMatchObject({
+    name: 'X',
+    price: { image: 0.04 },
+    price_source: expect.stringMatching(/^ours, \d{4}-\d\d-\d\d: /),
+    estimated_seconds: 7,
+    active: true,
+  });
   // Nothing else was touched.
   expect(remove(await fs.readFile(file, 'utf8'), id)).toBe(remove(text, id));
 });
@@ -139,7 +146,7 @@ test('it tells what it understood, and what is to be decided', async () => {
   expect(stderr).toMatch(/aspect ratios +aspect_ratio: 21:9, 16:9/);
   expect(stderr).toMatch(/source image +image_prompt/);
   expect(stderr).toMatch(/strength +image_prompt_strength: 1 keeps everything/);
-  expect(stderr).toMatch(/- cost_usd: .*--cost/);
+  expect(stderr).toMatch(/- price, price_source: .*--cost/);
   expect(stderr).toMatch(/- image_prompt_strength: .*check the direction/);
   const qwen = 'qwen/qwen-image';
   const other = await command([qwen, '--catalogue', await catalogueWithout(qwen), '--dry-run']);

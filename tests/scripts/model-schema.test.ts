@@ -85,7 +85,7 @@ test('a whole entry', () => {
     'guidance: give it limits',
     'left out',
     'lora',
-    'cost_usd',
+    'price_source',
   ]) {
     expect(told).toContain(part);
   }

@@ -53,14 +53,22 @@ async fn scheduled(_event: ScheduledEvent, env: Env, context: ScheduleContext) {
         Ok(drained) => {
             let report = drained.report();
             console_log!("{}", json!({ "level": "info", "what": "sweep", "report": report }));
-            if let Err(error) = workplace.rpc().call("record_sweep", &json!({ "p_stats": report })).await {
-                console_error!("the sweep could not be recorded: {error}");
+            match workplace.rpc().call("record_sweep", &json!({ "p_stats": report })).await {
+                Ok(recorded) => alert(&recorded),
+                Err(error) => console_error!("the sweep could not be recorded: {error}"),
             }
             if let Err(error) = workplace.rpc().call("prune_jobs", &json!({})).await {
                 console_error!("old jobs could not be pruned: {error}");
             }
         }
         Err(error) => console_error!("sweep: {error}"),
+    }
+}
+
+/// Logs what somebody has to read, which the database says once.
+fn alert(recorded: &Value) {
+    for alert in recorded.get("alerts").and_then(Value::as_array).into_iter().flatten() {
+        console_error!("{}", json!({ "level": "error", "what": "budget", "detail": alert }));
     }
 }
 

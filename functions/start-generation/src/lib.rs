@@ -2,13 +2,13 @@
 
 mod events;
 mod generations;
+mod models;
 mod sources;
 
 use edge::{Answer, Incoming, misconfigured, serve, variables};
 use serde_json::json;
 use shared::api::routes::{ROUTES, Target};
 use shared::api::{Config, DOCUMENT, Health};
-use shared::catalogue::Catalogue;
 use shared::http::route::find;
 use shared::problem::Problem;
 use worker::{Context, Env, Request, Response, event};
@@ -35,16 +35,11 @@ async fn handle(incoming: &mut Incoming, env: &Env, context: &Context) -> Result
         Target::GenerationEvents => events::one(incoming, env, id).await,
         Target::Events => events::all(incoming, env).await,
         Target::UploadSource => sources::upload(incoming, env).await,
-        Target::Models => Ok(models()),
+        Target::Models => models::list(env).await,
         Target::Config => config(env),
         Target::OpenApi => Ok(public(Answer::text("application/json", DOCUMENT.to_owned()))),
         Target::Health => Ok(Answer::json(200, json!(Health { status: "ok" }))),
     }
-}
-
-fn models() -> Answer {
-    let models: Vec<_> = Catalogue::builtin().active().map(|model| model.describe()).collect();
-    public(Answer::json(200, json!({ "models": models })))
 }
 
 /// What a page needs to sign somebody in. Both values are public by their nature.

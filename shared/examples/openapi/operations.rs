@@ -27,6 +27,7 @@ fn codes(target: Target) -> &'static [Code] {
             QuotaExceeded,
             RateLimited,
             InternalError,
+            BudgetExhausted,
             Unavailable,
         ],
         Target::List => &[InvalidRequest, Unauthorized, RateLimited, InternalError, Unavailable],
@@ -50,7 +51,8 @@ fn codes(target: Target) -> &'static [Code] {
             Unavailable,
         ],
         Target::Config => &[InternalError],
-        Target::Models | Target::OpenApi | Target::Health => &[],
+        Target::Models => &[InternalError, Unavailable],
+        Target::OpenApi | Target::Health => &[],
     }
 }
 
@@ -136,6 +138,8 @@ pub fn operation(target: Target) -> Value {
             "operationId": "listModels",
             "tags": ["Service"],
             "summary": "The models that may be asked for",
+            "description": "At the prices that starts are charged at, the operator's own included; at most a \
+                minute old, or ten while the database cannot be reached.",
             "security": [],
             "responses": answers(vec![("200", with_header(
                 answer("All of them.", "Models", samples::models()), "cache-control", "CacheControl",

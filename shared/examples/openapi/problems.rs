@@ -90,6 +90,10 @@ fn problem(code: Code) -> Problem {
         Code::RateLimited => {
             Problem { retry_after: Some(60), ..say("Too many requests. Please wait a minute.") }
         }
+        Code::BudgetExhausted => Problem {
+            retry_after: Some(3600),
+            ..say("No more images can be made today. Please try again tomorrow.")
+        },
         Code::InternalError => Problem::internal(),
         Code::Unavailable => Problem::unavailable(),
     }

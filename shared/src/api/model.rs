@@ -41,7 +41,7 @@ pub struct Model<'a> {
     pub output: Output<'a>,
     /// Seconds that a picture usually takes.
     pub estimated_seconds: u32,
-    /// What a picture costs; null where that is not known.
+    /// What a picture costs; null where that is not known: then nobody whose money is limited may ask for it.
     pub price: Option<Price>,
     /// Whether it may be asked for.
     pub is_active: bool,
@@ -146,10 +146,16 @@ pub struct Output<'a> {
     pub formats: Vec<&'a str>,
 }
 
-/// What a picture costs.
-#[derive(Debug, Clone, Copy, Serialize)]
+/// What a picture costs, by what the database charges.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema))]
 pub struct Price {
-    /// US dollars.
+    /// US dollars that a picture of the model's default size is expected to cost.
     pub usd_per_image: f64,
+    /// US dollars of it for each megapixel, where the price depends on the size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usd_per_megapixel: Option<f64>,
+    /// US dollars for a second that the model runs, where the price depends on the time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usd_per_second: Option<f64>,
 }

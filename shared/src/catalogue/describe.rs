@@ -9,8 +9,18 @@ use super::size::{megapixels, pair, scaled};
 use crate::api::{self, Defaults, Limits, Output, Price, Range, SideLimits, Supports};
 
 impl Model {
-    /// The public description of this model.
+    /// The public description of this model, with the catalogue's own price.
     pub fn describe(&self) -> Value {
+        let expected = self.price.and_then(|price| Some((price, price.expected(self.size)?)));
+        self.describe_at(expected.map(|(price, usd_per_image)| Price {
+            usd_per_image,
+            usd_per_megapixel: price.megapixel,
+            usd_per_second: price.second,
+        }))
+    }
+
+    /// The public description of this model, at a price.
+    pub(super) fn describe_at(&self, price: Option<Price>) -> Value {
         let role = |role| self.input.role(role);
         let has = |wanted| role(wanted).is_some();
         let formats: Vec<_> = match (role(Role::Format), &self.format) {
@@ -56,7 +66,7 @@ impl Model {
             },
             output: Output { format: self.format.as_deref(), formats },
             estimated_seconds: self.estimated_seconds,
-            price: self.cost_usd.map(|usd_per_image| Price { usd_per_image }),
+            price,
             is_active: self.active,
             is_default: self.default,
         })

@@ -5,6 +5,7 @@
 //! is one entry and no code: see `docs/models.md`.
 
 mod ask;
+mod charged;
 mod describe;
 mod draft;
 mod map;
@@ -17,7 +18,8 @@ mod size;
 use std::sync::OnceLock;
 
 pub use ask::{Adjustment, Ask, Mapped, Unsupported};
-pub use model::{Model, OutputForm, SourceSize};
+pub use charged::{Charged, ChargedCache};
+pub use model::{Model, ModelPrice, OutputForm, SourceSize};
 pub use schema::{Field, Kind, Role, Schema};
 
 /// Every model the system knows, in the order in which they are shown.

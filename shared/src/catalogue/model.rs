@@ -25,8 +25,10 @@ pub struct Model {
     pub size: Option<(u32, u32)>,
     /// Typical duration in seconds: a rough default per class of model, see `docs/models.md`.
     pub estimated_seconds: u32,
-    /// Price of one image in US dollars; `None` where no source gives it.
-    pub cost_usd: Option<f64>,
+    /// What the provider asks for a picture; `None` where no source gives it.
+    pub price: Option<ModelPrice>,
+    /// Where the price comes from (legend: `sources` in `models.json`); begins with `estimate` where it is one.
+    pub price_source: Option<String>,
     /// May be asked for.
     pub active: bool,
     /// Used when an app lets its user not choose.
@@ -35,6 +37,33 @@ pub struct Model {
     pub facts: String,
     /// What it takes.
     pub input: Schema,
+}
+
+/// What the provider asks, in US dollars: by the second where that is given, else for the picture and its
+/// megapixels together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ModelPrice {
+    /// For a picture, whatever its size.
+    pub image: Option<f64>,
+    /// For each megapixel (1,048,576 pixels) of the picture, rounded up.
+    pub megapixel: Option<f64>,
+    /// For a second that the model runs.
+    pub second: Option<f64>,
+    /// Seconds that it usually runs.
+    pub seconds: Option<f64>,
+}
+
+impl ModelPrice {
+    /// What a picture of this size is expected to cost, 1 megapixel where the size is not known; the same as
+    /// the SQL function `private.expected_cost`.
+    pub fn expected(&self, size: Option<(u32, u32)>) -> Option<f64> {
+        if let (Some(second), Some(seconds)) = (self.second, self.seconds) {
+            return Some(second * seconds);
+        }
+        let pixels = size.map_or(1.0, |(width, height)| f64::from(width) * f64::from(height));
+        let sized = self.megapixel.map(|price| price * (pixels / 1_048_576.0).ceil());
+        self.image.into_iter().chain(sized).reduce(|one, other| one + other)
+    }
 }
 
 /// How the provider hands over the result.

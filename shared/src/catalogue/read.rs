@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::model::{Model, OutputForm, SourceSize};
+use super::model::{Model, ModelPrice, OutputForm, SourceSize};
 use super::schema::{Field, Kind, Role, Schema};
 use super::size::pair;
 
@@ -43,13 +43,26 @@ fn model(entry: &Value) -> Read<Model> {
         source_size: members.may("source_size", |value| word(value, &SOURCE_SIZES))?.unwrap_or_default(),
         size: members.may("size", size)?,
         estimated_seconds: members.need("estimated_seconds", whole)?,
-        cost_usd: members.may("cost_usd", Value::as_f64)?,
+        price: members.may("price", Some)?.map(price).transpose()?,
+        price_source: members.may("price_source", Value::as_str)?.map(str::to_owned),
         active: members.need("active", Value::as_bool)?,
         default: members.may("default", Value::as_bool)?.unwrap_or_default(),
         facts: members.text("facts")?,
     };
     members.done()?;
     Ok(model)
+}
+
+fn price(entry: &Value) -> Read<ModelPrice> {
+    let mut members = Members::of(entry)?;
+    let price = ModelPrice {
+        image: members.may("image", Value::as_f64)?,
+        megapixel: members.may("megapixel", Value::as_f64)?,
+        second: members.may("second", Value::as_f64)?,
+        seconds: members.may("seconds", Value::as_f64)?,
+    };
+    members.done()?;
+    Ok(price)
 }
 
 fn field(entry: &Value) -> Read<Field> {

@@ -1,5 +1,6 @@
 import {
   ApiError,
+  BudgetExhaustedError,
   ConnectionError,
   ForbiddenError,
   QuotaExceededError,
@@ -32,6 +33,9 @@ export function explain(error: unknown, now = Date.now()): Notice {
       : {};
   if (error instanceof QuotaExceededError) {
     return { title: 'Limit reached', text: QUOTAS[error.limit ?? ''] ?? error.message, ...retryAt };
+  }
+  if (error instanceof BudgetExhaustedError) {
+    return { title: 'No more pictures for now', text: error.message, ...retryAt };
   }
   if (error instanceof RateLimitedError) {
     return { title: 'Too many requests', text: 'Please wait a moment.', ...retryAt };

@@ -1,0 +1,53 @@
+//! `GET /models`: what the catalogue knows of the models that the database lets start, at its prices.
+
+use std::cell::RefCell;
+
+use edge::{Answer, EdgeWorld, FetchClient, misconfigured, variables};
+use serde_json::{Value, json};
+use shared::catalogue::{Catalogue, Charged, ChargedCache};
+use shared::ports::Clock;
+use shared::problem::Problem;
+use shared::supabase::Rpc;
+use worker::{Env, console_error};
+
+use crate::generations::problem;
+
+thread_local! {
+    /// What the database has said last, kept as long as the isolate lives.
+    static CHARGED: RefCell<ChargedCache> = RefCell::default();
+}
+
+/// One round trip a minute in each isolate. While the database cannot be reached a copy of up to ten minutes
+/// serves, then 503: a price that nobody vouches for is none.
+pub(crate) async fn list(env: &Env) -> Result<Answer, Problem> {
+    let now = EdgeWorld.now_s();
+    if let Some(models) = CHARGED.with_borrow(|held| held.fresh(now).map(described)) {
+        return Ok(answer(models));
+    }
+    match fetch(env).await {
+        Ok(charged) => {
+            let models = described(&charged);
+            CHARGED.with_borrow_mut(|held| held.keep(now, charged));
+            Ok(answer(models))
+        }
+        Err(problem) => CHARGED.with_borrow(|held| held.stale(now).map(described)).map(answer).ok_or(problem),
+    }
+}
+
+async fn fetch(env: &Env) -> Result<Charged, Problem> {
+    let supabase = variables(env).supabase_for_anybody().map_err(|error| misconfigured(&error))?;
+    let rpc = Rpc::new(&FetchClient, &supabase.url, &supabase.key, supabase.bearer());
+    let rows = rpc.call("model_prices", &json!({})).await.map_err(problem)?;
+    Charged::parse(&rows).ok_or_else(|| {
+        console_error!("model_prices answered without a list of models");
+        Problem::internal()
+    })
+}
+
+fn described(charged: &Charged) -> Vec<Value> {
+    charged.describe(Catalogue::builtin())
+}
+
+fn answer(models: Vec<Value>) -> Answer {
+    Answer::json(200, json!({ "models": models })).header("cache-control", "public, max-age=60")
+}

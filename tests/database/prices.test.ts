@@ -1,0 +1,195 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { Database, type Job, MODEL, refusal, SUCCEEDED } from './support.ts';
+
+// What a request is expected to cost, what it did cost, and what is told of it.
+const db = await Database.open();
+beforeEach(async () => {
+  await db.clear();
+  await db.sql`delete from private.model_times`;
+  await db.sql`update private.settings set default_price_usd = null`;
+  await db.sql`delete from public.models where replicate_id = 'test/priced'`;
+});
+
+interface Price {
+  cost_per_generation?: number;
+  cost_per_megapixel?: number;
+  cost_per_second?: number;
+  typical_seconds?: number;
+  estimated_time_seconds?: number;
+}
+const createModel = (price: Price) =>
+  db.sql`insert into public.models ${db.sql({
+    replicate_id: 'test/priced',
+    default_width: 1024,
+    default_height: 1024,
+    ...price,
+  })}`;
+const start = (user: string, request: object = {}) => db.start(user, { model_id: 'test/priced', ...request });
+const used = async (user: string) => {
+  const [row] = await db.sql`select day_cost from private.usage where user_id = ${user}`;
+  return Number(row?.day_cost);
+};
+const limited = (money_per_day = 10) => db.createUser({ money_per_day });
+const ledger = async () =>
+  (await db.sql`select cost_usd from private.predictions`).map(({ cost_usd }) => Number(cost_usd));
+
+async function make(outcome: object, image: object) {
+  const job = await db.claimOne();
+  const args = { p_job_id: job.id, p_prediction_id: `p-${job.id}`, p_outcome: outcome };
+  const { job: download } = await db.service<{ job: Job }>('finish_prediction', args);
+  const expected = await ledger();
+  await db.service('finish_download', {
+    p_job_id: download.id,
+    p_lease: download.lease,
+    p_image: { storage_path: 'a', public_url: 'https://x.example/a', format: 'webp', ...image },
+  });
+  return expected;
+}
+
+test('every model of the catalogue has a price that adds up, and its source', async () => {
+  const without = await db.sql`select replicate_id from public.models as m
+    where replicate_id <> ${MODEL} and (
+      not coalesce(private.expected_cost(m, m.default_width, m.default_height) between 0.0003 and 0.2, false)
+      or price_source is null)`;
+  expect([...without]).toEqual([]);
+});
+
+describe('what is reserved', () => {
+  test.each<[string, Price, object, number]>([
+    ['by the image', { cost_per_generation: 0.04 }, { width: 4096, height: 4096 }, 0.04],
+    ['by the megapixel, of the default size', { cost_per_megapixel: 0.01 }, {}, 0.01],
+    ['… rounded up', { cost_per_megapixel: 0.01 }, { width: 1025, height: 1024 }, 0.02],
+    ['… of a batch', { cost_per_megapixel: 0.01 }, { items: Array(3).fill({ prompt: 'x' }) }, 0.03],
+    [
+      '… of the size that the request was mapped to',
+      { cost_per_megapixel: 0.01 },
+      { width: 8192, height: 8192, output: { width: 2048, height: 1024 } },
+      0.02,
+    ],
+    ['by both', { cost_per_generation: 0.5, cost_per_megapixel: 0.25 }, { width: 2048, height: 1024 }, 1],
+    ['by the second', { cost_per_second: 0.001, typical_seconds: 6.5, cost_per_generation: 9 }, {}, 0.0065],
+    ['… for want of a usual time', { cost_per_second: 0.001, estimated_time_seconds: 12 }, {}, 0.012],
+  ])('%s', async (_, price, request, expected) => {
+    await createModel(price);
+    const user = await limited();
+    await start(user, request);
+    expect(await used(user)).toBe(expected);
+  });
+
+  test('by the second, as long as its runs have really taken', async () => {
+    await createModel({ cost_per_second: 0.001, typical_seconds: 5 });
+    await db.sql`insert into private.model_times (model_id, seconds, runs)
+      select id, 20, 9 from public.models where replicate_id = 'test/priced'`;
+    const user = await limited();
+    await start(user);
+    expect(await used(user)).toBe(0.02);
+  });
+});
+
+describe('what it did cost', () => {
+  test('by the megapixels of the picture that came out, in the ledger and in the user’s money', async () => {
+    await createModel({ cost_per_megapixel: 0.01 });
+    const user = await limited();
+    const { generation_id } = await start(user);
+    expect(await make(SUCCEEDED, { width: 2048, height: 2048 }), 'until it is stored').toEqual([0.01]);
+    expect(await ledger()).toEqual([0.04]);
+    expect(await used(user)).toBe(0.04);
+    expect(Number((await db.generation(generation_id)).cost_usd)).toBe(0.04);
+  });
+
+  test('by the expected size where the file does not tell', async () => {
+    await createModel({ cost_per_megapixel: 0.01 });
+    await start(await limited(), { width: 2048, height: 1024 });
+    await make(SUCCEEDED, {});
+    expect(await ledger()).toEqual([0.02]);
+  });
+
+  test('by the seconds that it ran', async () => {
+    await createModel({ cost_per_second: 0.001, typical_seconds: 5 });
+    const user = await limited();
+    await start(user);
+    expect(await used(user)).toBe(0.005);
+    await make({ ...SUCCEEDED, predict_time: 8 }, {});
+    expect(await used(user)).toBe(0.008);
+  });
+});
+
+describe('a model without a price', () => {
+  const refused = {
+    sqlstate: 'PT422',
+    code: 'unsupported',
+    message: 'The model test/priced has no price here, so it cannot be used where money is limited.',
+  };
+
+  test('is refused to a user whose money is limited, however much there is', async () => {
+    await createModel({});
+    const user = await limited(1_000_000);
+    expect(await refusal(start(user))).toMatchObject(refused);
+    expect([...(await db.sql`select from private.usage where user_id = ${user}`)], 'counts nothing').toEqual(
+      [],
+    );
+  });
+
+  test('makes pictures for everybody else', async () => {
+    await createModel({});
+    expect((await start(await db.createUser({ money_per_day: null }))).status).toBe('queued');
+  });
+
+  test('has the one that the operator has set for such models', async () => {
+    await createModel({});
+    await db.sql`update private.settings set default_price_usd = 0.05`;
+    const user = await limited();
+    const { generation_id } = await start(user);
+    expect(await used(user)).toBe(0.05);
+    await make(SUCCEEDED, {});
+    expect(await ledger()).toEqual([0.05]);
+    expect(Number((await db.generation(generation_id)).cost_usd)).toBe(0.05);
+  });
+
+  test('a price of 0 is one', async () => {
+    await createModel({ cost_per_generation: 0 });
+    expect((await start(await limited(0))).status).toBe('queued');
+  });
+});
+
+describe('model_prices', () => {
+  const prices = (role: 'anon' | 'authenticated' | 'service_role') =>
+    db.as(role, role === 'authenticated' ? '00000000-0000-4000-8000-000000000000' : null, async (sql) => {
+      const [row] = await sql<{ all: { id: string; usd_per_image: number | null }[] }[]>`
+        select public.model_prices() as all`;
+      return row?.all ?? [];
+    });
+
+  test('tells anybody what a start is charged at, by the row as it is now', async () => {
+    await createModel({ cost_per_generation: 0.5, cost_per_megapixel: 0.25 });
+    for (const role of ['anon', 'authenticated', 'service_role'] as const) {
+      expect(
+        (await prices(role)).find(({ id }) => id === 'test/priced'),
+        role,
+      ).toEqual({
+        id: 'test/priced',
+        usd_per_image: 0.75,
+        usd_per_megapixel: 0.25,
+        usd_per_second: null,
+      });
+    }
+    const user = await limited();
+    await start(user);
+    expect(await used(user)).toBe(0.75);
+  });
+
+  test('leaves out what is switched off, and a start of it is refused', async () => {
+    await createModel({ cost_per_generation: 0.5 });
+    await db.sql`update public.models set is_active = false where replicate_id = 'test/priced'`;
+    expect((await prices('anon')).map(({ id }) => id)).not.toContain('test/priced');
+    expect(await refusal(start(await limited()))).toMatchObject({ sqlstate: 'PT404', code: 'unknown_model' });
+  });
+
+  test('says null where there is no price, or the operator’s default', async () => {
+    await createModel({});
+    const price = async () => (await prices('anon')).find(({ id }) => id === 'test/priced')?.usd_per_image;
+    expect(await price()).toBe(null);
+    await db.sql`update private.settings set default_price_usd = 0.05`;
+    expect(await price()).toBe(0.05);
+  });
+});
