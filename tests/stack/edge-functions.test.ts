@@ -20,7 +20,12 @@ let stop = async () => {};
 let url = '';
 let anonKey = '';
 
+/** A worker that was started anew has cut what was kept open to it; nobody is told before the next use. */
+const used = new Set<unknown>();
+
 const worker = http.createServer(async (request, response) => {
+  if (used.has(request.socket)) return request.socket.destroy();
+  used.add(request.socket);
   let body = '';
   for await (const chunk of request) body += chunk;
   seen.push({ method: request.method, path: request.url, headers: request.headers, body });
@@ -98,5 +103,12 @@ test('a worker that does not run is 503, not a hanging request', async () => {
     expect(answer.status).toBe(503);
   } finally {
     await supabase.stop();
+  }
+});
+
+test('each call has a connection of its own: none meets one that has been cut', async () => {
+  for (let n = 0; n < 3; n += 1) {
+    const answer = await fetch(`${url}/functions/v1/again`, { method: 'POST', body: '{}' });
+    expect([answer.status, await answer.json()]).toEqual([202, { from: 'worker' }]);
   }
 });

@@ -4,6 +4,7 @@ import { databaseUrl } from '../postgres.ts';
 import { FileStorage } from './file-storage.ts';
 import type { ProjectKeys } from './jwt.ts';
 import { type Lite, startLite } from './lite.ts';
+import { Pool } from './pool.ts';
 import { Rpc } from './rpc.ts';
 import { Uploads } from './uploads.ts';
 
@@ -23,14 +24,19 @@ export class Backends {
   readonly lite: Lite;
   readonly rpc: Rpc;
   readonly uploads: Uploads;
-  readonly #sql: postgres.Sql;
+  readonly #close: ((graceSeconds: number) => Promise<unknown>)[];
   readonly #underWay = new Set<(reason: Error) => void>();
 
-  private constructor(lite: Lite, rpc: Rpc, uploads: Uploads, sql: postgres.Sql) {
+  private constructor(
+    lite: Lite,
+    rpc: Rpc,
+    uploads: Uploads,
+    close: ((graceSeconds: number) => Promise<unknown>)[],
+  ) {
     this.lite = lite;
     this.rpc = rpc;
     this.uploads = uploads;
-    this.#sql = sql;
+    this.#close = close;
   }
 
   static async connect(options: BackendOptions): Promise<Backends> {
@@ -43,20 +49,26 @@ export class Backends {
       files,
       maxConnections: Math.ceil(maxConnections / 2),
     });
-    const sql = postgres(databaseUrl(superuserUrl, database, 'authenticator'), {
-      max: maxConnections,
+    const url = databaseUrl(superuserUrl, database, 'authenticator');
+    const session = {
       onnotice: () => {},
       fetch_types: false,
       connect_timeout: 5,
       connection: { TimeZone: 'UTC', application_name: 'postgrest' },
-    });
+    };
+    const pool = new Pool(url, maxConnections, session);
+    const sql = postgres(url, { ...session, max: 1 });
+    const close = [
+      (timeout: number) => lite.close(timeout),
+      (timeout: number) => pool.end(timeout),
+      (timeout: number) => sql.end({ timeout }),
+    ];
     try {
       const onSchemaChange = () => void lite.forgetSchema();
-      const rpc = await Rpc.start({ sql, schema: 'public', onSchemaChange });
-      return new Backends(lite, rpc, new Uploads(sql, lite.sql, files), sql);
+      const rpc = await Rpc.start({ pool, sql, schema: 'public', onSchemaChange });
+      return new Backends(lite, rpc, new Uploads(pool, lite.pool, files), close);
     } catch (error) {
-      void lite.close(0);
-      void sql.end({ timeout: 0 });
+      for (const end of close) void end(0);
       throw error;
     }
   }
@@ -70,7 +82,7 @@ export class Backends {
   }
 
   async close(graceSeconds: number): Promise<void> {
-    await Promise.all([this.#sql.end({ timeout: graceSeconds }), this.lite.close(graceSeconds)]);
+    await Promise.all(this.#close.map((end) => end(graceSeconds)));
   }
 
   /** Whoever still waits need not: a connection of a dead server may never answer. */

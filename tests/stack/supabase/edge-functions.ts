@@ -19,7 +19,8 @@ export async function callFunction(
   response: http.ServerResponse,
 ): Promise<boolean> {
   const { method, headers, url: path } = request;
-  const upstream = http.request(functionsUrl, { method, path, headers });
+  // A connection of its own: one that was kept may have been cut, and a body cannot be sent twice.
+  const upstream = http.request(functionsUrl, { method, path, headers, agent: false });
   const answered = new Promise<http.IncomingMessage>((resolve, reject) => {
     upstream.once('response', resolve).once('error', reject);
   });

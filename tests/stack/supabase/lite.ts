@@ -4,6 +4,7 @@ import { createPostgresConnection } from '@supabase/lite/postgres';
 import type postgres from 'postgres';
 import type { FileStorage } from './file-storage.ts';
 import type { ProjectKeys } from './jwt.ts';
+import { Pool } from './pool.ts';
 import { statusOf } from './postgrest-errors.ts';
 
 process.env.LITE_TELEMETRY = '0';
@@ -29,7 +30,7 @@ export interface Transaction {
 export interface Lite {
   fetch(request: Request, transaction?: Transaction): Promise<Response>;
   /** Its connections, as superuser. */
-  sql: postgres.Sql;
+  pool: Pool;
   /** To be called when the database's schema has changed. */
   forgetSchema(): Promise<void>;
   /** Ends its connections; requests under way get this long to finish. */
@@ -37,15 +38,18 @@ export interface Lite {
 }
 
 export async function startLite(options: LiteOptions): Promise<Lite> {
-  const connection = createPostgresConnection({
-    url: options.url,
-    postgresOptions: {
-      max: options.maxConnections,
-      onnotice: () => {},
-      connect_timeout: 5,
-      types: postgrestTypes,
-    },
+  const postgresOptions = { onnotice: () => {}, connect_timeout: 5, types: postgrestTypes };
+  const connection = createPostgresConnection({ url: options.url, postgresOptions });
+  // As lite has completed them.
+  const { types, connection: session } = connection.driver.options as unknown as typeof postgresOptions & {
+    connection: Record<string, string>;
+  };
+  const pool = new Pool(options.url, options.maxConnections, {
+    ...postgresOptions,
+    types,
+    connection: session,
   });
+  connection.driver.reserve = () => pool.reserve() as unknown as ReturnType<postgres.Sql['reserve']>;
   correct(connection);
   const app = new App({
     connection,
@@ -75,9 +79,11 @@ export async function startLite(options: LiteOptions): Promise<Lite> {
   setExperimental('storage', true); // after init(), which would announce it on the terminal
   return {
     fetch: async (request, transaction) => transactions.run(transaction, () => app.fetch(request)),
-    sql: connection.driver,
+    pool,
     forgetSchema: async () => connection.clearSchemaCache?.(),
-    close: async (graceSeconds) => connection.driver.end({ timeout: graceSeconds }),
+    close: async (graceSeconds) => {
+      await Promise.all([pool.end(graceSeconds), connection.driver.end({ timeout: graceSeconds })]);
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type postgres from 'postgres';
 import type { Caller } from './credentials.ts';
 import { type Call, chooseFunction, loadFunctions, type SqlFunction, statementFor } from './functions.ts';
+import type { Pool } from './pool.ts';
 import { type ApiError, apiError, fromSqlError } from './postgrest-errors.ts';
 import { RoleSettings } from './role-settings.ts';
 import { runAs } from './transaction.ts';
@@ -21,7 +22,9 @@ export interface RpcAnswer {
 }
 
 export interface RpcOptions {
-  /** Connections as `authenticator`, which may become the three API roles and nothing else. */
+  /** Connections as `authenticator`, which may become the roles of the API and nothing else. */
+  pool: Pool;
+  /** The same, to read the catalog with and to be told of changes. */
   sql: postgres.Sql;
   schema: string;
   /** Called when the database said that its schema has changed. */
@@ -43,12 +46,14 @@ const SINGULAR = 'application/vnd.pgrst.object+json';
  * under the caller's role, sent in one round trip; arguments and result are JSON that Postgres reads and writes.
  */
 export class Rpc {
+  readonly #pool: Pool;
   readonly #sql: postgres.Sql;
   readonly #schema: string;
   #functions: Promise<Map<string, SqlFunction[]>>;
   #roles: Promise<RoleSettings>;
 
-  private constructor(sql: postgres.Sql, schema: string) {
+  private constructor({ pool, sql, schema }: RpcOptions) {
+    this.#pool = pool;
     this.#sql = sql;
     this.#schema = schema;
     this.#functions = loadFunctions(sql, schema);
@@ -56,14 +61,13 @@ export class Rpc {
   }
 
   static async start(options: RpcOptions): Promise<Rpc> {
-    const { sql, schema } = options;
-    const rpc = new Rpc(sql, schema);
+    const rpc = new Rpc(options);
     await Promise.all([rpc.#functions, rpc.#roles]);
     const reload = () => {
       rpc.#reload();
       options.onSchemaChange?.();
     };
-    await sql.listen('pgrst', reload);
+    await options.sql.listen('pgrst', reload);
     return rpc;
   }
 
@@ -91,7 +95,7 @@ export class Rpc {
   /** Why a request cannot be run under a role that is none of the three of the API. */
   async refusalOf(caller: Caller): Promise<ApiError> {
     try {
-      await runAs(this.#sql, { text: 'select', parameters: [] }, { caller, settings: {} });
+      await runAs(this.#pool, { text: 'select', parameters: [] }, { caller, settings: {} });
     } catch (error) {
       return withChallenge(fromSqlError(error, false));
     }
@@ -129,7 +133,7 @@ export class Rpc {
     const { fn } = call;
     const roleSettings = (await this.#roles).of(caller.role);
     const [row] = await runAs<ResultRow>(
-      this.#sql,
+      this.#pool,
       { text: statementFor(this.#schema, call), parameters },
       {
         caller,

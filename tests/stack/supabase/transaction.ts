@@ -1,5 +1,5 @@
-import type postgres from 'postgres';
 import type { Caller } from './credentials.ts';
+import type { Pool } from './pool.ts';
 
 export interface Statement {
   text: string;
@@ -22,7 +22,7 @@ export interface TransactionOptions<Row> {
  * in two when something is to be done before the commit.
  */
 export async function runAs<Row extends object>(
-  sql: postgres.Sql,
+  pool: Pool,
   { text, parameters }: Statement,
   { caller, settings, readOnly, rollback, beforeCommit }: TransactionOptions<Row>,
 ): Promise<Row[]> {
@@ -30,7 +30,7 @@ export async function runAs<Row extends object>(
   const all = { ...settings, role: caller.role, 'request.jwt.claims': claims };
   const begin = `begin isolation level read committed ${readOnly ? 'read only' : 'read write'}`;
   const setAll = Object.keys(all).map((name, index) => `set_config('${name}', $${index + 1}, true)`);
-  const connection = await sql.reserve();
+  const connection = await pool.reserve();
   const send = (statement: string, values: (string | null)[] = []) =>
     connection.unsafe<Row[]>(statement, values, { prepare: true });
   try {

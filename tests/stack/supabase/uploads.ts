@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import type postgres from 'postgres';
 import type { Caller } from './credentials.ts';
 import { type FileStorage, TooLarge } from './file-storage.ts';
+import type { Pool } from './pool.ts';
 import {
   fromDatabase,
   invalidKey,
@@ -57,17 +57,17 @@ export function uploadTarget({ method }: IncomingMessage, url: URL): UploadTarge
  * limit: neither the bucket's nor a policy that asks for `metadata->>'contentLength'`, which is null.
  */
 export class Uploads {
-  readonly #sql: postgres.Sql;
-  readonly #superuser: postgres.Sql;
+  readonly #pool: Pool;
+  readonly #own: Pool;
   readonly #files: FileStorage;
 
   /**
-   * @param sql connections as `authenticator`
-   * @param superuser Storage's own rights
+   * @param pool connections as `authenticator`
+   * @param own with Storage's own rights
    */
-  constructor(sql: postgres.Sql, superuser: postgres.Sql, files: FileStorage) {
-    this.#sql = sql;
-    this.#superuser = superuser;
+  constructor(pool: Pool, own: Pool, files: FileStorage) {
+    this.#pool = pool;
+    this.#own = own;
     this.#files = files;
   }
 
@@ -85,8 +85,10 @@ export class Uploads {
   }
 
   async #upload({ bucket: id, name }: UploadTarget, request: IncomingMessage, caller: Caller) {
-    const [bucket] = await this.#superuser<Bucket[]>`
-      select file_size_limit::text, allowed_mime_types from storage.buckets where id = ${id}`;
+    const [bucket] = await this.#own.query<Bucket>(
+      'select file_size_limit::text, allowed_mime_types from storage.buckets where id = $1',
+      [id],
+    );
     if (!bucket) return noBucket();
     const limit = isFolder(name) ? 0 : Math.min(MAX_BYTES, Number(bucket.file_size_limit ?? MAX_BYTES));
     const isForm = request.headers['content-type']?.startsWith('multipart/form-data') ?? false;
@@ -139,21 +141,25 @@ export class Uploads {
       },
       rollback: true,
     };
-    await runAs(this.#sql, { text, parameters: parametersOf(row) }, options);
+    await runAs(this.#pool, { text, parameters: parametersOf(row) }, options);
   }
 
   /** One upload of an object waits for another; the file takes its place before the row is committed. */
   async #write(row: Row, publish: () => Promise<void>): Promise<string | undefined> {
-    return await this.#superuser.begin(async (transaction) => {
-      await transaction`select set_config('role', 'service_role', true),
-        set_config('request.jwt.claims', '{"role": "service_role"}', true), set_config('lock_timeout', '5s', true)`;
-      await transaction`select pg_advisory_xact_lock(hashtextextended(${`${row.id}/${row.name}`}, 0))`;
-      const [written] = await transaction.unsafe<{ id: string }[]>(REPLACE, parametersOf(row));
+    return await this.#own.transaction(async (connection) => {
+      await connection.unsafe(ASSUME_STORAGE);
+      await connection.unsafe('select pg_advisory_xact_lock(hashtextextended($1, 0))', [
+        `${row.id}/${row.name}`,
+      ]);
+      const [written] = await connection.unsafe<{ id: string }>(REPLACE, parametersOf(row));
       await publish();
       return written?.id;
     });
   }
 }
+
+const ASSUME_STORAGE = `select set_config('role', 'service_role', true),
+  set_config('request.jwt.claims', '{"role": "service_role"}', true), set_config('lock_timeout', '5s', true)`;
 
 interface Row {
   /** Of the bucket. */
