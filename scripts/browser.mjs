@@ -1,27 +1,18 @@
 // A Chromium for the tests that look at a page.
 import fs from 'node:fs';
 import path from 'node:path';
+import { aptOf, INSTALL, installDebians, isDebian } from './debian.mjs';
 import { Fault } from './fault.mjs';
-import { longStep } from './progress.mjs';
-import { environment, output } from './run.mjs';
+import { output } from './run.mjs';
 
 const COMMANDS = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
 const MAC_APPS = ['Google Chrome', 'Chromium'];
-const APT_INSTALL = ['install', '-y', '--no-install-recommends', 'chromium'];
 const AGAIN = 'Check the network connection and run the command again, or set CHROMIUM_PATH to a browser.';
 
 /** What is asked of the machine, so that the tests can stand in for one. */
 export const thisMachine = {
   platform: process.platform,
   env: process.env,
-  isRoot: process.getuid?.() === 0,
-  osRelease: () => {
-    try {
-      return fs.readFileSync('/etc/os-release', 'utf8');
-    } catch {
-      return ''; // there is none outside Linux
-    }
-  },
   /** Whether a program starts and says its version: Ubuntu's /usr/bin/chromium-browser may be a stub. */
   starts: async (file) => fs.existsSync(file) && (await output(file, ['--version'])) !== undefined,
   /** Where Playwright puts the browser that it downloads, whether it has done so or not. */
@@ -29,16 +20,7 @@ export const thisMachine = {
     const { chromium } = await import('playwright-core').catch(() => ({ chromium: undefined }));
     return chromium?.executablePath();
   },
-  /** Whether apt knows of a package; its lists are missing on a fresh machine and in most images. */
-  aptKnows: async (name) => {
-    const said = await output('apt-cache', ['policy', name], { env: environment({ LC_ALL: 'C' }) });
-    return /Candidate: [^(\s]/.test(said ?? '');
-  },
-  apt: (title, args) =>
-    longStep(title, 'apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], {
-      wayOut: AGAIN,
-      env: { DEBIAN_FRONTEND: 'noninteractive' },
-    }),
+  ...aptOf(AGAIN),
 };
 
 /** Path of a Chromium or Chrome on this machine; undefined where there is none. */
@@ -69,7 +51,7 @@ export async function ensureBrowser(machine = thisMachine) {
   const found = await findBrowser(machine);
   if (found) return found;
   if (!isDebian(machine) || !machine.isRoot) throw new Fault(howToInstall(machine));
-  await installDebians(machine);
+  await installDebians(machine, 'installing Chromium (110 MB)', ['chromium']);
   const installed = await findBrowser(machine);
   if (!installed) throw new Fault(`Debian's chromium is installed and does not start. ${AGAIN}`);
   return installed;
@@ -82,35 +64,10 @@ export async function requireBrowser(machine = thisMachine) {
   return found;
 }
 
-/** Ubuntu is not meant: its package of this name only points at a snap. */
-function isDebian({ platform, osRelease }) {
-  if (platform !== 'linux') return false;
-  const ids = [...osRelease().matchAll(/^ID(?:_LIKE)?=(.*)$/gm)].flatMap(([, value = '']) =>
-    value.replaceAll('"', '').split(/\s+/),
-  );
-  return ids.includes('debian') && !ids.includes('ubuntu');
-}
-
 function howToInstall(machine) {
-  const debians = `apt-get ${APT_INSTALL.join(' ')}`;
+  const debians = `apt-get ${[...INSTALL, 'chromium'].join(' ')}`;
   const command = isDebian(machine)
     ? `${machine.isRoot ? '' : 'sudo '}${debians}`
     : `npx playwright-core install ${machine.platform === 'linux' ? '--with-deps ' : ''}chromium`;
   return `The tests of pages need Chromium or Chrome, and there is none. Run: ${command}, or set CHROMIUM_PATH to one.`;
-}
-
-async function installDebians({ apt, aptKnows }) {
-  const update = () => apt('reading the lists of Debian packages', ['update']);
-  const install = () => apt('installing Chromium (110 MB)', APT_INSTALL);
-  if (!(await aptKnows('chromium'))) {
-    await update();
-    return install();
-  }
-  try {
-    await install();
-  } catch {
-    // Lists of last month name files that the archive has replaced since.
-    await update();
-    await install();
-  }
 }

@@ -1,6 +1,7 @@
 // npm test: everything that must be true before a change lands. `npm test -- lint unit` runs some parts.
 import { ensureBrowser } from './browser.mjs';
 import { Fault, main } from './fault.mjs';
+import { ensurePostgres15 } from './postgres15.mjs';
 import { say } from './progress.mjs';
 import { environment, foreground } from './run.mjs';
 import { setUp } from './setup.mjs';
@@ -48,6 +49,13 @@ const PARTS = {
   system: async () => {
     const browser = { CHROMIUM_PATH: await ensureBrowser() };
     await check('database, simulator, stack and end-to-end tests', 'vitest', ['run'], false, browser);
+  },
+  postgres15: async () => {
+    const { bin, missing } = await ensurePostgres15();
+    if (!bin) return say(`– database tests on PostgreSQL 15: skipped, ${missing}`);
+    await check('database tests on PostgreSQL 15', 'vitest', ['run', 'tests/database'], false, {
+      POSTGRES_BIN: bin,
+    });
   },
   deploy: async () => {
     for (const worker of WORKERS) {

@@ -26,10 +26,10 @@ revoke all on
   public.models, public.batch_generations, public.image_generations, public.images,
   public.job_queue, public.queue_health, public.failed_jobs_recent, public.stuck_jobs,
   public.queue_latency, public.tenant_usage
-from public, anon, authenticated;
+from public, anon, authenticated, service_role;
 do $$
 begin
-  execute format('revoke all on sequence %s from public, anon, authenticated',
+  execute format('revoke all on sequence %s from public, anon, authenticated, service_role',
     pg_get_serial_sequence('public.job_queue', 'seq'));
 end
 $$;

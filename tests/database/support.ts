@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll } from 'vitest';
-import { createDatabase } from '../stack/testing.ts';
+import { client } from '../stack/postgres.ts';
+import { migrate } from '../stack/supabase/migrations.ts';
+import { createDatabase, EMPTY, MIGRATIONS, PROJECT, SEED } from '../stack/testing.ts';
 
 export type Role = 'anon' | 'authenticated' | 'service_role';
 export type Request = Record<string, unknown>;
@@ -67,8 +69,18 @@ export class Database {
     this.superuserUrl = superuserUrl;
   }
 
+  /** Statements of the superuser's, for a database that has them before the migrations. */
+  static beforeMigrations: string | undefined;
+
   static async open(): Promise<Database> {
-    const { url, superuserUrl } = await createDatabase();
+    const before = Database.beforeMigrations;
+    const { url, superuserUrl } = await createDatabase(before === undefined ? PROJECT : EMPTY);
+    if (before !== undefined) {
+      const superuser = client(superuserUrl);
+      await superuser.unsafe(before).simple();
+      await superuser.end();
+      await migrate(url, MIGRATIONS, SEED);
+    }
     const database = new Database(url, superuserUrl);
     afterAll(() => database.sql.end());
     await database.sql`

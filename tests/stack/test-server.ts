@@ -11,7 +11,7 @@ import { createDatabase as create, createRoles, prepareDatabase } from './supaba
 
 /** The project's own migrations; another folder can be given where migrations themselves are tested. */
 export const MIGRATIONS = fileURLToPath(new URL('../../supabase/migrations', import.meta.url));
-const SEED = fileURLToPath(new URL('../../supabase/seed.sql', import.meta.url));
+export const SEED = fileURLToPath(new URL('../../supabase/seed.sql', import.meta.url));
 
 /** Templates of a test server: a bare Supabase project, and one with this project's migrations and seed. */
 export const EMPTY = 'template_empty';

@@ -7,7 +7,7 @@ import { client, databaseUrl } from './postgres.ts';
 import { createDatabase as create, type RunningSupabase, startSupabase } from './supabase/index.ts';
 import { PROJECT } from './test-server.ts';
 
-export { EMPTY, MIGRATIONS, PROJECT } from './test-server.ts';
+export { EMPTY, MIGRATIONS, PROJECT, SEED } from './test-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
