@@ -92,9 +92,17 @@ interface Ran {
   stderr: string;
 }
 
-/** The command itself, as npm runs it. */
+/** What `npm run smoke` starts when the packages are there. */
 function command(argv: string[], env: Record<string, string>, interruptAt?: RegExp): Promise<Ran> {
-  const child = spawn(process.execPath, ['scripts/smoke/main.ts', ...argv], {
+  return ended([process.execPath, 'scripts/smoke/main.ts', ...argv], env, interruptAt);
+}
+
+function ended(
+  [file = '', ...argv]: string[],
+  env: Record<string, string>,
+  interruptAt?: RegExp,
+): Promise<Ran> {
+  const child = spawn(file, argv, {
     cwd: PROJECT_ROOT,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
   });
@@ -122,7 +130,7 @@ const rows = async () => {
 
 test('everything in order: every step passes, one JSON document, no key, nothing left', async () => {
   await stack.sweep();
-  const ran = await command([...args(), '--json'], environment());
+  const ran = await ended(['npm', 'run', 'smoke', '--', ...args(), '--json'], environment());
   const report: Report = JSON.parse(ran.stdout);
   expect(report.steps.filter(({ ok }) => !ok)).toEqual([]);
   expect([ran.code, report.ok]).toEqual([0, true]);

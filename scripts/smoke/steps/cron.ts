@@ -26,7 +26,10 @@ export const cron: Step = {
         if (answer.status === 200) return `the last sweep is ${Math.round(age / 1000)} s old`;
         throw new StepFailure(
           `the cron runs, and process-jobs says: ${body?.detail ?? said(answer)}`,
-          accountTrouble(String(body?.provider)) ?? 'See docs/operate.md#health',
+          accountTrouble(String(body?.provider)) ??
+            (body?.budget === 'exhausted'
+              ? 'Raise the budget, or wait for the next day or month: docs/operate.md#budget'
+              : 'See docs/operate.md#health'),
         );
       }
       if (Date.now() >= deadline) {

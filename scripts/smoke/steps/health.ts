@@ -76,6 +76,7 @@ async function config(smoke: Smoke): Promise<void> {
   const { options } = smoke;
   const service = startGeneration(options);
   const answer = await get(smoke, service, '/config');
+  if (answer.status === 404) throw wrongWorker(service, answer);
   if (answer.status !== 200) {
     throw new StepFailure(
       `start-generation answered ${said(answer)} to GET /config`,

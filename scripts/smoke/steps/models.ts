@@ -7,9 +7,8 @@ interface Described {
   id: string;
   operations: string[];
   supports: { prompt: boolean; source_image_required: boolean };
-  estimated_seconds: number;
   is_active: boolean;
-  price: { [kind: string]: unknown } | null;
+  price: { usd_per_image: number } | null;
 }
 
 /** Which model makes the picture: the cheapest that needs no more than a prompt, or the one that was asked for. */
@@ -49,19 +48,8 @@ export const models: Step = {
   },
 };
 
-/** US dollars for one picture of about a megapixel. */
-function price({ price, estimated_seconds }: Described): number | undefined {
-  const number = (kind: string) => {
-    const value = price?.[kind];
-    return typeof value === 'number' ? value : undefined;
-  };
-  const second = number('usd_per_second');
-  return (
-    number('usd_per_image') ??
-    number('usd_per_megapixel') ??
-    (second === undefined ? undefined : second * estimated_seconds)
-  );
-}
+/** US dollars for one picture of the model's default size. */
+const price = ({ price }: Described): number | undefined => price?.usd_per_image;
 
 const cost = ({ price }: Model): string =>
   price === undefined ? 'whose price is not known' : `for about ${price} US dollars`;

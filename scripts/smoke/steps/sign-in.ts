@@ -22,14 +22,21 @@ export const signIn: Step = {
     const email = `smoke-${randomUUID()}@example.com`;
     const password = randomBytes(24).toString('base64url');
     smoke.hide(password);
-    if (await createUser(smoke, email, password)) {
+    const { made, answered } = await createUser(smoke, email, password);
+    if (made) {
       return session(
         smoke,
         await withPassword(smoke, email, password),
         'a confirmed user was made and signed in',
       );
     }
-    return session(smoke, await signUp(smoke, email, password), `${email} was signed up`);
+    const signedUp = await signUp(smoke, email, password);
+    try {
+      return session(smoke, signedUp, `${email} was signed up`);
+    } catch (error) {
+      if (!(error instanceof StepFailure)) throw error;
+      throw new StepFailure(`${error.message}; Auth's admin API answered ${answered}`, error.fix);
+    }
   },
 };
 
@@ -78,12 +85,17 @@ function refused(smoke: Smoke, answer: Answer): StepFailure {
   );
 }
 
-/** By Auth's admin API, which sends no mail. False: there is none. */
-async function createUser(smoke: Smoke, email: string, password: string): Promise<boolean> {
+/** By Auth's admin API, which sends no mail, where it is to be had. */
+async function createUser(
+  smoke: Smoke,
+  email: string,
+  password: string,
+): Promise<{ made: boolean; answered: string }> {
   const headers = keyHeaders(smoke.options.serviceKey);
   const answer = await auth(smoke, '/admin/users', headers, { email, password, email_confirm: true });
   const id = answer.body?.id;
-  if (answer.status !== 200 || typeof id !== 'string') return false;
+  const answered = said(answer);
+  if (answer.status !== 200 || typeof id !== 'string') return { made: false, answered };
   smoke.cleanUp(`the user ${email}`, async () => {
     const deleted = await ask(supabase(smoke.options), `/auth/v1/admin/users/${id}`, {
       method: 'DELETE',
@@ -92,7 +104,7 @@ async function createUser(smoke: Smoke, email: string, password: string): Promis
     });
     if (deleted.status !== 200 && deleted.status !== 204) throw new Error(said(deleted));
   });
-  return true;
+  return { made: true, answered };
 }
 
 async function signUp(smoke: Smoke, email: string, password: string): Promise<Answer> {
