@@ -47,8 +47,9 @@ function statement(table: string, operation: Operation): string {
   return {
     select: `select * from public.${table}`,
     insert: `insert into public.${table} default values`,
-    update: `update public.${table} set ${column} = ${column}`,
-    delete: `delete from public.${table}`,
+    // `where true`: pg-safeupdate, where it is loaded, is not what shall refuse.
+    update: `update public.${table} set ${column} = ${column} where true`,
+    delete: `delete from public.${table} where true`,
   }[operation];
 }
 
@@ -140,7 +141,9 @@ describe('a signed-in user', () => {
 
   test('changes their own profile only, and only its names', async () => {
     const change = (sets: string) =>
-      db.as('authenticated', owner, (sql) => sql.unsafe(`update public.profiles set ${sets} returning id`));
+      db.as('authenticated', owner, (sql) =>
+        sql.unsafe(`update public.profiles set ${sets} where true returning id`),
+      );
     expect((await change("username = 'me'")).map((row) => row.id)).toEqual([owner]);
     expect((await refusal(change("email = 'other@example.com'"))).sqlstate).toBe('42501');
     expect((await refusal(change(`id = '${stranger}'`))).sqlstate).toBe('42501');
@@ -162,7 +165,7 @@ describe('a signed-in user', () => {
     expect((await refusal(put)).sqlstate).toBe('42501');
     const gone = await db.as('authenticated', owner, async (sql) => {
       await sql`set local storage.allow_delete_query = 'true'`; // as Storage does
-      return sql`delete from storage.objects returning id`;
+      return sql`delete from storage.objects where true returning id`;
     });
     expect(gone.length).toBe(0);
     const [bucket] = await db.sql`select public from storage.buckets where id = 'generated-images'`;

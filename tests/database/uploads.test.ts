@@ -149,8 +149,8 @@ describe('who may upload', () => {
     );
     expect([...rows]).toEqual([{ name: own.name }]);
     for (const statement of [
-      "update storage.objects set metadata = '{}' returning id",
-      'delete from storage.objects returning id',
+      "update storage.objects set metadata = '{}' where true returning id",
+      'delete from storage.objects where true returning id',
     ]) {
       const done = await db.as('authenticated', user, async (sql) => {
         await sql`set local storage.allow_delete_query = 'true'`; // as Storage does

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Guardian } from './guardian.ts';
 import { type RunningPostgres, startPostgres } from './postgres.ts';
+import { preloadSafeupdate } from './safeupdate.ts';
 import { createDatabase as create, createRoles, prepareDatabase } from './supabase/index.ts';
 
 /** The project's own migrations; another folder can be given where migrations themselves are tested. */
@@ -33,7 +34,8 @@ async function hasLibrary(binDir: string, name: string): Promise<boolean> {
 /**
  * Starts a Postgres for tests, without fsync, and makes the templates on it.
  *
- * POSTGRES_BIN in the environment is another PostgreSQL's `bin` folder. pg_cron is preloaded where that has it.
+ * POSTGRES_BIN in the environment is another PostgreSQL's `bin` folder. pg_cron is preloaded where that has it, and
+ * pg-safeupdate where SAFEUPDATE_SOURCE says from where to build it.
  */
 export async function startTestServer(): Promise<RunningPostgres> {
   const binDir = process.env.POSTGRES_BIN || undefined;
@@ -55,6 +57,10 @@ export async function startTestServer(): Promise<RunningPostgres> {
   };
   try {
     await createRoles(server.superuserUrl);
+    const source = process.env.SAFEUPDATE_SOURCE;
+    if (source && binDir) {
+      await preloadSafeupdate(server.superuserUrl, source, binDir, path.join(dir, 'safeupdate'));
+    }
     await create(server.superuserUrl, EMPTY);
     await prepareDatabase({ superuserUrl: server.superuserUrl, database: EMPTY });
     await create(server.superuserUrl, PROJECT, EMPTY);
