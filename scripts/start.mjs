@@ -48,6 +48,13 @@ function welcome(stack) {
   const file = path.join(ROOT, '.local/env.sh');
   fs.mkdirSync(path.dirname(file), { recursive: true });
   fs.writeFileSync(file, `${exports.join('\n')}\n`, { mode: 0o600 });
+  // Those of a project elsewhere belong on no terminal.
+  const keys = process.env.SUPABASE_URL
+    ? ''
+    : `Publishable key, for browsers:  ${stack.publishableKey}
+Secret key, for process-jobs:   ${stack.secretKey}
+Both go into the header apikey; the legacy keys are in .local/env.sh beside them.
+`;
   console.log(`
 The studio: ${stack.startGenerationUrl}
 
@@ -61,9 +68,6 @@ The same address is the API's. In another terminal:
     -d '{"prompt":"a red fox in the snow","model_id":"black-forest-labs/flux-schnell"}'
 
 The answer names urls.self: ask it with the same token until the status is "completed".
-Publishable key (browsers): ${variables.LOCAL_PUBLISHABLE_KEY}
-Secret key (process-jobs):  ${variables.LOCAL_SECRET_KEY}
-Both go into the header apikey; the legacy keys are in .local/env.sh too.
-
+${keys}
 Pictures come from a simulator of Replicate; Ctrl-C stops everything. More: README.md`);
 }

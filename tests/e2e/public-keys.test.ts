@@ -48,6 +48,8 @@ let keys: Record<Algorithm, Key>;
 let foreign: Record<Algorithm, Key>;
 /** What the project publishes now; undefined: the endpoint fails. */
 let published: JWK[] | undefined = [];
+/** What the Workers, and the user's client, have sent to the project. */
+const sent: { path: string; apikey: string; authorization: string | undefined }[] = [];
 let count = 0;
 /** Ids are never used twice: what an earlier test has published may still be held. */
 const newId = (name: string) => `${name}-${++count}`;
@@ -79,6 +81,8 @@ beforeAll(async () => {
       if (published) return { status: 200, body: { keys: published } };
       return { status: 502, body: { message: 'Bad gateway' } };
     }
+    const apikey = String(headers.apikey);
+    sent.push({ path: request.url ?? '', apikey, authorization: headers.authorization });
     const [token] = /(?<=^Bearer ).+/.exec(headers.authorization ?? '') ?? [];
     if (token && ALGORITHMS.includes(algorithmOf(token) as Algorithm)) {
       headers.authorization = `Bearer ${signJwt(claims(), supabase.jwtSecret)}`;
@@ -272,5 +276,20 @@ test('both service keys are taken while one replaces the other, in apikey whatev
     for (const key of ['', supabase.publishableKey, `${supabase.secretKey} ${supabase.serviceRoleKey}`]) {
       for (const answer of await ask(key, bearer)) expectProblem(answer, 401, 'unauthorized');
     }
+  }
+});
+
+// The last one: it looks at what all the others have sent.
+test('the Workers send their keys in apikey alone', () => {
+  const by = (key: string, path: string) =>
+    sent.filter((each) => each.apikey === key && each.path.startsWith(path));
+  // supabase-js sends its key twice, which is for it to decide; it signs up and does nothing else here.
+  const own = sent.filter(({ path }) => !path.startsWith('/auth/v1/'));
+  expect(own.filter(({ authorization }) => /^Bearer sb_/.test(authorization ?? ''))).toEqual([]);
+  expect(by(supabase.publishableKey, '/rest/v1/rpc/list_generations').length).toBeGreaterThan(0);
+  for (const path of ['/rest/v1/rpc/claim_jobs', '/storage/v1/object/generated-images']) {
+    const requests = by(supabase.secretKey, path);
+    expect(requests.length, path).toBeGreaterThan(0);
+    expect(requests.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
   }
 });
