@@ -122,6 +122,7 @@ function ended(
 
 const rows = async () => {
   const [row] = await stack.sql`select
+    (select count(*)::int from auth.users) as users,
     (select count(*)::int from public.image_generations) as generations,
     (select count(*)::int from storage.objects where bucket_id = 'source-images') as sources,
     (select count(*)::int from storage.objects where bucket_id = 'generated-images') as files`;
@@ -144,6 +145,7 @@ test('everything in order: every step passes, one JSON document, no key, nothing
     });
   }
   const details = Object.fromEntries(report.steps.map(({ name, detail }) => [name, detail]));
+  expect(details['sign-in']).toContain('a confirmed user was made');
   expect(details.storage).toContain('the secret key in apikey alone');
   expect(details.webhook).toContain('webhook brought the picture');
   expect(details.picture).toMatch(/webp|png|jpeg/);
@@ -156,7 +158,8 @@ test('everything in order: every step passes, one JSON document, no key, nothing
   // The picture's file goes with its row, by the cron.
   await stack.sweep();
   await stack.until('the picture’s file to be deleted', async () => (await rows())?.files === 0);
-  expect(await rows()).toEqual({ generations: 0, sources: 0, files: 0 });
+  expect(await rows()).toEqual({ users: 0, generations: 0, sources: 0, files: 0 });
+  expect(report.left_behind).toEqual([]);
 });
 
 test('legacy keys: it passes, and says that apikey alone was not tried', async () => {
@@ -180,7 +183,7 @@ test('interrupted, it removes what it has made and says so by its code', async (
   const report: Report = JSON.parse(ran.stdout);
   expect([ran.code, report.ok]).toEqual([130, false]);
   expect(report.steps.at(-1)).toMatchObject({ name: 'cron', ok: false, skipped: true });
-  expect(await rows()).toMatchObject({ generations: 0, sources: 0 });
+  expect(await rows()).toMatchObject({ users: 0, generations: 0, sources: 0 });
   await stack.simulator.release();
 });
 
@@ -320,17 +323,24 @@ describe('each step can fail, and says what to do', () => {
     expect((await fails(['sign-in'], options())).fix).toContain('Attack Protection');
   });
 
-  test('sign-in: by the admin API a user is made, and deleted at the end', async () => {
-    const seen: string[] = [];
-    intervene = ({ url, method }, headers) => {
-      if (!url?.startsWith('/auth/v1/admin/users')) return undefined;
-      expect([headers.apikey, headers.authorization]).toEqual([supabase.secretKey, undefined]);
-      seen.push(`${method} ${url}`);
-      return { status: 200, body: method === 'POST' ? { id: '7', email: 'x' } : {} };
-    };
-    // The stand-in knows no such user, so the sign-in after it is refused.
-    await fails(['sign-in'], options());
-    expect(seen).toEqual(['POST /auth/v1/admin/users', 'DELETE /auth/v1/admin/users/7']);
+  test('sign-in: without the admin API somebody is signed up, whom only a person can delete', async () => {
+    intervene = answering('/auth/v1/admin/', 404, {});
+    const report = await steps(['sign-in'], options());
+    expect(report.ok).toBe(true);
+    expect(report.left_behind).toEqual([expect.stringMatching(/^the user smoke-.*delete it by hand$/)]);
+  });
+
+  test('sign-in: a user of one’s own stays as it is', async () => {
+    const account = { SMOKE_EMAIL: 'own@example.com', SMOKE_PASSWORD: 'correct-horse-battery' };
+    const signedUp = await fetch(`${supabase.url}/auth/v1/signup`, {
+      method: 'POST',
+      headers: { apikey: supabase.publishableKey, 'content-type': 'application/json' },
+      body: JSON.stringify({ email: account.SMOKE_EMAIL, password: account.SMOKE_PASSWORD }),
+    });
+    expect(signedUp.status).toBe(200);
+    const before = (await rows())?.users;
+    expect(await steps(['sign-in'], options({}, account))).toMatchObject({ ok: true, left_behind: [] });
+    expect((await rows())?.users).toBe(before);
   });
 
   test('models: one that does not exist', async () => {

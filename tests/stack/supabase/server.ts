@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { StackFault } from '../fault.ts';
+import { administer } from './auth-admin.ts';
 import { type Backends, ConnectionsReplaced, type CurrentBackends } from './backends.ts';
 import { control, isControl, suffer } from './control.ts';
 import { type Admitted, admit, type Caller, callerIn, identify, type Refusal } from './credentials.ts';
@@ -96,6 +97,10 @@ async function handle(options: GatewayOptions, request: http.IncomingMessage, re
   if (caller && 'status' in caller) return send(response, caller.status, caller.body, caller.headers);
   if (caller && isPlainRpc(request, url)) return callRpc(options, request, response, url, caller);
   const backends = options.backends.get();
+  const done = await backends.run(
+    administer(backends.lite, options.keys, request, url, caller && String(caller.role)),
+  );
+  if (done) return send(response, done.status, done.body);
   if (caller && !isApiRole(caller.role)) return refuseRole(backends, response, caller);
   const transaction = caller && (await transactionOf(backends.rpc, request, url, caller));
   const forLite = toRequest(request, url, admitted, options.keys);
