@@ -17,6 +17,8 @@ export interface StackOptions {
   wake: boolean;
   /** Which keys of the local project the workers hold. */
   apiKeys: 'legacy' | 'new';
+  /** How the local project signs its users' tokens. */
+  userTokens: 'ES256' | 'HS256';
   /** In place of the limit of wrangler.toml's rate-limit bindings. */
   rateLimit?: number;
 }
@@ -37,6 +39,8 @@ npm run stack -- [options]
   --wake off           start-generation does not wake process-jobs: only the cron picks jobs up
   --api-keys legacy    the workers hold the legacy keys, which are tokens; by default they hold those of today
                        (sb_publishable_…, sb_secret_…), and process-jobs takes the legacy service key too
+  --user-tokens ES256  users' tokens are signed with a key whose public half the project publishes, as in new hosted
+                       projects, and the workers hold no shared secret (default: HS256)
   --rate-limit N       starts and cancels that a user has a minute, in place of wrangler.toml's limit
   --help               this text
 
@@ -55,10 +59,13 @@ export function parseOptions(argv: string[]): StackOptions | undefined {
     fresh: values.fresh,
     cron: !values['no-cron'],
     wake: values.wake !== 'off',
+    userTokens: values['user-tokens'].toUpperCase() === 'ES256' ? 'ES256' : 'HS256',
     apiKeys: values['api-keys'] === 'legacy' ? 'legacy' : 'new',
   };
   if (values['api-keys'] !== 'legacy' && values['api-keys'] !== 'new')
     throw new StackFault('--api-keys takes legacy or new.');
+  if (!/^(ES|HS)256$/i.test(values['user-tokens']))
+    throw new StackFault('--user-tokens takes ES256 or HS256.');
   if (values.wake !== 'on' && values.wake !== 'off') throw new StackFault('--wake takes on or off.');
   if (values.dir !== undefined) options.dir = path.resolve(process.env.INIT_CWD ?? '.', values.dir);
   if (values['postgres-bin'] !== undefined) {
@@ -93,6 +100,7 @@ function parse(argv: string[]) {
         'replicate-url': { type: 'string' },
         wake: { type: 'string', default: 'on' },
         'api-keys': { type: 'string', default: 'new' },
+        'user-tokens': { type: 'string', default: 'HS256' },
         'rate-limit': { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },

@@ -235,6 +235,7 @@ test.each([
   [['--port-base', 'x'], '--port-base takes a number'],
   [['--wake', 'maybe'], '--wake takes on or off'],
   [['--api-keys', 'both'], '--api-keys takes legacy or new'],
+  [['--user-tokens', 'none'], '--user-tokens takes ES256 or HS256'],
   [['--rate-limit', '0'], '--rate-limit takes a number'],
   [['--replicate-url', 'ftp://x'], 'is not an http or https URL'],
 ])('%j is refused', async (args, sentence) => {

@@ -131,7 +131,7 @@ export class Stack {
   }
 
   async #supabase(dir: string, ports: StackPorts, memory: Memory): Promise<SupabaseAddresses> {
-    const { env, log, project } = this.#context;
+    const { env, log, options, project } = this.#context;
     if (env.SUPABASE_URL) {
       const anonKey = env.SUPABASE_ANON_KEY;
       const serviceRoleKey = env.SUPABASE_SERVICE_ROLE_KEY;
@@ -182,6 +182,7 @@ export class Stack {
       migrationsDir: project.migrationsDir,
       seedFile: project.seedFile,
       keys: keysOf(memory, env),
+      userTokens: options.userTokens,
       port: ports.supabase,
       functionsUrl: `http://127.0.0.1:${ports.startGeneration}`,
     });
@@ -241,7 +242,9 @@ export class Stack {
       SUPABASE_SERVICE_ROLE_KEY: withNewKeys
         ? `${supabase.secretKey} ${supabase.serviceRoleKey}`
         : supabase.serviceRoleKey,
-      SUPABASE_JWT_SECRET: supabase.jwtSecret,
+      // A project elsewhere says itself whether it has one.
+      SUPABASE_JWT_SECRET:
+        options.userTokens === 'ES256' && !env.SUPABASE_URL ? undefined : supabase.jwtSecret,
       REPLICATE_API_TOKEN: replicate.replicateApiToken,
       REPLICATE_API_URL: replicate.replicateUrl,
       REPLICATE_WEBHOOK_SECRET: replicate.replicateWebhookSecret,

@@ -4,7 +4,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { inject } from 'vitest';
 import { client, databaseUrl } from './postgres.ts';
-import { createDatabase as create, type RunningSupabase, startSupabase } from './supabase/index.ts';
+import {
+  createDatabase as create,
+  type RunningSupabase,
+  type SupabaseOptions,
+  startSupabase,
+} from './supabase/index.ts';
 import { PROJECT } from './test-server.ts';
 
 export { EMPTY, MIGRATIONS, PROJECT, SEED } from './test-server.ts';
@@ -59,6 +64,7 @@ export async function createDatabase(template: string = PROJECT): Promise<TestDa
 export async function createSupabase(
   template: string = PROJECT,
   migrationsDir?: string,
+  options: Pick<SupabaseOptions, 'userTokens'> = {},
 ): Promise<RunningSupabase> {
   const database = await createDatabase(template);
   const storageDir = await fs.mkdtemp(path.join(os.tmpdir(), 'picture-queue-storage-'));
@@ -67,6 +73,7 @@ export async function createSupabase(
     database: database.name,
     storageDir,
     ...(migrationsDir === undefined ? {} : { migrationsDir }),
+    ...options,
     maxConnections: 8,
   });
   const stop = async () => {

@@ -71,9 +71,9 @@ export class TestUser {
     this.token = token;
   }
 
-  static async signUp(stack: TestStack): Promise<TestUser> {
-    const { supabaseUrl, anonKey } = stack.addresses;
-    const supabase = createClient(supabaseUrl, anonKey, {
+  /** @param key the app's, of either kind */
+  static async signUp(stack: TestStack, key = stack.addresses.anonKey): Promise<TestUser> {
+    const supabase = createClient(stack.addresses.supabaseUrl, key, {
       auth: { persistSession: false, autoRefreshToken: false },
     });
     const email = `${randomUUID()}@example.com`;

@@ -27,11 +27,11 @@ const turnedAway = (errorCode: string, message: string, hint?: string): Refusal 
   headers: { 'sb-error-code': errorCode },
 });
 
-function badToken(code: string, message: string): Refusal {
+function badToken(code: string, message: string, details: string | null = null): Refusal {
   const challenge = `Bearer error="invalid_token", error_description="${message}"`;
   return {
     status: 401,
-    body: { code, details: null, hint: null, message },
+    body: { code, details, hint: null, message },
     headers: { 'www-authenticate': challenge },
   };
 }
@@ -98,7 +98,8 @@ export function identify(token: string, verifier: JwtVerifier): Caller | Refusal
     if (verified.error === 'expired') return badToken('PGRST303', 'JWT expired');
     if (verified.error === 'not-yet-valid') return badToken('PGRST303', 'JWT not yet valid');
     if (verified.error === 'issued-later') return badToken('PGRST303', 'JWT issued at future');
-    return badToken('PGRST301', 'No suitable key or wrong key type');
+    const details = 'None of the keys was able to decode the JWT';
+    return badToken('PGRST301', 'No suitable key or wrong key type', details);
   }
   return callerIn(verified.claims);
 }

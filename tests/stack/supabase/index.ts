@@ -5,6 +5,8 @@ import { Faults } from './faults.ts';
 import { JwtVerifier, type ProjectKeys, projectKeys } from './jwt.ts';
 import { migrate } from './migrations.ts';
 import { startGateway } from './server.ts';
+import { SigningKey } from './signing-key.ts';
+import { UserTokens } from './user-tokens.ts';
 
 export { createRoles };
 
@@ -20,6 +22,8 @@ export interface SupabaseOptions {
   /** Run once, after the migrations, on a database that has not seen it. */
   seedFile?: string;
   keys?: ProjectKeys;
+  /** How users' tokens are signed; default HS256, with the project's secret. New hosted projects use ES256. */
+  userTokens?: 'ES256' | 'HS256';
   host?: string;
   /** 0 or absent: any free one. */
   port?: number;
@@ -59,11 +63,13 @@ export async function startSupabase(options: SupabaseOptions): Promise<RunningSu
     maxConnections: options.maxConnections ?? 16,
   });
   try {
-    const verifier = new JwtVerifier(keys.jwtSecret);
+    const signingKey = options.userTokens === 'ES256' ? new SigningKey(keys.jwtSecret) : undefined;
+    const verifier = new JwtVerifier(keys.jwtSecret, signingKey);
     const faults = new Faults();
     const gateway = await startGateway({
       backends,
       verifier,
+      tokens: new UserTokens(keys.jwtSecret, verifier, signingKey),
       keys,
       faults,
       host,

@@ -1,4 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { SigningKey } from './signing-key.ts';
 
 export type Claims = Record<string, unknown> & { role?: string; sub?: string; exp?: number };
 
@@ -59,13 +60,19 @@ export type Verified =
 const SKEW_SECONDS = 30;
 const CACHE_SIZE = 1_000;
 
-/** Checks HS256 tokens; a token seen before costs one look-up and a look at its expiry. */
+/** Checks the project's tokens; one seen before costs one look-up and a look at its expiry. */
 export class JwtVerifier {
   readonly #secret: string;
+  readonly #key: SigningKey | undefined;
   readonly #seen = new Map<string, Claims>();
 
-  constructor(secret: string) {
+  /**
+   * @param secret of HS256 tokens: the legacy keys, and users' where there is no signing key
+   * @param key of users' ES256 tokens
+   */
+  constructor(secret: string, key?: SigningKey) {
     this.#secret = secret;
+    this.#key = key;
   }
 
   verify(token: string, now = Date.now() / 1000): Verified {
@@ -87,14 +94,18 @@ export class JwtVerifier {
     const [head, body, signature, ...more] = token.split('.');
     if (!head || !body || !signature || more.length > 0) return undefined;
     try {
-      if (JSON.parse(Buffer.from(head, 'base64url').toString()).alg !== 'HS256') return undefined;
-      const given = Buffer.from(signature, 'base64url');
-      const right = hmac(this.#secret, `${head}.${body}`);
-      if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
+      const { alg, kid } = JSON.parse(Buffer.from(head, 'base64url').toString());
+      if (!this.#isSigned(alg, kid, `${head}.${body}`, Buffer.from(signature, 'base64url'))) return undefined;
       const claims = JSON.parse(Buffer.from(body, 'base64url').toString());
       return claims && typeof claims === 'object' && !Array.isArray(claims) ? claims : undefined;
     } catch {
       return undefined;
     }
+  }
+
+  #isSigned(alg: unknown, kid: unknown, text: string, given: Buffer): boolean {
+    if (alg === 'ES256') return kid === this.#key?.jwk.kid && (this.#key?.verifies(text, given) ?? false);
+    const right = hmac(this.#secret, text);
+    return alg === 'HS256' && given.length === right.length && timingSafeEqual(given, right);
   }
 }

@@ -16,11 +16,13 @@ import type { Rpc } from './rpc.ts';
 import { signsUrls, signUrls } from './signed-urls.ts';
 import { finish, isStorage, refuse, refuseRemoval, removes, route } from './storage.ts';
 import { uploadTarget } from './uploads.ts';
+import type { UserTokens } from './user-tokens.ts';
 
 export interface GatewayOptions {
   /** Asked anew for each request: they are replaced when Postgres was restarted. */
   backends: CurrentBackends;
   verifier: JwtVerifier;
+  tokens: UserTokens;
   keys: ProjectKeys;
   faults: Faults;
   host: string;
@@ -29,6 +31,7 @@ export interface GatewayOptions {
   functionsUrl?: string;
 }
 
+const JWKS_PATH = '/auth/v1/.well-known/jwks.json';
 const RPC_PATH = '/rest/v1/rpc/';
 const CORS = {
   'access-control-allow-origin': '*',
@@ -89,7 +92,7 @@ async function handle(options: GatewayOptions, request: http.IncomingMessage, re
   if (request.method === 'OPTIONS') return preflight(request, response);
   const fault = options.faults.next(request.method ?? '', request.url ?? '');
   if (fault && (await suffer(fault, request, response))) return;
-  if (url.pathname === '/auth/v1/.well-known/jwks.json') return send(response, 200, { keys: [] }); // HS256 only
+  if (url.pathname === JWKS_PATH) return send(response, 200, { keys: options.tokens.published });
   const admitted = admit(request.headers, url, options.verifier, options.keys);
   if ('status' in admitted) return send(response, admitted.status, admitted.body, admitted.headers);
   if (isStorage(url)) return answerStorage(options, request, response, url, admitted);
@@ -103,8 +106,10 @@ async function handle(options: GatewayOptions, request: http.IncomingMessage, re
   if (done) return send(response, done.status, done.body);
   if (caller && !isApiRole(caller.role)) return refuseRole(backends, response, caller);
   const transaction = caller && (await transactionOf(backends.rpc, request, url, caller));
-  const forLite = toRequest(request, url, admitted, options.keys);
-  await forward(await backends.run(backends.lite.fetch(forLite, transaction)), response);
+  const forLite = toRequest(request, url, options.tokens.forLite(admitted.token), options.keys);
+  const answer = await backends.run(backends.lite.fetch(forLite, transaction));
+  const isAuth = url.pathname.startsWith('/auth/v1/');
+  await forward(isAuth ? await options.tokens.issued(answer, `${url.origin}/auth/v1`) : answer, response);
 }
 
 async function answerStorage(
@@ -133,7 +138,7 @@ async function answerStorage(
   if (unclear) return send(response, unclear.status, unclear.body);
   route(request, url);
   const { lite } = backends;
-  const forLite = toRequest(request, url, { token: caller && token }, options.keys, body);
+  const forLite = toRequest(request, url, caller && options.tokens.forLite(token), options.keys, body);
   const signs = signsUrls(request.method, url.pathname);
   const answer = await backends.run(signs ? signUrls(lite, forLite) : lite.fetch(forLite));
   await forward(await finish(request, url, answer), response);
@@ -226,7 +231,7 @@ function preflight(request: http.IncomingMessage, response: http.ServerResponse)
 function toRequest(
   request: http.IncomingMessage,
   url: URL,
-  { token }: Admitted,
+  token: string | undefined,
   { anonKey }: ProjectKeys,
   read?: string,
 ): Request {
