@@ -210,6 +210,35 @@ fn an_upload_is_signed_from_its_own_bucket() {
 }
 
 #[test]
+fn an_upload_that_is_no_image_is_never_paid_for() {
+    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+    let gif: &[u8] = b"GIF89a\x03\0\x02\0\0\0\0";
+    let no_width = [png.as_slice(), b"\0\0\0\0\0\0\0\x02\x08\x02\0\0\0"].concat();
+    for bytes in [b"no image".as_slice(), b"", b"<svg xmlns='x'/>", gif, &no_width] {
+        let bench = Bench::new();
+        bench.store.upload.replace(bytes.to_vec());
+        let job = from_own_picture(&bench, own);
+        bench.queue.edit(job, |row| row.payload["source_bucket"] = json!("source-images"));
+        assert_eq!(bench.run_next(), "Failed", "{bytes:?}");
+        let row = bench.queue.row(job);
+        assert_eq!((row.status, &row.errors[0]["code"]), ("failed", &json!("source_unusable")), "{bytes:?}");
+        assert_eq!(*bench.wire.calls.borrow(), ["peek", "fail"], "{bytes:?}");
+    }
+}
+
+#[test]
+fn an_upload_that_cannot_be_read_is_tried_again() {
+    for (fault, status) in [(Fault::LostRequest, "pending"), (Fault::Rejected, "failed")] {
+        let bench = Bench::new();
+        bench.wire.fail("peek", fault);
+        let job = from_own_picture(&bench, own);
+        bench.queue.edit(job, |row| row.payload["source_bucket"] = json!("source-images"));
+        assert_eq!(bench.run_next(), "Failed", "{fault:?}");
+        assert_eq!((bench.queue.row(job).status, bench.provider.created()), (status, 0), "{fault:?}");
+    }
+}
+
+#[test]
 fn no_other_bucket_is_ever_signed_from() {
     for bucket in [json!("backups"), json!("source-images/.."), json!(7), json!(null)] {
         let bench = Bench::new();

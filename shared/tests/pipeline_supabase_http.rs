@@ -310,6 +310,31 @@ fn a_url_for_a_stored_file_is_asked_for_with_exactly_this_request() {
     assert_eq!(body(&http), json!({ "expiresIn": 960 }));
 }
 
+fn peek(http: &Recorder) -> Result<Vec<u8>, StoreError> {
+    let supabase = SupabaseSettings { url: URL.into(), key: "service-key".into() };
+    block_on(Storage::new(http, &supabase).peek(Bucket::Sources, "u/s.png", 65_536))
+}
+
+#[test]
+fn the_beginning_of_an_upload_is_asked_for_with_exactly_this_request() {
+    let http = Recorder::default().answers(206, "bytes");
+    assert_eq!(peek(&http), Ok(b"bytes".to_vec()));
+    let request = http.only();
+    let url = format!("{URL}/storage/v1/object/authenticated/source-images/u/s.png");
+    assert_eq!((request.method, request.url.as_str()), ("GET", url.as_str()));
+    assert_eq!(header(&request, "range"), Some("bytes=0-65535"));
+    assert_eq!(request.excerpt, Some(65_536), "also of a Storage that knows no ranges");
+    assert_eq!(header(&request, "authorization"), Some("Bearer service-key"));
+
+    assert_eq!(peek(&Recorder::default().answers(416, "{}")), Ok(Vec::new()), "an empty file");
+    let missing = r#"{"statusCode":"404","error":"not_found","message":"Object not found"}"#;
+    assert!(matches!(peek(&Recorder::default().answers(400, missing)), Err(StoreError::Permanent(_))));
+    for status in [400, 403, 429, 500, 503] {
+        let refused = peek(&Recorder::default().answers(status, "{}"));
+        assert!(matches!(refused, Err(StoreError::Transient(_))), "{status}");
+    }
+}
+
 #[test]
 fn a_file_that_is_gone_is_told_from_a_storage_that_is_in_trouble() {
     let missing = r#"{"statusCode":"404","error":"not_found","message":"Object not found"}"#;

@@ -100,7 +100,7 @@ begin
     where o.bucket_id = v_bucket
       and o.name = any(array(select jsonb_array_elements_text(v_names)))
       and case v_bucket
-        when 'source-images' then private.is_spent_source(o.name, o.created_at)
+        when 'source-images' then private.is_spent_source(o.name, o.created_at, o.metadata)
         else private.is_unreferenced(o.name)
       end
   ), '[]'));
@@ -158,10 +158,10 @@ begin
   end if;
   select
     count(*), (array_agg(page.name order by page.place desc))[1],
-    array_agg(page.name order by page.place) filter (where private.is_spent_source(page.name, page.created_at))
+    array_agg(page.name order by page.place) filter (where private.is_spent_source(page.name, page.created_at, page.metadata))
   into v_seen, v_last, v_spent
   from (
-    select o.name, o.created_at, row_number() over (order by o.name) as place
+    select o.name, o.created_at, o.metadata, row_number() over (order by o.name) as place
     from storage.objects as o
     where o.bucket_id = 'source-images' and o.name > v_sweep.after_source
     order by o.name limit p_limit

@@ -82,7 +82,8 @@ describe('an upload as the source', () => {
     const fill = (count: number) => db.sql`insert into storage.objects (bucket_id, name)
       select 'source-images', gen_random_uuid() || '/' || gen_random_uuid() || '.png'
       from generate_series(1, ${count})`;
-    await db.sql`grant execute on function private.uploaded_source to service_role`;
+    await db.sql`grant execute on function
+      private.uploaded_source, private.is_excess_source, private.as_uuid to service_role`;
     await fill(1_000);
     await find(); // once for the catalogue
     const small = await find();
@@ -92,9 +93,16 @@ describe('an upload as the source', () => {
 });
 
 describe('who may upload', () => {
-  const put = (user: string | null, bucket: string, name: string) =>
+  /** What Storage asks the policies before the body comes. */
+  const put = (
+    user: string | null,
+    bucket: string,
+    name: string,
+    metadata: object = { contentLength: 100 },
+  ) =>
     db.as(user ? 'authenticated' : 'anon', user, async (sql) => {
-      await sql`insert into storage.objects (bucket_id, name) values (${bucket}, ${name})`;
+      await sql`insert into storage.objects (bucket_id, name, metadata)
+        values (${bucket}, ${name}, ${JSON.stringify(metadata)}::text::jsonb)`;
     });
   const id = () => randomUUID();
 
@@ -123,6 +131,14 @@ describe('who may upload', () => {
     await db.sql`update auth.users set banned_until = now() + interval '1 hour' where id = ${user}`;
     for (const who of [user, randomUUID()])
       expect((await refusal(put(who, 'source-images', `${who}/${id()}.png`))).sqlstate).toBe('42501');
+  });
+
+  test('a file of 1 byte to 10 MiB that says how long it is', async () => {
+    const user = await db.createUser();
+    const put_of = (metadata: object) => put(user, 'source-images', `${user}/${id()}.png`, metadata);
+    for (const contentLength of [1, 10 * 1024 * 1024 + 2048]) await put_of({ contentLength });
+    for (const metadata of [{}, { contentLength: null }, { contentLength: 0 }, { contentLength: 10487809 }])
+      expect((await refusal(put_of(metadata))).sqlstate, JSON.stringify(metadata)).toBe('42501');
   });
 
   test('as many at a time as the plan says', async () => {
@@ -177,6 +193,64 @@ describe('who may upload', () => {
       size: 10 * 1024 * 1024,
       types: ['image/png', 'image/jpeg', 'image/webp'],
     });
+  });
+});
+
+describe('more than the plan has room for, stored at once', () => {
+  const usable = async (user: string, ids: string[]) => {
+    const found: string[] = [];
+    for (const one of ids) {
+      const [row] = await db.sql`select private.uploaded_source(${user}, ${one}) as name`;
+      if (row?.name) found.push(one);
+    }
+    return found;
+  };
+
+  test('the oldest are used, no other one is, and a sweep has the rest deleted', async () => {
+    await db.deleteObjects((sql) => sql`true`);
+    await db.sql`update private.orphan_sweep set after_source = '', source_jobs = '{}' where only_row`;
+    const [user, other] = [await db.createUser({}), await db.createUser()];
+    await db.sql`update private.plans set stored_sources = 5 where name = ${user}`;
+    // As Storage writes them, each judged before any of the others was there.
+    const burst = await Promise.all(Array.from({ length: 20 }, () => uploaded(user)));
+    const theirs = await uploaded(other);
+    const ids = burst.map(({ id }) => id);
+    const kept = await usable(user, ids);
+    expect(kept).toHaveLength(5);
+    expect(await usable(other, [theirs.id])).toEqual([theirs.id]);
+    const rest = burst.filter(({ id }) => !kept.includes(id));
+    for (const { id } of rest.slice(0, 3))
+      expect(await refusal(db.start(user, { source_id: id }))).toMatchObject({ code: 'not_found' });
+    await db.start(user, { source_id: kept[0] });
+
+    const { spent_sources } = await db.service<{ spent_sources: number }>('sweep_storage', { p_limit: 1000 });
+    expect(spent_sources).toBe(15);
+    const [job] = await db.claim(1, { types: ['cleanup-storage'] });
+    const { names } = await db.service<{ names: string[] }>('removable_objects', {
+      p_job_id: job?.id,
+      p_lease: job?.lease,
+    });
+    expect(names.sort()).toEqual(rest.map(({ name }) => name).sort());
+  });
+
+  test('a plan that is lowered takes no file from under a generation', async () => {
+    const user = await db.createUser({});
+    const [first, second] = [await uploaded(user, 2), await uploaded(user, 1)];
+    await db.start(user, { source_id: second.id });
+    await db.sql`update private.plans set stored_sources = 1 where name = ${user}`;
+    expect(await usable(user, [first.id, second.id])).toEqual([first.id]);
+    const [row] = await db.sql`select private.is_spent_source(name, created_at, metadata) as spent
+      from storage.objects where name = ${second.name}`;
+    expect(row?.spent).toBe(false);
+  });
+
+  test('a file that came in larger than the bucket takes is not used', async () => {
+    const user = await db.createUser();
+    const { id, name } = await uploaded(user);
+    await db.sql`update storage.objects set metadata = '{"size": 10485761}' where name = ${name}`;
+    expect(await usable(user, [id])).toEqual([]);
+    await db.sql`update storage.objects set metadata = '{"size": 10485760}' where name = ${name}`;
+    expect(await usable(user, [id])).toEqual([id]);
   });
 });
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::select;
 use js_sys::futures::JsFuture;
 use shared::live::protocol;
-use shared::ports::{Accepted, Clock, HttpResponse, RelayError, RelayHead, Upload};
+use shared::ports::{Accepted, Clock, HttpError, HttpResponse, RelayError, RelayHead, Upload};
 use shared::problem::{Code, Problem};
 use web_sys::WritableStream;
 use worker::Request;
@@ -118,14 +118,42 @@ impl Upload for &mut Incoming {
         max_bytes: u64,
         accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
     ) -> Result<(HttpResponse, u64), RelayError<E>> {
-        let request = self.request.inner();
-        let body = Body {
-            status: 200,
-            content_type: self.header("content-type"),
-            content_length: content_length(&request.headers()),
-            stream: request.body(),
-            reusable: true,
+        let content_type = self.header("content-type");
+        let declared = content_length(&self.request.inner().headers());
+        let body = match declared {
+            Some(_) => Body {
+                status: 200,
+                content_type,
+                content_length: declared,
+                stream: self.request.inner().body(),
+                reusable: true,
+            },
+            None => self.whole(max_bytes, content_type).await?,
         };
         pass_on(body, max_bytes, accept).await
+    }
+}
+
+impl Incoming {
+    /// A body that does not say how long it is, read to its end: Storage's policy wants to know its length
+    /// before it comes.
+    async fn whole<E>(
+        &mut self,
+        max_bytes: u64,
+        content_type: Option<String>,
+    ) -> Result<Body, RelayError<E>> {
+        let broken = |_| RelayError::Source(HttpError::Connection);
+        let bytes = match self.request.stream() {
+            Ok(stream) => read_bounded(stream, usize::try_from(max_bytes).unwrap_or(usize::MAX))
+                .await
+                .map_err(|error| match error {
+                    ReadError::TooLarge => RelayError::TooLarge,
+                    ReadError::Broken(error) => broken(error),
+                })?,
+            Err(_) => Vec::new(),
+        };
+        let content_length = u64::try_from(bytes.len()).ok();
+        let body: web_sys::Response = worker::Response::from_bytes(bytes).map_err(broken)?.into();
+        Ok(Body { status: 200, content_type, content_length, stream: body.body(), reusable: false })
     }
 }

@@ -66,7 +66,10 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// alive only as long as a prediction may wait for its machine.
     async fn sign_source(&self, payload: &Value) -> Result<String, StoreError> {
         match (source_bucket(payload), source_path(payload)) {
-            (Some(bucket), Some(path)) => self.store.sign(bucket, path, SOURCE_LIFE).await,
+            (Some(bucket), Some(path)) => {
+                self.check_source(bucket, path).await?;
+                self.store.sign(bucket, path, SOURCE_LIFE).await
+            }
             _ => {
                 let failure = Failure::new("invalid_payload", "The source image could not be used.");
                 Err(StoreError::Permanent(failure.because("no file in the user's own folder")))

@@ -1,5 +1,6 @@
 //! The use cases: from a claimed job to a stored image.
 
+mod check_source;
 mod clean_up;
 mod deliver_webhook;
 mod drain;

@@ -18,7 +18,7 @@ pub const MAX_SOURCE_BYTES: u64 = 10 * 1024 * 1024;
 const LIFE_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// The formats in which models take images.
-const FORMATS: [ImageFormat; 3] = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Webp];
+pub(super) const FORMATS: [ImageFormat; 3] = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Webp];
 
 /// Stores an upload under `source_id`, a new one. What is not an image, or not all of one, is broken off before
 /// its last byte is sent, so that it never becomes a file.

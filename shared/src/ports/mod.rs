@@ -270,6 +270,8 @@ pub trait ImageStore {
     async fn store(&self, source_url: &str, folder: Uuid, name: Uuid) -> Result<StoredImage, StoreError>;
     /// A URL under which anybody reads the file at `path` for so long.
     async fn sign(&self, bucket: Bucket, path: &str, life: Duration) -> Result<String, StoreError>;
+    /// The first bytes of the file at `path`, at most so many.
+    async fn peek(&self, bucket: Bucket, path: &str, bytes: usize) -> Result<Vec<u8>, StoreError>;
     /// Deletes files by their paths; one that is not there is no error.
     async fn remove(&self, bucket: Bucket, paths: &[String]) -> Result<(), StoreError>;
 }

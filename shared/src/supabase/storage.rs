@@ -42,6 +42,17 @@ impl<'a, H: Http> Storage<'a, H> {
         }
     }
 
+    /// The URL of a file for what `action` names.
+    fn url_of(&self, action: &str, bucket: Bucket, path: &str) -> Result<String, StoreError> {
+        let mut url =
+            Url::parse(&format!("{}/storage/v1/object/{action}/{}", self.supabase.url, bucket.name()))
+                .map_err(|_| StoreError::Transient("SUPABASE_URL is not a valid URL".into()))?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.extend(path.split('/'));
+        }
+        Ok(url.into())
+    }
+
     fn upload(&self, path: &str, head: ImageHead) -> HttpRequest {
         self.request("POST", format!("{}/storage/v1/object/{IMAGES}/{path}", self.supabase.url))
             .header("content-type", head.format.content_type())
@@ -83,12 +94,8 @@ impl<H: Http> ImageStore for Storage<'_, H> {
 
     async fn sign(&self, bucket: Bucket, path: &str, life: Duration) -> Result<String, StoreError> {
         let unavailable = |cause: String| StoreError::Transient(cause);
-        let mut url = Url::parse(&format!("{}/storage/v1/object/sign/{}", self.supabase.url, bucket.name()))
-            .map_err(|_| unavailable("SUPABASE_URL is not a valid URL".into()))?;
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.extend(path.split('/'));
-        }
-        let request = self.request("POST", url.into()).json(&json!({ "expiresIn": life.as_secs() }));
+        let url = self.url_of("sign", bucket, path)?;
+        let request = self.request("POST", url).json(&json!({ "expiresIn": life.as_secs() }));
         let response = self.http.send(request).await.map_err(|error| unavailable(error.to_string()))?;
         let body = response.json();
         if response.is_success() {
@@ -99,14 +106,26 @@ impl<H: Http> ImageStore for Storage<'_, H> {
             };
         }
         if is_missing(response.status, &body) {
-            let message = "The source image is no longer stored.";
-            return Err(permanent(
-                "source_missing",
-                message,
-                format!("storage answered {}", response.status),
-            ));
+            return Err(missing(response.status));
         }
         Err(unavailable(format!("storage answered {}", response.status)))
+    }
+
+    async fn peek(&self, bucket: Bucket, path: &str, bytes: usize) -> Result<Vec<u8>, StoreError> {
+        let url = self.url_of("authenticated", bucket, path)?;
+        let range = format!("bytes=0-{}", bytes.saturating_sub(1));
+        let request = self.request("GET", url).header("range", range).excerpt(bytes);
+        let response = match self.http.send(request).await {
+            Ok(response) => response,
+            Err(error) => return Err(StoreError::Transient(error.to_string())),
+        };
+        match response.status {
+            200 | 206 => Ok(response.body),
+            // An empty file has no such range.
+            416 => Ok(Vec::new()),
+            status if is_missing(status, &response.json()) => Err(missing(status)),
+            status => Err(StoreError::Transient(format!("storage answered {status}"))),
+        }
     }
 
     /// Storage deletes what it finds of `prefixes`, which are whole names, and answers with that:
@@ -120,6 +139,11 @@ impl<H: Http> ImageStore for Storage<'_, H> {
             Err(error) => Err(StoreError::Transient(error.to_string())),
         }
     }
+}
+
+fn missing(status: u16) -> StoreError {
+    let message = "The source image is no longer stored.";
+    permanent("source_missing", message, format!("storage answered {status}"))
 }
 
 /// Whether Storage says that there is no such file. Its own status is 400, and the real one stands in the
