@@ -25,7 +25,7 @@ export type Status = 'queued' | 'processing' | 'downloading' | 'completed' | 'fa
 export type Operation = 'generate' | 'variation' | 'edit' | 'upscale' | 'remove_background';
 
 /** A message of the live channel. */
-export type LiveMessage = LiveGeneration | LiveReady;
+export type LiveMessage = LiveGeneration | LiveReady | LiveResume;
 
 /**
  * A head start in the queue, or the opposite; waiting makes up for it in the end.
@@ -47,7 +47,7 @@ export type Priority = 'low' | 'normal' | 'high';
  * - `method_not_allowed`: The path exists, not for this method.
  * - `conflict`: The thing is in a state that rules this out.
  * - `body_too_large`: The body is larger than is read.
- * - `unsupported_media_type`: The body is of another type than the path takes, or than it says.
+ * - `unsupported_media_type`: The body is of another type than the path takes.
  * - `invalid_image`: The body is an image file that is damaged or not all there.
  * - `unsupported`: The model cannot do what is asked.
  * - `idempotency_mismatch`: The idempotency key was used with another body.
@@ -258,6 +258,14 @@ export interface LiveReady {
   /** Always `ready`. */
   type: 'ready';
   /** The greatest `seq` so far. */
+  seq: number;
+}
+
+/** An event stream ends here, because its reader does not keep up or another connection needs its place. Connect again with the greatest `seq` seen: nothing is lost. */
+export interface LiveResume {
+  /** Always `resume`. */
+  type: 'resume';
+  /** The greatest `seq` that this connection has told. */
   seq: number;
 }
 

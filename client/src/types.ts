@@ -15,6 +15,7 @@ export type {
   LiveGeneration,
   LiveMessage,
   LiveReady,
+  LiveResume,
   Model,
   Operation,
   Priority,

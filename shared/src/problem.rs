@@ -31,7 +31,7 @@ pub enum Code {
     Conflict,
     /// The body is larger than is read.
     BodyTooLarge,
-    /// The body is of another type than the path takes, or than it says.
+    /// The body is of another type than the path takes.
     UnsupportedMediaType,
     /// The body is an image file that is damaged or not all there.
     InvalidImage,

@@ -93,21 +93,37 @@ fn every_format_tells_its_size() {
 }
 
 #[test]
-fn what_is_no_image_of_the_declared_type_is_refused() {
+fn the_bytes_decide_whatever_the_type_is_called() {
+    let jpeg = jpeg();
+    for (declared, stored, file) in [
+        ("image/jpg", "image/jpeg", jpeg.as_slice()),
+        ("image/pjpeg", "image/jpeg", &jpeg),
+        ("image/x-png", "image/png", PNG),
+        ("application/octet-stream", "image/png", PNG),
+        ("", "image/webp", WEBP),
+        ("image/jpeg", "image/webp", WEBP),
+        ("image/heic", "image/jpeg", &jpeg),
+        ("text/plain", "image/png", PNG),
+    ] {
+        let http = Recorder::default().answers(200, "{}");
+        upload(sent(&http, declared, file)).unwrap();
+        assert_eq!(header(&http.only(), "content-type"), Some(stored), "{declared}");
+    }
+}
+
+#[test]
+fn what_is_no_image_of_these_formats_is_refused() {
     let gif = b"GIF89a\x03\0\x02\0\x80\0\0;".as_slice();
     let svg = b"<svg xmlns='http://www.w3.org/2000/svg'/>".as_slice();
     for (content_type, file) in [
         ("image/gif", gif),
         ("image/svg+xml", svg),
         ("text/html", b"<html>"),
-        ("", PNG),
-        ("application/octet-stream", PNG),
-        ("image/jpg", &jpeg()),
+        ("", b"%PDF-1.7"),
         ("image/png", gif),
         ("image/png", svg),
         ("image/png", b"<html>"),
-        ("image/jpeg", PNG),
-        ("image/webp", PNG),
+        ("application/octet-stream", &[0; 64]),
     ] {
         let code = refused(sent(&Recorder::default(), content_type, file));
         assert_eq!(code, Code::UnsupportedMediaType, "{content_type} {file:.8?}");

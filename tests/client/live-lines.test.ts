@@ -7,7 +7,21 @@ import { clientOf, passUntil, setScene, until } from './live/play.ts';
 const scene = setScene();
 
 describe('a line that is dead', () => {
-  test('a WebSocket that does not answer a ping is given up after 25 + 10 s, and opened anew', async () => {
+  test('a WebSocket that is told something all the time is pinged all the same: the server counts on it', async () => {
+    const stop = await scene.following(clientOf(scene.server), 'websocket');
+    const [first] = scene.server.of('websocket');
+    for (let second = 0; second < 30; second += 1) {
+      await vi.advanceTimersByTimeAsync(1_000);
+      scene.server.change('g1', 'processing', 30 + second);
+      await until('it is told', () => scene.updates.at(-1)?.progress === 30 + second);
+    }
+    await until('pings', () => (first?.heard.length ?? 0) >= 2);
+    expect(scene.server.attempts).toHaveLength(1);
+    stop();
+    await scene.expectQuiet();
+  });
+
+  test('a WebSocket that does not answer a ping is given up after 10 s, and opened anew', async () => {
     const stop = await scene.following(clientOf(scene.server), 'websocket');
     const [first] = scene.server.of('websocket');
     await passUntil('it asks', () => first?.heard.length === 1, 1_000);

@@ -107,6 +107,41 @@ describe.each(KINDS)('by %s', (_, kind, options) => {
     await scene.expectQuiet();
   });
 
+  test('a picture is never told without its URL: where a message lacks it, a look comes first', async () => {
+    const client = clientOf(scene.server, options);
+    for (const id of ['g1', 'g2']) scene.server.change(id, 'processing', 10);
+    const all: Progress[] = [];
+    const stop = client.subscribeAll((update) => all.push(update));
+    client.subscribe('g1', scene.note);
+    const waiting = client.wait('g2', { onUpdate: scene.note });
+    await scene.standing(kind);
+    await until('both are told', () => scene.updates.length >= 2 && all.length >= 2);
+    for (const id of ['g1', 'g2']) scene.server.change(id, 'completed', 100, { bare: true });
+    const done = (updates: Progress[]) => updates.filter(({ status }) => status === 'completed');
+    // The clock moves little: no look of the usual ones is due.
+    const after = await passUntil('both ends are told', () => done(scene.updates).length === 2, 10);
+    expect(after).toBeLessThan(3_000);
+    await passUntil('and to who follows all', () => done(all).length === 2, 10);
+    for (const { imageUrl } of [...done(scene.updates), ...done(all)]) expect(imageUrl).toMatch(/^https:/);
+    expect((await waiting).images).toHaveLength(1);
+    stop();
+    await scene.expectQuiet();
+  });
+
+  test('what a server sends before it has a connection opened anew is no error', async () => {
+    const stop = await scene.following(clientOf(scene.server, options), kind);
+    const [first] = scene.server.of(kind);
+    first?.send(JSON.stringify({ type: 'resume', seq: 1_020 }));
+    first?.close(kind === 'websocket' ? 1001 : 1000);
+    await until('it has ended', () => scene.server.of(kind).length === 0);
+    scene.server.change('g1', 'downloading', 90);
+    await passUntil('it is back', () => scene.server.attempts.length === 2);
+    await until('nothing was missed', () => scene.updates.at(-1)?.status === 'downloading');
+    expect(scene.server.attempts[1]?.since).toBe('1020');
+    stop();
+    await scene.expectQuiet();
+  });
+
   test('a failure and a cancelling are told', async () => {
     const client = clientOf(scene.server, options);
     const failing = client.generate(PARAMS, { onUpdate: scene.note });

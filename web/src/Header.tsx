@@ -13,10 +13,14 @@ export function Header({ email, onSignOut }: HeaderProps) {
     <header className="header">
       <a className="brand" href="/">
         <img src="/icon.svg" alt="" width="28" height="28" />
-        <span>Picture Queue</span>
+        <span translate="no">Picture Queue</span>
       </a>
       <div className="header-tools">
-        {email && <span className="email">{email}</span>}
+        {email && (
+          <span className="email" translate="no">
+            {email}
+          </span>
+        )}
         <IconButton
           icon={theme === 'dark' ? 'sun' : 'moon'}
           label={`Switch to ${other} theme`}

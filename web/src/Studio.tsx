@@ -10,6 +10,7 @@ import { FeedProvider } from './feed/feed.ts';
 import { type Params, remember } from './feed/follow-ups.ts';
 import { announcement, hasEnded } from './feed/wording.ts';
 import { Header } from './Header.tsx';
+import { forgetStarts, once } from './lib/once.ts';
 import { useOnline } from './lib/online.ts';
 import { keep, recall } from './lib/storage.ts';
 import { useMessages } from './ui/messages.tsx';
@@ -24,6 +25,7 @@ export function Studio({ account, auth }: { account: Account; auth: Auth }) {
     // What somebody wrote is not for whoever signs in next.
     keep('draft', EMPTY_DRAFT);
     keep('asked', []);
+    forgetStarts();
     void signOut();
   }, [signOut]);
   return (
@@ -56,16 +58,17 @@ function Desk({ expire }: { expire: () => Promise<void> }) {
     models.find(({ id }) => id === draft.modelId) ?? models.find((one) => one.is_default) ?? models[0];
   const own = useMemo(() => generations.filter(({ images }) => images.length > 0), [generations]);
 
-  const start = useCallback(
-    async (params: Params) => {
-      const started = await client.start(params);
-      const all = started.generations ?? [started];
-      remember(
-        all.map(({ generation_id }) => generation_id),
-        params,
-      );
-      await refresh();
-    },
+  const start = useMemo(
+    () =>
+      once(async (params: Params, idempotencyKey) => {
+        const started = await client.start(params, { idempotencyKey });
+        const all = started.generations ?? [started];
+        remember(
+          all.map(({ generation_id }) => generation_id),
+          params,
+        );
+        await refresh();
+      }),
     [client, refresh],
   );
   const toComposer = useCallback(() => {

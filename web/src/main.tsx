@@ -1,5 +1,6 @@
 import { createRoot } from 'react-dom/client';
 import { App } from './App.tsx';
+import { Boundary } from './ui/Boundary.tsx';
 import './styles/base.css';
 import './styles/controls.css';
 import './styles/choices.css';
@@ -10,4 +11,10 @@ import './styles/feed.css';
 import './styles/dialogs.css';
 
 const root = document.getElementById('root');
-if (root) createRoot(root).render(<App />);
+if (root) {
+  createRoot(root).render(
+    <Boundary>
+      <App />
+    </Boundary>,
+  );
+}

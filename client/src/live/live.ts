@@ -1,6 +1,6 @@
 import { platform, type SignalLike } from '../platform.ts';
 import type { Progress } from '../progress.ts';
-import type { LiveMessage } from '../types.ts';
+import type { LiveGeneration, LiveReady } from '../types.ts';
 import { backoff, unlessAborted, wait } from '../wait.ts';
 import { parse, toUpdate } from './message.ts';
 
@@ -66,7 +66,7 @@ export function createLive(ways: readonly Way[], getToken: () => Promise<string 
     for (const { changed } of [...listeners]) changed();
   }
 
-  function take(message: LiveMessage) {
+  function take(message: LiveGeneration | LiveReady) {
     since = Math.max(since ?? 0, message.seq);
     if (message.type === 'ready') return setUp(true);
     const { generation_id: id, seq } = message;

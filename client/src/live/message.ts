@@ -1,10 +1,13 @@
 import type { Progress } from '../progress.ts';
-import type { LiveGeneration, LiveMessage } from '../types.ts';
+import type { LiveGeneration, LiveReady } from '../types.ts';
 
-/** Undefined: something that a later server may say. */
-export function parse(text: string): LiveMessage | undefined {
+/**
+ * Undefined: something that a later server may say, or `resume`, after which the connection ends and is opened
+ * again as any other.
+ */
+export function parse(text: string): LiveGeneration | LiveReady | undefined {
   try {
-    const message = JSON.parse(text) as LiveMessage | null;
+    const message = JSON.parse(text) as LiveGeneration | LiveReady | null;
     const isKnown = message?.type === 'ready' || message?.type === 'generation';
     return isKnown && typeof message.seq === 'number' ? message : undefined;
   } catch {

@@ -2,10 +2,13 @@ import { onReturn, platform, type WebSocketConstructor } from '../platform.ts';
 import { onAbort } from '../wait.ts';
 import type { Way } from './live.ts';
 
-const PING_MS = 25_000;
-const PONG_MS = 10_000;
+/**
+ * Milliseconds between two pings. The server needs them too: who says nothing for 25 seconds may be taken for
+ * dead, so that other messages do not replace them.
+ */
+const PING_MS = 10_000;
 
-/** By WebSocket. A `ping` now and then, and when the page is back, finds out whether it still stands. */
+/** By WebSocket. Pings, and one more when the page is back, find out whether it still stands. */
 export function webSocket(WebSocket: WebSocketConstructor, base: string): Way {
   return ({ token, since, signal, received }) =>
     new Promise<void>((resolve) => {
@@ -13,17 +16,19 @@ export function webSocket(WebSocket: WebSocketConstructor, base: string): Way {
       const socket = new WebSocket(url, ['picture-queue.v1', `bearer.${token}`]);
       let timer: unknown;
       let hasEnded = false;
-      const after = (ms: number, callback: () => void) => {
-        platform.clearTimeout(timer);
-        timer = platform.setTimeout(callback, ms);
-      };
+      let isSilent = false;
       const ping = () => {
         try {
           socket.send('ping');
-          after(PONG_MS, end);
         } catch {
-          // It does not stand yet.
+          return; // It does not stand yet.
         }
+        isSilent = true;
+        wait();
+      };
+      const wait = () => {
+        platform.clearTimeout(timer);
+        timer = platform.setTimeout(() => (isSilent ? end() : ping()), PING_MS);
       };
       const stops = [onReturn(ping), onAbort(signal, end)];
       function end() {
@@ -41,10 +46,10 @@ export function webSocket(WebSocket: WebSocketConstructor, base: string): Way {
       }
       socket.onclose = end;
       socket.onerror = end;
-      socket.onopen = () => after(PING_MS, ping);
+      socket.onopen = wait;
       socket.onmessage = ({ data }: { data: unknown }) => {
         if (hasEnded) return;
-        after(PING_MS, ping);
+        isSilent = false;
         if (typeof data === 'string') received(data);
       };
     });

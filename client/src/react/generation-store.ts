@@ -82,7 +82,9 @@ export function generationStore(client: Client): GenerationStore {
       updates,
       tell: onlyForward((update) => {
         updates.set(update.generationId, update);
-        if (run === mine) store.set(summary([...updates.values()]));
+        const { status, ...rest } = summary([...updates.values()]);
+        // `completed` comes with the images, from follow().
+        if (run === mine) store.set(status === 'completed' ? rest : { status, ...rest });
       }),
     };
     run = mine;
@@ -102,7 +104,7 @@ export function generationStore(client: Client): GenerationStore {
     const stops = [shown, mine.replaced.signal].map((signal) => onAbort(signal, () => controller.abort()));
     try {
       const result = await client.wait(started, { onUpdate: mine.tell, signal: controller.signal });
-      end(mine, { generations: result.generations, generation: result.generation, images: result.images });
+      end(mine, { status: 'completed', ...result });
       return result;
     } catch (error) {
       if (controller.signal.aborted) return undefined;
@@ -174,7 +176,7 @@ export function generationStore(client: Client): GenerationStore {
 /** Those that go on count before those that have ended. */
 const ORDER: Status[] = ['downloading', 'processing', 'queued', 'completed', 'failed', 'cancelled'];
 
-function summary(updates: Progress[]): Partial<GenerationState> {
+function summary(updates: Progress[]) {
   const open = updates.filter(({ status }) => !hasEnded(status));
   const first = ORDER.find((status) => updates.some((update) => update.status === status)) ?? 'queued';
   const numbers = (values: (number | null)[]) => values.filter((value): value is number => value !== null);

@@ -1,9 +1,10 @@
 import type { Client } from '../client.ts';
 import type { PictureQueueError } from '../errors.ts';
+import { isPassing } from '../http.ts';
 import { platform, type SignalLike } from '../platform.ts';
 import { hasEnded, isForward, type Progress } from '../progress.ts';
 import type { Generation, GenerationPage } from '../types.ts';
-import { onAbort } from '../wait.ts';
+import { backoff, onAbort, wait } from '../wait.ts';
 import { createStore, type Store, toError } from './store.ts';
 
 export interface GenerationsState {
@@ -84,7 +85,8 @@ export function generationsStore(client: Client, limit: number | undefined): Gen
   function hear(update: Progress) {
     const { generations } = store.get();
     const known = generations.find(({ id }) => id === update.generationId);
-    if (known) {
+    // A completed one is shown with its images, or not yet.
+    if (known && (update.status !== 'completed' || known.images.length > 0)) {
       const patched = {
         ...known,
         status: update.status,
@@ -102,27 +104,37 @@ export function generationsStore(client: Client, limit: number | undefined): Gen
   }
 
   /** One page for all that has changed since the last one; what is older than that page by itself. */
+  async function read(ids: string[]) {
+    const newest = await page();
+    merge(newest);
+    const shown = new Set(store.get().generations.map(({ id }) => id));
+    const older = ids.filter((id) => shown.has(id) && !newest.generations.some((one) => one.id === id));
+    for (const one of await Promise.all(older.map((id) => client.get(id)))) {
+      const { generations } = store.get();
+      store.set({ generations: generations.map((each) => (each.id === one.id ? one : each)) });
+    }
+  }
+
+  /** Reads all that has changed, until nothing is left: nobody tells of it a second time. */
   async function readChanged() {
     if (isReading) return;
     isReading = true;
-    try {
-      while (changed.size > 0 && store.signal()) {
-        const ids = [...changed];
-        changed.clear();
-        const newest = await page();
-        merge(newest);
-        const shown = new Set(store.get().generations.map(({ id }) => id));
-        const older = ids.filter((id) => shown.has(id) && !newest.generations.some((one) => one.id === id));
-        for (const one of await Promise.all(older.map((id) => client.get(id)))) {
-          const { generations } = store.get();
-          store.set({ generations: generations.map((each) => (each.id === one.id ? one : each)) });
-        }
+    for (let failures = 0, signal = store.signal(); changed.size > 0 && signal && !signal.aborted; ) {
+      const ids = [...changed];
+      changed.clear();
+      try {
+        await read(ids);
+        if (failures > 0) store.set({ error: null });
+        failures = 0;
+      } catch (error) {
+        store.set({ error: toError(error) });
+        if (!isPassing(error)) break;
+        for (const id of ids) changed.add(id);
+        await wait(backoff(failures), signal).catch(() => {});
+        failures += 1;
       }
-    } catch (error) {
-      store.set({ error: toError(error) });
-    } finally {
-      isReading = false;
     }
+    isReading = false;
   }
 
   let loading: Promise<void> | undefined;

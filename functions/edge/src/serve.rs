@@ -1,6 +1,7 @@
 //! The frame around each handler: request id, CORS, problems.
 
 use serde_json::json;
+use shared::http::cors::allowed_headers;
 use shared::problem::Problem;
 use worker::{Env, Headers, Request, Response, console_log};
 
@@ -9,8 +10,6 @@ use crate::environment::variables;
 use crate::request::Incoming;
 use crate::world::EdgeWorld;
 
-const ALLOWED_HEADERS: &str = "authorization, x-client-info, apikey, content-type, accept, idempotency-key, last-event-id, \
-     x-request-id";
 const EXPOSED_HEADERS: &str = "x-request-id, retry-after, idempotency-replayed";
 
 /// Answers a request with what `handle` says: CORS and a request id on everything, preflight
@@ -25,9 +24,10 @@ pub async fn serve(
     let preflight =
         incoming.method() == "OPTIONS" && incoming.header("access-control-request-method").is_some();
     let answer = if preflight {
+        let asked = incoming.header("access-control-request-headers");
         Answer::json(204, serde_json::Value::Null)
             .header("access-control-allow-methods", "GET, POST, OPTIONS")
-            .header("access-control-allow-headers", ALLOWED_HEADERS)
+            .header("access-control-allow-headers", allowed_headers(asked.as_deref()))
             .header("access-control-max-age", "86400")
     } else {
         handle(&mut incoming).await.unwrap_or_else(Answer::from)

@@ -15,7 +15,7 @@ use edge::{EdgeWorld, FetchClient, LISTEN_PATH, PUBLISH_PATH, variables};
 use serde_json::{Value, json};
 use shared::live::{
     Ask, Change, Ending, FIRST_LOOK, LOOK_AFTER_FAILURE, Listener, MAX_FRAME_BYTES, MAX_LIFE, MAX_LISTENERS,
-    Memory, NEXT_LOOK, Snapshot, Transport, greet, read_changes, sse,
+    Memory, NEXT_LOOK, Snapshot, Transport, greet, read_changes,
 };
 use shared::ports::Clock;
 use shared::supabase::Rpc;
@@ -126,7 +126,7 @@ impl LiveChannel {
         let ask = Ask::from_headers(header).ok_or(400_u16)?;
         let asked_at = EdgeWorld.now_ms();
         self.end_over(asked_at);
-        let connecting = self.begin_to_connect().ok_or(429_u16)?;
+        let connecting = self.begin_to_connect(asked_at).ok_or(429_u16)?;
         let life = MAX_LIFE.as_secs();
         let snapshot = self.look(ask.user_id, ask.generation_id, ask.since, life).await.ok_or(503_u16)?;
         let listener = Listener::new(&ask, EdgeWorld.now_ms());
@@ -194,7 +194,7 @@ impl LiveChannel {
         let now = EdgeWorld.now_ms();
         let message = change.message(seq);
         self.sockets.tell(change, &message, now);
-        self.streams.tell(change, &sse::event(seq, &message), now);
+        self.streams.tell(change, seq, &message, now);
     }
 
     /// Lets go whose time is over.
@@ -258,11 +258,12 @@ impl LiveChannel {
         }
     }
 
-    /// `None`: there are enough already.
-    fn begin_to_connect(&self) -> Option<Connecting<'_>> {
+    /// `None`: there are enough already, and none of them may be dead.
+    fn begin_to_connect(&self, now_ms: u64) -> Option<Connecting<'_>> {
         let listening = self.sockets.listeners().len() + self.streams.listeners().len();
         let mut connecting = self.connecting.borrow_mut();
-        if listening + connecting.len() >= MAX_LISTENERS {
+        let is_full = listening + connecting.len() >= MAX_LISTENERS;
+        if is_full && !self.sockets.make_room(now_ms) && !self.streams.make_room(now_ms) {
             return None;
         }
         let meanwhile = Meanwhile::default();

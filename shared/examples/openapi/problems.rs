@@ -74,7 +74,9 @@ fn problem(code: Code) -> Problem {
         Code::MethodNotAllowed => say("This path answers to POST only."),
         Code::Conflict => say("The generation is already completed."),
         Code::BodyTooLarge => say("The body must be at most 64 KiB."),
-        Code::UnsupportedMediaType => say("The file is not what its Content-Type says, image/png."),
+        Code::UnsupportedMediaType => {
+            say("The file is no PNG, JPEG or WebP. Send one of these as it is, as the body of the request.")
+        }
         Code::InvalidImage => say("The image file is damaged, or not all of it was sent."),
         Code::Unsupported => say("This model takes no source image.").about("source_image_url"),
         Code::IdempotencyMismatch => say("This idempotency key was used for another request."),

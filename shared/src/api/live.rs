@@ -15,6 +15,8 @@ pub enum LiveMessage {
     Generation(LiveGeneration),
     /// What was there before the connection has been told.
     Ready(LiveReady),
+    /// The last message of a connection that ends, and is to be opened again.
+    Resume(LiveResume),
 }
 
 /// How a generation stands now. The same one may come twice: of one generation, ignore what has no greater
@@ -57,5 +59,16 @@ pub struct LiveReady {
     #[schemars(extend("const" = "ready"))]
     pub r#type: String,
     /// The greatest `seq` so far.
+    pub seq: u64,
+}
+
+/// An event stream ends here, because its reader does not keep up or another connection needs its place.
+/// Connect again with the greatest `seq` seen: nothing is lost.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LiveResume {
+    /// Always `resume`.
+    #[schemars(extend("const" = "resume"))]
+    pub r#type: String,
+    /// The greatest `seq` that this connection has told.
     pub seq: u64,
 }

@@ -33,7 +33,7 @@ pub use start::{Started, StartedGeneration, Urls};
 #[cfg(feature = "openapi")]
 pub use self::{
     generation::{Cancelled, GeneratedImage, Generation, GenerationError, GenerationPage},
-    live::{LiveGeneration, LiveMessage, LiveReady},
+    live::{LiveGeneration, LiveMessage, LiveReady, LiveResume},
     query::{EventsQuery, ListQuery},
     request::StartRequest,
     webhook::{WebhookEvent, WebhookType},

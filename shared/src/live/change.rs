@@ -149,6 +149,12 @@ pub fn ready(seq: i64) -> String {
     json!({ "type": "ready", "seq": seq }).to_string()
 }
 
+/// The last message to a listener that did not keep up: it connects again with the greatest `seq` that it
+/// has seen, and is told what it lacks.
+pub fn resume(seq: i64) -> String {
+    json!({ "type": "resume", "seq": seq }).to_string()
+}
+
 /// Takes the changes out of a database function's answer, where it has any. One that cannot be read is
 /// left to the channel's next look.
 pub fn take_changes(answer: &mut Value) -> Vec<Change> {
@@ -265,7 +271,8 @@ mod tests {
     }
 
     #[test]
-    fn ready_has_a_number_too() {
+    fn ready_and_resume_have_a_number_too() {
         assert_eq!(ready(3), r#"{"seq":3,"type":"ready"}"#);
+        assert_eq!(resume(3), r#"{"seq":3,"type":"resume"}"#);
     }
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Ask, Change, MAX_LIFE};
+use super::{Ask, Change, MAX_LIFE, MAX_SILENCE};
 
 /// Somebody who listens. It is kept with a WebSocket while the channel sleeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Listener {
     expires_at_ms: u64,
     /// When the connection's time is over.
     ends_at_ms: u64,
+    /// When it began.
+    began_at_ms: u64,
 }
 
 /// Why the server ends a connection.
@@ -28,6 +30,8 @@ pub enum Ending {
     TooOld,
     /// A message was longer than is taken.
     FrameTooLarge,
+    /// Nothing was heard for [`MAX_SILENCE`], and a new listener needs the place.
+    Silent,
 }
 
 impl Ending {
@@ -39,6 +43,7 @@ impl Ending {
             Self::Expired => (4401, "token expired"),
             Self::TooOld => (1001, "connect again"),
             Self::FrameTooLarge => (1009, "message too big"),
+            Self::Silent => (1001, "silent"),
         }
     }
 }
@@ -52,13 +57,15 @@ impl Listener {
             generation_id: ask.generation_id,
             expires_at_ms: ask.expires_at_ms,
             ends_at_ms: ends_at.min(ask.expires_at_ms),
+            began_at_ms: now_ms,
         }
     }
 
     /// As it is kept with a WebSocket.
     pub fn to_text(&self) -> String {
         let generation = self.generation_id.map(|id| id.to_string()).unwrap_or_default();
-        format!("{} {} {} {generation}", self.user_id, self.expires_at_ms, self.ends_at_ms)
+        let Self { user_id, expires_at_ms, ends_at_ms, began_at_ms, .. } = self;
+        format!("{user_id} {expires_at_ms} {ends_at_ms} {began_at_ms} {generation}")
     }
 
     /// The way back. `None`: it was not made here.
@@ -69,6 +76,7 @@ impl Listener {
             user_id: Uuid::try_parse(next()?).ok()?,
             expires_at_ms: next()?.parse().ok()?,
             ends_at_ms: next()?.parse().ok()?,
+            began_at_ms: next()?.parse().ok()?,
             generation_id: match next()? {
                 "" => None,
                 id => Some(Uuid::try_parse(id).ok()?),
@@ -93,6 +101,15 @@ impl Listener {
         } else {
             (now_ms >= self.ends_at_ms).then_some(Ending::TooOld)
         }
+    }
+
+    /// When something was heard last, in milliseconds since 1970, where that is so long ago that they may be
+    /// dead: a phone that changes networks leaves connections behind that nobody ends. `answered_at_ms` is when
+    /// the last `ping` was answered.
+    pub fn silent_since(&self, answered_at_ms: Option<u64>, now_ms: u64) -> Option<u64> {
+        let heard_at_ms = answered_at_ms.unwrap_or(0).max(self.began_at_ms);
+        let silence_ms = MAX_SILENCE.as_millis() as u64;
+        (heard_at_ms.saturating_add(silence_ms) <= now_ms).then_some(heard_at_ms)
     }
 
     /// When their time is over, in milliseconds since 1970.
@@ -137,7 +154,7 @@ mod tests {
         for listener in [listener(None, 1), listener(Some(7), 5_000)] {
             assert_eq!(Listener::from_text(&listener.to_text()), Some(listener));
         }
-        for odd in ["", "x 1 2 ", &format!("{USER} 1"), &format!("{USER} 1 2 x")] {
+        for odd in ["", "x 1 2 3 ", &format!("{USER} 1 2"), &format!("{USER} 1 2 3 x")] {
             assert_eq!(Listener::from_text(odd), None, "{odd}");
         }
     }
@@ -148,6 +165,17 @@ mod tests {
         assert!(one.has_heard_all(&change(1, Completed, 5)));
         assert!(!one.has_heard_all(&change(1, Processing, 5)));
         assert!(!all.has_heard_all(&change(1, Completed, 5)));
+    }
+
+    #[test]
+    fn who_has_said_nothing_for_long_may_be_dead() {
+        let (new, silence) = (listener(None, 1), MAX_SILENCE.as_millis() as u64);
+        assert_eq!(new.silent_since(None, NOW + silence - 1), None);
+        assert_eq!(new.silent_since(None, NOW + silence), Some(NOW));
+        let answered = Some(NOW + 10_000);
+        assert_eq!(new.silent_since(answered, NOW + silence + 9_999), None);
+        assert_eq!(new.silent_since(answered, NOW + silence + 10_000), answered);
+        assert!(MAX_SILENCE.as_secs() < 30, "its place is free within 30 s");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! channel looks at the database again, and a client that reconnects is told how things stand.
 
 mod ask;
+mod backlog;
 mod change;
 mod greeting;
 mod listener;
@@ -15,7 +16,8 @@ pub mod protocol;
 pub mod sse;
 
 pub use ask::{Ask, Transport, since};
-pub use change::{Change, Fault, Snapshot, Status, read_changes, ready, take_changes};
+pub use backlog::Backlog;
+pub use change::{Change, Fault, Snapshot, Status, read_changes, ready, resume, take_changes};
 pub use greeting::{Greeting, greet};
 pub use listener::{Ending, Listener};
 pub use memory::{Memory, News};
@@ -25,6 +27,13 @@ use std::time::Duration;
 
 /// Listeners of one user, of both kinds together.
 pub const MAX_LISTENERS: usize = 20;
+/// A listener that has said nothing for so long may be dead, and makes room for a new one where there are
+/// [`MAX_LISTENERS`]. A client that sends `ping` every 10 seconds keeps its place.
+pub const MAX_SILENCE: Duration = Duration::from_secs(25);
+/// As many bytes may wait for a reader of server-sent events: more than the longest look at the database.
+pub const MAX_WAITING_BYTES: usize = 1024 * 1024;
+/// As long may something wait for such a reader.
+pub const MAX_WAIT: Duration = Duration::from_secs(30);
 /// The longest message of a client that is taken, in bytes; there is none but `ping`.
 pub const MAX_FRAME_BYTES: usize = 256;
 /// The longest life of a connection.

@@ -11,9 +11,6 @@ pub const COMMENT: &str = ": \n\n";
 /// What a stream begins with: how long a client waits before it connects again, in milliseconds.
 pub const RETRY: &str = "retry: 2000\n\n";
 
-/// As many messages wait for a listener who reads slowly; over that they are let go, and connect again.
-pub const MAX_WAITING: usize = 64;
-
 /// One message. It is JSON and so has no line break; its number is what the client gives back as
 /// `Last-Event-ID`.
 pub fn event(seq: i64, message: &str) -> String {

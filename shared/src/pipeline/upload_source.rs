@@ -54,23 +54,21 @@ pub async fn upload_source(
     })
 }
 
-/// Decides on the beginning: the declared type must be one of ours, and what the bytes are.
+/// Decides on the beginning, by what the bytes are: for the declared type each phone, browser and file
+/// extension has a name of its own, and the store is told the true one.
 fn check(head: &RelayHead<'_>) -> Result<ImageHead, Problem> {
-    let declared = FORMATS.into_iter().find(|format| format.content_type() == head.content_type);
-    let Some(declared) = declared else {
-        let detail = "Send a PNG, JPEG or WebP file as it is, with its type as Content-Type: image/png, image/jpeg or image/webp.";
-        return Err(Problem::new(Code::UnsupportedMediaType, detail));
-    };
-    if head.content_length.is_some_and(|length| length > MAX_SOURCE_BYTES) {
-        return Err(too_large());
-    }
     if head.bytes.is_empty() {
         return Err(Problem::invalid("body", "The body must be the image file."));
     }
-    inspect(head.bytes).filter(|image| image.format == declared).ok_or_else(|| {
-        let detail = format!("The file is not what its Content-Type says, {}.", declared.content_type());
+    let image = inspect(head.bytes).filter(|image| FORMATS.contains(&image.format)).ok_or_else(|| {
+        let detail =
+            "The file is no PNG, JPEG or WebP. Send one of these as it is, as the body of the request.";
         Problem::new(Code::UnsupportedMediaType, detail)
-    })
+    })?;
+    match head.content_length {
+        Some(length) if length > MAX_SOURCE_BYTES => Err(too_large()),
+        _ => Ok(image),
+    }
 }
 
 /// Sees to it that all of the file comes, and notes its width and height.

@@ -26,6 +26,8 @@ export interface State {
   progress: number;
   seq: number;
   error?: { code: string; message: string };
+  /** Messages of it do not tell where its picture is. */
+  bare?: boolean;
 }
 
 const ENDS = ['completed', 'failed', 'cancelled'];
@@ -45,6 +47,8 @@ export class LiveServer {
   /** Tokens that are accepted; undefined: any. */
   tokens: string[] | undefined;
   answersPings = true;
+  /** All requests but those for the live channel are answered 503. */
+  isAway = false;
   /** Answers of starts wait for it. */
   startMayAnswer: Promise<void> = Promise.resolve();
   #server = http.createServer((request, response) => this.#answer(request, response));
@@ -86,16 +90,16 @@ export class LiveServer {
     id: string,
     status: string,
     progress: number,
-    more: { lost?: boolean; error?: State['error'] } = {},
+    more: { lost?: boolean } & Pick<State, 'error' | 'bare'> = {},
   ) {
     this.#seq += 10;
-    const { lost, error } = more;
-    this.states.set(id, { status, progress, seq: this.#seq, ...(error ? { error } : {}) });
+    const { lost, ...rest } = more;
+    this.states.set(id, { status, progress, seq: this.#seq, ...rest });
     if (!lost) for (const connection of this.connections) connection.send(this.message(id));
   }
 
   message(id: string): string {
-    const { status, progress, seq, error } = this.states.get(id) as State;
+    const { status, progress, seq, error, bare } = this.states.get(id) as State;
     return JSON.stringify({
       type: 'generation',
       generation_id: id,
@@ -104,7 +108,7 @@ export class LiveServer {
       progress,
       queue_position: status === 'queued' ? 1 : null,
       estimated_seconds: null,
-      ...(status === 'completed' ? { image_url: `https://pq.example/${id}.webp` } : {}),
+      ...(status === 'completed' && !bare ? { image_url: `https://pq.example/${id}.webp` } : {}),
       ...(error ? { error } : {}),
       seq,
     });
@@ -168,7 +172,7 @@ export class LiveServer {
         if (this.manners.sse === 'buffer') return;
         write(text.startsWith(':') ? `${text}\n\n` : `id: ${JSON.parse(text).seq}\ndata: ${text}\n\n`);
       },
-      close: (code) => (code ? response.end() : response.destroy()),
+      close: (code) => (code ? written.then(() => response.end()) : response.destroy()),
     };
     response.on('close', () => this.connections.delete(connection));
     this.#greet(connection);
@@ -193,6 +197,7 @@ export class LiveServer {
     this.requests.push(`${request.method} ${request.url}`);
     const json = (body: unknown, status = 200) => response.writeHead(status).end(JSON.stringify(body));
     const token = (request.headers.authorization ?? '').replace('Bearer ', '');
+    if (this.isAway) return json({ code: 'unavailable', detail: 'Away.' }, 503);
     if (this.tokens && !this.tokens.includes(token))
       return json({ code: 'unauthorized', detail: 'No.' }, 401);
     const [, collection, id, action] = pathname.split('/');

@@ -43,6 +43,9 @@ export function testHooks(renderer: Renderer, stage: Stage) {
       });
       const statuses = [...new Set(shown.all.map(({ status }) => status))];
       expect(statuses).toEqual(['idle', 'starting', 'queued', 'processing', 'completed']);
+      expect(shown.all.filter(({ status, images }) => status === 'completed' && images.length === 0)).toEqual(
+        [],
+      );
       await shown.unmount();
     });
 
@@ -220,6 +223,39 @@ export function testHooks(renderer: Renderer, stage: Stage) {
       expect(statuses(shown.now().generations)).toEqual(['g3 queued', 'g2 completed', 'g1 completed']);
       await shown.unmount();
       await until('nobody listens', () => server.connections.size === 0);
+    });
+
+    test.each([false, true])(
+      'none is completed without its picture; messages without URLs: %s',
+      async (bare) => {
+        const { server } = stage;
+        for (const id of ['g1', 'g2', 'g3']) server.change(id, 'downloading', 90);
+        const shown = await list(2);
+        await until('it is live', () => !shown.now().isLoading && server.connections.size === 1);
+        await doing(() => shown.now().loadMore());
+        for (const id of ['g1', 'g2', 'g3']) server.change(id, 'completed', 100, { bare });
+        await until('all are through', () =>
+          shown.now().generations.every(({ status }) => status === 'completed'),
+        );
+        const every = shown.all.flatMap(({ generations }) => generations);
+        expect(every.filter((one) => one.status === 'completed' && one.images.length === 0)).toEqual([]);
+        await shown.unmount();
+      },
+    );
+
+    test('a server that is away when a picture is through is asked again', async () => {
+      const { server } = stage;
+      server.change('g1', 'downloading', 90);
+      const shown = await show(renderer, stage.client({ maxRetries: 0 }), () => useGenerations());
+      await until('it is live', () => !shown.now().isLoading && server.connections.size === 1);
+      server.isAway = true;
+      server.change('g1', 'completed', 100);
+      await until('the error is shown', () => shown.now().error !== null);
+      expect(shown.now().generations[0]).toMatchObject({ status: 'downloading' });
+      server.isAway = false;
+      await until('its picture is there', () => shown.now().generations[0]?.images.length === 1);
+      expect(shown.now().error).toBeNull();
+      await shown.unmount();
     });
 
     test('loads page after page, and one that is older than the first page is kept up to date', async () => {

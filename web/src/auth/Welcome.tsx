@@ -101,7 +101,8 @@ function Form({ way, auth, submit }: { way: Way; auth: Auth; submit: string }) {
               aria-pressed={shown}
               onClick={() => setShown(!shown)}
             >
-              Show<span className="hidden"> password</span>
+              <span>Show</span>
+              <span className="hidden"> password</span>
             </button>
           </div>
           {way !== 'in' && (
@@ -138,11 +139,17 @@ function Elsewhere({ way, go }: { way: Way; go: (way: Way) => void }) {
     <div className="elsewhere">
       {way === 'in' && (
         <>
-          <p>New here? {link('up', 'Create an account')}</p>
+          <p>
+            <span>New here?</span> {link('up', 'Create an account')}
+          </p>
           <p>{link('forgot', 'Forgot your password?')}</p>
         </>
       )}
-      {way === 'up' && <p>Have an account? {link('in', 'Sign in')}</p>}
+      {way === 'up' && (
+        <p>
+          <span>Have an account?</span> {link('in', 'Sign in')}
+        </p>
+      )}
       {way === 'forgot' && <p>{link('in', 'Back to signing in')}</p>}
     </div>
   );

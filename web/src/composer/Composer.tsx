@@ -40,15 +40,17 @@ export function Composer({ models, model, draft, change, own, start, online }: C
     change(changes);
   };
 
+  const sending = useRef(false);
   const submit = async (event?: FormEvent) => {
     event?.preventDefault();
-    if (busy || uploading) return;
+    if (sending.current || uploading) return;
     const missing = whatIsMissing(draft, model);
     if (missing) {
       setNotice({ title: 'Not yet', text: missing });
       if (missing.startsWith('Describe')) form.current?.querySelector('textarea')?.focus();
       return;
     }
+    sending.current = true;
     setBusy(true);
     setNotice(undefined);
     try {
@@ -56,13 +58,18 @@ export function Composer({ models, model, draft, change, own, start, online }: C
     } catch (error) {
       setNotice(explain(error));
     } finally {
+      sending.current = false;
       setBusy(false);
     }
   };
 
   const onKeyDown = (event: KeyboardEvent) => {
-    const isInDialog = event.target instanceof Element && event.target.closest('dialog');
-    if (event.key === 'Enter' && (event.metaKey || event.ctrlKey) && !isInDialog) void submit();
+    if (event.key !== 'Enter' || (event.target instanceof Element && event.target.closest('dialog'))) return;
+    const isWriting = event.target instanceof HTMLTextAreaElement;
+    const sends = event.metaKey || event.ctrlKey;
+    // Held down it would send again and again; in a text it makes lines.
+    if (event.repeat && (sends || !isWriting)) event.preventDefault();
+    else if (sends) void submit();
   };
 
   return (
@@ -89,10 +96,11 @@ export function Composer({ models, model, draft, change, own, start, online }: C
               aria-haspopup="dialog"
               onClick={() => setPicking(true)}
             >
-              <span className="model-name">{model.name}</span>
+              <span className="model-name" translate="no">
+                {model.name}
+              </span>
               <span className="model-facts">
-                {model.price ? `${money(model.price.usd_per_image)} a picture · ` : ''}about{' '}
-                {duration(model.estimated_seconds)}
+                {`${model.price ? `${money(model.price.usd_per_image)} a picture · ` : ''}about ${duration(model.estimated_seconds)}`}
               </span>
               <Icon name="chevron" />
             </button>
@@ -119,13 +127,10 @@ export function Composer({ models, model, draft, change, own, start, online }: C
         <div className="composer-foot">
           {notice && <Problem notice={notice} onOver={() => setNotice(undefined)} />}
           <Button kind="primary" type="submit" icon="sparkle" busy={busy || uploading} disabled={!online}>
-            {uploading
-              ? 'Uploading the picture'
-              : `Make ${pictures > 1 ? count(pictures, 'picture') : 'picture'}`}
+            {doing({ busy, uploading, pictures })}
           </Button>
           <p className="hint cost">
-            {!online && 'Waiting for the network'}
-            {online && (cost === undefined ? 'Price not known' : `${money(cost)} in all`)}
+            <span>{priceLine(online, cost)}</span>
             <span className="keys" aria-hidden="true">
               {/Mac/.test(navigator.userAgent) ? '⌘ Enter' : 'Ctrl + Enter'}
             </span>
@@ -147,4 +152,16 @@ export function Composer({ models, model, draft, change, own, start, online }: C
       )}
     </>
   );
+}
+
+/** What the button says that it does, or is doing. */
+function doing({ busy, uploading, pictures }: { busy: boolean; uploading: boolean; pictures: number }) {
+  if (uploading) return 'Uploading the picture';
+  if (busy) return 'Starting';
+  return `Make ${pictures > 1 ? count(pictures, 'picture') : 'picture'}`;
+}
+
+function priceLine(online: boolean, cost: number | undefined) {
+  if (!online) return 'Waiting for the network';
+  return cost === undefined ? 'Price not known' : `${money(cost)} in all`;
 }

@@ -41,7 +41,7 @@ export function ModelPicker({ models, current, onPick, onClose }: ModelPickerPro
         />
       </div>
       <p className="hidden" role="status">
-        {found.length} models
+        {`${found.length} models`}
       </p>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: arrows move between the buttons in it. */}
       <div className="models" onKeyDown={moveFocus}>
@@ -59,7 +59,7 @@ export function ModelPicker({ models, current, onPick, onClose }: ModelPickerPro
             </section>
           );
         })}
-        {found.length === 0 && <p className="nothing">No model matches “{search}”.</p>}
+        {found.length === 0 && <p className="nothing">{`No model matches “${search}”.`}</p>}
       </div>
     </Dialog>
   );
@@ -81,20 +81,20 @@ function ModelCard({ model, isCurrent, onPick }: ModelCardProps) {
         aria-current={isCurrent || undefined}
         aria-describedby={id}
         onClick={() => onPick(model.id)}
+        translate="no"
       >
         {model.name}
       </button>
       {isCurrent && <Icon name="check" />}
       <div className="model-card-more" id={id}>
-        <p>{model.description}.</p>
+        <p>{`${model.description}.`}</p>
         <p className="facts">
-          {model.price ? `${money(model.price.usd_per_image)} a picture` : 'Price not known'} · about{' '}
-          {duration(model.estimated_seconds)}
+          {`${model.price ? `${money(model.price.usd_per_image)} a picture` : 'Price not known'} · about ${duration(model.estimated_seconds)}`}
         </p>
         <p className="tags">
           {abilities(model).map((ability) => (
             <span key={ability} className="tag">
-              {ability}{' '}
+              {`${ability} `}
             </span>
           ))}
         </p>

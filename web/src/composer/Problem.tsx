@@ -9,7 +9,7 @@ export function Problem({ notice, onOver }: { notice: Notice; onOver: () => void
   const { title, text, retryAt } = notice;
   return (
     <Banner tone="bad" title={title}>
-      {text}
+      <span>{text}</span>
       {retryAt && <Countdown until={retryAt} onOver={onOver} />}
     </Banner>
   );
@@ -24,9 +24,10 @@ function Countdown({ until, onOver }: { until: Date; onOver: () => void }) {
   return (
     <>
       {' '}
-      Try again at <time dateTime={until.toISOString()}>{clock(until)}</time>
+      <span>Try again at</span> <time dateTime={until.toISOString()}>{clock(until)}</time>
       {/* Counted for the eye alone: read out each second it would be a torment. */}
-      <span aria-hidden="true"> (in {duration(left)})</span>.
+      <span aria-hidden="true">{` (in ${duration(left)})`}</span>
+      <span>.</span>
     </>
   );
 }

@@ -106,7 +106,7 @@ function Prompt({ label, hideLabel, text, rows, onChange }: PromptProps) {
       />
       {length > NEARLY_FULL && (
         <p className={length > LONGEST_PROMPT ? 'error' : 'hint'} role="status">
-          {length.toLocaleString('en')} of {LONGEST_PROMPT.toLocaleString('en')} characters
+          {`${length.toLocaleString('en')} of ${LONGEST_PROMPT.toLocaleString('en')} characters`}
         </p>
       )}
     </div>

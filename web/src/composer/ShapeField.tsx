@@ -91,7 +91,7 @@ function Side({ label, value, limit, onChange }: SideProps) {
         onChange={(event) => onChange(event.target.valueAsNumber || 0)}
       />
       <p className="hint" id={`${id}hint`}>
-        {limit?.min ?? 16} to {limit?.max ?? 8_192} pixels
+        {`${limit?.min ?? 16} to ${limit?.max ?? 8_192} pixels`}
       </p>
     </div>
   );

@@ -94,7 +94,8 @@ export function SourceField({ draft, model, own, change, onUploading, onProblem 
   return (
     <fieldset className="source">
       <legend>
-        Source image{model.supports.source_image_required ? '' : <span className="optional"> optional</span>}
+        <span>Source image</span>
+        {!model.supports.source_image_required && <span className="optional"> optional</span>}
       </legend>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: dropping is one of three ways; the buttons are the others. */}
       <div
@@ -116,7 +117,7 @@ export function SourceField({ draft, model, own, change, onUploading, onProblem 
         <div className="source-ways">
           <label className="button quiet file">
             <Icon name="image" />
-            {shown ? 'Replace' : 'Upload a picture'}
+            <span>{shown ? 'Replace' : 'Upload a picture'}</span>
             <input
               ref={input}
               id={id}

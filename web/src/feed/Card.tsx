@@ -26,12 +26,12 @@ export const Card = memo(function Card({ one, onOpen }: { one: Generation; onOpe
           <Unfinished one={one} />
         )}
       </div>
-      <p className="card-prompt" id={name}>
+      <p className="card-prompt" id={name} translate="no">
         {one.prompt}
       </p>
       <p className="card-meta">
-        <span>{modelName(models, one.model_id)}</span>
-        {one.cost_usd !== null && <span>{money(one.cost_usd)}</span>}
+        <span translate="no">{modelName(models, one.model_id)}</span>
+        {one.cost_usd !== null && <span translate="no">{money(one.cost_usd)}</span>}
         <time dateTime={one.created_at}>{ago(one.created_at, now)}</time>
       </p>
       {one.status === 'completed' && <PictureActions one={one} />}
@@ -71,8 +71,8 @@ function Underway({ one }: { one: Generation }) {
     <div className={`underway ${one.status}`}>
       <p className="state">
         <span className="pulse" aria-hidden="true" />
-        {statusName(one.status)}
-        {!waiting && <span className="percent"> {one.progress} %</span>}
+        <span>{statusName(one.status)}</span>
+        {!waiting && <span className="percent" translate="no">{` ${one.progress} %`}</span>}
       </p>
       <p className="outlook">{outlook(one)}</p>
       <div

@@ -22,7 +22,7 @@ export function Empty({ onTry }: { onTry: (prompt: string) => void }) {
           <li key={example}>
             <button type="button" className="button quiet" onClick={() => onTry(example)}>
               <Icon name="sparkle" />
-              {example}
+              <span>{example}</span>
             </button>
           </li>
         ))}

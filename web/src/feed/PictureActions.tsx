@@ -1,4 +1,5 @@
 import type { Generation } from 'picture-queue';
+import { useState } from 'react';
 import { money } from '../lib/format.ts';
 import { Button, IconButton } from '../ui/Button.tsx';
 import type { IconName } from '../ui/Icon.tsx';
@@ -15,6 +16,7 @@ const FOLLOW_UPS: [FollowUp, IconName, string][] = [
 export function PictureActions({ one, words = false }: { one: Generation; words?: boolean }) {
   const actions = useActions(one);
   const { models } = useFeed();
+  const [busy, setBusy] = useState<string>();
   const all: [IconName, string, string, () => unknown][] = [
     ['download', 'Download', 'Download', actions.download],
     ['link', 'Copy link', 'Copy link', actions.copyLink],
@@ -28,15 +30,25 @@ export function PictureActions({ one, words = false }: { one: Generation; words?
   ];
   return (
     <fieldset className={`actions${words ? ' words' : ''}`} aria-label="Actions">
-      {all.map(([icon, label, title, act]) =>
-        words ? (
-          <Button key={label} kind="quiet" icon={icon} title={title} onClick={() => void act()}>
+      {all.map(([icon, label, title, act]) => {
+        const native = {
+          icon,
+          title,
+          busy: busy === label,
+          onClick: async () => {
+            setBusy(label);
+            await act();
+            setBusy(undefined);
+          },
+        };
+        return words ? (
+          <Button key={label} kind="quiet" {...native}>
             {label}
           </Button>
         ) : (
-          <IconButton key={label} icon={icon} label={label} title={title} onClick={() => void act()} />
-        ),
-      )}
+          <IconButton key={label} label={label} {...native} />
+        );
+      })}
     </fieldset>
   );
 }

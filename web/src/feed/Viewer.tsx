@@ -63,7 +63,7 @@ export function Viewer({ list, id, onMove, onClose }: ViewerProps) {
           )}
         </div>
         <div className="viewer-text">
-          <p className="viewer-prompt" id={heading}>
+          <p className="viewer-prompt" id={heading} translate="no">
             {one.prompt}
           </p>
           <dl>

@@ -64,7 +64,8 @@ export function useActions(one: Generation): Actions {
           try {
             await client.cancel(one.id);
           } catch (error) {
-            if (!(error instanceof ConflictError)) throw error; // it is made, or was faster
+            if (!(error instanceof ConflictError)) throw error;
+            say(error.message); // it is made, or was faster
           }
           await refresh();
         }),

@@ -26,7 +26,10 @@ export function fileName(prompt: string, format: string): string {
   return `${name || 'picture'}.${format === 'jpeg' ? 'jpg' : format}`;
 }
 
-/** The pictures among what somebody has dropped, pasted or picked. */
+/**
+ * What may be a picture among what somebody has dropped, pasted or picked. Phones and browsers have many names
+ * for the same type, or none: the server looks at the bytes.
+ */
 export function pictures(list: Iterable<File>): File[] {
-  return [...list].filter(({ type }) => /^image\/(png|jpeg|webp)$/.test(type));
+  return [...list].filter(({ type }) => /^(image\/.*|application\/octet-stream|)$/.test(type));
 }

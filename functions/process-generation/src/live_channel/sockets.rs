@@ -2,7 +2,9 @@
 //! <https://developers.cloudflare.com/durable-objects/best-practices/websockets/>.
 
 use shared::live::{Change, Ending, Greeting, Listener, ready};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
+use worker::js_sys::Date;
 use worker::worker_sys::{DurableObjectState, ext::WebSocketExt};
 use worker::{Response, State, WebSocket, WebSocketPair, WebSocketRequestResponsePair, console_warn};
 
@@ -11,6 +13,17 @@ const OPEN: u16 = 1;
 
 /// The close code of an end that was wanted, RFC 6455, section 7.4.1.
 const NORMAL: u16 = 1000;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A Durable Object's state, with a method that the crate `worker` does not know.
+    type Pinged;
+
+    /// When the runtime answered a ping last; it does so while the object sleeps too.
+    /// <https://developers.cloudflare.com/durable-objects/api/state/#getwebsocketautoresponsetimestamp>
+    #[wasm_bindgen(method, js_name = getWebSocketAutoResponseTimestamp)]
+    fn answered_at(this: &Pinged, socket: &JsValue) -> Option<Date>;
+}
 
 pub(super) struct Sockets(DurableObjectState);
 
@@ -37,6 +50,21 @@ impl Sockets {
 
     pub(super) fn listeners(&self) -> Vec<Listener> {
         self.all().map(|(_, listener)| listener).collect()
+    }
+
+    /// Ends the connection that has been silent for longest, where one may be dead.
+    pub(super) fn make_room(&self, now_ms: u64) -> bool {
+        let state: &Pinged = self.0.unchecked_ref();
+        let silent = self.all().filter_map(|(socket, listener)| {
+            let answered = state.answered_at(socket.as_ref());
+            let answered_at_ms = answered.map(|at| at.get_time() as u64);
+            Some((listener.silent_since(answered_at_ms, now_ms)?, socket))
+        });
+        let first = silent.min_by_key(|(since, _)| *since);
+        if let Some((_, socket)) = &first {
+            close(socket, Ending::Silent);
+        }
+        first.is_some()
     }
 
     /// Accepts a connection and tells it how things stand.

@@ -1,0 +1,31 @@
+import { Component, type ReactNode } from 'react';
+import { Banner } from './Banner.tsx';
+import { Button } from './Button.tsx';
+
+/**
+ * The last net: where the page itself breaks, because something else has changed its elements for example, it
+ * says so and can be shown anew. Nothing is lost: what was started goes on on the server.
+ */
+export class Boundary extends Component<{ children: ReactNode }, { broken: boolean }> {
+  override state = { broken: false };
+
+  static getDerivedStateFromError() {
+    return { broken: true };
+  }
+
+  override render() {
+    if (!this.state.broken) return this.props.children;
+    return (
+      <main className="loading">
+        <Banner
+          tone="bad"
+          title="Something went wrong on this page"
+          action={<Button onClick={() => this.setState({ broken: false })}>Show it again</Button>}
+        >
+          Your pictures are safe, and what you have started goes on. If this comes back, reload the page.
+        </Banner>
+        <Button onClick={() => location.reload()}>Reload the page</Button>
+      </main>
+    );
+  }
+}
