@@ -1,3 +1,4 @@
+import { corsHeaders } from '@supabase/supabase-js/cors';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectFrame, expectProblem } from './support/problem.ts';
 import { TestStack } from './support/stack.ts';
@@ -225,6 +226,25 @@ describe('paths and methods', () => {
         expect(answer.headers.get('access-control-allow-headers')).toContain(header);
       }
     }
+  });
+
+  test.each([
+    ['supabase-js, tracing included', corsHeaders['Access-Control-Allow-Headers'] ?? ''],
+    ['a named region', 'authorization, x-region'],
+    ['Sentry and OpenTelemetry', 'sentry-trace,baggage,traceparent,tracestate,b3,x-b3-traceid'],
+    ['what nobody has heard of yet', 'x-tomorrow'],
+  ])('a preflight allows the headers of %s', async (_, names) => {
+    expect(names).toMatch(/\w/);
+    const headers = {
+      origin: 'https://app.example',
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': names.toLowerCase(),
+    };
+    const { startGenerationUrl } = stack.addresses;
+    const answer = await call('OPTIONS', `${startGenerationUrl}/start-generation`, { headers });
+    const allowed = (answer.headers.get('access-control-allow-headers') ?? '').split(/,\s*/);
+    expect(allowed).toEqual(expect.arrayContaining(names.toLowerCase().split(/,\s*/)));
+    expect(answer.headers.get('access-control-allow-credentials')).toBeNull();
   });
 
   test('good answers carry the frame too, and each its own id', async () => {

@@ -43,9 +43,18 @@ describe('POST /sources', () => {
     ['webp', 'image/webp', () => webp],
     ['png', 'Image/PNG; charset=binary', () => png],
     ['png', 'image/png', () => stream(png)],
+    // The bytes decide, whatever phones, browsers and extensions call the type.
+    ['jpg', 'image/jpg', () => jpeg],
+    ['jpg', 'image/pjpeg', () => stream(jpeg)],
+    ['png', 'image/x-png', () => png],
+    ['png', 'image/jpeg', () => png],
+    ['webp', 'image/heic', () => webp],
+    ['webp', 'application/octet-stream', () => webp],
+    ['png', undefined, () => png],
+    ['png', 'multipart/form-data; boundary=x', () => png],
   ])('%s as %s', async (format, type, file) => {
     const before = Date.now();
-    const uploaded = await upload(file(), type);
+    const uploaded = await uploadSource(user, file(), type);
     const bytes = { png, jpg: jpeg, webp }[format];
     expect(uploaded).toEqual({
       source_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
@@ -123,9 +132,9 @@ describe('refused, and nothing is stored', () => {
     ['an SVG that is said to be a WebP', 'image/webp', () => svg],
     ['a page', 'text/html', () => html],
     ['a page that is said to be a JPEG', 'image/jpeg', () => html],
-    ['a PNG that is said to be a JPEG', 'image/jpeg', () => png],
-    ['a PNG of no type', undefined, () => png],
-    ['a PNG as a form', 'multipart/form-data; boundary=x', () => png],
+    ['a GIF of no type', undefined, () => gif],
+    ['a form', 'multipart/form-data; boundary=x', () => '--x\r\ncontent-type: image/png\r\n\r\n'],
+    ['an executable as bytes', 'application/octet-stream', () => Buffer.from('MZ\x90\0\x03')],
     ['JSON', 'application/json', () => '{}'],
     // Judged before it has been sent: the answer must come through all the same, as it must below.
     ['30 MiB of a film', 'video/mp4', () => Buffer.alloc(30 * 1024 * 1024)],

@@ -11,6 +11,7 @@ import type {
 } from 'playwright-core';
 import { expect } from 'vitest';
 import type { TestStack } from '../../e2e/support/stack.ts';
+import { reportMixedTexts } from './texts.ts';
 
 export const DESK = { width: 1280, height: 860 };
 export const PHONE = { width: 390, height: 844 };
@@ -69,6 +70,7 @@ export class Visitor {
       locale: 'en-GB',
       ...own,
     });
+    await context.addInitScript(reportMixedTexts);
     const visitor = new Visitor(stack, context, email);
     await before?.(context);
     visitor.#page = await visitor.tab();

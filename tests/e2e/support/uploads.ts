@@ -52,7 +52,7 @@ export async function sendSource(
 }
 
 /** Uploads a picture, which must be accepted. */
-export async function uploadSource(user: TestUser, body: Sent, type: string): Promise<Uploaded> {
+export async function uploadSource(user: TestUser, body: Sent, type: string | undefined): Promise<Uploaded> {
   const answer = await sendSource(user, body, { 'content-type': type });
   expect(answer.body).toMatchObject({ source_id: expect.any(String) });
   expect(answer.status).toBe(201);
