@@ -124,7 +124,8 @@ story(
     // Once it is known what came of it, the next press is another picture.
     await ada.page.waitForTimeout(1_100);
     await make(ada).click();
-    await stack.until('a second one', async () => (await prompts(ada)).length === 2);
+    await ada.picture('by a line that breaks').nth(1).waitFor();
+    expect(await prompts(ada)).toHaveLength(2);
     expect(new Set(keys).size).toBe(2);
   },
 );

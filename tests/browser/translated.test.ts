@@ -24,7 +24,7 @@ story(
     // Words that change, come and go: a stage after the other, a failure, a cancelling.
     await stack.simulator.faults([
       { match: { prompt: 'translated and refused' }, fault: { error: 'NSFW' } },
-      { match: { prompt: 'translated and held' }, fault: { hold: 'run' } },
+      { match: { prompt: 'and held' }, fault: { hold: 'run' } },
     ]);
     await ada.make('translated');
     await ada.picture('translated').waitFor();
@@ -36,10 +36,10 @@ story(
     await held.getByText('Painting').waitFor();
     await held.getByRole('button', { name: 'Cancel' }).click();
     await held.getByText('Cancelled').waitFor();
-    await ada.make('translated and held');
-    await ada.card('translated and held').getByText('Painting').first().waitFor();
+    const again = await ada.make('translated and held again');
+    await again.getByText('Painting').waitFor();
     await letGo(stack);
-    await ada.picture('translated and held').waitFor();
+    await ada.picture('translated and held again').waitFor();
 
     // The form: notices, numbers, lists, dialogs.
     await prompt.fill('');
@@ -49,17 +49,17 @@ story(
     await page.getByText('3,990 of 4,000 characters').waitFor();
     await prompt.fill('x'.repeat(4_001));
     await page.getByText('4,001 of 4,000 characters').waitFor();
-    await page.getByRole('radio', { name: 'Several prompts' }).check({ force: true });
+    await page.getByRole('radio', { name: 'Several prompts' }).check();
     await page.getByRole('textbox', { name: 'Prompt 1' }).fill('one');
     await page.getByRole('textbox', { name: 'Prompt 2' }).fill('two');
     await page.getByRole('button', { name: 'Make 2 pictures' }).waitFor();
     await page.getByRole('button', { name: 'Add a prompt' }).click();
     await page.getByRole('button', { name: 'Remove prompt 3' }).click();
-    await page.getByRole('radio', { name: 'One prompt' }).check({ force: true });
+    await page.getByRole('radio', { name: 'One prompt' }).check();
     await page.getByRole('button', { name: /^Model / }).click();
     await page.getByRole('searchbox', { name: 'Search models' }).fill('nothing like it');
     await page.getByText('No model matches “nothing like it”.').waitFor();
-    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Close' }).click();
     await ada.choose('FLUX.1 dev');
     const file = { name: 'IMG_0001.HEIC', mimeType: '', buffer: await drawing() };
     await page.getByLabel('Upload a picture').setInputFiles(file);
@@ -73,7 +73,7 @@ story(
     await page.keyboard.press('ArrowLeft');
     await page.keyboard.press('Escape');
     for (const filter of ['In progress', 'Finished', 'Failed', 'All'])
-      await page.getByRole('radio', { name: filter }).check({ force: true });
+      await page.getByRole('radio', { name: filter }).check();
     ada.forgive(/ERR_INTERNET_DISCONNECTED/, /WebSocket connection to .* failed/);
     await ada.context.setOffline(true);
     await page.getByText('You are offline').waitFor();
@@ -120,13 +120,18 @@ story('on a phone no field has letters so small that the page is zoomed into it'
   await page.getByRole('button', { name: 'Create an account' }).waitFor();
   await expectLarge();
   await ada.signUp();
-  await ada.choose('Qwen Image');
+  await ada.choose('FLUX 1.1 pro');
   await page.getByText('Advanced settings').click();
-  await page.getByText('Custom', { exact: true }).click();
-  await page.getByText('Several prompts').click();
+  await page.getByRole('radio', { name: 'Custom' }).check();
+  await page.getByRole('radio', { name: 'Several prompts' }).check();
   await expectLarge();
   await page.getByRole('button', { name: /^Model / }).click();
   await page.getByRole('searchbox').waitFor();
   await expectLarge();
-  expect([...seen]).toEqual(expect.arrayContaining(['email', 'password', 'textarea', 'number', 'search']));
+  await page.getByRole('button', { name: 'Close' }).click();
+  await ada.choose('Recraft V3');
+  await expectLarge();
+  expect([...seen]).toEqual(
+    expect.arrayContaining(['email', 'password', 'textarea', 'number', 'search', 'select']),
+  );
 });

@@ -13,6 +13,7 @@ import { Header } from './Header.tsx';
 import { forgetStarts, once } from './lib/once.ts';
 import { useOnline } from './lib/online.ts';
 import { keep, recall } from './lib/storage.ts';
+import { Boundary } from './ui/Boundary.tsx';
 import { useMessages } from './ui/messages.tsx';
 
 const PAGE = 24;
@@ -34,7 +35,9 @@ export function Studio({ account, auth }: { account: Account; auth: Auth }) {
         Skip to your pictures
       </a>
       <Header email={account.email} onSignOut={leave} />
-      <Desk expire={expire} />
+      <Boundary>
+        <Desk expire={expire} />
+      </Boundary>
     </PictureQueueProvider>
   );
 }

@@ -12,7 +12,7 @@ export interface FeedContext {
   models: Model[];
   refresh: () => Promise<void>;
   /** Starts something, shows it and remembers what it was. */
-  start: (params: Params) => Promise<void>;
+  start: (params: Params, control: string) => Promise<void>;
   /** Takes a picture into the composer, to start another one from it. */
   takeAsSource: (one: Generation) => void;
 }
@@ -69,7 +69,7 @@ export function useActions(one: Generation): Actions {
           }
           await refresh();
         }),
-      retry: params && (() => guarded(() => start(params), 'Trying again.')),
+      retry: params && (() => guarded(() => start(params, `retry ${one.id}`), 'Trying again.')),
       download: () =>
         guarded(async () => image && (await download(image.url, fileName(one.prompt, image.format)))),
       copyLink: () =>
@@ -78,7 +78,7 @@ export function useActions(one: Generation): Actions {
         guarded(async () => {
           const next = followUp(operation, one, models);
           if (!next) throw new Error('No model can do that at the moment.');
-          await start(next);
+          await start(next, operation);
         }, STARTED[operation]),
       takeAsSource: () => takeAsSource(one),
     };

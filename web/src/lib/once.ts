@@ -2,7 +2,7 @@ import { ApiError } from 'picture-queue';
 import { keep, recall } from './storage.ts';
 
 /** For so long what is asked for again is the same gesture: a double click, a bouncing key. Milliseconds. */
-const GESTURE_MS = 1_000;
+const GESTURE_MS = 700;
 /** For so long a start without an answer is not made anew when it is asked for again. Milliseconds. */
 const LOST_MS = 15 * 60_000;
 const MOST = 20;
@@ -34,15 +34,16 @@ function forget(asked: string): void {
 const isRefusal = (error: unknown) => error instanceof ApiError && error.status < 500;
 
 /**
- * Has one gesture start one thing. What is asked for while the same is under way, or within a second, is not
+ * Has one gesture start one thing. What is asked for while the same is under way, or at once after it, is not
  * asked for once more; where no answer came, the next attempt has the same idempotency key.
  *
  * @param start sends it, under the key
+ * @returns the same for `params`, asked for by `control`: the same thing from another place is another gesture
  */
 export function once<P>(start: (params: P, idempotencyKey: string) => Promise<void>) {
   const running = new Map<string, Promise<void>>();
-  return (params: P): Promise<void> => {
-    const asked = JSON.stringify(params);
+  return (params: P, control = ''): Promise<void> => {
+    const asked = control + JSON.stringify(params);
     const before = running.get(asked);
     if (before) return before;
     const begin = Date.now();
