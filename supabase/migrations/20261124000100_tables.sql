@@ -145,7 +145,8 @@ create table public.image_generations (
   operation text not null default 'generate',
   error_code text,
   cost_usd numeric,
-  -- What it counts for in its user's money of that day until it ends: the model's price.
+  -- What it counts for in its user's money of that day until it is completed or fails: the model's price. Once it
+  -- is cancelled, what its run has cost.
   reserved_usd numeric not null default 0,
   reserved_on date,
   -- Cancelled, and what its prediction has cost is not known yet: what was reserved still counts.

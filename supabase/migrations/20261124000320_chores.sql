@@ -35,11 +35,14 @@ language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_ended record;
 begin
-  update public.image_generations
+  update public.image_generations as g
   set status = p_status, error_message = p_error_message, error_code = p_error_code, completed_at = now(),
-    cost_open = p_cost_open
-  where id = p_generation_id and status not in ('completed', 'failed', 'cancelled')
-  returning user_id, batch_id, reserved_on, reserved_usd, webhook_url into v_ended;
+    cost_open = p_cost_open,
+    -- A failed one may be brought back, and reserves it again.
+    reserved_usd = case when p_status = 'cancelled' and not p_cost_open then 0 else g.reserved_usd end
+  from (select id, reserved_usd from public.image_generations where id = p_generation_id for update) as before
+  where g.id = before.id and g.status not in ('completed', 'failed', 'cancelled')
+  returning g.user_id, g.batch_id, g.reserved_on, before.reserved_usd, g.webhook_url into v_ended;
   if not found then
     return;
   end if;

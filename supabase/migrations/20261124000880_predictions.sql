@@ -80,10 +80,11 @@ language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_cancelled record;
 begin
-  update public.image_generations set cost_open = false
-  where id = p_generation_id and cost_open
-  returning user_id, reserved_on, reserved_usd into v_cancelled;
+  select user_id, reserved_on, reserved_usd into v_cancelled from public.image_generations
+  where id = p_generation_id and cost_open for update;
   if found then
+    update public.image_generations set cost_open = false, reserved_usd = coalesce(p_cost, 0)
+    where id = p_generation_id;
     perform private.settle_cost(
       v_cancelled.user_id, v_cancelled.reserved_on, v_cancelled.reserved_usd, coalesce(p_cost, 0)
     );

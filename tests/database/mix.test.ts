@@ -122,6 +122,7 @@ test('12 connections at everything leave every account right', async () => {
   const users = await Promise.all(
     [1, 2, 5, null].map((running_jobs) => db.createUser({ ...limits, running_jobs })),
   );
+  await db.sql`update private.settings set budget_per_day_usd = 1000 where only_row`;
   const started: Started[] = [];
   const worker = async () => {
     for (let n = 0; n < 150; n++) await step(users, started);
@@ -144,10 +145,16 @@ test('12 connections at everything leave every account right', async () => {
     'money: what was used is what finished ones cost and what unfinished ones are reserved',
     `select u.user_id, u.day_cost, g.cost from private.usage as u
      cross join lateral (
-       select coalesce(sum(case status when 'completed' then cost_usd when 'failed' then 0 when 'cancelled' then 0
+       select coalesce(sum(case status when 'completed' then cost_usd when 'failed' then 0
          else reserved_usd end), 0) as cost
        from public.image_generations where user_id = u.user_id and reserved_on = u.day
      ) as g where u.day_cost <> g.cost`,
+  );
+  const budget = () => db.sql`select private.budget_periods() as periods`;
+  const counted = await budget();
+  await db.sql`select private.recount_budget()`;
+  expect(counted, 'the budget: what is counted is what the ledger and open generations say').toEqual(
+    await budget(),
   );
   await wrong(
     'batches: their counters count their generations',
