@@ -106,10 +106,11 @@ export class Database {
   as<T>(role: Role, userId: string | null, call: (sql: postgres.TransactionSql) => Promise<T>): Promise<T> {
     return this.sql.begin(async (sql) => {
       const claims = JSON.stringify(userId ? { role, sub: userId } : { role });
-      // As in PostgREST's sessions on hosted Supabase, where the module is loaded (tests/stack/safeupdate.ts).
-      await sql`select set_config('safeupdate.enabled', 'on', true)
-        where current_setting('safeupdate.enabled', true) is not null`;
-      await sql`select set_config('role', ${role}, true), set_config('request.jwt.claims', ${claims}, true)`;
+      // pg-safeupdate, as in PostgREST's sessions on hosted Supabase, where it is loaded (tests/stack/safeupdate.ts).
+      await sql`select
+        case when current_setting('safeupdate.enabled', true) is not null
+          then set_config('safeupdate.enabled', 'on', true) end,
+        set_config('role', ${role}, true), set_config('request.jwt.claims', ${claims}, true)`;
       return call(sql);
     }) as Promise<T>;
   }
