@@ -62,9 +62,10 @@ test('every name of ours that is taken is named, of tables, views and functions'
         ? `create table public.${name} (n int)`
         : `create function public.${name}(p circle) returns int return 1`,
     );
-    expect(sentence, `the preflight knows the ${kind} ${name}`).toContain(
-      `has them already: ${name}${isTable ? '' : '()'}. Use a fresh project`,
-    );
+    expect(
+      sentence ?? 'nothing',
+      `the preflight names the ${kind} ${name}: add it to the lists in ${first}`,
+    ).toContain(`has them already: ${name}${isTable ? '' : '()'}. Use a fresh project`);
   }
 });
 
