@@ -73,9 +73,13 @@ pub struct Job {
     /// Taken over from a lease that ran out.
     #[serde(default)]
     pub rescued: bool,
-    /// When it was last claimed as a ready one (ISO 8601): the current attempt began then.
+    /// When it was last claimed as a ready one, or its prediction was recorded (ISO 8601): the current attempt
+    /// began then.
     #[serde(default)]
     pub started_at: Option<String>,
+    /// When it was handed out (ISO 8601, by the database's clock).
+    #[serde(default, rename = "updated_at")]
+    pub claimed_at: Option<String>,
     /// What its attempts ended with: `[{attempt, prediction_id?, …}]`.
     #[serde(default)]
     pub error_details: Value,
@@ -85,6 +89,18 @@ impl Job {
     /// When the current attempt began, in milliseconds since 1970.
     pub fn started_ms(&self) -> Option<u64> {
         milliseconds(self.started_at.as_deref()?)
+    }
+
+    /// When it was handed out, in milliseconds since 1970.
+    pub fn claimed_ms(&self) -> Option<u64> {
+        milliseconds(self.claimed_at.as_deref()?)
+    }
+
+    /// How long the current attempt had gone on when the job was handed out: both times are the database's, so
+    /// no other clock matters.
+    pub fn waited(&self) -> Duration {
+        let times = self.claimed_ms().zip(self.started_ms());
+        Duration::from_millis(times.map_or(0, |(claimed, started)| claimed.saturating_sub(started)))
     }
 
     /// Whether the end of its generation is announced to a webhook.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::replicate::{Prediction, Status, percent};
+use crate::replicate::{Prediction, Status};
 
 /// Percent of a generation whose prediction was created, and of one whose prediction has ended.
 const CREATED: u8 = 10;
@@ -28,7 +28,7 @@ impl Progress {
         if prediction.status != Status::Processing {
             return None;
         }
-        let share = prediction.logs.as_deref().and_then(percent).unwrap_or(0);
+        let share = prediction.percent.unwrap_or(0);
         let exact = CREATED + (u16::from(share.min(100)) * u16::from(ENDED - CREATED) / 100) as u8;
         let started_at = waited(prediction).and_then(|_| prediction.started_at.clone());
         let progress = Self { percent: exact - exact % STEP, started_at };

@@ -128,7 +128,17 @@ fn a_look_at_the_awaited_prediction_goes_on_from_there() {
         ("succeeded", Fate::succeeds_after(1_000), "Forward", "completed", "completed", 0),
         ("failed", Fate::fails_with("Director: unexpected error (E9828)"), "Failed", "pending", "queued", 1),
         ("flagged", Fate::fails_with(error), "Failed", "failed", "failed", 1),
-        ("empty", Fate::gives(json!([])), "Failed", "pending", "queued", 1),
+        ("empty, and paid", Fate::gives(json!([])), "Failed", "failed", "failed", 1),
+        (
+            "an object",
+            Fate::gives(json!({ "image": support::OUTPUT })),
+            "Forward",
+            "completed",
+            "completed",
+            0,
+        ),
+        ("text", Fate::gives(json!({ "text": "a caption" })), "Failed", "failed", "failed", 1),
+        ("nobody knows", Fate::fails_with("list index out of bounds"), "Failed", "pending", "queued", 1),
         ("private", Fate::gives(json!("https://169.254.169.254/x")), "Failed", "failed", "failed", 1),
     ];
     for (name, fate, end, job_status, status, attempts) in table {
@@ -334,16 +344,136 @@ fn a_provider_that_cannot_be_read_is_asked_again_later() {
 }
 
 #[test]
-fn a_prediction_that_is_not_found_ends_the_attempt() {
+fn a_prediction_that_is_not_found_ends_the_attempt_at_its_deadline() {
     let bench = Bench::new();
     let job = bench.start();
     bench.run_next();
-    bench.pass(120);
     bench.provider.forgets.set(true);
+    bench.pass(120);
+    assert_eq!(bench.run_next(), "Forward", "it may only be hidden");
+    bench.pass(841);
+    bench.provider.booked.borrow_mut().clear();
     assert_eq!(bench.run_next(), "Failed");
     let row = bench.queue.row(job);
     assert_eq!((row.status, row.attempts, row.prediction_id), ("pending", 1, None));
     assert_eq!(row.errors[0]["code"], "prediction_lost");
+}
+
+#[test]
+fn an_answer_that_is_never_readable_ends_the_attempt_too() {
+    let bench = Bench::new();
+    bench.provider.next(Fate::succeeds_after(10_000_000));
+    let job = bench.start();
+    bench.run_next();
+    bench.wire.always_fails("get");
+    bench.wire.always_fails("cancel");
+    let mut looks = 0;
+    while bench.queue.row(job).attempts == 0 {
+        bench.pass(120);
+        bench.run_next();
+        looks += 1;
+        assert!(looks < 20, "it is looked at for ever");
+    }
+    let row = bench.queue.row(job);
+    assert_eq!((row.status, row.errors[0]["code"].as_str()), ("pending", Some("provider_unreachable")));
+    assert_eq!(looks, 14, "16 minutes, and ten for the cancel to get through");
+}
+
+#[test]
+fn what_nobody_can_tell_is_made_twice_and_never_a_third_time() {
+    let bench = Bench::new();
+    let job = bench.start();
+    for _ in 0..2 {
+        bench.provider.next(Fate::fails_with("list index out of bounds"));
+        bench.pass(300);
+        bench.run_next();
+        bench.pass(120);
+        bench.run_next();
+    }
+    let row = bench.queue.row(job);
+    assert_eq!((row.status, row.attempts, bench.provider.created()), ("failed", 2, 2));
+    let generation = bench.queue.generation(job);
+    assert_eq!((generation.status, generation.error_code.as_deref()), ("failed", Some("provider_error")));
+}
+
+#[test]
+fn passing_faults_between_do_not_make_it_a_third_one() {
+    let bench = Bench::new();
+    let job = bench.start();
+    for error in ["list index out of bounds", "Prediction interrupted; please retry (code: PA)"] {
+        bench.provider.next(Fate::fails_with(error));
+        bench.pass(300);
+        bench.run_next();
+        bench.pass(120);
+        bench.run_next();
+    }
+    assert_eq!(bench.queue.row(job).status, "pending", "one of them passes");
+    bench.pass(300);
+    bench.run_next();
+    bench.pass(120);
+    bench.run_next();
+    assert_eq!(bench.queue.generation(job).status, "completed");
+}
+
+#[test]
+fn stopped_at_the_providers_page_it_is_not_made_again() {
+    let bench = Bench::new();
+    bench.provider.next(Fate::succeeds_after(500_000));
+    let job = bench.start();
+    bench.run_next();
+    bench.pass(30);
+    let id = bench.provider.prediction(0).id;
+    support::block_on(shared::ports::ImageProvider::cancel(&bench.provider, &id)).unwrap();
+    bench.pass(90);
+    assert_eq!(bench.run_next(), "Failed");
+    let generation = bench.queue.generation(job);
+    let code = generation.error_code.as_deref();
+    assert_eq!((generation.status, code), ("failed", Some("cancelled_at_provider")));
+    bench.pass(300);
+    assert!(bench.queue.claim_now(1, 60_000).is_empty());
+}
+
+#[test]
+fn a_provider_clock_that_is_five_minutes_off_changes_nothing() {
+    for clock_ms in [-300_000, 300_000] {
+        // Awaited as long as with a right clock.
+        let bench = Bench::new();
+        bench.provider.clock_ms.set(clock_ms);
+        bench.provider.forgets_deadlines.set(true);
+        bench.provider.next(Fate::succeeds_after(940_000));
+        let job = bench.start();
+        bench.run_next();
+        bench.pass(800);
+        assert_eq!(bench.run_next(), "Forward");
+        assert_eq!(bench.wire.count("cancel"), 0, "{clock_ms}");
+        bench.pass(140);
+        assert_eq!(bench.run_next(), "Forward");
+        assert_eq!(bench.queue.generation(job).status, "completed", "{clock_ms}");
+
+        // Found in the list.
+        let bench = Bench::new();
+        bench.provider.clock_ms.set(clock_ms);
+        let job = bench.start();
+        bench.wire.fail("create", Fault::LostAnswer);
+        bench.run_next();
+        bench.pass(90);
+        bench.run_next();
+        assert_eq!(
+            (bench.queue.generation(job).status, bench.provider.created()),
+            ("completed", 1),
+            "{clock_ms}"
+        );
+
+        // Stopped by its deadline, and not by somebody.
+        let bench = Bench::new();
+        bench.provider.clock_ms.set(clock_ms);
+        bench.provider.next(Fate::succeeds_after(10_000_000));
+        let job = bench.start();
+        bench.run_next();
+        bench.pass(900);
+        bench.run_next();
+        assert_eq!(bench.queue.row(job).errors[0]["code"], "timed_out", "{clock_ms}");
+    }
 }
 
 #[test]

@@ -245,6 +245,31 @@ fn a_store_in_trouble_is_tried_again_until_the_attempts_are_used_up() {
 }
 
 #[test]
+fn an_image_inside_of_the_answer_is_read_again_when_it_is_stored() {
+    let data = "data:image/png;base64,iVBORw0KGgo=";
+    let (bench, job) = awaiting(Fate::gives(json!(data)));
+    let download = bench.webhook(job, 0).expect("a download job");
+    assert_eq!((&download.payload["output_url"], &download.payload["inline"]), (&Value::Null, &json!(true)));
+    assert!(!download.payload.to_string().contains("base64"), "it does not lie in the queue");
+    bench.wire.fail("inline_image", Fault::LostRequest);
+    assert_eq!(bench.run(&download), "Failed");
+    bench.pass(300);
+    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!(bench.queue.generation(job).status, "completed");
+    assert_eq!(bench.store.files.borrow().values().next().map(String::as_str), Some(data));
+}
+
+#[test]
+fn an_image_inside_of_the_answer_may_be_gone() {
+    let (bench, job) = awaiting(Fate::gives(json!("data:image/png;base64,iVBORw0KGgo=")));
+    let download = bench.webhook(job, 0).expect("a download job");
+    bench.provider.forgets.set(true);
+    bench.run(&download);
+    let generation = bench.queue.generation(job);
+    assert_eq!((generation.status, generation.error_code.as_deref()), ("failed", Some("output_expired")));
+}
+
+#[test]
 fn a_file_that_will_never_do_fails_for_good() {
     let (bench, job, download) = downloading();
     bench.wire.fail("store", Fault::Rejected);

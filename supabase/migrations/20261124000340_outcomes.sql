@@ -19,7 +19,9 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Counts an attempt that ended in an error: back to pending after p_retry_in_seconds, or failed when
--- that is null or the attempts are used up. The caller holds the job's row. Returns the outcome.
+-- that is null or the attempts are used up. An error that says {"retry": "once"} is one of which nobody can
+-- tell whether another attempt makes sense: the second such error of a job ends it. The caller holds the job's
+-- row. Returns the outcome.
 create function private.end_attempt(
   p_job public.job_queue, p_error_message text, p_error_details jsonb, p_retry_in_seconds numeric
 ) returns text
@@ -31,7 +33,9 @@ begin
   if p_job.prediction_id is not null and p_job.job_type = 'generate-image' then
     perform private.note_end(p_job.prediction_id, 'unknown', null);
   end if;
-  if p_retry_in_seconds is not null and p_job.attempts + 1 < p_job.max_attempts then
+  if p_retry_in_seconds is not null and p_job.attempts + 1 < p_job.max_attempts
+    and not (p_error_details @> '{"retry": "once"}' and p_job.error_details @> '[{"retry": "once"}]') is true
+  then
     update public.job_queue set
       status = 'pending', attempts = attempts + 1, ready_at = null, turn = null, slot = false, held = false,
       scheduled_at = now() + make_interval(secs => greatest(p_retry_in_seconds, 0)::double precision),

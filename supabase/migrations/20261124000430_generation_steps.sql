@@ -21,6 +21,8 @@ begin
   update public.job_queue set
     prediction_id = p_prediction_id,
     lease_expires_at = now() + make_interval(secs => p_wait_seconds),
+    -- How long it is awaited is measured from here, by this clock alone.
+    started_at = now(),
     outcome_unknown = false,
     -- Started in time: a retry may come later than that.
     expires_at = null
@@ -76,6 +78,8 @@ declare
   v_running boolean := coalesce(p_outcome ->> 'status' = 'running', false);
   v_new boolean;
   v_end text;
+  v_error jsonb;
+  v_stopped boolean;
 begin
   select * into v_job from public.job_queue where id = p_job_id and job_type = 'generate-image' for update;
   if v_running and v_job.status = 'processing' and v_job.prediction_id is null then
@@ -115,12 +119,19 @@ begin
 
   v_job.prediction_id := p_prediction_id;
   if p_outcome ->> 'status' is distinct from 'succeeded' then
+    v_error := case jsonb_typeof(p_outcome -> 'error_details') when 'object' then p_outcome -> 'error_details' else '{}' end
+      || jsonb_strip_nulls(jsonb_build_object('code', p_outcome -> 'error_code'));
+    -- One that we have stopped ourselves, for a run that had lost the job, was stopped by nobody else: another
+    -- is made.
+    v_stopped := p_outcome ->> 'error_code' = 'cancelled_at_provider' and exists (
+      select from public.job_queue
+      where generation_id = v_job.generation_id and job_type = 'cancel-prediction'
+        and payload ->> 'prediction_id' = p_prediction_id
+    );
     -- Kept with the job, so that a repeated delivery is known after the retry has cleared it.
     v_end := private.end_attempt(
-      v_job, p_outcome ->> 'error_message',
-      case jsonb_typeof(p_outcome -> 'error_details') when 'object' then p_outcome -> 'error_details' else '{}' end
-        || jsonb_strip_nulls(jsonb_build_object('code', p_outcome -> 'error_code')),
-      (p_outcome ->> 'retry_in_seconds')::numeric
+      v_job, p_outcome ->> 'error_message', v_error,
+      case when v_stopped then 0 else (p_outcome ->> 'retry_in_seconds')::numeric end
     );
     return jsonb_build_object('outcome', v_end, 'next', private.next_jobs(p_next, p_lease_seconds));
   end if;

@@ -218,6 +218,28 @@ describe('fail_job', () => {
     });
   });
 
+  test('an error of which nobody can tell whether it passes is retried once, whatever comes between', async () => {
+    const { job } = await running();
+    const failWith = async (details: object) => {
+      const { lease } = await db.job(job.id);
+      const answer = await db.service('fail_job', {
+        p_job_id: job.id,
+        p_lease: lease,
+        p_error_message: 'It failed.',
+        p_error_details: details,
+        p_retry_in_seconds: 0,
+      });
+      await db.letTimePass(job.id);
+      await db.claim(1);
+      return answer;
+    };
+    await db.sql`update public.job_queue set max_attempts = 9 where id = ${job.id}`;
+    expect(await failWith({ code: 'x', retry: 'once' })).toEqual({ outcome: 'retrying' });
+    for (let n = 0; n < 3; n++) expect(await failWith({ code: 'y' })).toEqual({ outcome: 'retrying' });
+    expect(await failWith({ code: 'z', retry: 'once' })).toEqual({ outcome: 'failed' });
+    expect(await db.job(job.id)).toMatchObject({ status: 'failed', attempts: 5 });
+  });
+
   test('fails at once where no retry is asked for', async () => {
     const { job, generationId } = await running();
     expect(await fail(job, null, 'refused')).toEqual({ outcome: 'failed' });

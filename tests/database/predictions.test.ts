@@ -62,6 +62,33 @@ const store = (job: Job | undefined) =>
     p_image: { storage_path: 'a', public_url: 'https://x.example/a', format: 'webp' },
   });
 
+test('the time that a prediction is awaited counts from its record, by this clock', async () => {
+  const { job } = await running();
+  await db.sql`update public.job_queue set started_at = now() - interval '1 hour' where id = ${job.id}`;
+  await record(job, 'p1');
+  const [row] = await db.sql`select started_at > now() - interval '1 minute' as is_new
+    from public.job_queue where id = ${job.id}`;
+  expect(row).toEqual({ is_new: true });
+});
+
+test('cancelled at the provider: not made again, unless it was we who stopped it', async () => {
+  const cancelled = { ...FAILED, error_code: 'cancelled_at_provider', retry_in_seconds: null };
+  const one = await running();
+  await record(one.job, 'p1');
+  expect((await finish(one.job_id, 'p1', cancelled)).outcome).toBe('failed');
+
+  const other = await running();
+  await db.letTimePass(other.job_id);
+  const next = await db.claimOne();
+  // The run that lost its job comes first, and stops what it has created; the next one finds it in the list.
+  expect(await record(other.job, 'p2')).toMatchObject({
+    outcome: 'stale',
+    job: { job_type: 'cancel-prediction' },
+  });
+  await record(next, 'p2', { learned: 'adopted' });
+  expect((await finish(other.job_id, 'p2', cancelled)).outcome).toBe('retrying');
+});
+
 test('a created prediction is noted with its job, and with its end and cost once it has ended', async () => {
   const { generation_id, job_id, job } = await running();
   await record(job, 'p1');

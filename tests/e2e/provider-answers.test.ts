@@ -64,6 +64,9 @@ describe('a failed prediction', () => {
     ['E005', 'content_flagged'],
     ['NSFW', 'content_flagged'],
     ['FLUX_NSFW', 'content_flagged'],
+    ['ImageGenerationBlocked: REQUEST_MODERATED', 'content_flagged'],
+    ['torch.OutOfMemoryError: tried to allocate 20.00 GiB', 'out_of_memory'],
+    ['width must be at most 1440', 'rejected'],
   ])('%s: failed for good', async (error, code) => {
     const started = await start(`final ${error}`, { error });
     await expectFailed(started, code, 1);
@@ -72,8 +75,20 @@ describe('a failed prediction', () => {
 });
 
 describe('a prediction that is ended by Replicate', () => {
-  test('canceled while running: tried again', async () => {
-    await expectRetried(await start('ends canceled', { ends: 'canceled' }, 1), 'timed_out', 'canceled');
+  test('canceled by somebody in its dashboard: said so, and not made again', async () => {
+    await expectFailed(await start('ends canceled', { ends: 'canceled' }), 'cancelled_at_provider', 1);
+  });
+
+  test('canceled at its deadline: tried again', async () => {
+    const fault: Fault = { ends: 'canceled', age_ms: 15 * 60_000 };
+    await expectRetried(await start('ends at its deadline', fault, 1), 'timed_out', 'canceled');
+  });
+
+  test('in a status that nobody knows, with a time of its end: tried again', async () => {
+    const started = await start('ends somehow', { ends: 'expired' }, 1);
+    const waits = await stack.job(started.generation_id, 'to be retried', (job) => job.attempts === 1);
+    expect(waits.error_details).toMatchObject([{ code: 'provider_error' }]);
+    expect((await booked(started)).map(({ status }) => status)).toEqual(['unknown']);
   });
 
   test('aborted before it started, of which no webhook tells: the sweep finds it, nothing is paid', async () => {
@@ -88,22 +103,44 @@ describe('a prediction that is ended by Replicate', () => {
 });
 
 describe('a succeeded prediction', () => {
-  test.each(['string', 'list', 'partial'] as const)('with its output as a %s', async (output) => {
-    const started = await start(`output ${output}`, { output });
-    expect((await user.completed(started.generation_id)).images).toHaveLength(1);
-    expect(await booked(started)).toEqual([{ status: 'succeeded', cost_usd: '0.003' }]);
+  test.each(['string', 'list', 'partial', 'object', 'data_uri'] as const)(
+    'with its output as a %s',
+    async (output) => {
+      const started = await start(`output ${output}`, { output });
+      expect((await user.completed(started.generation_id)).images).toHaveLength(1);
+      expect(await booked(started)).toEqual([{ status: 'succeeded', cost_usd: '0.003' }]);
+    },
+  );
+
+  test.each([
+    ['a list of objects', [{ url: '$IMAGE', width: 1024, seed: 7 }]],
+    ['nested lists', [[['$IMAGE']], ['$IMAGE']]],
+    ['an object with other files before it', { log: 'https://example.com/log.txt', any: { name: '$IMAGE' } }],
+    ['a picture inside of an object', { images: [{ b64: '$DATA', type: 'image/webp' }] }],
+  ])('with %s for an output', async (name, output_value) => {
+    const started = await start(`shape ${name}`, { output_value });
+    const { images } = await user.completed(started.generation_id);
+    expect(images).toHaveLength(1);
+    const stored = await fetch(images[0]?.url ?? '');
+    expect(stored.headers.get('content-type')).toBe(`image/${images[0]?.format}`);
+    expect((await stored.arrayBuffer()).byteLength).toBe(images[0]?.bytes);
+    expect(await statuses(started)).toEqual(['succeeded']);
   });
 
-  test.each(['null', 'empty', 'object'] as const)('with %s for an output: tried again', async (output) => {
-    await expectRetried(await start(`no output ${output}`, { output }, 1), 'no_output', 'succeeded');
+  test.each([
+    ['null', null, 'no_output'],
+    ['an empty list', [], 'no_output'],
+    ['an object without a text', { seed: 7 }, 'no_output'],
+    ['a text', 'I cannot draw that.', 'output_unusable'],
+    ['a private address', ['http://169.254.169.254/latest'], 'output_unusable'],
+    ['a picture of no kind', 'data:text/html;base64,PGh0bWw+', 'output_unusable'],
+    ['a picture that is none', 'data:image/png;base64,PGh0bWw+', 'output_unusable'],
+  ])('with %s for an output: failed for good, and paid once', async (name, output_value, code) => {
+    await expectFailed(await start(`no picture ${name}`, { output_value }), code, 1);
   });
 
-  test('whose output is deleted already: tried again', async () => {
-    await expectRetried(await start('removed', { data_removed: true }, 1), 'output_expired', 'succeeded');
-  });
-
-  test('with a data: address, which only a waiting create is promised: failed for good', async () => {
-    await expectFailed(await start('data address', { output: 'data_uri' }), 'output_unusable', 1);
+  test('whose output is deleted already: failed for good', async () => {
+    await expectFailed(await start('removed', { data_removed: true }), 'output_expired', 1);
   });
 
   test.each(['too_large', 'too_large_chunked'] as const)('with a file that is %s', async (file) => {
@@ -113,6 +150,82 @@ describe('a succeeded prediction', () => {
     const stored = await stack.sql`select name from storage.objects where name like ${name}`;
     expect([...stored], 'a part of a file must not be stored as if it were whole').toEqual([]);
   });
+});
+
+test('a failure that nobody can tell is paid for twice and never a third time', async () => {
+  const started = await start('never seen', { error: 'list index out of bounds' });
+  await stack.job(started.generation_id, 'to be retried', (job) => job.attempts === 1);
+  await stack.letTimePass(started.generation_id);
+  await stack.processJobs();
+  await expectFailed(started, 'provider_error', 2);
+});
+
+test('words of the prompt that the error repeats are not its own', async () => {
+  const prompt = 'a poster: nudity is prohibited by our policy';
+  const error = `Prediction interrupted at "${prompt}"; please retry (code: PA)`;
+  await expectRetried(await start(prompt, { error }, 1), 'provider_interrupted', 'failed');
+});
+
+test('a prediction whose answers cannot be read ends at its deadline', async () => {
+  const prompt = 'never readable';
+  await stack.simulator.faults([
+    { match: { prompt, times: 1 }, fault: { hold: 'run' } },
+    { match: { endpoint: 'get' }, fault: { status: 200, body: '<html>' } },
+  ]);
+  const started = await user.start({ prompt });
+  const waits = await stack.job(started.generation_id, 'waiting', (job) => job.prediction_id !== null);
+  const look = async (minutes: number) => {
+    await stack.sql`update public.job_queue set started_at = now() - make_interval(mins => ${minutes})
+      where id = ${waits.id}`;
+    await stack.letTimePass(started.generation_id);
+    await stack.processJobs();
+  };
+  await look(15);
+  expect(await stack.jobs(started.generation_id)).toMatchObject([{ status: 'processing', attempts: 0 }]);
+  await look(17);
+  await stack.job(started.generation_id, 'to be retried', (job) => job.attempts === 1);
+  expect(await statuses(started)).toEqual(['canceled']);
+  await stack.simulator.faults([]);
+});
+
+describe('logs', () => {
+  const long = (name: string, logs_bytes: number) => start(name, { logs_bytes, generation_ms: 300 });
+  const taken = async ({ job_id }: Started, answer: number) =>
+    stack.until(`the webhook to be answered ${answer}`, async () => {
+      const [prediction] = await stack.simulator.predictions(job_id);
+      return prediction?.deliveries.some((each) => each.event === 'completed' && each.answer === answer);
+    });
+
+  test('of nearly 4 MiB: the webhook is taken in', async () => {
+    const started = await long('long logs', 4 * 1024 * 1024 - 16_384);
+    expect((await user.completed(started.generation_id)).images).toHaveLength(1);
+    await taken(started, 200);
+  });
+
+  test('of more: the sweep finds out', async () => {
+    const started = await long('longer logs', 4 * 1024 * 1024 + 1);
+    await taken(started, 413);
+    await stack.letTimePass(started.generation_id);
+    await stack.processJobs();
+    expect((await user.completed(started.generation_id)).images).toHaveLength(1);
+  });
+});
+
+test.each([-300_000, 300_000])('a provider whose clock is %i ms ahead is believed', async (ahead) => {
+  await stack.simulator.configure({ clock_offset_ms: ahead });
+  const prompt = `clock ${ahead}`;
+  await stack.simulator.fault(prompt, { webhook: { lost: ['start'] } });
+  const started = await user.start({ prompt });
+  await user.completed(started.generation_id);
+  // Of a create without an answer and without a webhook: found in the list.
+  await stack.simulator.fault(`${prompt} lost`, { status_after: 500, webhook: { lost: true } });
+  const lost = await user.start({ prompt: `${prompt} lost` });
+  await stack.job(lost.generation_id, 'in doubt', (job) => job.outcome_unknown);
+  await stack.letTimePass(lost.generation_id);
+  await stack.processJobs();
+  await user.completed(lost.generation_id);
+  expect(await statuses(lost)).toHaveLength(1);
+  await stack.simulator.configure({ clock_offset_ms: 0 });
 });
 
 describe('a create that is refused', () => {

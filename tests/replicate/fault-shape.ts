@@ -2,7 +2,7 @@
 import { endpoints, type FaultRule } from './faults.ts';
 import { Problem } from './problems.ts';
 
-type Shape = { [name: string]: 'number' | 'string' | 'boolean' | 'lost' | readonly string[] | Shape };
+type Shape = { [name: string]: 'number' | 'string' | 'boolean' | 'any' | 'lost' | readonly string[] | Shape };
 
 const ruleShape: Shape = {
   match: {
@@ -21,8 +21,10 @@ const ruleShape: Shape = {
     status_after: 'number',
     drop: ['before', 'after'],
     error: 'string',
-    ends: ['aborted', 'canceled'],
+    ends: ['aborted', 'canceled', 'expired'],
     output: ['null', 'empty', 'partial', 'string', 'list', 'data_uri', 'object'],
+    output_value: 'any',
+    logs_bytes: 'number',
     file: [
       'not_found',
       'server_error',
@@ -72,6 +74,8 @@ function checkShape(value: unknown, shape: Shape, path: string): void {
     if (expected === 'lost') {
       if (typeof member !== 'boolean' && !Array.isArray(member))
         throw wrong(here, 'a boolean or a list of events');
+    } else if (expected === 'any') {
+      // The test's own.
     } else if (typeof expected === 'string') {
       if (typeof member !== expected) throw wrong(here, `a ${expected}`);
     } else if (isList(expected)) {

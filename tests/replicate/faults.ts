@@ -49,10 +49,15 @@ export interface Fault {
   drop?: 'before' | 'after';
   /** The prediction fails with this text; see `errorTexts` for short names. */
   error?: string;
-  /** The prediction ends in this status by itself: `aborted` before its start, `canceled` while running. */
-  ends?: 'aborted' | 'canceled';
+  /** It ends in this status by itself: `aborted` before its start, `canceled` or `expired`, which no
+   * client knows, while running. */
+  ends?: 'aborted' | 'canceled' | 'expired';
   /** What a succeeded prediction carries; `partial` is one picture less than asked for. */
   output?: 'null' | 'empty' | 'partial' | 'string' | 'list' | 'data_uri' | 'object';
+  /** The output as it stands, with each `$IMAGE` in it an address of a picture and each `$DATA` a picture. */
+  output_value?: unknown;
+  /** Its logs are so many bytes long. */
+  logs_bytes?: number;
   /** What a download of the output gets. */
   file?: FileFault;
   /** The file fault acts on so many downloads only. */

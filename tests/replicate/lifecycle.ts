@@ -40,7 +40,7 @@ export async function run(prediction: Prediction, platform: Platform): Promise<v
     if (fault.hold === 'run') await held(prediction);
     stopLogs();
     if (isTerminal(prediction)) return;
-    if (fault.ends === 'canceled') return end(prediction, 'canceled', platform);
+    if (fault.ends === 'canceled' || fault.ends === 'expired') return end(prediction, fault.ends, platform);
     if (work.error !== null) return fail(prediction, work.error, platform);
     succeed(prediction, work.output, work.count, platform);
   } finally {
@@ -161,8 +161,23 @@ async function outputOf(
     fault.output === 'data_uri'
       ? await Promise.all(pictures.map((picture) => outputs.dataUri(picture)))
       : pictures.map((picture, index) => outputs.add(prediction, picture, index, origin()));
+  if (fault.output_value !== undefined) {
+    const [picture] = pictures;
+    if (picture === undefined) return fault.output_value;
+    const data = await outputs.dataUri(picture);
+    return fill(fault.output_value, () => outputs.add(prediction, picture, 0, origin()), data);
+  }
   if (fault.output === 'object') return { image: urls[0], id: randomBytes(4).toString('hex') };
   const form =
     fault.output === 'string' || fault.output === 'list' ? fault.output : prediction.model.output.form;
   return form === 'list' ? urls : (urls[0] ?? null);
+}
+
+/** A value with its placeholders filled in. */
+function fill(value: unknown, image: () => string, data: string): unknown {
+  if (value === '$IMAGE') return image();
+  if (value === '$DATA') return data;
+  if (Array.isArray(value)) return value.map((each) => fill(each, image, data));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, fill(each, image, data)]));
 }

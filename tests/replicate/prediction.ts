@@ -8,7 +8,7 @@ import { randomId } from './random.ts';
 import type { Settings } from './settings.ts';
 import type { CreateBody, WebhookEvent } from './validate.ts';
 
-export type Status = 'starting' | 'processing' | 'succeeded' | 'failed' | 'canceled' | 'aborted';
+export type Status = 'starting' | 'processing' | 'succeeded' | 'failed' | 'canceled' | 'aborted' | 'expired';
 
 /** One try to hand over one webhook. */
 export interface Delivery {
@@ -186,7 +186,9 @@ export function logsOf(prediction: Prediction): string | null {
   // A run that takes no time has printed nothing of its steps when it begins.
   const passed = generationMs === 0 ? 0 : Math.min(1, (now - startedAt) / generationMs);
   const share = status === 'succeeded' ? 1 : passed;
-  return progressLogs(seed, steps, share, generationMs / 1000);
+  const logs = progressLogs(seed, steps, share, generationMs / 1000);
+  const more = (prediction.fault.logs_bytes ?? 0) - Buffer.byteLength(logs);
+  return more > 0 ? `${'0123456789abcde\n'.repeat(Math.ceil(more / 16)).slice(0, more)}${logs}` : logs;
 }
 
 function stepsOf(model: ModelFacts, input: Record<string, unknown>): number {

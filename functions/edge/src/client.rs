@@ -9,9 +9,6 @@ use web_sys::{AbortController, AbortSignal, Headers, RequestInit, RequestRedirec
 use crate::bounded::{ReadError, read_bounded};
 use crate::relay::relay;
 
-/// The largest answer that is read whole, in bytes: a full page of predictions with long prompts.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
-
 /// HTTP over `fetch`. Redirects are not followed: no API that we call redirects, and an output
 /// that does might lead to where we do not want to go.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +20,7 @@ impl Http for FetchClient {
         let response = fetch(&request, body, None).await?;
         match request.excerpt {
             Some(bytes) => Ok(read_excerpt(response, bytes).await),
-            None => read(response).await,
+            None => read(response, request.max_answer).await,
         }
     }
 
@@ -86,25 +83,25 @@ fn number(response: &web_sys::Response, header: &str) -> Option<u32> {
 }
 
 /// Reads an answer whole.
-pub(crate) async fn read(response: web_sys::Response) -> Result<HttpResponse, HttpError> {
+pub(crate) async fn read(response: web_sys::Response, max: usize) -> Result<HttpResponse, HttpError> {
     let (status, retry_after) = (response.status(), number(&response, "retry-after"));
     let declared = number(&response, "content-length").and_then(|length| usize::try_from(length).ok());
-    if declared.is_some_and(|length| length > MAX_ANSWER_BYTES) {
+    if declared.is_some_and(|length| length > max) {
         return Err(HttpError::TooLarge);
     }
     let mut response = worker::Response::from(response);
     let body = if declared.is_some() {
         response.bytes().await.map_err(|error| broken(&error))?
     } else {
-        read_stream(&mut response).await?
+        read_stream(&mut response, max).await?
     };
     Ok(HttpResponse { status, retry_after, body })
 }
 
-async fn read_stream(response: &mut worker::Response) -> Result<Vec<u8>, HttpError> {
+async fn read_stream(response: &mut worker::Response, max: usize) -> Result<Vec<u8>, HttpError> {
     // An answer without a body has no stream.
     let Ok(stream) = response.stream() else { return Ok(Vec::new()) };
-    read_bounded(stream, MAX_ANSWER_BYTES).await.map_err(|error| match error {
+    read_bounded(stream, max).await.map_err(|error| match error {
         ReadError::TooLarge => HttpError::TooLarge,
         ReadError::Broken(error) => broken(&error),
     })

@@ -80,7 +80,7 @@ pub(crate) async fn pass_on<E>(
     let writer = pipe.writable().get_writer().map_err(|error| RelayError::Target(failed(error)))?;
     let breaker = AbortController::new().map_err(|error| RelayError::Target(failed(error)))?;
     let body = pipe.readable().into();
-    let upload = async { read(fetch(&target, Some(body), Some(&breaker)).await?).await };
+    let upload = async { read(fetch(&target, Some(body), Some(&breaker)).await?, target.max_answer).await };
     let limits = Limits { max_bytes, content_length, check };
     let (moved, answer) = join(pump(first_chunks, source, (&writer, &breaker), limits), upload).await;
     match (moved, answer) {

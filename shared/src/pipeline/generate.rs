@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 
 use super::run_job::RunEnd;
-use super::{
-    ACCOUNT_PAUSE, DEADLINE_SLACK, JOB_LEASE, PREDICTION_DEADLINE, Pipeline, SOURCE_LIFE, WEBHOOK_WINDOW,
-};
+use super::{ACCOUNT_PAUSE, JOB_LEASE, LAST_LOOKS, OVERDUE, Pipeline, SOURCE_LIFE, WEBHOOK_WINDOW};
 use crate::catalogue::Mapped;
 use crate::job::Job;
 use crate::ports::{
@@ -14,7 +12,9 @@ use crate::ports::{
 };
 use crate::problem::Problem;
 use crate::progress::Progress;
-use crate::replicate::{CreateError, NewPrediction, Outcome, Prediction, ProviderError, outcome};
+use crate::replicate::{
+    CreateError, DEADLINE, FailureClass, NewPrediction, Outcome, Prediction, ProviderError, Status,
+};
 use crate::request::{map_ask, parse_ask};
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
@@ -37,6 +37,11 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                         self.world.warn("lease lost while searching", job.id, "nothing is created");
                         return Ok(RunEnd::Failed);
                     }
+                }
+                // Whatever was created has ended by then, and is not told of any more.
+                Err(error) if job.waited() > OVERDUE => {
+                    let failure = Failure::new("provider_unreachable", "The provider did not answer.");
+                    return self.try_later(job, failure.because(error.to_string())).await;
                 }
                 Err(error) => return self.wait_for_webhook(job, &error.to_string()).await,
             }
@@ -83,7 +88,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             version: mapped.version,
             input: mapped.input,
             webhook: self.webhook_for(job),
-            deadline: PREDICTION_DEADLINE,
+            deadline: DEADLINE,
         };
         match self.provider.create(&new).await {
             Ok(prediction) => self.record(job, &prediction.id, details).await,
@@ -126,12 +131,12 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     async fn look_at(&self, job: &Job, prediction_id: &str) -> Result<RunEnd, QueueError> {
         match self.provider.get(prediction_id).await {
             Ok(prediction) => self.go_on_with(job, &prediction).await,
-            Err(ProviderError::NotFound) => {
-                let failure = Failure::new("prediction_lost", "The provider lost the image.");
-                self.try_later(job, failure.because("the prediction is not found")).await
-            }
-            Err(error @ ProviderError::Unavailable(_)) => {
+            // Even one that is not found: it was there, and its webhook may still come.
+            Err(error) => {
                 self.world.warn("prediction not readable", job.id, &error.to_string());
+                if job.waited() > OVERDUE {
+                    return self.stop_overdue(job, prediction_id).await;
+                }
                 self.look_later(job).await
             }
         }
@@ -139,7 +144,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     /// Goes on with what a run has left that ended unseen: the best of it, and stops the rest.
     async fn adopt(&self, job: &Job, mut found: Vec<Prediction>) -> Result<RunEnd, QueueError> {
-        let ranks = found.iter().map(|one| match one.status.as_str() {
+        let ranks = found.iter().map(|one| match one.end() {
             "succeeded" => 0,
             "running" => 1,
             _ => 2,
@@ -163,7 +168,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     }
 
     async fn go_on_with(&self, job: &Job, prediction: &Prediction) -> Result<RunEnd, QueueError> {
-        if outcome(prediction, &self.options.provider_origin) != Outcome::Running {
+        if !prediction.is_running() {
             return self.finish(job.id, job.attempts, prediction).await;
         }
         if let Some(progress) = Progress::of(prediction)
@@ -171,31 +176,44 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         {
             self.world.warn("progress not recorded", job.id, &error.0);
         }
-        let created_ms = prediction.created_ms().or_else(|| job.started_ms());
-        let age_ms = created_ms.map_or(0, |time| self.world.now_ms().saturating_sub(time));
-        if u128::from(age_ms) > (PREDICTION_DEADLINE + DEADLINE_SLACK).as_millis() {
+        if job.waited() > OVERDUE {
             return self.stop_overdue(job, &prediction.id).await;
         }
         self.look_later(job).await
     }
 
-    /// The provider should have stopped it by itself. Its attempt ends; with a picture, if it has one
-    /// by now.
+    /// The provider should have stopped it by itself, and told us. Its attempt ends; with a picture, if it has
+    /// one by now.
     async fn stop_overdue(&self, job: &Job, prediction_id: &str) -> Result<RunEnd, QueueError> {
         self.world.warn("prediction overdue", job.id, prediction_id);
-        match self.provider.cancel(prediction_id).await {
-            Ok(Some(now)) if outcome(&now, &self.options.provider_origin) != Outcome::Running => {
-                self.finish(job.id, job.attempts, &now).await
+        let timed_out = || {
+            Failure::new("timed_out", "The model took too long and was stopped.")
+                .because("the prediction outlived its deadline")
+        };
+        let failure = match self.provider.cancel(prediction_id).await {
+            // It was we who stopped it, whatever its times say.
+            Ok(Some(now)) if now.status == Status::Canceled => {
+                let failure = timed_out().once();
+                let meaning = Outcome::Failed { class: FailureClass::Unknown, failure };
+                return self.finish_as(job.id, job.attempts, &now, meaning).await;
             }
-            Ok(_) | Err(ProviderError::NotFound) => {
-                let failure = Failure::new("timed_out", "The model took too long and was stopped.");
-                self.try_later(job, failure.because("the prediction outlived its deadline")).await
+            Ok(Some(now)) if !now.is_running() => return self.finish(job.id, job.attempts, &now).await,
+            Ok(_) => timed_out(),
+            Err(ProviderError::NotFound) => {
+                Failure::new("prediction_lost", "The provider lost the image. Please try again later.")
+                    .because("the prediction is not found")
+            }
+            Err(error @ ProviderError::Unavailable(_)) if job.waited() <= OVERDUE + LAST_LOOKS => {
+                self.world.warn("prediction not cancelled", job.id, &error.to_string());
+                return self.look_later(job).await;
             }
             Err(error @ ProviderError::Unavailable(_)) => {
-                self.world.warn("prediction not cancelled", job.id, &error.to_string());
-                self.look_later(job).await
+                let message = "The provider did not tell what became of the image. Please try again later.";
+                Failure::new("provider_unreachable", message).because(error.to_string())
             }
-        }
+        };
+        // It may have been paid for.
+        self.try_later(job, failure.once()).await
     }
 
     async fn look_later(&self, job: &Job) -> Result<RunEnd, QueueError> {

@@ -15,6 +15,8 @@ mod upload_source;
 
 use std::time::Duration;
 
+use crate::replicate::DEADLINE;
+
 pub use deliver_webhook::Courier;
 pub use drain::{Budget, Drained};
 pub use receive_prediction::Callback;
@@ -27,13 +29,14 @@ pub use upload_source::{MAX_SOURCE_BYTES, upload_source};
 pub const JOB_LEASE: Duration = Duration::from_secs(60);
 /// The same for bringing an image into the store.
 const DOWNLOAD_LEASE: Duration = Duration::from_secs(120);
-/// Replicate stops a prediction after this time.
-const PREDICTION_DEADLINE: Duration = Duration::from_secs(15 * 60);
 /// How long the provider may read a source image that is stored here: a prediction that has not begun by
 /// its deadline never does.
-const SOURCE_LIFE: Duration = Duration::from_secs(PREDICTION_DEADLINE.as_secs() + 60);
-/// It may be late with that, and clocks differ; after this time more the sweep stops it.
-const DEADLINE_SLACK: Duration = Duration::from_secs(60);
+const SOURCE_LIFE: Duration = Duration::from_secs(DEADLINE.as_secs() + 60);
+/// The provider may be a little late with its deadline; after this time the sweep stops a prediction. By the
+/// database's clock alone, from when it was recorded.
+const OVERDUE: Duration = Duration::from_secs(DEADLINE.as_secs() + 60);
+/// For so long more the sweep tries to stop it; then its attempt ends whatever the provider answers.
+const LAST_LOOKS: Duration = Duration::from_secs(10 * 60);
 /// When a create's outcome is unknown, nothing is created before this time: Replicate repeats its
 /// last webhook for about a minute, <https://replicate.com/docs/topics/webhooks/receive-webhook>.
 const WEBHOOK_WINDOW: Duration = Duration::from_secs(90);

@@ -10,7 +10,7 @@ use crate::ports::{
     AfterPrediction, Clock, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step,
 };
 use crate::progress::Progress;
-use crate::replicate::{FailureClass, Outcome, Prediction, Status, outcome};
+use crate::replicate::{FailureClass, ImageAt, Outcome, Prediction, outcome};
 
 /// What a verified webhook tells.
 #[derive(Debug, Clone)]
@@ -45,12 +45,12 @@ impl Callback {
 
     /// Whether the prediction has not ended, as far as this tells.
     pub fn is_running(&self) -> bool {
-        matches!(self.prediction.status, Status::Starting | Status::Processing | Status::Other)
+        self.prediction.is_running()
     }
 
     /// Whether the prediction has ended without an image.
-    pub fn failed(&self) -> bool {
-        matches!(self.prediction.status, Status::Failed | Status::Canceled | Status::Aborted)
+    pub fn failed(&self, provider_origin: &str) -> bool {
+        matches!(outcome(&self.prediction, provider_origin), Outcome::Failed { .. })
     }
 }
 
@@ -67,8 +67,10 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 return Ok(Vec::new());
             }
         }
+        let (job_id, attempts, prediction) = (callback.job_id, callback.attempts, &callback.prediction);
+        let meaning = outcome(prediction, &self.options.provider_origin);
         let (settled, mut jobs) =
-            self.settle(callback.job_id, callback.attempts, &callback.prediction, "webhook", more).await?;
+            self.settle(job_id, attempts, prediction, meaning, ("webhook", more)).await?;
         if let Settled::Run(job) = settled {
             jobs.insert(0, *job);
         }
@@ -83,7 +85,19 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         attempts: u32,
         prediction: &Prediction,
     ) -> Result<RunEnd, QueueError> {
-        match self.settle(job_id, attempts, prediction, "adopted", 0).await? {
+        let meaning = outcome(prediction, &self.options.provider_origin);
+        self.finish_as(job_id, attempts, prediction, meaning).await
+    }
+
+    /// The same, with a meaning of its own.
+    pub(super) async fn finish_as(
+        &self,
+        job_id: Uuid,
+        attempts: u32,
+        prediction: &Prediction,
+        meaning: Outcome,
+    ) -> Result<RunEnd, QueueError> {
+        match self.settle(job_id, attempts, prediction, meaning, ("adopted", 0)).await? {
             (Settled::Run(next), _) if next.job_type == JobType::CancelPrediction => {
                 self.cancel_prediction(&next).await
             }
@@ -97,29 +111,42 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         job_id: Uuid,
         attempts: u32,
         prediction: &Prediction,
-        learned: &str,
-        more: u32,
+        meaning: Outcome,
+        (learned, more): (&str, u32),
     ) -> Result<(Settled, Vec<Job>), QueueError> {
-        let mut result = match outcome(prediction, &self.options.provider_origin) {
+        let mut result = match meaning {
             Outcome::Running => json!({ "status": "running" }),
-            Outcome::Succeeded { output_url } => {
-                json!({ "status": "succeeded", "output_url": output_url, "predict_time": prediction.predict_time() })
+            Outcome::Succeeded { image, more } => {
+                if more > 0 {
+                    self.world.warn(
+                        "further files are not stored",
+                        job_id,
+                        &format!("{}: {more}", prediction.id),
+                    );
+                }
+                let predict_time = prediction.predict_time();
+                match image {
+                    ImageAt::Url(url) => {
+                        json!({ "status": "succeeded", "output_url": url, "predict_time": predict_time })
+                    }
+                    ImageAt::Inside => {
+                        json!({ "status": "succeeded", "inline": true, "predict_time": predict_time })
+                    }
+                }
             }
             Outcome::Failed { class, failure } => {
                 self.world.warn("prediction failed", job_id, &failure.cause);
-                let retry_in = match class {
-                    FailureClass::Transient => Some(backoff(attempts, self.world).as_secs_f64()),
-                    FailureClass::Permanent => None,
-                };
+                let retry_in =
+                    (class != FailureClass::Permanent).then(|| backoff(attempts, self.world).as_secs_f64());
                 json!({
                     "status": "failed", "error_message": failure.message, "error_code": failure.code,
-                    "error_details": { "code": failure.code },
+                    "error_details": failure.details(),
                     "retry_in_seconds": retry_in, "predict_time": prediction.predict_time(),
                 })
             }
         };
         if let Some(result) = result.as_object_mut() {
-            result.insert("provider_status".into(), json!(prediction.status.as_str()));
+            result.insert("provider_status".into(), json!(prediction.end()));
             result.insert("learned".into(), json!(learned));
         }
         let finished =

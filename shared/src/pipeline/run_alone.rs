@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::PREDICTION_DEADLINE;
 use crate::ports::{Clock, ImageProvider};
 use crate::problem::{Code, Problem};
-use crate::replicate::{CreateError, NewPrediction, Outcome, ProviderError, outcome};
+use crate::replicate::{CreateError, DEADLINE, ImageAt, NewPrediction, Outcome, ProviderError, outcome};
 use crate::request::{map_ask, parse_ask};
 
 /// How often the prediction is read.
@@ -34,12 +33,8 @@ pub async fn run_alone<P: ImageProvider, C: Clock>(
         return Err(Problem::new(Code::Unsupported, detail).about(field));
     }
     let mapped = map_ask(&ask)?;
-    let new = NewPrediction {
-        version: mapped.version,
-        input: mapped.input,
-        webhook: None,
-        deadline: PREDICTION_DEADLINE,
-    };
+    let new =
+        NewPrediction { version: mapped.version, input: mapped.input, webhook: None, deadline: DEADLINE };
     let started = clock.now_ms();
     let mut prediction = match provider.create(&new).await {
         Ok(prediction) => prediction,
@@ -53,7 +48,14 @@ pub async fn run_alone<P: ImageProvider, C: Clock>(
     };
     loop {
         match outcome(&prediction, provider_origin) {
-            Outcome::Succeeded { output_url } => {
+            Outcome::Succeeded { image, .. } => {
+                let output_url = match image {
+                    ImageAt::Url(url) => url,
+                    ImageAt::Inside => match provider.inline_image(&prediction.id).await {
+                        Ok(Some(data)) => data,
+                        Ok(None) | Err(_) => return Ok(failed("The provider lost the image.")),
+                    },
+                };
                 let elapsed = clock.now_ms().saturating_sub(started) as f64 / 1000.0;
                 return Ok(json!({
                     "success": true,

@@ -11,8 +11,9 @@ use crate::job::{Job, milliseconds};
 use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
 use crate::replicate::{Prediction, ProviderError};
 
-/// The prediction list is searched from this long before the attempt began: clocks differ.
-const CLOCK_SLACK_MS: u64 = 120_000;
+/// The prediction list is searched from this long before the attempt began: that is a time by the database's
+/// clock, and the list's times are by the provider's.
+const CLOCK_SLACK_MS: u64 = 600_000;
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
     pub(super) async fn cancel_prediction(&self, job: &Job) -> Result<RunEnd, QueueError> {
@@ -44,14 +45,15 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             Ok(found) => found,
             Err(error) => return self.not_stopped(job, &error).await,
         };
-        let wait_ms = until_ms.saturating_sub(self.world.now_ms());
+        // Both by the database's clock.
+        let wait_ms = until_ms.saturating_sub(job.claimed_ms().unwrap_or(until_ms));
         if found.is_empty() && wait_ms > 0 {
             self.queue.snooze(job, Duration::from_millis(wait_ms), false).await?;
             return Ok(RunEnd::Forward);
         }
         let mut stopped = Vec::new();
         for one in found {
-            if one.status.as_str() != "running" {
+            if !one.is_running() {
                 stopped.push(one);
                 continue;
             }
@@ -73,7 +75,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     /// Done; what the provider says of them is kept in the books.
     async fn stopped(&self, job: &Job, predictions: Vec<Prediction>) -> Result<RunEnd, QueueError> {
-        let seen = |one: Prediction| json!({ "id": one.id, "status": one.status.as_str(), "predict_time": one.predict_time() });
+        let seen = |one: Prediction| json!({ "id": one.id, "status": one.end(), "predict_time": one.predict_time() });
         let seen: Vec<Value> = predictions.into_iter().map(seen).collect();
         self.queue.complete(job, json!({ "predictions": seen })).await?;
         Ok(RunEnd::Forward)

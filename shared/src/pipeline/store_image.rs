@@ -10,6 +10,7 @@ use crate::ports::{
     Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step, StoreError,
     StoredImage,
 };
+use crate::replicate::{ImageAt, ProviderError};
 use crate::url_policy::check_output;
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
@@ -19,25 +20,52 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             let failure = Failure::new("invalid_payload", "The image's address could not be used.");
             return self.give_up(job, failure).await;
         };
-        match self.store.store(&source.url, source.user_id, source.generation_id).await {
+        let url = match source.image {
+            ImageAt::Url(url) => url,
+            ImageAt::Inside => match self.inline_image(job).await {
+                Ok(data) => data,
+                Err(error) => return self.not_stored(job, error).await,
+            },
+        };
+        match self.store.store(&url, source.user_id, source.generation_id).await {
             Ok(stored) => {
                 if self.queue.finish_download(job, image_row(&stored, &job.payload)).await? == Step::Stale {
                     self.world.warn("lease lost while storing", job.id, "another worker stores the image");
                 }
                 Ok(RunEnd::Forward)
             }
-            Err(StoreError::Transient(cause)) => {
+            Err(error) => self.not_stored(job, error).await,
+        }
+    }
+
+    async fn not_stored(&self, job: &Job, error: StoreError) -> Result<RunEnd, QueueError> {
+        match error {
+            StoreError::Transient(cause) => {
                 let failure = Failure::new("storage_failed", "The image could not be stored.");
                 self.try_later(job, failure.because(cause)).await
             }
-            Err(StoreError::Permanent(failure)) => self.give_up(job, failure).await,
+            StoreError::Permanent(failure) => self.give_up(job, failure).await,
+        }
+    }
+
+    /// The image that lies in the prediction itself: it is too large for a job's payload, so it is read again.
+    async fn inline_image(&self, job: &Job) -> Result<String, StoreError> {
+        let prediction_id = job.payload.get("prediction_id").and_then(Value::as_str).unwrap_or_default();
+        match self.provider.inline_image(prediction_id).await {
+            Ok(Some(data)) => Ok(data),
+            Ok(None) | Err(ProviderError::NotFound) => {
+                let message = "The image was deleted by the provider before it could be stored.";
+                let failure = Failure::new("output_expired", message);
+                Err(StoreError::Permanent(failure.because("the prediction holds no image any more")))
+            }
+            Err(error @ ProviderError::Unavailable(_)) => Err(StoreError::Transient(error.to_string())),
         }
     }
 }
 
 /// Where a download job's image lies and whose it is.
 struct Source {
-    url: String,
+    image: ImageAt,
     user_id: Uuid,
     generation_id: Uuid,
 }
@@ -45,9 +73,10 @@ struct Source {
 impl Source {
     fn parse(payload: &Value, provider_origin: &str) -> Option<Self> {
         let text = |name: &str| payload.get(name).and_then(Value::as_str);
-        let url = text("output_url").filter(|url| check_output(url, provider_origin).is_some())?;
+        let inside = payload.get("inline").and_then(Value::as_bool).unwrap_or(false);
+        let url = text("output_url").filter(|url| check_output(url, provider_origin).is_some());
         Some(Self {
-            url: url.to_owned(),
+            image: url.map(|url| ImageAt::Url(url.to_owned())).or(inside.then_some(ImageAt::Inside))?,
             user_id: Uuid::try_parse(text("user_id")?).ok()?,
             generation_id: Uuid::try_parse(text("generation_id")?).ok()?,
         })

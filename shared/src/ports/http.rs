@@ -20,7 +20,12 @@ pub struct HttpRequest {
     /// Only so many bytes of the answer's body are wanted: what comes after them, or breaks off, does
     /// not matter.
     pub excerpt: Option<usize>,
+    /// An answer with a larger body, in bytes, is not read: [`HttpError::TooLarge`].
+    pub max_answer: usize,
 }
+
+/// The largest answer that is read whole unless a request says otherwise, in bytes.
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 impl HttpRequest {
     /// A request without headers and body, ended after ten seconds.
@@ -32,6 +37,7 @@ impl HttpRequest {
             body: String::new(),
             timeout: Duration::from_secs(10),
             excerpt: None,
+            max_answer: MAX_ANSWER_BYTES,
         }
     }
 
@@ -53,6 +59,13 @@ impl HttpRequest {
     #[must_use]
     pub fn within(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Takes an answer of up to so many bytes.
+    #[must_use]
+    pub fn at_most(mut self, bytes: usize) -> Self {
+        self.max_answer = bytes;
         self
     }
 
@@ -153,7 +166,7 @@ pub trait Http {
     /// Sends a request and reads the answer whole.
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError>;
 
-    /// Streams the answer to `source` into the request that `accept` makes from its beginning,
+    /// Streams the answer to `source`, which may be a `data:` address, into the request that `accept` makes from its beginning,
     /// without holding it in memory. Gives the target's answer and the number of bytes moved.
     async fn relay<E>(
         &self,

@@ -7,7 +7,7 @@ mod webhooks;
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::image_file::ImageHead;
@@ -179,12 +179,14 @@ pub struct Failure {
     pub message: String,
     /// What the provider said, for operators; never shown to users.
     pub cause: String,
+    /// Nobody can tell whether another attempt makes sense: a second failure like this ends the job.
+    pub once: bool,
 }
 
 impl Failure {
     /// A failure of which there is no more to tell than its sentence.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), cause: String::new() }
+        Self { code: code.to_owned(), message: message.into(), cause: String::new(), once: false }
     }
 
     /// Adds what the provider said.
@@ -192,6 +194,21 @@ impl Failure {
     pub fn because(mut self, cause: impl Into<String>) -> Self {
         self.cause = cause.into();
         self
+    }
+
+    /// Allows one more attempt, and no further.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
+    /// What is kept with the job. Owners read it: the provider's own words stay in the log.
+    pub fn details(&self) -> Value {
+        match self.once {
+            true => json!({ "code": self.code, "retry": "once" }),
+            false => json!({ "code": self.code }),
+        }
     }
 }
 
@@ -202,6 +219,8 @@ pub trait ImageProvider {
     async fn create(&self, prediction: &NewPrediction) -> Result<Prediction, CreateError>;
     /// Reads a prediction.
     async fn get(&self, prediction_id: &str) -> Result<Prediction, ProviderError>;
+    /// The image inside of a prediction's output, as a `data:` address; `None`: there is none.
+    async fn inline_image(&self, prediction_id: &str) -> Result<Option<String>, ProviderError>;
     /// Stops a prediction; harmless when it has ended. Gives it as it stands then, where that is told.
     async fn cancel(&self, prediction_id: &str) -> Result<Option<Prediction>, ProviderError>;
     /// The newest predictions created after the time (milliseconds since 1970).
@@ -266,7 +285,7 @@ pub trait LiveChannel {
 /// The object store.
 #[expect(async_fn_in_trait, reason = "wasm futures are not Send; nothing here needs them to be")]
 pub trait ImageStore {
-    /// Streams the file at `source_url` into the images, as `{folder}/{name}.{ext}`, replacing what is there.
+    /// Streams the file at `source_url`, which may be a `data:` address, into the images, as `{folder}/{name}.{ext}`, replacing what is there.
     async fn store(&self, source_url: &str, folder: Uuid, name: Uuid) -> Result<StoredImage, StoreError>;
     /// A URL under which anybody reads the file at `path` for so long.
     async fn sign(&self, bucket: Bucket, path: &str, life: Duration) -> Result<String, StoreError>;

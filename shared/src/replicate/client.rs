@@ -6,16 +6,21 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::failure::without_queries;
+use super::output::inline_image;
 use super::prediction::{Prediction, is_id};
 use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, ImageProvider};
 
-/// How much of the list is searched: 100 predictions a page, 600 creates a minute at most, so five
-/// minutes of it, <https://replicate.com/docs/topics/predictions/rate-limits>.
-const MAX_LIST_PAGES: usize = 30;
+/// How much of the list is searched: 100 predictions a page, 600 creates a minute at most, so over
+/// fifteen minutes of it, <https://replicate.com/docs/topics/predictions/rate-limits>.
+const MAX_LIST_PAGES: usize = 100;
 
 /// `logs` come every half second at most, and only the end is repeated when it was not taken,
 /// <https://replicate.com/docs/topics/webhooks/receive-webhook>.
 const WEBHOOK_EVENTS: [&str; 3] = ["start", "logs", "completed"];
+
+/// The largest prediction, and page of the list, that is read, in bytes: with an image in base64 inside, or
+/// with long logs.
+const MAX_PREDICTION_BYTES: usize = 12 * 1024 * 1024;
 
 /// What a prediction is created from.
 #[derive(Debug, Clone)]
@@ -85,6 +90,11 @@ impl<'a, H: Http> Client<'a, H> {
             .header("authorization", format!("Bearer {}", self.token))
     }
 
+    async fn read_one(&self, prediction_id: &str) -> Result<HttpResponse, ProviderError> {
+        let id = checked(prediction_id)?;
+        self.read(self.request("GET", &format!("/predictions/{id}")).at_most(MAX_PREDICTION_BYTES)).await
+    }
+
     async fn read(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
         match self.http.send(request).await {
             Ok(response) if response.is_success() => Ok(response),
@@ -111,9 +121,12 @@ impl<H: Http> ImageProvider for Client<'_, H> {
     }
 
     async fn get(&self, prediction_id: &str) -> Result<Prediction, ProviderError> {
-        let id = checked(prediction_id)?;
-        let response = self.read(self.request("GET", &format!("/predictions/{id}"))).await?;
+        let response = self.read_one(prediction_id).await?;
         Prediction::parse(&response.body).ok_or_else(|| ProviderError::Unavailable("not a prediction".into()))
+    }
+
+    async fn inline_image(&self, prediction_id: &str) -> Result<Option<String>, ProviderError> {
+        Ok(inline_image(&self.read_one(prediction_id).await?.body))
     }
 
     async fn cancel(&self, prediction_id: &str) -> Result<Option<Prediction>, ProviderError> {
@@ -131,9 +144,11 @@ impl<H: Http> ImageProvider for Client<'_, H> {
         let mut found = Vec::new();
         let mut path = format!("/predictions?created_after={since}");
         for _ in 0..MAX_LIST_PAGES {
-            let page: Page = serde_json::from_slice(&self.read(self.request("GET", &path)).await?.body)
-                .map_err(|_| ProviderError::Unavailable("not a list of predictions".into()))?;
-            found.extend(page.results.into_iter().filter_map(|one| serde_json::from_value(one).ok()));
+            let page: Page = serde_json::from_slice(
+                &self.read(self.request("GET", &path).at_most(MAX_PREDICTION_BYTES)).await?.body,
+            )
+            .map_err(|_| ProviderError::Unavailable("not a list of predictions".into()))?;
+            found.extend(page.results.into_iter().filter(|one| is_id(&one.id)));
             let Some(next) = page.next else { return Ok(found) };
             // Only its query is used: the token goes nowhere but to our origin.
             let (_, query) = next
@@ -148,7 +163,7 @@ impl<H: Http> ImageProvider for Client<'_, H> {
 /// One page of the list of predictions.
 #[derive(Deserialize)]
 struct Page {
-    results: Vec<Value>,
+    results: Vec<Prediction>,
     #[serde(default)]
     next: Option<String>,
 }

@@ -1,21 +1,28 @@
 //! What a prediction means for its job.
 
-use serde_json::Value;
+use std::time::Duration;
 
 use super::failure::{FailureClass, classify};
+use super::output::{Chosen, ImageAt};
 use super::prediction::{Prediction, Status};
 use crate::ports::Failure;
-use crate::url_policy::check_output;
+
+/// The provider stops a prediction after this time from its creation.
+pub const DEADLINE: Duration = Duration::from_secs(15 * 60);
+/// One that was stopped so shortly before that was stopped by its deadline.
+const DEADLINE_MARGIN: Duration = Duration::from_secs(30);
 
 /// What a prediction means for its job.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Not ended yet.
     Running,
-    /// The image lies at this URL, for an hour.
+    /// There is an image, for an hour.
     Succeeded {
         /// Where.
-        output_url: String,
+        image: ImageAt,
+        /// How many further files there are, which are not stored.
+        more: usize,
     },
     /// No image.
     Failed {
@@ -27,117 +34,154 @@ pub enum Outcome {
 }
 
 /// Reads a prediction. `provider_origin` is the origin of the provider's API; outputs may lie there.
+///
+/// What has succeeded is paid for: without a usable image it fails for good, and is never made again.
 pub fn outcome(prediction: &Prediction, provider_origin: &str) -> Outcome {
+    use FailureClass::{Permanent, Transient, Unknown};
+    let failed = |class, code, message, cause: &str| {
+        let failure = Failure::new(code, message).because(cause);
+        Outcome::Failed { class, failure: if class == Unknown { failure.once() } else { failure } }
+    };
     match prediction.status {
-        Status::Starting | Status::Processing | Status::Other => Outcome::Running,
-        Status::Succeeded => succeeded(prediction, provider_origin),
-        Status::Failed => {
-            let (class, failure) = classify(prediction.error.as_str().unwrap_or_default());
-            Outcome::Failed { class, failure }
-        }
-        // Cancelled by the user, the generation has ended already; else it was the deadline.
-        Status::Canceled => failed(
-            FailureClass::Transient,
-            "timed_out",
-            "The model took too long and was stopped.",
-            "the prediction was canceled",
-        ),
-        Status::Aborted => failed(
-            FailureClass::Transient,
-            "provider_busy",
-            "The model did not start in time.",
-            "the prediction was aborted before it started",
-        ),
-    }
-}
-
-fn succeeded(prediction: &Prediction, provider_origin: &str) -> Outcome {
-    if prediction.data_removed {
-        return failed(
-            FailureClass::Transient,
+        _ if prediction.is_running() => Outcome::Running,
+        Status::Succeeded if prediction.data_removed => failed(
+            Permanent,
             "output_expired",
             "The image was deleted by the provider before it could be stored.",
             "data_removed is true",
-        );
-    }
-    let first = match &prediction.output {
-        Value::Array(list) => list.first().and_then(Value::as_str),
-        other => other.as_str(),
-    };
-    match first {
-        Some(url) if check_output(url, provider_origin).is_some() => {
-            Outcome::Succeeded { output_url: url.to_owned() }
-        }
-        Some(_) => failed(
-            FailureClass::Permanent,
-            "output_unusable",
-            "The model's answer could not be used.",
-            "the output is not a URL that we fetch",
         ),
-        None => failed(
-            FailureClass::Transient,
-            "no_output",
-            "The model made no image. Please try again or change the prompt.",
-            "succeeded without an output",
+        Status::Succeeded => match prediction.output.choose(provider_origin) {
+            Chosen::Image(image, more) => Outcome::Succeeded { image, more },
+            Chosen::Nothing => failed(
+                Permanent,
+                "no_output",
+                "The model made no image. Please try again or change the prompt.",
+                "succeeded without an output",
+            ),
+            Chosen::Unusable => failed(
+                Permanent,
+                "output_unusable",
+                "The model's answer holds no image that can be stored. Please try another model.",
+                "the output holds no address that we fetch and no image",
+            ),
+        },
+        Status::Failed => {
+            let (class, failure) = classify(&prediction.error, &prediction.input);
+            Outcome::Failed { class, failure }
+        }
+        Status::Canceled if reached_deadline(prediction) => failed(
+            Unknown,
+            "timed_out",
+            "The model took too long and was stopped.",
+            "the prediction was canceled at its deadline",
+        ),
+        // Cancelled by the user, the generation has ended already: it was somebody at the provider's page.
+        Status::Canceled => failed(
+            Permanent,
+            "cancelled_at_provider",
+            "The image was stopped at the provider before it was made. Please start it again if you still want it.",
+            "the prediction was canceled before its deadline",
+        ),
+        Status::Aborted => failed(
+            Transient,
+            "provider_busy",
+            "The model did not start in time. Please try again later.",
+            "the prediction was aborted before it started",
+        ),
+        Status::Starting | Status::Processing | Status::Other => failed(
+            Unknown,
+            "provider_error",
+            "The provider ended the image, and does not say why. Please try again later.",
+            "the prediction has ended in a status that is not known",
         ),
     }
 }
 
-fn failed(class: FailureClass, code: &str, message: &str, cause: &str) -> Outcome {
-    Outcome::Failed { class, failure: Failure::new(code, message).because(cause) }
+/// By the provider's own times. Where there are none, somebody may have stopped it, and it is not made again.
+fn reached_deadline(prediction: &Prediction) -> bool {
+    let shortest = (DEADLINE - DEADLINE_MARGIN).as_millis();
+    prediction.lifetime_ms().is_some_and(|lifetime| u128::from(lifetime) >= shortest)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     const API: &str = "https://api.replicate.com";
 
-    fn read(body: Value) -> Outcome {
-        let mut body = body;
+    fn read(mut body: Value) -> Outcome {
         body["id"] = json!("gm3qorzdhgbfurvjtvhg6dckhu");
         outcome(&Prediction::parse(body.to_string().as_bytes()).unwrap(), API)
     }
 
-    #[test]
-    fn a_string_and_a_list_are_outputs() {
-        let url = "https://replicate.delivery/pbxt/x/out-0.webp";
-        for output in [json!(url), json!([url]), json!([url, "https://replicate.delivery/pbxt/x/out-1.webp"])]
-        {
-            assert_eq!(
-                read(json!({"status": "succeeded", "output": output})),
-                Outcome::Succeeded { output_url: url.into() }
-            );
+    fn failed(body: Value) -> (FailureClass, String) {
+        match read(body.clone()) {
+            Outcome::Failed { class, failure } => (class, failure.code),
+            other => panic!("{body}: {other:?}"),
         }
     }
 
     #[test]
-    fn success_without_a_usable_output_is_a_failure() {
-        for (output, class) in [
-            (json!(null), FailureClass::Transient),
-            (json!([]), FailureClass::Transient),
-            (json!({"a": 1}), FailureClass::Transient),
-            (json!("http://169.254.169.254/latest"), FailureClass::Permanent),
-            (json!(["file:///etc/passwd"]), FailureClass::Permanent),
+    fn a_success_is_an_image() {
+        let url = "https://replicate.delivery/pbxt/x/out-0.webp";
+        let image = ImageAt::Url(url.into());
+        let read = read(json!({"status": "succeeded", "output": { "image": url, "other": [url] }}));
+        assert_eq!(read, Outcome::Succeeded { image, more: 1 });
+    }
+
+    #[test]
+    fn success_without_a_usable_output_is_never_paid_again() {
+        for (output, code) in [
+            (json!(null), "no_output"),
+            (json!([]), "no_output"),
+            (json!({ "a": 1 }), "no_output"),
+            (json!("a caption"), "output_unusable"),
+            (json!(["file:///etc/passwd"]), "output_unusable"),
         ] {
-            match read(json!({"status": "succeeded", "output": output})) {
-                Outcome::Failed { class: seen, .. } => assert_eq!(seen, class, "{output}"),
-                other => panic!("{output}: {other:?}"),
-            }
+            let body = json!({ "status": "succeeded", "output": output });
+            assert_eq!(failed(body), (FailureClass::Permanent, code.to_owned()), "{output}");
         }
-        let removed = read(json!({"status": "succeeded", "output": null, "data_removed": true}));
-        assert!(matches!(removed, Outcome::Failed { failure, .. } if failure.code == "output_expired"));
+        let removed = json!({"status": "succeeded", "output": null, "data_removed": true});
+        assert_eq!(failed(removed), (FailureClass::Permanent, "output_expired".to_owned()));
+    }
+
+    #[test]
+    fn who_cancelled_is_told_by_the_providers_own_times() {
+        let created = "2026-11-24T10:00:00Z";
+        for (ended, code) in [
+            (json!("2026-11-24T10:00:09.123456Z"), "cancelled_at_provider"),
+            (json!("2026-11-24T10:14:00Z"), "cancelled_at_provider"),
+            (json!("2026-11-24T10:15:00Z"), "timed_out"),
+            (json!("2026-11-24T10:16:40Z"), "timed_out"),
+            (json!(null), "cancelled_at_provider"),
+        ] {
+            let body = json!({ "status": "canceled", "created_at": created, "completed_at": ended });
+            assert_eq!(failed(body).1, code, "{ended}");
+        }
+        let measured = json!({ "status": "canceled", "metrics": { "total_time": 900.2 } });
+        assert_eq!(failed(measured), (FailureClass::Unknown, "timed_out".to_owned()));
     }
 
     #[test]
     fn every_status_has_a_meaning() {
-        for status in ["starting", "processing", "a_status_of_next_year"] {
+        for status in [json!("starting"), json!("processing"), json!("a_status_of_next_year")] {
             assert_eq!(read(json!({ "status": status })), Outcome::Running);
         }
-        for status in ["failed", "canceled", "aborted"] {
-            assert!(matches!(read(json!({ "status": status })), Outcome::Failed { .. }), "{status}");
+        assert_eq!(failed(json!({ "status": "aborted" })).0, FailureClass::Transient);
+        let ended = json!({ "status": "a_status_of_next_year", "completed_at": "2026-11-24T10:00:00Z" });
+        assert_eq!(failed(ended), (FailureClass::Unknown, "provider_error".to_owned()));
+    }
+
+    #[test]
+    fn an_error_of_any_shape_is_read() {
+        for error in [json!("Request Moderated"), json!({ "detail": ["Request", "Moderated"] })] {
+            let body = json!({ "status": "failed", "error": error });
+            assert_eq!(failed(body), (FailureClass::Permanent, "content_flagged".to_owned()));
         }
+        let said =
+            json!({ "status": "failed", "error": "lost \"a policy\"", "input": { "prompt": "a policy" } });
+        assert_eq!(failed(said).0, FailureClass::Unknown, "the prompt is not the error's own word");
     }
 }

@@ -132,8 +132,7 @@ impl<H: Http> JobQueue for Queue<'_, H> {
             "fail_job",
             json!({
                 "p_job_id": job.id, "p_lease": job.lease, "p_error_message": failure.message,
-                // Owners read this column: the provider's own words stay in the log.
-                "p_error_details": { "code": failure.code },
+                "p_error_details": failure.details(),
                 "p_retry_in_seconds": retry_in.map(|time| time.as_secs_f64()),
             }),
         )

@@ -59,6 +59,8 @@ pub struct Booked {
     pub overtaken: bool,
     /// The provider does not stop it at its deadline.
     pub endless: bool,
+    /// How far the provider's clock is ahead, in milliseconds.
+    clock_ms: i64,
     /// Its end was handed out by [`MemoryProvider::take_ended`].
     told: bool,
 }
@@ -95,6 +97,15 @@ impl Booked {
         format!("Using seed: 7\n{share:>3}%|███       | {share}/100 [00:01<00:01,  9.9it/s]\n")
     }
 
+    /// The `data:` address that is its output.
+    fn inline_at(&self, now_ms: u64) -> Option<String> {
+        let removed = now_ms >= self.ended_ms().saturating_add(KEPT_MS);
+        match &self.fate.end {
+            End::Output(Value::String(data)) if data.starts_with("data:") && !removed => Some(data.clone()),
+            _ => None,
+        }
+    }
+
     pub fn at(&self, now_ms: u64) -> Prediction {
         let status = self.status(now_ms);
         let removed = now_ms >= self.ended_ms().saturating_add(KEPT_MS);
@@ -104,9 +115,12 @@ impl Booked {
             _ => (Value::Null, Value::Null),
         };
         let started_ms = self.created_ms + self.fate.starts_after_ms;
+        let time = |ms: u64| time(ms.saturating_add_signed(self.clock_ms));
+        let ended_ms = self.ended_ms();
         let body = json!({
             "id": self.id, "status": status, "output": output, "error": error, "data_removed": removed,
             "created_at": time(self.created_ms), "started_at": (now_ms >= started_ms).then(|| time(started_ms)),
+            "completed_at": (now_ms >= ended_ms).then(|| time(ended_ms)), "input": self.new.input,
             "logs": self.logs(now_ms),
             "metrics": { "predict_time": 1.5 }, "webhook": self.new.webhook,
         });
@@ -144,6 +158,8 @@ pub struct MemoryProvider {
     pub forgets_deadlines: Cell<bool>,
     /// Whether predictions end by themselves just before a cancel comes.
     pub ends_before_cancel: Cell<bool>,
+    /// How far its clock is ahead of the world's, in milliseconds.
+    pub clock_ms: Cell<i64>,
 }
 
 impl MemoryProvider {
@@ -161,6 +177,7 @@ impl MemoryProvider {
             refused: Cell::new(0),
             forgets_deadlines: Cell::new(false),
             ends_before_cancel: Cell::new(false),
+            clock_ms: Cell::new(0),
         }
     }
 
@@ -223,6 +240,7 @@ impl MemoryProvider {
             cancelled_ms: None,
             overtaken,
             endless: self.forgets_deadlines.get(),
+            clock_ms: self.clock_ms.get(),
             told: false,
         };
         let mut answer = booked.at(created_ms);
@@ -281,6 +299,17 @@ impl ImageProvider for MemoryProvider {
         found.filter(|_| !self.forgets.get()).ok_or(ProviderError::NotFound)
     }
 
+    async fn inline_image(&self, prediction_id: &str) -> Result<Option<String>, ProviderError> {
+        if self.wire.request("inline_image", &[Fault::LostRequest]).await.is_some() {
+            return unavailable();
+        }
+        let now = self.world.now_ms();
+        let found =
+            self.booked.borrow().iter().find(|one| one.id == prediction_id).map(|one| one.inline_at(now));
+        self.wire.answer().await;
+        found.filter(|_| !self.forgets.get()).ok_or(ProviderError::NotFound)
+    }
+
     async fn cancel(&self, prediction_id: &str) -> Result<Option<Prediction>, ProviderError> {
         let fault = self.wire.request("cancel", &[Fault::LostRequest, Fault::LostAnswer]).await;
         if fault == Some(Fault::LostRequest) {
@@ -312,7 +341,7 @@ impl ImageProvider for MemoryProvider {
         Ok(booked
             .iter()
             .rev()
-            .filter(|one| one.created_ms > created_after_ms)
+            .filter(|one| one.created_ms.saturating_add_signed(one.clock_ms) > created_after_ms)
             .map(|one| one.at(now))
             .collect())
     }

@@ -125,7 +125,7 @@ fn job(row: &Row) -> Job {
         "id": row.id, "job_type": row.job_type, "payload": row.payload, "status": row.status,
         "attempts": row.attempts, "max_attempts": row.max_attempts, "priority": row.priority,
         "scheduled_at": time(row.scheduled_ms), "created_at": time(row.created_ms),
-        "started_at": row.started_ms.map(time), "lease": row.lease,
+        "started_at": row.started_ms.map(time), "updated_at": row.claimed_ms.map(time), "lease": row.lease,
         "lease_expires_at": row.lease_expires_ms.map(time), "prediction_id": row.prediction_id,
         "outcome_unknown": row.outcome_unknown, "rescued": row.rescued, "generation_id": row.generation_id,
         "error_message": row.error_message, "error_details": errors,
@@ -210,7 +210,7 @@ impl JobQueue for MemoryQueue {
         failure: &Failure,
         retry_in: Option<Duration>,
     ) -> Result<Step, QueueError> {
-        let details = json!({ "code": failure.code });
+        let details = failure.details();
         self.call("fail", |tables, now| {
             let Some(at) = tables.held(job.id, job.lease) else { return Step::Stale };
             step(tables.end_attempt(now, at, &failure.message, &details, retry_in.map(ms)))

@@ -16,6 +16,8 @@ pub struct Row {
     pub scheduled_ms: u64,
     pub created_ms: u64,
     pub started_ms: Option<u64>,
+    /// When it was last handed out.
+    pub claimed_ms: Option<u64>,
     /// The place of its last claim among all claims.
     pub claimed: u64,
     pub lease: i64,
@@ -49,6 +51,12 @@ impl Row {
         }
         entry.as_object_mut().unwrap().extend(details.as_object().cloned().unwrap_or_default());
         self.errors.push(entry);
+    }
+
+    /// A second error of which nobody can tell whether another attempt makes sense.
+    pub fn is_second_unknown(&self, details: &Value) -> bool {
+        let once = |error: &Value| error["retry"] == "once";
+        once(details) && self.errors.iter().any(once)
     }
 
     pub fn is_lost(&self, now_ms: u64) -> bool {

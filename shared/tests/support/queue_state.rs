@@ -42,6 +42,7 @@ impl Tables {
             scheduled_ms: now_ms,
             created_ms: now_ms,
             started_ms: None,
+            claimed_ms: None,
             claimed: 0,
             lease: 0,
             lease_expires_ms: None,
@@ -92,6 +93,7 @@ impl Tables {
             self.note_end(&id, "unknown", None);
         }
         let row = &mut self.jobs[at];
+        let retry_ms = retry_ms.filter(|_| !row.is_second_unknown(details));
         row.add_error(now_ms, message, details);
         row.error_message = Some(message.to_owned());
         row.attempts += 1;
@@ -160,6 +162,7 @@ impl Tables {
             let row = &mut self.jobs[*at];
             row.claimed = self.claims;
             row.rescued = true;
+            row.claimed_ms = Some(now_ms);
             row.lease += 1;
             row.lease_expires_ms = Some(now_ms + lease_ms);
             true
@@ -188,6 +191,7 @@ impl Tables {
             row.lease_expires_ms = Some(now_ms + lease_ms);
             row.rescued = false;
             row.started_ms = Some(now_ms);
+            row.claimed_ms = Some(now_ms);
         }
         ready
     }
@@ -207,6 +211,7 @@ impl Tables {
             let row = &mut self.jobs[at];
             row.prediction_id = Some(prediction_id.to_owned());
             row.lease_expires_ms = Some(now_ms + wait_ms);
+            row.started_ms = Some(now_ms);
             row.outcome_unknown = false;
             row.expires_ms = None;
             let generation = row.generation_id.and_then(|id| self.generations.get_mut(&id));
@@ -298,6 +303,8 @@ impl Tables {
                 outcome["error_details"].as_object().cloned().unwrap_or_default();
             details.insert("code".into(), outcome["error_code"].clone());
             let retry_ms = outcome["retry_in_seconds"].as_f64().map(|seconds| (seconds * 1000.0) as u64);
+            let stopped = outcome["error_code"] == "cancelled_at_provider" && self.is_stopped(prediction_id);
+            let retry_ms = if stopped { Some(0) } else { retry_ms };
             let message = outcome["error_message"].as_str().unwrap_or_default();
             return (self.end_attempt(now_ms, at, message, &details.into(), retry_ms), None);
         }
@@ -328,6 +335,13 @@ impl Tables {
         (row.status, row.lease, row.priority) = ("processing", 1, priority);
         (row.started_ms, row.lease_expires_ms) = (Some(now_ms), Some(now_ms + lease_ms));
         ("download", Some(download))
+    }
+
+    /// We have stopped this prediction ourselves.
+    fn is_stopped(&self, prediction_id: &str) -> bool {
+        let stops =
+            |row: &&Row| row.job_type == "cancel-prediction" && row.payload["prediction_id"] == prediction_id;
+        self.jobs.iter().any(|row| stops(&row))
     }
 
     /// `finish_download`

@@ -33,6 +33,8 @@ pub struct Wire {
     pub fault_rate: Cell<f64>,
     /// Whether calls let others go first.
     pub pauses: Cell<bool>,
+    /// Calls that never arrive.
+    dead: RefCell<Vec<&'static str>>,
 }
 
 impl Wire {
@@ -43,6 +45,7 @@ impl Wire {
             rng: Rng::new(seed ^ 0xfa17),
             fault_rate: Cell::new(0.0),
             pauses: Cell::new(false),
+            dead: RefCell::default(),
         }
     }
 
@@ -56,6 +59,11 @@ impl Wire {
         self.script.borrow_mut().entry(call).or_default().extend([None, Some(fault)]);
     }
 
+    /// Calls of this name never arrive.
+    pub fn always_fails(&self, call: &'static str) {
+        self.dead.borrow_mut().push(call);
+    }
+
     /// How often this call was made.
     pub fn count(&self, call: &str) -> usize {
         self.calls.borrow().iter().filter(|made| **made == call).count()
@@ -65,6 +73,9 @@ impl Wire {
     pub async fn request(&self, call: &'static str, possible: &[Fault]) -> Option<Fault> {
         self.calls.borrow_mut().push(call);
         self.pause().await;
+        if self.dead.borrow().contains(&call) {
+            return Some(Fault::LostRequest);
+        }
         if let Some(scripted) = self.script.borrow_mut().get_mut(call).and_then(VecDeque::pop_front) {
             return scripted;
         }
