@@ -53,7 +53,11 @@ begin
     where generation_id = v_job.generation_id and job_type = 'cancel-prediction' and status = 'pending'
       and payload ->> 'job_id' = p_job_id::text;
   end if;
-  v_job.id := p_job_id;
+  if v_job.id is null then
+    -- Deleted, with its user. What this costs stays known.
+    v_job.id := p_job_id;
+    v_job.payload := jsonb_build_object('model_id', p_details -> 'model_id');
+  end if;
   if not private.note_prediction(v_job, p_prediction_id, coalesce(p_details ->> 'learned', 'created'), null) then
     return '{"outcome": "stale"}';
   end if;

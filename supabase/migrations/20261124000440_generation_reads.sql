@@ -170,18 +170,7 @@ begin
     where generation_id = p_generation_id and job_type = 'generate-image' and status in ('pending', 'processing');
     perform private.end_generation(p_generation_id, 'cancelled', null, null, v_running.id is not null);
     if v_running.id is not null then
-      perform private.insert_jobs(jsonb_build_array(jsonb_build_object(
-        'job_type', 'cancel-prediction', 'priority', 100, 'max_attempts', 8,
-        'scheduled_at', case
-          when v_running.prediction_id is null and not v_running.outcome_unknown then v_running.lease_expires_at
-        end,
-        'payload', jsonb_build_object('generation_id', p_generation_id, 'user_id', v_generation.user_id) || case
-          when v_running.prediction_id is not null then jsonb_build_object('prediction_id', v_running.prediction_id)
-          else jsonb_build_object(
-            'job_id', v_running.id, 'since', v_running.started_at, 'search_until', v_running.lease_expires_at
-          )
-        end
-      )));
+      perform private.stop_run(v_running);
     end if;
   end if;
   return jsonb_build_object('generation_id', p_generation_id, 'status', 'cancelled');

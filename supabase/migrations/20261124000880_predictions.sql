@@ -129,6 +129,41 @@ begin
 end
 $$;
 
+-- Leaves a job that stops what a run at the provider has created, or may be creating: the prediction that is
+-- known; or whatever a search finds, at once where a create is in doubt, and else when the run's lease is over,
+-- for its worker is told first. It is no part of the generation, which may be about to be deleted.
+create function private.stop_run(p_job public.job_queue) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+begin
+  perform private.insert_jobs(jsonb_build_array(jsonb_build_object(
+    'job_type', 'cancel-prediction', 'priority', 100, 'max_attempts', 8,
+    'scheduled_at', case
+      when p_job.prediction_id is null and not p_job.outcome_unknown then p_job.lease_expires_at
+    end,
+    'payload', jsonb_strip_nulls(jsonb_build_object(
+      'generation_id', p_job.generation_id, 'user_id', p_job.fair_key, 'model_id', p_job.payload -> 'model_id'
+    )) || case
+      when p_job.prediction_id is not null then jsonb_build_object('prediction_id', p_job.prediction_id)
+      else jsonb_build_object(
+        'job_id', p_job.id, 'since', p_job.started_at, 'search_until', p_job.lease_expires_at
+      )
+    end
+  )));
+end
+$$;
+
+-- With a user, or by hand, go rows whose runs go on at the provider, and cost.
+create function private.after_run_delete() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.stop_run(old);
+  return null;
+end
+$$;
+create trigger job_queue_after_run_delete after delete on public.job_queue
+for each row when (old.job_type = 'generate-image' and old.status = 'processing')
+execute function private.after_run_delete();
+
 -- What a job of type cancel-prediction found: [{id, status, predict_time}] of the job that its payload
 -- names, or the one prediction that it stopped.
 create function private.note_stopped(p_payload jsonb, p_predictions jsonb) returns void
@@ -139,7 +174,12 @@ declare
 begin
   if p_payload ? 'job_id' then
     select * into v_job from public.job_queue where id = private.as_uuid(p_payload ->> 'job_id');
-    v_job.id := private.as_uuid(p_payload ->> 'job_id');
+    if not found then
+      -- Its user was deleted, and what this costs stays known.
+      v_job.id := private.as_uuid(p_payload ->> 'job_id');
+      v_job.payload := p_payload;
+      v_job.generation_id := private.as_uuid(p_payload ->> 'generation_id');
+    end if;
   end if;
   for v_one in select jsonb_array_elements(p_predictions) loop
     if v_job.id is not null then
@@ -167,7 +207,7 @@ end
 $$;
 
 revoke all on function
-  private.note_end, private.note_prediction, private.stop_prediction,
+  private.note_end, private.note_prediction, private.stop_prediction, private.stop_run, private.after_run_delete,
   private.note_stopped, private.prune_predictions, private.settle_cancelled, private.after_prediction_end
 from public, anon, authenticated, service_role;
 

@@ -16,6 +16,7 @@ insert into private.lines (job_type, priority) values ('cleanup-storage', -10);
 create table private.removed_objects (
   id bigint generated always as identity primary key,
   name text not null,
+  bucket text not null default 'generated-images',
   -- Not before: somebody may still be uploading.
   due_at timestamptz not null default now()
 );
@@ -100,7 +101,9 @@ begin
     where o.bucket_id = v_bucket
       and o.name = any(array(select jsonb_array_elements_text(v_names)))
       and case v_bucket
-        when 'source-images' then private.is_spent_source(o.name, o.created_at, o.metadata)
+        when 'source-images' then private.is_spent_source(o.name, o.created_at, o.metadata) or not exists (
+          select from auth.users as u where u.id = private.as_uuid(split_part(o.name, '/', 1))
+        )
         else private.is_unreferenced(o.name)
       end
   ), '[]'));
@@ -139,6 +142,19 @@ end
 $$;
 create trigger image_generations_after_delete after delete on public.image_generations
 for each row when (old.status = 'downloading') execute function private.after_downloading_delete();
+
+-- What a user has uploaded goes with the user, and not a day later.
+create function private.after_profile_delete() returns trigger
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+begin
+  insert into private.removed_objects (name, bucket)
+  select o.name, o.bucket_id from storage.objects as o
+  where o.bucket_id = 'source-images' and o.name like old.id || '/%';
+  return null;
+end
+$$;
+create trigger profiles_after_delete after delete on public.profiles
+for each row execute function private.after_profile_delete();
 
 -- Looks at the next uploads, by name, and makes jobs of those whose day is over; gives how many. While one of
 -- these jobs is open nothing is done: where Storage cannot be reached, the same files would be found each minute.
@@ -186,6 +202,7 @@ declare
   v_limit int := least(greatest(coalesce(p_limit, 1000), 1), 10000);
   v_sweep private.orphan_sweep;
   v_removed text[];
+  v_uploads text[];
   v_orphans text[];
   v_seen int := 0;
 begin
@@ -199,10 +216,14 @@ begin
     delete from private.removed_objects where id = any(array(
       select id from private.removed_objects where due_at <= now() order by due_at, id limit v_limit
     ))
-    returning name
+    returning name, bucket
   )
-  select array_agg(distinct name) into v_removed from taken;
+  select
+    array_agg(distinct name) filter (where bucket = 'generated-images'),
+    array_agg(distinct name) filter (where bucket = 'source-images')
+  into v_removed, v_uploads from taken;
   perform private.enqueue_cleanup(v_removed, now());
+  perform private.enqueue_cleanup(v_uploads, now(), 'source-images');
 
   if v_sweep.after_name is null and v_sweep.began_at < now() - interval '1 day' then
     v_sweep.began_at := now();
@@ -234,7 +255,8 @@ begin
     update private.orphan_sweep set began_at = v_sweep.began_at, after_name = v_sweep.after_name where only_row;
   end if;
   return jsonb_build_object(
-    'removed', coalesce(cardinality(v_removed), 0), 'orphans', coalesce(cardinality(v_orphans), 0),
+    'removed', coalesce(cardinality(v_removed), 0) + coalesce(cardinality(v_uploads), 0),
+    'orphans', coalesce(cardinality(v_orphans), 0),
     'looked_at', v_seen, 'spent_sources', private.sweep_sources(v_limit)
   );
 end
@@ -257,7 +279,7 @@ $$;
 revoke all on private.removed_objects, private.orphan_sweep from public, anon, authenticated, service_role;
 revoke all on function
   private.object_names, private.is_unreferenced, private.enqueue_cleanup, private.after_images_delete,
-  private.after_image_move, private.after_downloading_delete,
+  private.after_image_move, private.after_downloading_delete, private.after_profile_delete,
   public.removable_objects, private.removable_objects, private.sweep_sources,
   public.sweep_storage, private.sweep_storage
 from public, anon, authenticated, service_role;

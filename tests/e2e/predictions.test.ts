@@ -144,7 +144,7 @@ describe('a signed webhook about a prediction that still runs', () => {
 });
 
 test('a prediction that outlives its deadline is stopped by the sweep, and the attempt counts', async () => {
-  await stack.simulator.fault('too old', { hold: 'run' }, { times: 1 });
+  await stack.simulator.fault('too old', { hold: 'run', age_ms: 17 * 60_000 }, { times: 1 });
   const started = await user.start({ prompt: 'too old' });
   await stack.job(started.generation_id, 'waiting for it', (job) => job.prediction_id !== null);
   await stack.sql`update public.job_queue set started_at = now() - interval '17 minutes'

@@ -83,7 +83,10 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     }
 
     async fn create(&self, job: &Job, mapped: Mapped) -> Result<RunEnd, QueueError> {
-        let details = details_of(&mapped);
+        let mut details = details_of(&mapped);
+        if let (Some(details), Some(model)) = (details.as_object_mut(), job.payload.get("model_id")) {
+            details.insert("model_id".into(), model.clone());
+        }
         let new = NewPrediction {
             version: mapped.version,
             input: mapped.input,

@@ -124,7 +124,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                         &format!("{}: {more}", prediction.id),
                     );
                 }
-                let predict_time = prediction.predict_time();
+                let predict_time = prediction.predict_time;
                 match image {
                     ImageAt::Url(url) => {
                         json!({ "status": "succeeded", "output_url": url, "predict_time": predict_time })
@@ -141,7 +141,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 json!({
                     "status": "failed", "error_message": failure.message, "error_code": failure.code,
                     "error_details": failure.details(),
-                    "retry_in_seconds": retry_in, "predict_time": prediction.predict_time(),
+                    "retry_in_seconds": retry_in, "predict_time": prediction.predict_time,
                 })
             }
         };

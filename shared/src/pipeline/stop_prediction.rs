@@ -75,7 +75,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     /// Done; what the provider says of them is kept in the books.
     async fn stopped(&self, job: &Job, predictions: Vec<Prediction>) -> Result<RunEnd, QueueError> {
-        let seen = |one: Prediction| json!({ "id": one.id, "status": one.end(), "predict_time": one.predict_time() });
+        let seen =
+            |one: Prediction| json!({ "id": one.id, "status": one.end(), "predict_time": one.predict_time });
         let seen: Vec<Value> = predictions.into_iter().map(seen).collect();
         self.queue.complete(job, json!({ "predictions": seen })).await?;
         Ok(RunEnd::Forward)

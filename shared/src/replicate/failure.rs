@@ -275,6 +275,10 @@ const SOURCE_PHRASES: [&str; 7] = [
 /// Reads the `error` of a failed prediction. `said` are the texts of its input, which it may repeat.
 pub fn classify(error: &str, said: &[String]) -> (FailureClass, Failure) {
     let mut words = own_words(error, said);
+    if words.is_empty() {
+        // All of it stands in the request too: who asks for a picture of an error may get that error.
+        words = own_words(error, &[]);
+    }
     for phrase in HARMLESS {
         if says(&words, phrase) {
             words.retain(|word| !phrase.split(' ').any(|part| part == word));

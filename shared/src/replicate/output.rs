@@ -1,9 +1,7 @@
 //! What a succeeded prediction carries: one address, a list, an object, or lists and objects inside of each
 //! other. One generation stores one image.
 
-use serde::{Deserialize, Deserializer};
-
-use super::texts::each_text;
+use super::texts::{Leaf, each_member};
 use crate::url_policy::{MAX_URL_BYTES, check_output};
 
 /// The largest image that is taken from inside an answer, in bytes: it is in memory whole, a few times over.
@@ -71,7 +69,7 @@ impl Output {
         }
     }
 
-    fn take(&mut self, text: &str) {
+    pub(super) fn take(&mut self, text: &str) {
         let file = if is_inline(text) {
             File::Inline
         } else if text.len() <= MAX_URL_BYTES && text.contains("://") {
@@ -99,14 +97,6 @@ impl File {
     }
 }
 
-impl<'de> Deserialize<'de> for Output {
-    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        let mut output = Self::default();
-        each_text(value, &mut |text| output.take(text))?;
-        Ok(output)
-    }
-}
-
 /// Whether a text is a `data:` address of an image in base64 that is not too large. Its bytes are looked at
 /// when it is stored.
 fn is_inline(text: &str) -> bool {
@@ -125,22 +115,16 @@ fn is_inline(text: &str) -> bool {
 
 /// The first image that is inside of a prediction's answer, as a `data:` address.
 pub(super) fn inline_image(answer: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Answer {
-        #[serde(default, deserialize_with = "first_inline")]
-        output: Option<String>,
-    }
-    serde_json::from_slice::<Answer>(answer).ok()?.output
-}
-
-fn first_inline<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
     let mut found = None;
-    each_text(value, &mut |text| {
-        if found.is_none() && is_inline(text) {
+    let mut document = serde_json::Deserializer::from_slice(answer);
+    let read = each_member(&mut document, &mut |member, _, leaf| {
+        if let (None, "output", Leaf::Text(text)) = (&found, member, leaf)
+            && is_inline(text)
+        {
             found = Some(text.to_owned());
         }
-    })?;
-    Ok(found)
+    });
+    read.ok().and(found)
 }
 
 #[cfg(test)]
@@ -149,13 +133,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::replicate::Prediction;
 
     const API: &str = "https://api.replicate.com";
     const URL: &str = "https://replicate.delivery/pbxt/x/out-0.webp";
     const INLINE: &str = "data:image/png;base64,iVBORw0KGgo=";
 
     fn choose(output: &Value) -> Chosen {
-        serde_json::from_str::<Output>(&output.to_string()).unwrap().choose(API)
+        let answer = json!({ "id": "x", "status": "succeeded", "output": output }).to_string();
+        Prediction::parse(answer.as_bytes()).unwrap().output.choose(API)
     }
 
     fn at(url: &str, more: usize) -> Chosen {

@@ -1,11 +1,10 @@
 //! The prediction object, as far as we read it.
 
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 
 use super::logs::percent;
 use super::output::Output;
-use super::texts::each_text;
+use super::texts::{Leaf, each_member};
 use crate::job::milliseconds;
 
 /// How much is kept of an error, and of each text of the input, in bytes.
@@ -14,8 +13,7 @@ const MAX_TEXT: usize = 8 * 1024;
 const MAX_TEXTS: usize = 16;
 
 /// Where a prediction stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Status {
     /// Waiting for a machine.
     Starting,
@@ -32,50 +30,47 @@ pub enum Status {
     Aborted,
     /// None, or one that this version does not know: it runs as long as it has no time of its end.
     #[default]
-    #[serde(other)]
     Other,
 }
 
 /// A prediction, as far as we read it: what may be long is read into what is needed of it. Recorded answers
-/// lack most fields at times.
-#[derive(Debug, Clone, Deserialize)]
+/// lack most fields at times, and a field of another type than it should have is one that is missing.
+#[derive(Debug, Clone, Default)]
 pub struct Prediction {
     /// Opaque id.
-    #[serde(default)]
     pub id: String,
     /// Where it stands.
-    #[serde(default)]
     pub status: Status,
     /// Its files.
-    #[serde(default)]
     pub output: Output,
     /// Why it failed, as one text.
-    #[serde(default, deserialize_with = "joined")]
     pub error: String,
     /// The texts of its input, which an error may repeat: the prompt, addresses.
-    #[serde(default, deserialize_with = "texts")]
     pub input: Vec<String>,
     /// How far it is, 0 to 100, by what the model printed.
-    #[serde(default, rename = "logs", deserialize_with = "last_percent")]
     pub percent: Option<u8>,
     /// Input and output were deleted, an hour after the end.
-    #[serde(default)]
     pub data_removed: bool,
-    /// `predict_time` and `total_time` in seconds.
-    #[serde(default)]
-    pub metrics: Value,
+    /// Seconds that the model ran: what is billed for models billed by time.
+    pub predict_time: Option<f64>,
+    /// Seconds from its creation to its end.
+    pub total_time: Option<f64>,
     /// When it was created (ISO 8601).
-    #[serde(default)]
     pub created_at: Option<String>,
     /// When the model began (ISO 8601).
-    #[serde(default)]
     pub started_at: Option<String>,
     /// When it ended (ISO 8601).
-    #[serde(default)]
     pub completed_at: Option<String>,
     /// The webhook that it was created with, where the answer repeats it.
-    #[serde(default)]
     pub webhook: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Prediction {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        let mut prediction = Self::default();
+        each_member(value, &mut |member, name, leaf| prediction.take(member, name, leaf))?;
+        Ok(prediction)
+    }
 }
 
 impl Prediction {
@@ -109,41 +104,69 @@ impl Prediction {
     pub fn lifetime_ms(&self) -> Option<u64> {
         let time = |text: &Option<String>| milliseconds(text.as_deref()?);
         let between = time(&self.completed_at).zip(time(&self.created_at));
-        let total = || self.seconds("total_time").map(|seconds| (seconds * 1000.0) as u64);
+        let total = || self.total_time.map(|seconds| (seconds * 1000.0) as u64);
         between.map(|(end, start)| end.saturating_sub(start)).or_else(total)
     }
 
-    /// Seconds that the model ran: what is billed for models billed by time.
-    pub fn predict_time(&self) -> Option<f64> {
-        self.seconds("predict_time")
-    }
-
-    fn seconds(&self, name: &str) -> Option<f64> {
-        self.metrics.get(name).and_then(Value::as_f64).filter(|time| time.is_finite() && *time >= 0.0)
-    }
-}
-
-fn texts<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
-    let mut texts = Vec::new();
-    each_text(value, &mut |text| {
-        if texts.len() < MAX_TEXTS {
-            let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_TEXT).last();
-            let whole = text.len() <= MAX_TEXT;
-            let kept = if whole { text } else { text.get(..end.unwrap_or(0)).unwrap_or_default() };
-            texts.push(kept.to_owned());
+    /// Takes in a leaf of one of its members; `name` is that of a member inside of it.
+    fn take(&mut self, member: &str, name: &str, leaf: Leaf<'_>) {
+        let text = match leaf {
+            Leaf::Text(text) => text,
+            Leaf::True => {
+                self.data_removed |= member == "data_removed";
+                return;
+            }
+            Leaf::Number(number) => {
+                let seconds = Some(number).filter(|time| time.is_finite() && *time >= 0.0);
+                match (member, name) {
+                    ("metrics", "predict_time") => self.predict_time = seconds,
+                    ("metrics", "total_time") => self.total_time = seconds,
+                    _ => {}
+                }
+                return;
+            }
+        };
+        match member {
+            "output" => self.output.take(text),
+            "error" if self.error.is_empty() => self.error = ends(text),
+            "error" if self.error.len() < MAX_TEXT => self.error = [&self.error, " ", &ends(text)].concat(),
+            "input" if self.input.len() < MAX_TEXTS => self.input.push(ends(text)),
+            "logs" => self.percent = percent(text),
+            "id" => self.id = ends(text),
+            "created_at" => self.created_at = Some(ends(text)),
+            "started_at" => self.started_at = Some(ends(text)),
+            "completed_at" => self.completed_at = Some(ends(text)),
+            "webhook" => self.webhook = Some(ends(text)),
+            "status" => {
+                self.status = match text {
+                    "starting" => Status::Starting,
+                    "processing" => Status::Processing,
+                    "succeeded" => Status::Succeeded,
+                    "failed" => Status::Failed,
+                    "canceled" => Status::Canceled,
+                    "aborted" => Status::Aborted,
+                    _ => Status::Other,
+                }
+            }
+            _ => {}
         }
-    })?;
-    Ok(texts)
+    }
 }
 
-fn joined<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
-    texts(value).map(|texts| texts.join(" "))
-}
-
-fn last_percent<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u8>, D::Error> {
-    let mut found = None;
-    each_text(value, &mut |logs| found = percent(logs))?;
-    Ok(found)
+/// A text, or the beginning and the end of a long one: a traceback says what went wrong in its last line.
+pub(super) fn ends(text: &str) -> String {
+    if text.len() <= MAX_TEXT {
+        return text.to_owned();
+    }
+    let mut head = MAX_TEXT / 2;
+    let mut tail = text.len() - MAX_TEXT / 2;
+    while !text.is_char_boundary(head) {
+        head -= 1;
+    }
+    while !text.is_char_boundary(tail) {
+        tail += 1;
+    }
+    [text.get(..head).unwrap_or_default(), text.get(tail..).unwrap_or_default()].join(" ")
 }
 
 /// Ids are opaque; seen are 26 letters and digits.

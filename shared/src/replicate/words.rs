@@ -1,8 +1,5 @@
 //! The words that an error says itself, as a list that phrases are looked for in.
 
-/// How much of an error is read at its beginning, and how much at its end, in bytes: a traceback says what
-/// went wrong in its last line.
-const READ_BYTES: usize = 2048;
 /// So many words in a row that stand in the request as well are the request, wherever they stand.
 const LONG_ECHO: usize = 6;
 
@@ -19,7 +16,7 @@ struct Word {
 /// A text counts as repeated where it stands whole, where six words of it stand in a row, and where any of it
 /// stands in quotation marks.
 pub(super) fn own_words(error: &str, said: &[String]) -> Vec<String> {
-    let mut words = split(&bounded(error));
+    let mut words = split(error);
     for text in said {
         let echo = split(text);
         let mut at = 0;
@@ -46,40 +43,28 @@ fn longest_run(rest: &[Word], echo: &[Word]) -> usize {
     (0..echo.len()).map(run).max().unwrap_or(0)
 }
 
-/// The beginning and the end of a long text.
-fn bounded(text: &str) -> String {
-    if text.len() <= 2 * READ_BYTES {
-        return text.to_owned();
-    }
-    let mut head = READ_BYTES;
-    let mut tail = text.len() - READ_BYTES;
-    while !text.is_char_boundary(head) {
-        head -= 1;
-    }
-    while !text.is_char_boundary(tail) {
-        tail += 1;
-    }
-    format!("{} {}", text.get(..head).unwrap_or_default(), text.get(tail..).unwrap_or_default())
-}
-
-/// Splits at what is no letter and no digit, and inside of `CamelCase` and `HTTPError`.
+/// Splits at what is no letter and no digit, and inside of `CamelCase` and `HTTPError`. Letters beyond ASCII have
+/// no case here: the tables that tell it are larger than all else of this.
 fn split(text: &str) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     let mut word = String::new();
     let (mut before, mut opens) = (' ', false);
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
-        let next_is_small = letters.peek().is_some_and(|next| next.is_lowercase());
-        let hump =
-            letter.is_uppercase() && (before.is_lowercase() || (before.is_uppercase() && next_is_small));
-        if (hump || !letter.is_alphanumeric()) && !word.is_empty() {
+        let mark = matches!(letter, '"' | '\'' | '`' | '“' | '‘' | '«' | ':' | '=' | '(' | '[' | '{');
+        // The marks of typography stand together, from the hyphens to the single quotation marks.
+        let is_letter = letter.is_ascii_alphanumeric() || !(letter.is_ascii() || mark || ('‐'..='›').contains(&letter));
+        let next_is_small = letters.peek().is_some_and(char::is_ascii_lowercase);
+        let hump = letter.is_ascii_uppercase()
+            && (before.is_ascii_lowercase() || (before.is_ascii_uppercase() && next_is_small));
+        if (hump || !is_letter) && !word.is_empty() {
             words.push(Word { text: std::mem::take(&mut word), opens });
             opens = false;
         }
-        if letter.is_alphanumeric() {
-            word.extend(letter.to_lowercase());
-        } else if !letter.is_whitespace() {
-            opens = matches!(letter, '"' | '\'' | '`' | '“' | '‘' | '«' | ':' | '=' | '(' | '[' | '{');
+        if is_letter {
+            word.push(letter.to_ascii_lowercase());
+        } else if letter > ' ' {
+            opens = mark;
         }
         before = letter;
     }
@@ -169,7 +154,7 @@ mod tests {
 
         #[test]
         fn any_text_is_split(error in any::<String>(), said in proptest::collection::vec(any::<String>(), 0..3)) {
-            let words = own_words(&error.repeat(40), &said);
+            let words = own_words(&error, &said);
             prop_assert!(words.iter().all(|word| !word.is_empty()));
         }
 

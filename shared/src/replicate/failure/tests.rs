@@ -188,6 +188,9 @@ fn what_the_prompt_says_decides_nothing() {
     }
     let (_, failure) = classify(&format!("Request Moderated: {prompt}"), &[prompt.to_owned()]);
     assert_eq!(failure.code, "content_flagged", "its own word is left");
+    let error = "The input or output was flagged as sensitive";
+    let (_, failure) = classify(error, &[format!("a sign: {error}")]);
+    assert_eq!(failure.code, "content_flagged", "an error that says nothing else says this");
 }
 
 #[test]
