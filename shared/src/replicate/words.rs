@@ -53,7 +53,8 @@ fn split(text: &str) -> Vec<Word> {
     while let Some(letter) = letters.next() {
         let mark = matches!(letter, '"' | '\'' | '`' | '“' | '‘' | '«' | ':' | '=' | '(' | '[' | '{');
         // The marks of typography stand together, from the hyphens to the single quotation marks.
-        let is_letter = letter.is_ascii_alphanumeric() || !(letter.is_ascii() || mark || ('‐'..='›').contains(&letter));
+        let is_letter =
+            letter.is_ascii_alphanumeric() || !(letter.is_ascii() || mark || ('‐'..='›').contains(&letter));
         let next_is_small = letters.peek().is_some_and(char::is_ascii_lowercase);
         let hump = letter.is_ascii_uppercase()
             && (before.is_ascii_lowercase() || (before.is_ascii_uppercase() && next_is_small));
