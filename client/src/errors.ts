@@ -91,6 +91,10 @@ export class NotFoundError extends ApiError {
 export class UnknownModelError extends ApiError {
   override name = 'UnknownModelError';
 }
+/** 422: the provider refuses the model `model_id`; another one works. */
+export class ModelUnavailableError extends ApiError {
+  override name = 'ModelUnavailableError';
+}
 /** 405 */
 export class MethodNotAllowedError extends ApiError {
   override name = 'MethodNotAllowedError';
@@ -151,6 +155,7 @@ const classes = (): Record<string, typeof ApiError> => ({
   forbidden: ForbiddenError,
   not_found: NotFoundError,
   unknown_model: UnknownModelError,
+  model_unavailable: ModelUnavailableError,
   method_not_allowed: MethodNotAllowedError,
   conflict: ConflictError,
   body_too_large: BodyTooLargeError,

@@ -13,6 +13,7 @@ export {
   InvalidImageError,
   InvalidRequestError,
   MethodNotAllowedError,
+  ModelUnavailableError,
   NotFoundError,
   PictureQueueError,
   QuotaExceededError,

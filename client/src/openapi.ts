@@ -44,6 +44,7 @@ export type Priority = 'low' | 'normal' | 'high';
  * - `forbidden`: The user may not do this, now or at all.
  * - `not_found`: No such path, or nothing with this id that the caller may see.
  * - `unknown_model`: `model_id` names no active model.
+ * - `model_unavailable`: The provider refuses the model, for the time being or for good.
  * - `method_not_allowed`: The path exists, not for this method.
  * - `conflict`: The thing is in a state that rules this out.
  * - `body_too_large`: The body is larger than is read.
@@ -64,6 +65,7 @@ export type ProblemCode =
   | 'forbidden'
   | 'not_found'
   | 'unknown_model'
+  | 'model_unavailable'
   | 'method_not_allowed'
   | 'conflict'
   | 'body_too_large'

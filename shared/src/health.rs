@@ -1,5 +1,5 @@
-//! Whether pictures can be made: the sweep, the safety net behind webhooks and wake-ups, is alive, and the
-//! provider takes our account, and the budget allows it.
+//! Whether pictures can be made and kept: the sweep, the safety net behind webhooks and wake-ups, is alive, the
+//! provider takes our account, the budget allows it, and what was made is stored in time.
 
 use serde_json::{Value, json};
 
@@ -7,6 +7,11 @@ use crate::job::milliseconds;
 
 /// The cron trigger runs each minute; three misses are no accident.
 const MAX_SWEEP_AGE_MS: u64 = 3 * 60 * 1000;
+/// An outage of the provider's that lasts longer needs somebody who knows of it.
+const MAX_OUTAGE_MS: u64 = 5 * 60 * 1000;
+/// A picture that the provider keeps no longer than this, in seconds, and that is not stored yet: somebody has
+/// to look. Where Storage works, it takes seconds of the hour that there is.
+const MIN_OUTPUT_LEFT_S: f64 = 20.0 * 60.0;
 
 /// Reads `queue_status()`: healthy or not, and the body of `GET /health`.
 ///
@@ -21,6 +26,16 @@ pub fn health(status: &Value, now_ms: u64) -> (bool, Value) {
     let (provider, trouble) = match (text("provider_pause_reason"), code(status)) {
         (None, _) => ("ok", None),
         (Some("throttled"), _) => ("throttled", None),
+        (Some("outage"), _) => {
+            let since = text("provider_paused_since").and_then(milliseconds).unwrap_or(now_ms);
+            let lasts = now_ms.saturating_sub(since) > MAX_OUTAGE_MS;
+            (
+                "outage",
+                lasts.then_some(
+                    "Replicate has not created an image for 5 minutes: it does not answer, or fails.",
+                ),
+            )
+        }
         (_, Some(402)) => ("no_credit", Some("Replicate refuses new images: the account is out of credit.")),
         (_, Some(401)) => ("bad_token", Some("Replicate refuses new images: it does not accept the token.")),
         _ => ("refused", Some("Replicate refuses new images for this account.")),
@@ -29,19 +44,33 @@ pub fn health(status: &Value, now_ms: u64) -> (bool, Value) {
     let trouble = trouble.or((budget == "exhausted").then_some(
         "The budget is used up: nothing is started until the next day or month, or until it is raised.",
     ));
+    let left = status.get("output_seconds_left").and_then(Value::as_f64);
+    let late = left.is_some_and(|seconds| seconds < MIN_OUTPUT_LEFT_S);
+    let models: Vec<&str> = status
+        .get("refused_models")
+        .and_then(Value::as_array)
+        .map(|models| models.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    let refused = format!("The sweep runs. Replicate refuses some models: {}.", models.join(", "));
     let detail = match (sweeps, last, trouble) {
         (false, Some(_), _) => "The last sweep is older than 3 minutes: is the cron trigger deployed?",
         (false, None, _) => "No sweep has run yet: the cron trigger runs each minute.",
+        (true, ..) if late => {
+            "Pictures cannot be stored, and Replicate deletes the first of them within 20 minutes."
+        }
         (true, _, Some(trouble)) => trouble,
+        (true, _, None) if !models.is_empty() => &refused,
         (true, _, None) => "The sweep runs.",
     };
-    let healthy = sweeps && trouble.is_none();
+    let healthy = sweeps && trouble.is_none() && !late;
     let body = json!({
         "status": if healthy { "ok" } else { "failing" },
         "last_sweep_at": last,
         "provider": provider,
         "provider_paused_until": text("provider_paused_until"),
         "budget": budget,
+        "output_seconds_left": left,
+        "refused_models": models,
         "detail": detail,
     });
     (healthy, body)
@@ -68,6 +97,44 @@ mod tests {
         assert!(!health(&status, at("2026-11-24T10:03:01Z")).0);
         assert!(!health(&json!({ "last_sweep_at": null }), at("2026-11-24T10:03:00Z")).0);
         assert!(!health(&Value::Null, 0).0);
+    }
+
+    #[test]
+    fn a_model_that_is_refused_is_named_and_no_fault_of_the_others() {
+        let status = json!({ "last_sweep_at": NOON, "refused_models": ["a/b", "c/d"] });
+        let (healthy, body) = health(&status, at(NOON));
+        assert_eq!((healthy, &body["refused_models"]), (true, &json!(["a/b", "c/d"])));
+        assert_eq!(body["detail"], "The sweep runs. Replicate refuses some models: a/b, c/d.");
+    }
+
+    #[test]
+    fn an_outage_is_a_fault_when_it_lasts() {
+        for (since, healthy) in [("2026-11-24T11:55:00Z", true), ("2026-11-24T11:54:59Z", false)] {
+            let status = json!({ "last_sweep_at": NOON, "provider_pause_reason": "outage", "provider_pause_code": 503,
+                "provider_paused_since": since, "provider_paused_until": "2026-11-24T12:01:00Z" });
+            let (seen, body) = health(&status, at(NOON));
+            assert_eq!((seen, &body["provider"]), (healthy, &json!("outage")), "{since}");
+        }
+    }
+
+    #[test]
+    fn a_picture_that_is_not_stored_is_a_fault_when_the_provider_is_about_to_delete_it() {
+        for (left, healthy) in [
+            (json!(null), true),
+            (json!(3590.5), true),
+            (json!(1200), true),
+            (json!(1199), false),
+            (json!(-4), false),
+        ] {
+            let status = json!({ "last_sweep_at": NOON, "output_seconds_left": left });
+            let (seen, body) = health(&status, at(NOON));
+            assert_eq!(
+                (seen, body["detail"].as_str().unwrap().contains("deletes")),
+                (healthy, !healthy),
+                "{left}"
+            );
+            assert_eq!(body["output_seconds_left"].as_f64(), left.as_f64());
+        }
     }
 
     #[test]

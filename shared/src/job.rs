@@ -80,6 +80,9 @@ pub struct Job {
     /// When it was handed out (ISO 8601, by the database's clock).
     #[serde(default, rename = "updated_at")]
     pub claimed_at: Option<String>,
+    /// Time decides how long it is tried, and no run uses an attempt (ISO 8601).
+    #[serde(default)]
+    pub retry_until: Option<String>,
     /// What its attempts ended with: `[{attempt, prediction_id?, …}]`.
     #[serde(default)]
     pub error_details: Value,
@@ -101,6 +104,16 @@ impl Job {
     pub fn waited(&self) -> Duration {
         let times = self.claimed_ms().zip(self.started_ms());
         Duration::from_millis(times.map_or(0, |(claimed, started)| claimed.saturating_sub(started)))
+    }
+
+    /// Until when it is tried, in milliseconds since 1970; `None`: its attempts decide.
+    pub fn retry_until_ms(&self) -> Option<u64> {
+        milliseconds(self.retry_until.as_deref()?)
+    }
+
+    /// Whether the provider refuses its model, as the queue knew when it handed the job out.
+    pub fn model_is_refused(&self) -> bool {
+        self.payload.get("model_refused").and_then(Value::as_bool).unwrap_or(false)
     }
 
     /// Whether the end of its generation is announced to a webhook.
@@ -131,6 +144,13 @@ pub fn backoff(attempts: u32, random: &impl Random) -> Duration {
     Duration::from_millis((ceiling * random.unit() * 1000.0) as u64)
 }
 
+/// The wait of a job that is tried until a time: a second or two after its first run, doubling, half a minute at
+/// most, so that it ends soon after the trouble does. Each claim raises the lease, so that tells the runs.
+pub fn retry_wait(lease: i64, random: &impl Random) -> Duration {
+    let ceiling = 2_i32.pow(lease.clamp(1, 5) as u32).min(30);
+    Duration::from_millis((f64::from(ceiling) * (0.5 + random.unit() / 2.0) * 1000.0) as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +168,14 @@ mod tests {
         assert_eq!(ceilings, [4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
         assert_eq!(backoff(u32::MAX, &Fixed(0.5)).as_secs(), 150);
         assert_eq!(backoff(3, &Fixed(0.0)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_job_that_is_tried_until_a_time_comes_back_within_half_a_minute() {
+        let waits: Vec<u64> =
+            [1, 2, 3, 4, 5, 6, i64::MAX].iter().map(|n| retry_wait(*n, &Fixed(1.0)).as_secs()).collect();
+        assert_eq!(waits, [2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(retry_wait(i64::MIN, &Fixed(0.0)), Duration::from_secs(1), "never at once");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod job;
 pub mod list_query;
 pub mod live;
 pub mod metrics;
+pub mod persist;
 pub mod pipeline;
 pub mod ports;
 pub mod problem;

@@ -83,6 +83,17 @@ const FAMILIES: &[Family] = &[
         "Pictures that were made over 30 minutes ago and are not stored, counted up to 10000; the provider deletes them after an hour.",
         Samples::One("outputs_at_risk"),
     ),
+    seconds(
+        "picture_queue_output_left_seconds",
+        "gauge",
+        "How long the provider keeps the oldest picture that is not stored yet; absent where all are stored.",
+        Samples::One("output_seconds_left"),
+    ),
+    gauge(
+        "picture_queue_refused_models",
+        "1 for each model that the provider refuses.",
+        Samples::Each("refused_models", "refused", &[("model", "model")]),
+    ),
     gauge(
         "picture_queue_failed_jobs",
         "Jobs that failed in the last 24 hours by the code of their last error, of the newest 10000.",

@@ -25,6 +25,8 @@ pub enum Code {
     NotFound,
     /// `model_id` names no active model.
     UnknownModel,
+    /// The provider refuses the model, for the time being or for good.
+    ModelUnavailable,
     /// The path exists, not for this method.
     MethodNotAllowed,
     /// The thing is in a state that rules this out.
@@ -68,6 +70,7 @@ impl Code {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::UnknownModel => "unknown_model",
+            Self::ModelUnavailable => "model_unavailable",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict => "conflict",
             Self::BodyTooLarge => "body_too_large",
@@ -92,6 +95,7 @@ impl Code {
             Self::Forbidden,
             Self::NotFound,
             Self::UnknownModel,
+            Self::ModelUnavailable,
             Self::Conflict,
             Self::BodyTooLarge,
             Self::Unsupported,
@@ -114,7 +118,9 @@ impl Code {
             Self::Conflict => 409,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
-            Self::InvalidImage | Self::Unsupported | Self::IdempotencyMismatch => 422,
+            Self::ModelUnavailable | Self::InvalidImage | Self::Unsupported | Self::IdempotencyMismatch => {
+                422
+            }
             Self::UpgradeRequired => 426,
             Self::QuotaExceeded | Self::RateLimited => 429,
             Self::InternalError => 500,
@@ -129,6 +135,7 @@ impl Code {
             Self::Forbidden => "Forbidden",
             Self::NotFound => "Not found",
             Self::UnknownModel => "Unknown model",
+            Self::ModelUnavailable => "Model unavailable",
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict => "Conflict",
             Self::BodyTooLarge => "Body too large",

@@ -49,7 +49,8 @@ fn a_step_tells_what_it_has_changed_and_its_outcome_is_as_before() {
     let told = Told::default();
     let answer = json!({ "outcome": "extended", "changes": [row("processing", 7), { "seq": "odd" }] });
     let http = Recorder::default().answers(200, &answer.to_string());
-    let queue = Queue::new(Rpc::new(&http, URL, "key", Some("key")).telling(&told));
+    let world = support::World::new(1);
+    let queue = Queue::new(Rpc::new(&http, URL, "key", Some("key")).telling(&told), &world);
     let step = block_on(queue.extend_lease(&job(), Duration::from_secs(60)));
     assert_eq!(step, Ok(Step::Done("extended".into())));
     let told = told.0.take();

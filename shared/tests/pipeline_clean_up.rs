@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::pipeline::{Budget, Drained};
-use shared::ports::{Bucket, HttpError, ImageStore, JobQueue, Removable, StoreError};
+use shared::ports::{Bucket, Clock, HttpError, ImageStore, JobQueue, Removable, StoreError};
 use shared::settings::SupabaseSettings;
 use shared::supabase::{Queue, Rpc, Storage};
 use support::http::{Recorder, header};
@@ -67,6 +67,22 @@ fn a_deletion_whose_answer_is_lost_is_tried_again() {
         assert!(bench.store.files.borrow().is_empty());
         assert_eq!(bench.queue.row(job).status, "completed");
     }
+}
+
+#[test]
+fn a_storage_in_trouble_costs_a_cleanup_time_and_no_attempt() {
+    let (bench, job) = bench(&["u/a.png"]);
+    let until = bench.world.now_ms() + 24 * 3_600_000;
+    bench.queue.edit(job, |row| row.retry_until_ms = Some(until));
+    bench.wire.break_down(&["remove"]);
+    for _ in 0..20 {
+        assert_eq!(bench.run_next(), "Failed");
+        bench.pass(30);
+    }
+    assert_eq!((bench.queue.row(job).status, bench.queue.row(job).attempts), ("pending", 0));
+    bench.wire.mend();
+    assert_eq!(bench.run_next(), "Forward");
+    assert!(bench.store.files.borrow().is_empty());
 }
 
 #[test]
@@ -139,7 +155,8 @@ fn the_database_says_which_files_may_go() {
     let job = bench.claim();
     let ask = |answer: &str| {
         let http = Recorder::default().answers(200, answer);
-        let removable = block_on(Queue::new(Rpc::new(&http, URL, "service-key", None)).removable(&job));
+        let removable =
+            block_on(Queue::new(Rpc::new(&http, URL, "service-key", None), &*bench.world).removable(&job));
         let request = http.only();
         assert!(request.url.ends_with("/rpc/removable_objects"), "{}", request.url);
         removable

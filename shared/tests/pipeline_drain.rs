@@ -88,15 +88,21 @@ fn a_queue_that_cannot_be_asked_is_an_error_only_at_first() {
         bench.start();
     }
     bench.wire.fail("claim", Fault::LostRequest);
+    assert_eq!(drain(&bench, Budget { jobs: 1, ..BUDGET }).claimed, 1, "it is asked again");
+    bench.wire.break_down(&["claim"]);
     assert!(block_on(bench.pipeline().drain(BUDGET)).is_err());
+    bench.wire.mend();
     assert_eq!(drain(&bench, Budget { jobs: 3, ..BUDGET }).claimed, 3);
 
     let bench = Bench::new();
     for _ in 0..4 {
         bench.start();
     }
-    // The second claim is lost, after jobs have been run.
+    // The second claim is lost, and repeated in vain, after jobs have been run.
     bench.wire.pass_then_fail("claim", Fault::LostRequest);
+    for _ in 0..3 {
+        bench.wire.fail("claim", Fault::LostRequest);
+    }
     assert_eq!(drain(&bench, BUDGET), Drained { claimed: 3, processed: 3, ..Drained::default() });
 }
 
@@ -104,9 +110,10 @@ fn a_queue_that_cannot_be_asked_is_an_error_only_at_first() {
 fn a_job_whose_end_cannot_be_told_is_an_error_and_comes_back() {
     let bench = Bench::new();
     let job = bench.start();
-    bench.wire.fail("record", Fault::LostRequest);
+    bench.wire.break_down(&["record"]);
     assert_eq!(drain(&bench, BUDGET), Drained { claimed: 1, errors: 1, ..Drained::default() });
     assert!(bench.world.warned("the queue could not be told"));
+    bench.wire.mend();
     bench.pass(60);
     assert_eq!(drain(&bench, BUDGET), Drained { claimed: 1, processed: 1, rescued: 1, ..Drained::default() });
     assert_eq!((bench.queue.generation(job).status, bench.provider.created()), ("completed", 1));

@@ -101,7 +101,7 @@ fn a_refused_create_costs_an_attempt_only_where_it_is_the_requests_fault() {
             bench.pass(seconds - 1);
             assert!(bench.queue.claim_now(1, 60_000).is_empty(), "{fault:?}: ready too early");
             bench.pass(1);
-            assert_eq!(bench.run_next(), "Forward", "{fault:?}");
+            assert_eq!(bench.run_next(), "Resumed", "{fault:?}");
             assert_eq!(bench.wire.count("list"), 0, "{fault:?}: nothing can have been created");
         }
         assert_eq!(bench.provider.created(), usize::from(ready_after.is_some()), "{fault:?}");
@@ -273,17 +273,37 @@ fn each_attempt_signs_anew() {
 }
 
 #[test]
-fn a_source_that_cannot_be_signed_is_not_paid_for() {
-    let table =
-        [(Fault::LostRequest, "pending", "storage_failed"), (Fault::Rejected, "failed", "source_missing")];
-    for (fault, status, code) in table {
+fn a_source_that_is_gone_is_not_paid_for() {
+    let bench = Bench::new();
+    bench.wire.fail("sign", Fault::Rejected);
+    let job = from_own_picture(&bench, own);
+    assert_eq!(bench.run_next(), "Failed");
+    let row = bench.queue.row(job);
+    assert_eq!((row.status, row.errors[0]["code"].as_str()), ("failed", Some("source_missing")));
+    assert_eq!(bench.provider.created(), 0);
+}
+
+#[test]
+fn a_source_that_cannot_be_signed_now_is_waited_for_without_an_attempt_for_a_day() {
+    for (hours, status) in [(23, "queued"), (25, "failed")] {
         let bench = Bench::new();
-        bench.wire.fail("sign", fault);
+        bench.wire.break_down(&["sign"]);
         let job = from_own_picture(&bench, own);
-        assert_eq!(bench.run_next(), "Failed", "{fault:?}");
-        let row = bench.queue.row(job);
-        assert_eq!((row.status, row.errors[0]["code"].as_str()), (status, Some(code)), "{fault:?}");
-        assert_eq!(bench.provider.created(), 0, "{fault:?}");
+        for _ in 0..hours * 6 {
+            for claimed in bench.queue.claim_now(1, 60_000) {
+                assert_eq!(bench.run(&claimed), "Failed");
+            }
+            bench.pass(600);
+        }
+        let generation = bench.queue.generation(job);
+        let code = (status == "failed").then_some("storage_failed");
+        assert_eq!((generation.status, generation.error_code.as_deref()), (status, code), "{hours} hours");
+        assert_eq!(bench.provider.created(), 0);
+        if code.is_none() {
+            assert_eq!(bench.queue.row(job).attempts, 0);
+            bench.wire.mend();
+            assert_eq!(bench.run_next(), "Forward");
+        }
     }
 }
 

@@ -45,6 +45,73 @@ fn one_429_stops_everybody_but_those_already_under_way() {
 }
 
 #[test]
+fn after_a_pause_one_job_tries_and_the_others_follow_when_it_has_created_one() {
+    let bench = Bench::new();
+    for _ in 0..9 {
+        bench.start();
+    }
+    *bench.provider.refusal.borrow_mut() = Some(throttled(5));
+    drain(&bench);
+    for _ in 0..4 {
+        bench.pass(5);
+        let before = bench.wire.count("create");
+        assert_eq!((drain(&bench), bench.wire.count("create") - before), (1, 1), "one at a time");
+    }
+    bench.pass(5);
+    let probe = bench.claim();
+    assert_eq!(drain(&bench), 0, "nobody else tries meanwhile");
+    bench.pass(45);
+    let second = bench.claim();
+    assert_ne!(probe.id, second.id, "one that says nothing does not stop the queue");
+    *bench.provider.refusal.borrow_mut() = None;
+    assert_eq!(bench.run(&second), "Resumed");
+    assert_eq!(drain(&bench), 7);
+    assert_eq!(bench.run(&probe), "Forward");
+    assert_eq!(bench.provider.created(), 9);
+}
+
+#[test]
+fn an_outage_of_creates_stops_everybody_for_longer_each_time_and_costs_nobody_an_attempt() {
+    let bench = Bench::new();
+    let jobs: Vec<_> = (0..20).map(|_| bench.start()).collect();
+    bench.wire.break_down(&["create"]);
+    for seconds in 0..900 {
+        drain(&bench);
+        if seconds == 5 {
+            assert!(bench.world.alerts.borrow().is_empty(), "what passes is nobody's business");
+        }
+        bench.pass(1);
+    }
+    let creates = bench.wire.count("create");
+    assert!((10..=25).contains(&creates), "the first three, then 2, 4, … 60 s apart: {creates}");
+    let alerts: Vec<String> = bench.world.alerts.borrow().iter().map(|(what, ..)| what.clone()).collect();
+    assert_eq!(alerts, ["the provider creates nothing"]);
+    for job in &jobs {
+        assert_eq!((bench.queue.row(*job).attempts, bench.queue.generation(*job).status), (0, "queued"));
+    }
+    bench.wire.mend();
+    for _ in 0..160 {
+        drain(&bench);
+        bench.pass(1);
+    }
+    assert_eq!(bench.provider.created(), 20, "all of them, once");
+}
+
+#[test]
+fn one_passing_failure_does_not_hold_the_queue_up() {
+    let bench = Bench::new();
+    for _ in 0..20 {
+        bench.start();
+    }
+    bench.wire.fail("create", Fault::LostRequest);
+    drain(&bench);
+    bench.pass(2);
+    drain(&bench);
+    assert_eq!(bench.provider.created(), 19, "two seconds later all but one are there");
+    assert!(bench.world.alerts.borrow().is_empty());
+}
+
+#[test]
 fn a_pause_is_told_once_and_not_for_each_job() {
     let table = [(throttled(5), "throttled"), (refused(402), "the provider refuses our account")];
     for (refusal, what) in table {
@@ -134,7 +201,7 @@ fn a_lost_run_looks_for_what_it_left_and_creates_nothing_during_a_pause() {
         assert_eq!(drain(&bench), 1, "a lost job is looked after");
         assert_eq!((bench.wire.count("list"), bench.wire.count("create")), (1, 0), "{left_one}");
         let row = bench.queue.row(lost);
-        let expected = if left_one { ("processing", 0) } else { ("pending", 1) };
-        assert_eq!((row.status, row.attempts), expected, "what left nothing was an attempt");
+        let expected = if left_one { ("processing", 0) } else { ("pending", 0) };
+        assert_eq!((row.status, row.attempts), expected, "it waits for its turn again, without an attempt");
     }
 }

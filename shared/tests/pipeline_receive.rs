@@ -10,6 +10,7 @@ mod support;
 
 use serde_json::{Value, json};
 use shared::pipeline::Callback;
+use shared::ports::Clock;
 use shared::replicate::Status;
 use support::provider::Fate;
 use support::wire::Fault;
@@ -184,9 +185,10 @@ fn a_webhook_after_the_users_cancel_is_ignored() {
 #[test]
 fn a_webhook_that_cannot_be_recorded_is_an_error_so_that_it_is_repeated() {
     let (bench, job) = awaiting(Fate::succeeds_after(0));
-    bench.wire.fail("finish_prediction", Fault::LostRequest);
+    bench.wire.break_down(&["finish_prediction"]);
     let callback = Callback { job_id: job, attempts: 0, prediction: bench.provider.prediction(0) };
     assert!(block_on(bench.pipeline().receive(&callback, 0)).is_err());
+    bench.wire.mend();
     assert!(bench.webhook(job, 0).is_some(), "the repetition is taken");
 }
 
@@ -229,19 +231,101 @@ fn downloading() -> (Bench, Uuid, Uuid) {
 }
 
 #[test]
-fn a_store_in_trouble_is_tried_again_until_the_attempts_are_used_up() {
-    let (bench, job, download) = downloading();
-    for _ in 0..2 {
-        bench.wire.fail("store", Fault::LostRequest);
+fn a_store_in_trouble_is_tried_until_the_provider_deletes_the_picture() {
+    for (minutes, status, code) in [(50, "completed", None), (70, "failed", Some("output_expired"))] {
+        let (bench, job, download) = downloading();
+        bench.wire.break_down(&["store"]);
+        for _ in 0..minutes * 2 {
+            for claimed in bench.queue.claim_now(9, 120_000) {
+                assert_eq!(bench.run(&claimed), "Failed");
+            }
+            bench.pass(30);
+        }
+        if code.is_none() {
+            let row = bench.queue.row(download);
+            assert_eq!((row.status, row.attempts), ("pending", 0), "no attempt is used");
+            assert_eq!(bench.queue.generation(job).status, "downloading");
+        }
+        bench.wire.mend();
+        for claimed in bench.queue.claim_now(9, 120_000) {
+            bench.run(&claimed);
+        }
+        let generation = bench.queue.generation(job);
+        assert_eq!((generation.status, generation.error_code.as_deref()), (status, code));
+        assert_eq!(bench.provider.created(), 1, "it is never paid again");
     }
-    // The first lease ran out: that was the first attempt.
-    assert_eq!(bench.run_next(), "Failed");
-    assert_eq!((bench.queue.row(download).status, bench.queue.row(download).attempts), ("pending", 2));
-    assert_eq!(bench.queue.generation(job).status, "downloading");
-    bench.pass(300);
-    assert_eq!(bench.run_next(), "Failed");
+}
+
+#[test]
+fn a_picture_that_was_learned_of_late_has_only_the_rest_of_its_hour() {
+    let (bench, job) = awaiting(Fate::succeeds_after(0));
+    bench.pass(50 * 60);
+    let download = bench.webhook(job, 0).expect("a download job").id;
+    let left_s = bench.queue.row(download).retry_until_ms.unwrap() / 1000 - bench.world.now_s();
+    assert_eq!(left_s, 15 * 60, "ten minutes, and five for clocks that differ");
+}
+
+#[test]
+fn what_passes_within_a_second_is_not_left_to_the_next_claim() {
+    let (bench, job) = awaiting(Fate::succeeds_after(0));
+    let download = bench.webhook(job, 0).expect("a download job");
+    bench.wire.fail("store", Fault::LostRequest);
+    assert_eq!(bench.run(&download), "Forward");
+    assert_eq!(bench.queue.generation(job).status, "completed");
+}
+
+#[test]
+fn a_download_whose_workers_die_is_taken_over_without_an_attempt_until_its_time_is_over() {
+    let (bench, job, download) = downloading();
+    for _ in 0..30 {
+        assert_eq!(bench.claim().id, download, "taken over");
+        bench.pass(121);
+    }
+    assert_eq!(bench.queue.row(download).attempts, 0);
+    bench.pass(600);
+    assert!(bench.queue.claim_now(9, 60_000).is_empty());
     let generation = bench.queue.generation(job);
-    assert_eq!((generation.status, generation.error_code.as_deref()), ("failed", Some("storage_failed")));
+    assert_eq!((generation.status, generation.error_code.as_deref()), ("failed", Some("output_expired")));
+}
+
+#[test]
+fn a_file_that_its_host_does_not_find_is_gone_when_the_provider_says_so_too() {
+    for (forgets, reads, status) in
+        [(false, true, "downloading"), (true, true, "failed"), (true, false, "downloading")]
+    {
+        let (bench, job, _) = downloading();
+        bench.wire.fail("store", Fault::Gone);
+        bench.provider.forgets.set(forgets);
+        if !reads {
+            bench.wire.fail("get", Fault::LostRequest);
+        }
+        assert_eq!(bench.run_next(), "Failed");
+        let generation = bench.queue.generation(job);
+        let code = (status == "failed").then_some("output_expired");
+        assert_eq!((generation.status, generation.error_code.as_deref()), (status, code));
+        if status == "downloading" {
+            bench.pass(30);
+            assert_eq!(bench.run_next(), "Forward", "it was there all the time");
+        }
+    }
+}
+
+#[test]
+fn a_picture_that_is_stored_and_cannot_be_told_is_told_again_within_seconds() {
+    for fault in [Fault::LostRequest, Fault::LostAnswer] {
+        let (bench, job) = awaiting(Fate::succeeds_after(0));
+        bench.wire.fail("finish_prediction", fault);
+        let before = bench.world.now_s();
+        let Some(download) = bench.webhook(job, 0) else {
+            assert_eq!(fault, Fault::LostAnswer, "done twice: the job is leased already");
+            continue;
+        };
+        bench.wire.fail("finish_download", fault);
+        assert_eq!(bench.run(&download), "Forward");
+        assert_eq!(bench.queue.generation(job).status, "completed");
+        assert!(bench.world.now_s() - before < 5);
+        assert!(!bench.world.warned("lease lost while storing"));
+    }
 }
 
 #[test]
@@ -352,6 +436,22 @@ fn cancelling_stops_the_running_prediction() {
     assert_eq!(bench.run_next(), "Forward");
     assert_eq!(bench.provider.prediction(0).status, Status::Canceled);
     assert_eq!(bench.queue.job_of_type("cancel-prediction").status, "completed");
+}
+
+#[test]
+fn a_prediction_is_tried_to_be_stopped_until_it_has_stopped_by_itself() {
+    let (bench, job) = awaiting(Fate::succeeds_after(600_000));
+    bench.queue.cancel_generation(bench.queue.generation(job).id);
+    bench.wire.break_down(&["cancel"]);
+    for _ in 0..40 {
+        assert_eq!(bench.run_next(), "Failed");
+        bench.pass(30);
+    }
+    let row = bench.queue.job_of_type("cancel-prediction");
+    assert_eq!((row.status, row.attempts), ("pending", 0));
+    bench.pass(900);
+    assert_eq!(bench.run_next(), "Failed");
+    assert_eq!(bench.queue.job_of_type("cancel-prediction").status, "failed", "its deadline is over");
 }
 
 #[test]

@@ -112,6 +112,7 @@ fn every_recorded_refusal_has_its_meaning() {
         r#""status":429,"retry_after":5}"#
     );
     let account = |status, detail: &str| CreateError::Account { status, detail: detail.to_owned() };
+    let model = |status, detail: &str| CreateError::Model { status, detail: detail.to_owned() };
     let rejected = |detail: &str| CreateError::Rejected(detail.to_owned());
     let throttled = |seconds| CreateError::Throttled { retry_after: Duration::from_secs(seconds) };
     let unknown = |status| CreateError::Unknown(format!("status {status}"));
@@ -131,11 +132,19 @@ fn every_recorded_refusal_has_its_meaning() {
             "{\"title\":\"Insufficient credit\",\"detail\":\"You have insufficient credit to run this model.\",\"status\":402}\n",
             account(402, "You have insufficient credit to run this model."),
         ),
-        (403, "", account(403, "no detail")),
+        (403, "", model(403, "no detail")),
+        (
+            403,
+            r#"{"title":"Forbidden","detail":"You may not run it","status":403}"#,
+            model(403, "You may not run it"),
+        ),
+        // What something in between says is no word of the provider's.
+        (403, "<html>Attention required</html>", CreateError::Unknown("status 403, no JSON".into())),
+        (404, "not found", CreateError::Unknown("status 404, no JSON".into())),
         (
             404,
             r#"{"detail":"The requested resource could not be found.","status":404}"#,
-            rejected("The requested resource could not be found."),
+            model(404, "The requested resource could not be found."),
         ),
         (
             413,
@@ -145,7 +154,12 @@ fn every_recorded_refusal_has_its_meaning() {
         (
             422,
             r#"{"title":"Invalid version or not permitted","detail":"The specified version does not exist","status":422}"#,
-            rejected("The specified version does not exist"),
+            model(422, "Invalid version or not permitted: The specified version does not exist"),
+        ),
+        (
+            422,
+            r#"{"detail":"input.style_images: Invalid type. Expected: array, given: string"}"#,
+            rejected("input.style_images: Invalid type. Expected: array, given: string"),
         ),
         (
             422,

@@ -30,6 +30,10 @@ struct Report {
     /// Periods in which the provider refused every create, and how many it refused then.
     storms: usize,
     refused: usize,
+    /// Periods in which a part was down.
+    outages: usize,
+    /// The codes of failed generations.
+    failures: BTreeMap<String, usize>,
     /// Alerts, by what they tell.
     alerts: BTreeMap<String, usize>,
     calls: usize,
@@ -47,6 +51,10 @@ impl Report {
         }
         self.predictions += other.predictions;
         self.repeated += other.repeated;
+        for (code, count) in other.failures {
+            *self.failures.entry(code).or_default() += count;
+        }
+        self.outages += other.outages;
         for (what, count) in other.alerts {
             *self.alerts.entry(what).or_default() += count;
         }
@@ -65,6 +73,7 @@ fn simulate(plan: Plan) -> Report {
     let mut report = Report {
         crashes: simulation.crashes.get(),
         storms: simulation.storms,
+        outages: simulation.outages,
         refused: bench.provider.refused.get(),
         ..Report::default()
     };
@@ -117,6 +126,9 @@ fn check(bench: &Bench, plan: Plan, report: &mut Report) {
         );
         assert!(created.in_order <= 1 + created.failed, "paid twice ({created:?}): {again}");
         *report.statuses.entry(generation.status).or_default() += 1;
+        if generation.status == "failed" {
+            *report.failures.entry(generation.error_code.clone().unwrap_or_default()).or_default() += 1;
+        }
         report.predictions += created.total;
         report.repeated +=
             usize::from(generation.status == "completed" && created.total > 1 + created.failed);
@@ -224,6 +236,7 @@ fn without_faults_everything_completes_or_fails_at_the_provider_and_nothing_is_p
         crash_rate: 0.0,
         stalls: false,
         storms: false,
+        outages: false,
     });
     assert_eq!(sum.repeated, 0);
     assert_eq!((sum.crashes, sum.warnings.get("outcome of a create is unknown")), (0, None));
@@ -238,6 +251,7 @@ fn under_lost_calls_crashes_and_webhooks_nothing_is_lost_stored_or_paid_twice() 
         crash_rate: 0.001 * (seed % 7) as f64,
         stalls: false,
         storms: false,
+        outages: false,
     });
     assert_eq!(sum.repeated, 0, "paid twice");
     if env::var("SIMULATION_SEED").is_err() {
@@ -257,6 +271,7 @@ fn workers_that_sleep_over_their_lease_change_nothing_that_is_no_longer_theirs()
         crash_rate: 0.001 * (seed % 3) as f64,
         stalls: true,
         storms: false,
+        outages: false,
     });
     assert!(
         sum.warnings.contains_key("lease lost while creating") || env::var("SIMULATION_SEED").is_ok(),
@@ -273,6 +288,7 @@ fn while_the_provider_refuses_everybody_nobody_asks_and_afterwards_all_goes_on()
         crash_rate: 0.001 * (seed % 4) as f64,
         stalls: false,
         storms: true,
+        outages: false,
     });
     assert_eq!(sum.repeated, 0, "paid twice");
     if env::var("SIMULATION_SEED").is_err() {
@@ -288,6 +304,32 @@ fn while_the_provider_refuses_everybody_nobody_asks_and_afterwards_all_goes_on()
 }
 
 #[test]
+fn outages_cost_time_and_neither_pictures_nor_cents() {
+    let sum = simulate_all(60, |seed| Plan {
+        seed,
+        generations: GENERATIONS,
+        fault_rate: 0.0,
+        crash_rate: 0.0,
+        stalls: false,
+        storms: false,
+        outages: true,
+    });
+    assert_eq!(sum.repeated, 0, "paid twice");
+    for code in
+        ["storage_failed", "output_expired", "provider_unreachable", "attempts_exhausted", "prediction_lost"]
+    {
+        assert_eq!(sum.failures.get(code), None, "a passing fault has lost a picture: {sum:?}");
+    }
+    if env::var("SIMULATION_SEED").is_err() {
+        assert!(sum.outages > 60, "the outages are too few to prove anything: {sum:?}");
+        for what in ["put off", "outcome of a create is unknown", "the queue could not be told"] {
+            assert!(sum.warnings.contains_key(what), "the path {what:?} was never taken");
+        }
+        assert!(sum.alerts.contains_key("the provider creates nothing"), "{sum:?}");
+    }
+}
+
+#[test]
 fn a_seed_replays_exactly() {
     let plan = Plan {
         seed: 11,
@@ -296,6 +338,7 @@ fn a_seed_replays_exactly() {
         crash_rate: 0.003,
         stalls: true,
         storms: true,
+        outages: true,
     };
     assert_eq!(simulate(plan), simulate(plan));
 }

@@ -21,14 +21,15 @@ use shared::progress::Progress;
 use shared::settings::SupabaseSettings;
 use shared::supabase::{Generations, Queue, Rpc, RpcError, Storage};
 use support::http::{Recorder, Source, header};
+use support::world::Still;
 use support::{OUTPUT, block_on};
 use uuid::Uuid;
 
 const URL: &str = "https://project.supabase.co";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x03\0\0\0\x02\x08\x02\0\0\0";
 
-fn queue(http: &Recorder) -> Queue<'_, Recorder> {
-    Queue::new(Rpc::new(http, URL, "service-key", Some("service-key")))
+fn queue(http: &Recorder) -> Queue<'_, Recorder, Still> {
+    Queue::new(Rpc::new(http, URL, "service-key", Some("service-key")), &Still)
 }
 
 fn row() -> Value {
@@ -122,6 +123,8 @@ fn a_recorded_prediction_is_noted_or_comes_back_with_the_job_that_cancels_it() {
         "p_wait_seconds": 120, "p_details": { "width": 1 } });
     assert_eq!(body(&http), expected);
 
+    let http = Recorder::default().answers(200, r#"{"outcome":"recorded","resumed":true}"#);
+    assert!(matches!(record(&http), Ok(Recorded::Resumed)));
     let http = Recorder::default().answers(200, &json!({ "outcome": "stale", "job": row() }).to_string());
     assert!(matches!(record(&http), Ok(Recorded::Unwanted(Some(cancel))) if cancel.lease == 4));
     let http = Recorder::default().answers(200, r#"{"outcome":"stale"}"#);
@@ -135,9 +138,11 @@ fn a_recorded_prediction_is_noted_or_comes_back_with_the_job_that_cancels_it() {
 fn a_pause_tells_why_and_how_long_and_whether_it_begins() {
     let pause =
         |http: &Recorder, refusal| block_on(queue(http).pause(&job(), Duration::from_secs(7), refusal));
-    for (refusal, reason, code) in
-        [(Refusal::Throttled, "throttled", 429), (Refusal::Account(402), "account", 402)]
-    {
+    for (refusal, reason, code) in [
+        (Refusal::Throttled, "throttled", 429),
+        (Refusal::Account(402), "account", 402),
+        (Refusal::Outage, "outage", 503),
+    ] {
         for started in [true, false] {
             let answer = json!({ "outcome": "snoozed", "started": started }).to_string();
             let http = Recorder::default().answers(200, &answer);
@@ -215,32 +220,128 @@ fn answers_of_postgrest_have_their_meaning() {
 
     let kind = |http: Recorder| match call(&http) {
         RpcError::Refused(_) => "refused",
-        RpcError::Unauthorized => "unauthorized",
+        RpcError::Denied(_) => "denied",
+        RpcError::Transient(_) => "transient",
         RpcError::Unavailable(_) => "unavailable",
         RpcError::Defect(_) => "defect",
     };
     let table = [
-        (401, r#"{"code":"PGRST301","message":"JWT expired"}"#, "unauthorized"),
-        (404, r#"{"code":"PGRST202","message":"Could not find the function"}"#, "defect"),
+        (401, r#"{"code":"PGRST301","message":"JWT expired"}"#, "denied"),
+        (401, r#"{"code":"PGRST303","message":"JWT issued at future"}"#, "denied"),
+        (401, r#"{"message":"Invalid API key"}"#, "denied"),
+        (404, r#"{"code":"PGRST202","message":"Could not find the function"}"#, "transient"),
+        (503, r#"{"code":"PGRST002","message":"Could not query the schema cache"}"#, "transient"),
+        (503, r#"{"code":"PGRST001","message":"Database client error"}"#, "unavailable"),
+        (
+            405,
+            r#"{"code":"25006","message":"cannot execute INSERT in a read-only transaction"}"#,
+            "transient",
+        ),
+        (
+            400,
+            r#"{"code":"0A000","message":"cannot set transaction read-write mode during recovery"}"#,
+            "transient",
+        ),
+        (500, r#"{"code":"57P01","message":"terminating connection"}"#, "transient"),
+        (503, r#"{"code":"57P03","message":"the database system is starting up"}"#, "transient"),
+        (500, r#"{"code":"57014","message":"canceling statement due to statement timeout"}"#, "transient"),
+        (503, r#"{"code":"53100","message":"could not extend file: No space left on device"}"#, "transient"),
+        (500, r#"{"code":"40001","message":"could not serialize access"}"#, "transient"),
+        (500, r#"{"code":"55P03","message":"canceling statement due to lock timeout"}"#, "transient"),
+        (400, r#"{"code":"55000","message":"not in a state for that"}"#, "defect"),
+        (400, r#"{"code":"53","message":"no code of five"}"#, "defect"),
+        (400, r#"{"message":"no Route matched with those values"}"#, "unavailable"),
+        (403, "<html>Attention required</html>", "unavailable"),
+        (200, "<html>Sign in to the network</html>", "unavailable"),
         (400, r#"{"code":"22P02","message":"invalid input syntax"}"#, "defect"),
         (403, r#"{"code":"42501","message":"permission denied"}"#, "defect"),
         (418, other, "defect"),
         (408, "", "unavailable"),
         (429, "", "unavailable"),
-        (500, r#"{"code":"40P01","message":"deadlock detected"}"#, "unavailable"),
+        (500, r#"{"code":"40P01","message":"deadlock detected"}"#, "transient"),
+        (500, r#"{"code":"XX000","message":"internal error"}"#, "unavailable"),
         (503, "<html>", "unavailable"),
-        (504, r#"{"code":"PGRST003","message":"Timed out acquiring connection"}"#, "unavailable"),
+        (504, r#"{"code":"PGRST003","message":"Timed out acquiring connection"}"#, "transient"),
     ];
     for (status, body, expected) in table {
-        assert_eq!(kind(Recorder::default().answers(status, body)), expected, "{status} {body}");
+        // A passing one is asked for once more.
+        assert_eq!(
+            kind(Recorder::default().answers(status, body).answers(status, body)),
+            expected,
+            "{status} {body}"
+        );
     }
     for (error, expected) in [
         (HttpError::Timeout, "unavailable"),
         (HttpError::Connection, "unavailable"),
         (HttpError::TooLarge, "defect"),
     ] {
-        assert_eq!(kind(Recorder::default().responds(Err(error))), expected, "{error}");
+        let http = Recorder::default().responds(Err(error)).responds(Err(error));
+        assert_eq!(kind(http), expected, "{error}");
     }
+}
+
+#[test]
+fn what_passes_is_asked_again_and_told_to_nobody() {
+    let skew = (401, r#"{"code":"PGRST303","message":"JWT issued at future"}"#);
+    let cache = (404, r#"{"code":"PGRST202","message":"Could not find the function"}"#);
+    let nobody = (502, "<html>");
+    let id = Uuid::from_u128(1);
+    for ((status, body), key, starts) in [
+        (skew, None, 2),
+        (cache, None, 2),
+        // A start whose answer is lost may have begun: it goes out again only under a key.
+        (nobody, None, 1),
+        (nobody, Some(("key", "hash")), 2),
+        ((400, r#"{"code":"22P02"}"#), Some(("key", "hash")), 1),
+    ] {
+        let answers = || Recorder::default().answers(status, body).answers(200, r#"{"ok":true}"#);
+        let http = answers();
+        let started =
+            block_on(Generations::new(Rpc::new(&http, URL, "anon", Some("jwt"))).start(json!({}), key));
+        assert_eq!(
+            (http.requests.borrow().len(), started.is_ok()),
+            (starts, starts == 2),
+            "{status} {body} {key:?}"
+        );
+        if let Err(error) = started {
+            assert!(matches!(error.into_problem().code, Code::Unavailable | Code::InternalError));
+        }
+        if status != 400 {
+            for http in [answers(), answers(), answers()] {
+                let generations = Generations::new(Rpc::new(&http, URL, "anon", Some("jwt")));
+                assert!(block_on(generations.get(id)).is_ok(), "{status}");
+            }
+            let http = answers();
+            assert!(block_on(Generations::new(Rpc::new(&http, URL, "anon", Some("jwt"))).cancel(id)).is_ok());
+        }
+    }
+    // A token that we have verified is never told to be none.
+    let http = Recorder::default().answers(skew.0, skew.1).answers(skew.0, skew.1);
+    let error = block_on(Generations::new(Rpc::new(&http, URL, "anon", Some("jwt"))).get(id)).unwrap_err();
+    let problem = error.into_problem();
+    assert_eq!((problem.code, problem.retry_after), (Code::Unavailable, Some(5)));
+}
+
+#[test]
+fn a_step_is_told_again_within_seconds_unless_it_is_refused_for_good() {
+    let done = r#"{"outcome":"completed"}"#;
+    for (status, body, requests, expected) in [
+        (503, "<html>", 2, Ok(Step::Done("completed".into()))),
+        (401, r#"{"code":"PGRST303"}"#, 2, Ok(Step::Done("completed".into()))),
+        (400, r#"{"code":"23502"}"#, 1, Err(QueueError::Defect("finish_download: status 400 23502 ".into()))),
+    ] {
+        let http = Recorder::default().answers(status, body).answers(200, done);
+        assert_eq!(block_on(queue(&http).finish_download(&job(), json!({}))), expected, "{status}");
+        assert_eq!(http.requests.borrow().len(), requests);
+    }
+    let down = Recorder::default();
+    let end = block_on(queue(&down).finish_download(&job(), json!({}))).unwrap_err();
+    assert!(matches!(end, QueueError::Unavailable(_)) && down.requests.borrow().len() == 4, "{end:?}");
+    let key = r#"{"message":"Invalid API key"}"#;
+    let http = (0..4).fold(Recorder::default(), |http, _| http.answers(401, key));
+    let end = block_on(queue(&http).claim(1, Duration::from_secs(60), &JobType::IMAGES)).unwrap_err();
+    assert!(matches!(end, QueueError::Denied(_)), "a wrong key is told from an outage: {end:?}");
 }
 
 #[test]
@@ -359,17 +460,16 @@ fn a_file_that_is_gone_is_told_from_a_storage_that_is_in_trouble() {
 
 #[test]
 fn what_must_not_be_stored_is_never_uploaded() {
-    let gone = Source { status: 404, ..png() };
     let page = Source { content_type: "text/html", ..png() };
     let not_an_image = Source { body: b"<html>".to_vec(), ..png() };
-    for (source, code) in
-        [(gone, "output_expired"), (page, "output_unusable"), (not_an_image, "output_unusable")]
-    {
+    for (source, code) in [(page, "output_unusable"), (not_an_image, "output_unusable")] {
         let http = Recorder::default().serves(Ok(source));
         let refused = store(&http).unwrap_err();
         assert!(matches!(&refused, StoreError::Permanent(failure) if failure.code == code), "{refused:?}");
         assert_eq!(http.requests.borrow().len(), 1, "{code}: nothing is uploaded");
     }
+    let gone = store(&Recorder::default().serves(Ok(Source { status: 404, ..png() }))).unwrap_err();
+    assert!(matches!(gone, StoreError::Gone(_)), "{gone:?}");
     let mut large = png();
     large.body.resize(50_000_001, 0);
     let refused = store(&Recorder::default().serves(Ok(large))).unwrap_err();

@@ -21,7 +21,7 @@ fn an_unknown_outcome_creates_nothing_before_the_webhook_window_has_passed() {
 }
 
 #[test]
-fn an_unknown_outcome_that_left_nothing_is_an_attempt_and_creates_once_more() {
+fn an_unknown_outcome_that_left_nothing_is_no_attempt_and_creates_once_more() {
     let bench = Bench::new();
     let job = bench.start();
     bench.wire.fail("create", Fault::LostRequest);
@@ -30,30 +30,54 @@ fn an_unknown_outcome_that_left_nothing_is_an_attempt_and_creates_once_more() {
     bench.run_next();
     assert_eq!(bench.wire.count("list"), 1, "the list is searched first");
     let row = bench.queue.row(job);
-    assert_eq!((row.status, row.attempts, row.outcome_unknown), ("pending", 1, false));
-    assert_eq!(bench.wire.count("create"), 1, "one create an attempt");
-    bench.pass(10);
-    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!((row.status, row.attempts, row.outcome_unknown), ("pending", 0, false));
+    assert_eq!(bench.wire.count("create"), 1);
+    assert_eq!(bench.run_next(), "Resumed");
     assert_eq!((bench.wire.count("create"), bench.provider.created()), (2, 1));
 }
 
 #[test]
-fn a_provider_that_never_answers_ends_the_generation_after_its_attempts() {
-    let bench = Bench::new();
+fn without_a_webhook_nobody_can_search_so_each_create_is_an_attempt() {
+    let mut bench = Bench::new();
+    bench.options.webhook_base = None;
     let job = bench.start();
-    for _ in 0..20 {
-        bench.wire.fail("create", Fault::LostRequest);
-    }
+    bench.wire.break_down(&["create"]);
     for _ in 0..20 {
         for claimed in bench.queue.claim_now(1, 60_000) {
             bench.run(&claimed);
         }
         bench.pass(100);
     }
-    let row = bench.queue.row(job);
-    assert_eq!((row.status, row.attempts), ("failed", 3), "it would be tried for ever");
+    assert_eq!((bench.queue.row(job).status, bench.queue.row(job).attempts), ("failed", 3));
     assert_eq!(bench.wire.count("create"), 3, "one create an attempt");
-    assert_eq!(bench.queue.generation(job).error_code.as_deref(), Some("provider_unreachable"));
+}
+
+#[test]
+fn a_provider_that_never_answers_is_waited_for_for_a_day() {
+    for down in [["create", "get"], ["create", "list"]] {
+        let bench = Bench::new();
+        let job = bench.start();
+        bench.wire.break_down(&down);
+        for hour in 0..26 {
+            assert_eq!(
+                bench.queue.generation(job).status,
+                if hour > 24 { "failed" } else { "queued" },
+                "{hour}"
+            );
+            for _ in 0..36 {
+                for claimed in bench.queue.claim_now(1, 60_000) {
+                    bench.run(&claimed);
+                }
+                bench.pass(100);
+            }
+        }
+        assert_eq!(bench.queue.generation(job).error_code.as_deref(), Some("provider_unreachable"));
+        let creates = bench.wire.count("create");
+        assert!(
+            if down[1] == "list" { creates == 1 } else { creates > 100 },
+            "{creates}: no look, no create"
+        );
+    }
 }
 
 #[test]
@@ -64,7 +88,7 @@ fn an_unknown_outcome_adopts_what_the_list_shows() {
     bench.wire.fail("create", Fault::LostAnswer);
     bench.run_next();
     bench.pass(90);
-    assert_eq!(bench.run_next(), "Forward");
+    assert_eq!(bench.run_next(), "Resumed");
     let row = bench.queue.row(job);
     assert_eq!((row.prediction_id, row.outcome_unknown), (Some(bench.provider.prediction(0).id), false));
     assert_eq!(bench.queue.generation(job).width, Some(1024), "the row is corrected as by a create");
@@ -90,10 +114,11 @@ fn an_unknown_outcome_is_settled_by_the_webhook() {
 fn a_rescued_job_adopts_instead_of_creating() {
     let bench = Bench::new();
     let job = bench.start();
-    bench.wire.fail("record", Fault::LostRequest);
+    bench.wire.break_down(&["record"]);
     let claimed = bench.claim();
     let ended = block_on(bench.pipeline().run_job(&claimed));
     assert!(ended.is_err(), "the queue could not be told");
+    bench.wire.mend();
     bench.pass(60);
     let rescued = bench.claim();
     assert!(rescued.rescued);
@@ -138,7 +163,7 @@ fn a_search_does_not_take_an_earlier_attempts_prediction_for_this_ones() {
     bench.pass(90);
     bench.run_next();
     bench.pass(30);
-    assert_eq!(bench.run_next(), "Forward", "the job is held by a prediction that failed before");
+    assert_eq!(bench.run_next(), "Resumed", "the job is held by a prediction that failed before");
     assert_eq!(bench.queue.row(job).prediction_id, Some(bench.provider.prediction(1).id));
 }
 

@@ -35,6 +35,9 @@ create table public.job_queue (
   generation_id uuid references public.image_generations on delete cascade,
   -- Not started by then: cancelled.
   expires_at timestamptz,
+  -- Time decides how long it is tried, and no run uses an attempt (private.is_timed). Of a generate-image job:
+  -- when it is given up if nobody can serve it, set when it is first put off.
+  retry_until timestamptz,
   -- Whose turn it uses: the user it is made for, known to auth.users or not. Null: the system's own.
   fair_key uuid,
   -- A pending job is in one of three states: scheduled (ready_at null, not held), held (its user has as

@@ -17,7 +17,7 @@ end
 $$;
 
 -- Any number of jobs in one statement: [{id?, job_type, payload?, priority?, scheduled_at?, expires_at?,
--- max_attempts?}]. The payload's user_id, where it is a uuid, is whose turn and places the job uses, and
+-- max_attempts?, retry_until?}]. The payload's user_id, where it is a uuid, is whose turn and places the job uses, and
 -- its owner if there is such a user; its generation_id need not exist either. Returns the ids in order.
 create function private.insert_jobs(p_jobs jsonb) returns uuid[]
 language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
@@ -36,6 +36,7 @@ begin
       coalesce((j.job ->> 'scheduled_at')::timestamptz, now()) as scheduled_at,
       (j.job ->> 'expires_at')::timestamptz as expires_at,
       coalesce((j.job ->> 'max_attempts')::int, 3) as max_attempts,
+      (j.job ->> 'retry_until')::timestamptz as retry_until,
       private.as_uuid(j.job -> 'payload' ->> 'user_id') as fair_key,
       private.as_uuid(j.job -> 'payload' ->> 'generation_id') as generation_id
     from jsonb_array_elements(p_jobs) with ordinality as j (job, place)
@@ -80,11 +81,11 @@ begin
     left join lanes as l on l.fair_key = d.fair_key and l.job_type = d.job_type
   ), inserted as (
     insert into public.job_queue (
-      id, job_type, payload, priority, scheduled_at, expires_at, max_attempts, created_by, generation_id,
+      id, job_type, payload, priority, scheduled_at, expires_at, max_attempts, retry_until, created_by, generation_id,
       fair_key, ready_at, turn, held, slot
     )
     select
-      g.id, g.job_type, g.payload, g.priority, g.scheduled_at, g.expires_at, g.max_attempts,
+      g.id, g.job_type, g.payload, g.priority, g.scheduled_at, g.expires_at, g.max_attempts, g.retry_until,
       (select u.id from auth.users as u where u.id = g.fair_key),
       (select i.id from public.image_generations as i where i.id = g.generation_id),
       g.fair_key, case when t.turn is not null then clock_timestamp() end, t.turn,

@@ -114,20 +114,30 @@ begin
 end
 $$;
 
+-- Jobs that are tried until a time, however often.
+create function private.is_timed(p_job_type text, p_retry_until timestamptz) returns boolean
+language sql immutable set search_path = '' as $$
+  select p_retry_until is not null and p_job_type <> 'generate-image'
+$$;
+
 -- Takes over jobs whose lease ran out and whose run may go on. Without a prediction, known or possible,
 -- the run is lost and counts as an attempt. While the provider is paused, such a run may look for what it
--- left and not create: it counts as one whose outcome is unknown.
+-- left and not create: it counts as one whose outcome is unknown. So it does while one job at a time tries whether
+-- the provider creates again; but there it was that job, and the run counts.
 create function private.rescue_jobs(
   p_limit int, p_lease_seconds int, p_job_types text[], p_after timestamptz
 ) returns setof public.job_queue
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
-  v_paused boolean := exists (select from private.provider_pause where only_row and until > now());
+  v_paused boolean;
+  v_probing boolean;
   v_ids uuid[];
 begin
+  select until > now(), probing into v_paused, v_probing from private.provider_pause where only_row;
   v_ids := array(
     select id from (
-      select id, job_type, prediction_id, outcome_unknown, attempts, max_attempts, expires_at, lease_expires_at
+      select
+        id, job_type, prediction_id, outcome_unknown, attempts, max_attempts, expires_at, lease_expires_at, retry_until
       from public.job_queue
       where status = 'processing' and seq > 0 and lease_expires_at <= now() and lease_expires_at >= p_after
       -- Bounded before it is filtered; do_chores sees to it that what the filter leaves does not stay here.
@@ -136,7 +146,10 @@ begin
     where (p_job_types is null or job_type = any(p_job_types))
       and (
         prediction_id is not null or outcome_unknown
-        or (attempts + 1 < max_attempts and (expires_at is null or expires_at > now()))
+        or case
+          when private.is_timed(job_type, retry_until) then retry_until > now()
+          else attempts + 1 < max_attempts and (expires_at is null or expires_at > now())
+        end
       )
     order by lease_expires_at limit p_limit
   );
@@ -145,13 +158,16 @@ begin
     lease = lease + 1,
     lease_expires_at = now() + make_interval(secs => p_lease_seconds),
     rescued = true,
-    outcome_unknown = outcome_unknown or (v_paused and prediction_id is null and job_type = 'generate-image'),
+    outcome_unknown = outcome_unknown
+      or ((v_paused or v_probing) and prediction_id is null and job_type = 'generate-image'),
     attempts = attempts + case
-      when prediction_id is null and not outcome_unknown and not (v_paused and job_type = 'generate-image') then 1
+      when prediction_id is null and not outcome_unknown and not (v_paused and job_type = 'generate-image')
+        and not private.is_timed(job_type, retry_until) then 1
       else 0
     end,
     error_details = case
       when prediction_id is null and not outcome_unknown and not (v_paused and job_type = 'generate-image')
+        and not private.is_timed(job_type, retry_until)
         then private.add_error(job_queue, 'The run ended without an answer.', '{"code": "lease_expired"}')
       else error_details
     end
@@ -189,6 +205,8 @@ begin
       status = case when expires_at <= now() then 'cancelled' else 'failed' end,
       error_message = case
         when expires_at <= now() then 'The request expired before it could be started.'
+        when job_type = 'download-image' and private.is_timed(job_type, retry_until)
+          then 'The image could not be stored before the provider deleted it.'
         else 'The image could not be made after several attempts.'
       end,
       error_details = private.add_error(job_queue, 'The run ended without an answer.', '{"code": "lease_expired"}'),
@@ -199,7 +217,11 @@ begin
     if private.carries_generation(v_job.job_type) then
       perform private.end_generation(
         v_job.generation_id, v_job.status, v_job.error_message,
-        case v_job.status when 'cancelled' then 'expired' else 'attempts_exhausted' end
+        case
+          when v_job.status = 'cancelled' then 'expired'
+          when private.is_timed(v_job.job_type, v_job.retry_until) then 'output_expired'
+          else 'attempts_exhausted'
+        end
       );
     end if;
   end loop;
@@ -267,7 +289,10 @@ begin
   into v_lost, v_stray
   from (
     select id, job_type, prediction_id, outcome_unknown,
-      attempts + 1 >= max_attempts or coalesce(expires_at <= now(), false) as is_last
+      case
+        when private.is_timed(job_type, retry_until) then retry_until <= now()
+        else attempts + 1 >= max_attempts or coalesce(expires_at <= now(), false)
+      end as is_last
     from public.job_queue
     where status = 'processing' and seq > 0
       and lease_expires_at <= now() and lease_expires_at >= p_marks.lease_expires_at
@@ -295,9 +320,13 @@ begin
   -- Lost jobs of types that this claim does not want: scheduled for at once, for whoever claims them.
   if cardinality(v_stray) > 0 then
     update public.job_queue set
-      status = 'pending', attempts = attempts + 1, scheduled_at = now(), ready_at = null, turn = null, slot = false,
+      status = 'pending', attempts = attempts + case when private.is_timed(job_type, retry_until) then 0 else 1 end,
+      scheduled_at = now(), ready_at = null, turn = null, slot = false,
       lease_expires_at = null,
-      error_details = private.add_error(job_queue, 'The run ended without an answer.', '{"code": "lease_expired"}')
+      error_details = case
+        when private.is_timed(job_type, retry_until) then error_details
+        else private.add_error(job_queue, 'The run ended without an answer.', '{"code": "lease_expired"}')
+      end
     where id = any(v_stray);
   end if;
   if cardinality(v_due) > 0 then

@@ -9,8 +9,10 @@
 
 create type private.line_head as (job_type text, priority int, low_turn bigint, turn bigint);
 
--- The lines that have ready jobs, in the order in which they are served.
-create function private.line_heads(p_job_types text[], p_marked boolean) returns private.line_head[]
+-- The lines that have ready jobs, in the order in which they are served. Where p_creates is false, without those
+-- that would create a prediction.
+create function private.line_heads(p_job_types text[], p_marked boolean, p_creates boolean)
+returns private.line_head[]
 language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 begin
   return (
@@ -21,8 +23,7 @@ begin
       select job_type, priority, case when p_marked then low_turn else -9223372036854775808 end as low_turn
       from private.lines
       where (p_job_types is null or job_type = any(p_job_types))
-        -- Nothing that would create a prediction while the provider refuses to.
-        and (job_type <> 'generate-image' or not exists (select from private.provider_pause where only_row and until > now()))
+        and (job_type <> 'generate-image' or p_creates)
     ) as l
     cross join lateral (
       select j.turn from public.job_queue as j
@@ -68,17 +69,15 @@ begin
 end
 $$;
 
-create function private.pick_ready(p_limit int, p_job_types text[], p_marked boolean) returns tid[]
+-- Locks up to p_limit ready jobs of these lines, the first first.
+create function private.pick_from(p_heads private.line_head[], p_limit int) returns tid[]
 language plpgsql set search_path = '' set enable_seqscan = off set enable_sort = off
 set plan_cache_mode = force_generic_plan as $$
 declare
-  v_heads private.line_head[] := private.line_heads(p_job_types, p_marked);
+  v_heads private.line_head[] := p_heads;
   v_aged_turn bigint;
   v_rows tid[] := '{}';
 begin
-  if v_heads is null then
-    return v_rows;
-  end if;
   if v_heads[1].priority > v_heads[cardinality(v_heads)].priority then
     select (extract(epoch from now() - age_after) * 1000000)::bigint into v_aged_turn from private.settings;
     perform 1 from unnest(v_heads) where turn <= v_aged_turn and priority < v_heads[1].priority;
@@ -101,16 +100,54 @@ begin
 end
 $$;
 
--- Up to p_limit ready jobs under a new lease, in order. Waits for nobody.
+-- Nothing that would create a prediction while the provider refuses to; and after that one job alone, until it
+-- is known that it creates again.
+create function private.pick_ready(p_limit int, p_job_types text[], p_marked boolean) returns tid[]
+language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_pause record;
+  v_heads private.line_head[];
+  v_creating private.line_head[];
+  v_rows tid[] := '{}';
+  v_probe tid[];
+begin
+  select until > now() as is_on, probing into v_pause from private.provider_pause where only_row;
+  v_heads := private.line_heads(p_job_types, p_marked, v_pause.is_on is not true);
+  if v_heads is null then
+    return v_rows;
+  end if;
+  if v_pause.probing is not true then
+    return private.pick_from(v_heads, p_limit);
+  end if;
+  v_creating := array(select h from unnest(v_heads) as h where h.job_type = 'generate-image');
+  v_heads := array(select h from unnest(v_heads) as h where h.job_type <> 'generate-image');
+  if cardinality(v_heads) > 0 then
+    v_rows := private.pick_from(v_heads, p_limit);
+  end if;
+  if cardinality(v_creating) > 0 and cardinality(v_rows) < p_limit and private.take_probe() then
+    v_probe := private.pick_from(v_creating, 1);
+    if cardinality(v_probe) = 0 then
+      update private.provider_pause set probe_until = '-infinity' where only_row;
+    end if;
+    v_rows := v_rows || v_probe;
+  end if;
+  return v_rows;
+end
+$$;
+
+-- Up to p_limit ready jobs under a new lease, in order. Waits for nobody. An image whose model the provider
+-- refuses is handed out with a mark in its payload: whoever runs it need not ask.
 create function private.lease_ready(p_limit int, p_lease_seconds int, p_job_types text[], p_marked boolean)
 returns setof public.job_queue
 language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_rows tid[] := private.pick_ready(p_limit, p_job_types, p_marked);
+  v_refused text[];
 begin
   if cardinality(v_rows) = 0 then
     return;
   end if;
+  v_refused := array(select model from private.refused_models where until > now());
   return query
   with claimed as (
     update public.job_queue set
@@ -119,6 +156,11 @@ begin
       lease_expires_at = now() + make_interval(secs => p_lease_seconds),
       rescued = false,
       started_at = now(),
+      payload = case
+        when v_refused <> '{}' and job_type = 'generate-image' and payload ->> 'model_id' = any(v_refused)
+          then payload || '{"model_refused": true}'
+        else payload
+      end,
       updated_at = now()
     where ctid = any(v_rows)
     returning *

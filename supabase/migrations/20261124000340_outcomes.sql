@@ -52,7 +52,9 @@ begin
   end if;
 
   update public.job_queue set
-    status = 'failed', attempts = attempts + 1, completed_at = now(), lease_expires_at = null, slot = false,
+    status = 'failed', completed_at = now(), lease_expires_at = null, slot = false,
+    -- Nothing was tried where the provider refuses the model.
+    attempts = attempts + case v_code when 'model_unavailable' then 0 else 1 end,
     prediction_id = p_job.prediction_id, error_message = p_error_message, error_details = v_history
   where id = p_job.id;
   if p_job.generation_id is not null and private.carries_generation(p_job.job_type) then
@@ -97,6 +99,11 @@ begin
     lease_expires_at = case when prediction_id is not null or p_outcome_unknown then v_until end,
     scheduled_at = case when prediction_id is not null or p_outcome_unknown then scheduled_at else v_until end,
     slot = slot and (prediction_id is not null or p_outcome_unknown),
+    retry_until = case
+      when job_type <> 'generate-image' or prediction_id is not null then retry_until
+      -- A day after it was due: an end for what nobody can serve.
+      else coalesce(retry_until, greatest(created_at, scheduled_at) + interval '24 hours')
+    end,
     ready_at = null,
     turn = null
   where id = p_job_id and lease = p_lease and status = 'processing';

@@ -151,6 +151,7 @@ begin
   v_items := private.read_items(p_request);
   v_count := jsonb_array_length(v_items);
   v_model := private.read_model(p_request);
+  perform private.admit_model(v_model.replicate_id);
   v_source := private.read_source(p_request, v_user);
   v_strength := private.read_number(p_request, 'strength', 0, 1, false);
   if v_strength is not null and v_source = '{}' then

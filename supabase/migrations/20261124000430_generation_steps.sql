@@ -9,6 +9,17 @@ language sql immutable set search_path = '' as $$
   )
 $$;
 
+-- resumed: with it the provider has shown that it creates again.
+create function private.recorded(p_model text) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  perform private.accept_model(p_model);
+  return case
+    when private.resume_provider() then '{"outcome": "recorded", "resumed": true}' else '{"outcome": "recorded"}'
+  end::jsonb;
+end
+$$;
+
 -- Notes the prediction that a run has created and lets the lease run until the sweep should look. A run that
 -- is one too many is answered "stale", and handed a job that cancels its prediction, leased already.
 create function private.record_prediction(
@@ -25,7 +36,8 @@ begin
     started_at = now(),
     outcome_unknown = false,
     -- Started in time: a retry may come later than that.
-    expires_at = null
+    expires_at = null,
+    retry_until = null
   where id = p_job_id and lease = p_lease and status = 'processing' and prediction_id is null
   returning * into v_job;
   if found then
@@ -37,7 +49,7 @@ begin
       height = coalesce((p_details ->> 'height')::int, height),
       adjustments = coalesce(nullif(p_details -> 'adjustments', 'null'), adjustments)
     where id = v_job.generation_id and status in ('pending', 'queued', 'processing');
-    return '{"outcome": "recorded"}';
+    return private.recorded(v_job.payload ->> 'model_id');
   end if;
 
   -- An answer that came too late may still name what the webhook has told us meanwhile.
@@ -45,7 +57,7 @@ begin
   if found and v_job.status <> 'cancelled'
     and (v_job.prediction_id = p_prediction_id or private.knew_prediction(v_job, p_prediction_id))
   then
-    return '{"outcome": "recorded"}';
+    return private.recorded(v_job.payload ->> 'model_id');
   end if;
   if v_job.status = 'cancelled' and v_job.lease = p_lease then
     -- This is what the search would look for that cancel_generation has left.
@@ -63,6 +75,28 @@ begin
   end if;
   return jsonb_build_object('outcome', 'stale', 'job', private.stop_prediction(v_job, p_prediction_id));
 end
+$$;
+
+-- Until when a prediction's output is worth fetching. The provider deletes it an hour after the end by its own
+-- clock, <https://replicate.com/docs/topics/predictions/data-retention>; clocks differ by less than five minutes.
+create function private.output_retry_until(p_completed_at text) returns timestamptz
+language sql stable set search_path = '' as $$
+  select least(coalesce(p_completed_at::timestamptz, now()), now()) + interval '1 hour' + interval '5 minutes'
+$$;
+
+-- The outputs that are not stored yet: how many were made over half an hour ago, and how long the provider keeps
+-- the oldest of them, in seconds. Counted up to 10,000; a job for each is as old as its output.
+create function private.unstored_outputs(out at_risk int, out seconds_left numeric)
+language sql stable set search_path = '' set enable_seqscan = off as $$
+  select
+    count(*) filter (where waiting.deleted_at < now() + interval '30 minutes')::int,
+    round(extract(epoch from min(waiting.deleted_at) - now()), 3)
+  from (
+    select coalesce(retry_until - interval '5 minutes', created_at + interval '1 hour') as deleted_at
+    from public.job_queue
+    where job_type = 'download-image' and status in ('pending', 'processing') and seq > 0
+    order by created_at limit 10000
+  ) as waiting
 $$;
 
 -- The end of a prediction, from the provider's webhook or from asking. A fact, whoever holds the
@@ -152,12 +186,13 @@ begin
   returning * into v_generation;
 
   insert into public.job_queue (
-    job_type, payload, status, priority, created_by, fair_key, generation_id, started_at, lease, lease_expires_at
+    job_type, payload, status, priority, created_by, fair_key, generation_id, started_at, lease, lease_expires_at,
+    retry_until
   )
   values (
     'download-image',
     jsonb_strip_nulls(jsonb_build_object('width', v_generation.width, 'height', v_generation.height))
-      || (p_outcome - '{status,provider_status,learned}'::text[])
+      || (p_outcome - '{status,provider_status,learned,completed_at}'::text[])
       -- Tells the worker that the end will be announced.
       || case when v_generation.webhook_url is null then '{}' else '{"webhook": true}' end::jsonb
       || jsonb_build_object(
@@ -166,7 +201,8 @@ begin
         'prediction_id', p_prediction_id
       ),
     'processing', 100, v_job.created_by, v_job.fair_key, v_job.generation_id, now(), 1,
-    now() + make_interval(secs => least(greatest(coalesce(p_lease_seconds, 120), 1), 86400))
+    now() + make_interval(secs => least(greatest(coalesce(p_lease_seconds, 120), 1), 86400)),
+    private.output_retry_until(p_outcome ->> 'completed_at')
   )
   returning * into v_download;
   return jsonb_build_object(
@@ -187,7 +223,11 @@ begin
   where id = p_job_id and lease = p_lease and status = 'processing' and job_type = 'download-image'
   returning generation_id into v_generation_id;
   if not found then
-    return '{"outcome": "stale"}';
+    -- Told a second time, because the first answer was lost.
+    return jsonb_build_object('outcome', case
+      when exists (
+        select from public.job_queue where id = p_job_id and lease = p_lease and status = 'completed'
+      ) then 'completed' else 'stale' end);
   end if;
   perform private.correct_cost(v_generation_id, (p_image ->> 'width')::int, (p_image ->> 'height')::int);
 

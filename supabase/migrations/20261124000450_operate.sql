@@ -9,6 +9,9 @@ begin
   update public.job_queue set
     status = 'pending', attempts = 0, scheduled_at = now(), ready_at = null, turn = null, completed_at = null,
     lease_expires_at = null, prediction_id = null, outcome_unknown = false, rescued = false, expires_at = null,
+    payload = case jsonb_typeof(payload) when 'object' then payload - 'model_refused' else payload end,
+    -- Whose time is over is tried by attempts.
+    retry_until = case when private.is_timed(job_type, retry_until) and retry_until > now() then retry_until end,
     error_message = null
   where id = p_job_id and status = 'failed'
   returning * into v_job;
@@ -53,6 +56,7 @@ begin
   );
   perform private.prune_webhooks(v_limit);
   perform private.prune_predictions(v_limit);
+  delete from private.refused_models where until < now() - interval '1 day';
   perform private.prune_listeners(v_limit);
   return jsonb_build_object('pruned', v_pruned);
 end

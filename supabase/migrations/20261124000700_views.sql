@@ -174,6 +174,7 @@ language plpgsql stable security definer set search_path = '' set enable_seqscan
 declare
   v_sweep private.sweep;
   v_pause record;
+  v_outputs record;
   v_totals jsonb;
   v_held int;
   v_scheduled int;
@@ -181,6 +182,7 @@ declare
 begin
   select * into v_sweep from private.sweep;
   select * into v_pause from private.current_pause();
+  select * into v_outputs from private.unstored_outputs();
   select jsonb_object_agg(status, jobs) into v_totals
   from (select status, sum(count) as jobs from private.queue_totals() group by status) as by_status;
   select count(*) into v_held from (
@@ -199,7 +201,10 @@ begin
       select from public.job_queue
       where status = 'processing' and seq > 0 and lease_expires_at <= now() limit 10000) as lost),
     'failed_24h', coalesce((v_totals -> 'failed')::bigint, 0),
+    'output_seconds_left', v_outputs.seconds_left,
+    'refused_models', private.refused_model_names(),
     'provider_paused_until', v_pause.until,
+    'provider_paused_since', v_pause.since,
     'provider_pause_reason', v_pause.reason,
     'provider_pause_code', v_pause.code,
     'budget', private.budget_state(v_periods),

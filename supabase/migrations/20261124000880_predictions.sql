@@ -105,24 +105,30 @@ $$;
 create trigger predictions_after_end after insert or update on private.predictions
 for each row execute function private.after_prediction_end();
 
--- A job that stops a prediction nobody wants, leased to the caller already. It is tried for some minutes: the
--- prediction runs, and costs, until its deadline.
+-- Until when a prediction is to be stopped: by then it has stopped by itself, at its deadline.
+create function private.stop_until() returns timestamptz
+language sql stable set search_path = '' as $$
+  select now() + interval '30 minutes'
+$$;
+
+-- A job that stops a prediction nobody wants, leased to the caller already. It is tried until the prediction,
+-- which runs and costs, has reached its deadline.
 create function private.stop_prediction(p_job public.job_queue, p_prediction_id text) returns jsonb
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_cancel public.job_queue;
 begin
   insert into public.job_queue (
-    job_type, payload, status, priority, max_attempts, created_by, fair_key, generation_id,
-    started_at, lease, lease_expires_at
+    job_type, payload, status, priority, created_by, fair_key, generation_id,
+    started_at, lease, lease_expires_at, retry_until
   )
   values (
     'cancel-prediction',
     jsonb_strip_nulls(jsonb_build_object(
       'prediction_id', p_prediction_id, 'generation_id', p_job.generation_id, 'user_id', p_job.fair_key
     )),
-    'processing', 100, 8, p_job.created_by, p_job.fair_key, p_job.generation_id,
-    now(), 1, now() + interval '1 minute'
+    'processing', 100, p_job.created_by, p_job.fair_key, p_job.generation_id,
+    now(), 1, now() + interval '1 minute', private.stop_until()
   )
   returning * into v_cancel;
   return to_jsonb(v_cancel);
@@ -136,7 +142,7 @@ create function private.stop_run(p_job public.job_queue) returns void
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 begin
   perform private.insert_jobs(jsonb_build_array(jsonb_build_object(
-    'job_type', 'cancel-prediction', 'priority', 100, 'max_attempts', 8,
+    'job_type', 'cancel-prediction', 'priority', 100, 'retry_until', private.stop_until(),
     'scheduled_at', case
       when p_job.prediction_id is null and not p_job.outcome_unknown then p_job.lease_expires_at
     end,
@@ -207,7 +213,7 @@ end
 $$;
 
 revoke all on function
-  private.note_end, private.note_prediction, private.stop_prediction, private.stop_run, private.after_run_delete,
+  private.note_end, private.note_prediction, private.stop_until, private.stop_prediction, private.stop_run, private.after_run_delete,
   private.note_stopped, private.prune_predictions, private.settle_cancelled, private.after_prediction_end
 from public, anon, authenticated, service_role;
 

@@ -68,7 +68,9 @@ declare
   v_jobs jsonb;
 begin
   select jsonb_agg(jsonb_build_object(
-    'job_type', 'cleanup-storage', 'priority', -10, 'scheduled_at', p_at, 'max_attempts', 10,
+    'job_type', 'cleanup-storage', 'priority', -10, 'scheduled_at', p_at,
+    -- What stays is found again.
+    'retry_until', greatest(p_at, now()) + interval '24 hours',
     'payload', jsonb_build_object('names', part.names, 'bucket', p_bucket)
   )) into v_jobs
   from (

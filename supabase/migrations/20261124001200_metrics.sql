@@ -10,7 +10,7 @@ declare
   v_wait jsonb;
   v_run jsonb;
   v_failed jsonb;
-  v_at_risk int;
+  v_outputs record;
 begin
   select jsonb_agg(jsonb_build_object(
     'type', job_type, 'status', status, 'jobs', count,
@@ -50,13 +50,7 @@ begin
     order by count(*) desc, ended.job_type, ended.code limit 20
   ) as kind;
 
-  -- A download job is as old as the picture it is to store.
-  select count(*) into v_at_risk from (
-    select from public.job_queue
-    where job_type = 'download-image' and status in ('pending', 'processing') and seq > 0
-      and created_at < now() - interval '30 minutes'
-    limit 10000
-  ) as waiting;
+  select * into v_outputs from private.unstored_outputs();
 
   return jsonb_build_object(
     'jobs', v_jobs,
@@ -68,7 +62,12 @@ begin
     'wait', v_wait,
     'run', v_run,
     'failed', v_failed,
-    'outputs_at_risk', v_at_risk,
+    'outputs_at_risk', v_outputs.at_risk,
+    'output_seconds_left', v_outputs.seconds_left,
+    'refused_models', (
+      select jsonb_agg(jsonb_build_object('model', name, 'refused', 1))
+      from jsonb_array_elements_text(private.refused_model_names()) as listed (name)
+    ),
     'enqueued', coalesce(pg_sequence_last_value(pg_get_serial_sequence('public.job_queue', 'seq')::regclass), 0),
     'removed_files', (
       select count(*) from (select from private.removed_objects limit 10000) as removed

@@ -51,7 +51,9 @@ test.each([
   const { lease_expires_at } = await db.job(job_id);
   await cancel();
   const [search] = await db.sql<Job[]>`select * from public.job_queue where job_type = 'cancel-prediction'`;
-  expect(search).toMatchObject({ created_by: user, generation_id, status: 'pending', max_attempts: 8 });
+  expect(search).toMatchObject({ created_by: user, generation_id, status: 'pending' });
+  // Longer than a prediction lives.
+  expect(search?.retry_until?.getTime()).toBeGreaterThan(Date.now() + 20 * 60_000);
   expect(search?.payload).toMatchObject({ job_id, generation_id, since: expect.any(String) });
   expect(new Date(search?.payload.search_until as string)).toEqual(lease_expires_at);
   expect(await db.claim(1)).toMatchObject(in_doubt ? [{ id: search?.id }] : []);

@@ -12,6 +12,7 @@ interface Metrics {
   wait: { type: string; quantile: string; seconds: number }[] | null;
   failed: { type: string; code: string; jobs: number }[] | null;
   outputs_at_risk: number;
+  output_seconds_left: number | null;
   enqueued: number;
   removed_files: number;
 }
@@ -43,6 +44,7 @@ test('an empty queue', async () => {
     wait: null,
     failed: null,
     outputs_at_risk: 0,
+    output_seconds_left: null,
     removed_files: 0,
   });
 });
@@ -91,8 +93,12 @@ test('a picture that was made half an hour ago and is not stored is at risk, unt
   const finish = { p_job_id: job_id, p_prediction_id: 'p1', p_outcome: SUCCEEDED };
   const { job } = await db.service<{ job: Job }>('finish_prediction', finish);
   expect((await metrics()).outputs_at_risk).toBe(0);
-  await db.sql`update public.job_queue set created_at = now() - interval '31 minutes' where id = ${job.id}`;
-  expect((await metrics()).outputs_at_risk).toBe(1);
+  expect((await metrics()).output_seconds_left).toBeCloseTo(3600, -2);
+  await db.sql`update public.job_queue set retry_until = retry_until - interval '31 minutes' where id = ${job.id}`;
+  expect(await metrics()).toMatchObject({
+    outputs_at_risk: 1,
+    output_seconds_left: expect.closeTo(1740, -2),
+  });
   const image = { storage_path: generation_id, public_url: 'https://x.example/a', format: 'webp' };
   await db.service('finish_download', { p_job_id: job.id, p_lease: job.lease, p_image: image });
   expect((await metrics()).outputs_at_risk).toBe(0);

@@ -46,7 +46,89 @@ test('everybody waits, by one call, and no attempt is used', async () => {
   expect(await db.claim(10)).toEqual([]);
   expect(await db.claim(10, { types: ['generate-image'] })).toEqual([]);
   await ended(1);
+  expect(await db.claim(10), 'one job tries').toHaveLength(1);
+});
+
+const record = (job: Job | undefined, id: string) =>
+  db.service<Record<string, unknown>>('record_prediction', {
+    p_job_id: job?.id,
+    p_lease: job?.lease,
+    p_prediction_id: id,
+    p_wait_seconds: 60,
+  });
+
+test('after it one job tries at a time, and all follow when it has created a prediction', async () => {
+  const [refused] = await claimed(1);
+  for (let n = 0; n < 5; n++) await db.start(await createUser());
+  await pause(refused, 30);
+  await ended(1);
+  const [probe, ...more] = await db.claim(10);
+  expect(more).toEqual([]);
+  expect(await db.claim(10), 'nobody beside it').toEqual([]);
+  await db.sql`update private.provider_pause set probe_until = now() where only_row`;
+  expect(await db.claim(10), 'one that says nothing holds nobody up').toHaveLength(1);
+  expect(await record(probe, 'p1')).toEqual({ outcome: 'recorded', resumed: true });
   expect(await db.claim(10)).toHaveLength(3);
+  expect(await record(probe, 'p1'), 'it is over').toEqual({ outcome: 'recorded' });
+});
+
+test('other jobs go on beside the one that tries, and none waits for one that is not there', async () => {
+  const [refused] = await claimed(1);
+  await pause(refused, 30);
+  await ended(1);
+  await db.service('enqueue_job', { p_job_type: 'cancel-prediction', p_payload: { prediction_id: 'p3' } });
+  expect(await db.claim(10), 'no image is ready').toHaveLength(1);
+  await db.start(await createUser());
+  expect(await db.claim(10)).toMatchObject([{ job_type: 'generate-image' }]);
+});
+
+test('a prediction created before a 429 does not end the pause; in an outage it does', async () => {
+  for (const [reason, resumed] of [
+    ['throttled', undefined],
+    ['outage', true],
+  ] as const) {
+    await db.clear();
+    const [underway, refused] = await claimed(2);
+    await pause(refused, 60, reason, 503);
+    expect((await record(underway, 'p1')).resumed).toBe(resumed);
+  }
+});
+
+test('an outage lasts longer each time, and operators hear of the third failure', async () => {
+  const jobs = await claimed(9);
+  const lasted: number[] = [];
+  const told: boolean[] = [];
+  for (const job of jobs) {
+    const { started } = await pause(job, 90, 'outage', 503);
+    told.push(started);
+    lasted.push(Math.round(await seconds()));
+    await ended(0);
+  }
+  expect(lasted).toEqual([2, 4, 8, 16, 32, 60, 60, 60, 60]);
+  expect(told.indexOf(true)).toBe(2);
+  expect(told.filter(Boolean)).toHaveLength(1);
+  expect(await status()).toMatchObject({ provider_pause_reason: 'outage', provider_pause_code: 503 });
+});
+
+test('in an outage the job itself waits for its webhook, as one whose outcome is unknown', async () => {
+  const [one, two] = await claimed(2);
+  await pause(one, 90, 'outage', 503);
+  await pause(two, 90, 'outage', 503);
+  expect(await seconds(), 'what failed together counts once').toBeLessThanOrEqual(2);
+  const job = await db.job(one?.id ?? '');
+  expect(job).toMatchObject({ status: 'processing', outcome_unknown: true, attempts: 0 });
+  expect(Math.abs((job.lease_expires_at?.getTime() ?? 0) - Date.now() - 90_000)).toBeLessThan(5_000);
+  expect((job.retry_until?.getTime() ?? 0) - Date.now(), 'a day').toBeGreaterThan(23 * 3_600_000);
+});
+
+test('the run that tried and was lost is one attempt, and looks before it creates', async () => {
+  const [refused] = await claimed(1);
+  await pause(refused, 30);
+  await db.start(await createUser());
+  await ended(1);
+  const [probe] = await db.claim(1);
+  await db.letTimePass(probe?.id ?? '');
+  expect(await db.claim(10)).toMatchObject([{ id: probe?.id, attempts: 1, outcome_unknown: true }]);
 });
 
 test('what creates nothing goes on: downloads, cancels, other types, predictions that are awaited', async () => {

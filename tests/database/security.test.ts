@@ -202,6 +202,7 @@ const SERVICE = [
   'fail_job',
   'snooze_job',
   'pause_provider',
+  'refuse_model',
   'extend_lease',
   'record_prediction',
   'record_progress',

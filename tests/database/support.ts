@@ -23,6 +23,7 @@ export interface Job {
   prediction_id: string | null;
   outcome_unknown: boolean;
   rescued: boolean;
+  retry_until: Date | null;
   generation_id: string | null;
   created_by: string | null;
   error_message: string | null;
@@ -190,7 +191,8 @@ export class Database {
       .sql`truncate public.job_queue, public.image_generations, public.images, public.batch_generations,
       private.usage, private.idempotency_keys, private.predictions cascade`;
     await this
-      .sql`update private.provider_pause set until = '-infinity', since = null, reason = null, code = null`;
+      .sql`update private.provider_pause set until = '-infinity', since = null, reason = null, code = null,
+        probing = false, probe_until = '-infinity', failures = 0 where only_row`;
   }
 }
 

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => stack?.stop());
 beforeEach(async () => {
   await stack.simulator.faults([]);
-  await stack.sql`update private.provider_pause set until = '-infinity', since = null, reason = null`;
+  await stack.sql`update private.provider_pause set until = '-infinity', since = null, reason = null, probing = false`;
 });
 
 const health = () => call('GET', `${stack.addresses.processJobsUrl}/health`);
@@ -160,6 +160,31 @@ test('a prediction that outlives its deadline is stopped by the sweep, and the a
   expect((await booked(started)).map(({ status }) => status)).toEqual(['canceled', 'succeeded']);
 });
 
+test.each([
+  [403, 'You do not have permission to run this model'],
+  [404, 'The requested resource could not be found.'],
+  [422, 'The specified version does not exist'],
+])('%i for one model: the others go on, and whoever wants it is told so', async (status, detail) => {
+  const model_id = 'stability-ai/sdxl';
+  const body = JSON.stringify({ title: 'Refused', detail, status });
+  await stack.simulator.faults([{ match: { prompt: 'refused model' }, fault: { status, body } }]);
+  const refused = await user.start({ prompt: 'refused model', model_id });
+  expect(await user.ended(refused.generation_id)).toMatchObject({
+    status: 'failed',
+    error: { code: 'model_unavailable', message: expect.stringContaining('choose another one') },
+  });
+  await user.completed((await user.start({ prompt: 'another model' })).generation_id);
+  const again = await user.call('POST', '/start-generation', { prompt: 'x', model_id });
+  expect(again).toMatchObject({ status: 422, body: { code: 'model_unavailable' } });
+  expect(await creates(), 'nobody asked again').toBe(1);
+  await stack.sweep();
+  expect(await health()).toMatchObject({ status: 200, body: { refused_models: [model_id] } });
+  await stack.simulator.faults([]);
+  await stack.sql`update private.refused_models set until = now() - interval '1 second'`;
+  await user.completed((await user.start({ prompt: 'it is back', model_id })).generation_id);
+  expect((await health()).body.refused_models).toEqual([]);
+});
+
 describe('while Replicate refuses everybody', () => {
   const images = (count: number, prompt: string) =>
     Promise.all(Array.from({ length: count }, (_, n) => user.start({ prompt: `${prompt} ${n}` })));
@@ -197,7 +222,6 @@ describe('while Replicate refuses everybody', () => {
   test.each([
     [401, 'bad_token', /token/],
     [402, 'no_credit', /credit/],
-    [403, 'refused', /account/],
   ])('%i: the same, and health is 503 with a word for it', async (status, word, sentence) => {
     await stack.simulator.faults([{ fault: { status } }]);
     const first = await user.start({ prompt: `refused ${status}` });

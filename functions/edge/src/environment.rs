@@ -96,7 +96,7 @@ impl Workplace {
 
     /// Gives `work` the pipeline.
     pub async fn with_pipeline<T>(&self, work: impl AsyncFnOnce(&EdgePipeline<'_>) -> T) -> T {
-        let queue = Queue::new(self.rpc());
+        let queue = Queue::new(self.rpc(), &self.world);
         let provider = self.provider();
         let store = Storage::new(&self.http, &self.supabase);
         let pipeline = Pipeline {
@@ -111,7 +111,7 @@ impl Workplace {
 
     /// Delivers the webhooks that are ready.
     pub async fn deliver_webhooks(&self, budget: Budget) -> Result<Drained, QueueError> {
-        let queue = Queue::new(self.rpc());
+        let queue = Queue::new(self.rpc(), &self.world);
         let courier = Courier {
             outbox: &queue,
             http: &self.http,
@@ -124,5 +124,10 @@ impl Workplace {
 }
 
 /// The pipeline on the real adapters.
-pub type EdgePipeline<'a> =
-    Pipeline<'a, Queue<'a, FetchClient>, Client<'a, FetchClient>, Storage<'a, FetchClient>, EdgeWorld>;
+pub type EdgePipeline<'a> = Pipeline<
+    'a,
+    Queue<'a, FetchClient, EdgeWorld>,
+    Client<'a, FetchClient>,
+    Storage<'a, FetchClient>,
+    EdgeWorld,
+>;

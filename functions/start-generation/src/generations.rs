@@ -112,7 +112,7 @@ pub(crate) fn generation_id(text: &str) -> Result<Uuid, Problem> {
 }
 
 pub(crate) fn problem(error: RpcError) -> Problem {
-    if matches!(error, RpcError::Unavailable(_) | RpcError::Defect(_)) {
+    if !matches!(error, RpcError::Refused(_)) {
         console_error!("{error}");
     }
     error.into_problem()

@@ -20,6 +20,7 @@ fn codes(target: Target) -> &'static [Code] {
             Forbidden,
             NotFound,
             UnknownModel,
+            ModelUnavailable,
             Conflict,
             BodyTooLarge,
             Unsupported,

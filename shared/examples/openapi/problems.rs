@@ -71,6 +71,10 @@ fn problem(code: Code) -> Problem {
         Code::UnknownModel => {
             say("There is no model with this id. GET /models lists the models.").about("model_id")
         }
+        Code::ModelUnavailable => {
+            let detail = "This model cannot be used at the moment. Please choose another one.";
+            Problem { retry_after: Some(60), ..say(detail).about("model_id") }
+        }
         Code::MethodNotAllowed => say("This path answers to POST only."),
         Code::Conflict => say("The generation is already completed."),
         Code::BodyTooLarge => say("The body must be at most 64 KiB."),

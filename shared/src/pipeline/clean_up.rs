@@ -26,7 +26,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             && let Err(error) = self.store.remove(bucket, &files).await
         {
             let failure = Failure::new("storage_failed", "The files could not be deleted.");
-            return self.try_later(job, failure.because(error.to_string())).await;
+            let failure = failure.because(error.to_string());
+            return self.put_off(job, failure.clone(), failure).await;
         }
         self.queue.complete(job, Value::Null).await?;
         Ok(RunEnd::Forward)

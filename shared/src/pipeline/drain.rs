@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use uuid::Uuid;
 
 use super::run_job::RunEnd;
 use super::{JOB_LEASE, Pipeline};
@@ -98,11 +99,11 @@ impl Drained {
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
     /// Runs jobs that are leased already, at once, and goes on with [`drain`](Self::drain) where one
-    /// failed: the place of its user may have gone to a job that was held.
+    /// failed, for the place of its user may have gone to a job that was held, or ended a pause.
     pub async fn run_leased(&self, jobs: &[Job], budget: Budget) -> Result<Drained, QueueError> {
         let mut drained = Drained::default();
-        run_all(self.world, jobs, &async |job| self.run_job(job).await, &mut drained).await;
-        if drained.errors == 0 {
+        let resumed = run_all(self.world, jobs, &async |job| self.run_job(job).await, &mut drained).await;
+        if drained.errors == 0 && !resumed {
             return Ok(drained);
         }
         Ok(drained.and(self.drain(budget).await?))
@@ -121,28 +122,31 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     }
 }
 
+/// Runs jobs beside each other. Whether one of them ended a pause.
 async fn run_all(
     world: &impl Log,
     jobs: &[Job],
     run: &impl AsyncFn(&Job) -> Result<RunEnd, QueueError>,
     drained: &mut Drained,
-) {
+) -> bool {
     let ends = join_all(jobs.iter().map(|job| async move {
         let end = run(job).await;
         if let Err(error) = &end {
-            world.warn("the queue could not be told", job.id, &error.0);
+            world.warn("the queue could not be told", job.id, &error.to_string());
         }
         end
     }))
     .await;
+    let resumed = ends.contains(&Ok(RunEnd::Resumed));
     for (job, end) in jobs.iter().zip(ends) {
         drained.claimed += 1;
         match end {
-            Ok(RunEnd::Forward) => drained.processed += 1,
+            Ok(RunEnd::Forward | RunEnd::Resumed) => drained.processed += 1,
             Ok(RunEnd::Failed) | Err(_) => drained.errors += 1,
         }
         drained.rescued += u32::from(job.rescued);
     }
+    resumed
 }
 
 /// Claims jobs of some types and runs them, until none is ready or the budget is used up.
@@ -159,13 +163,18 @@ pub(super) async fn drain(
         let limit = budget.parallel.min(budget.jobs.saturating_sub(drained.claimed));
         let jobs = match queue.claim(limit, JOB_LEASE, types).await {
             Ok(jobs) => jobs,
-            Err(error) if drained.claimed == 0 => return Err(error),
+            Err(error) if drained.claimed == 0 => {
+                if let QueueError::Denied(cause) = &error {
+                    world.alert("the database refuses our key", Uuid::nil(), cause);
+                }
+                return Err(error);
+            }
             Err(_) => return Ok(drained),
         };
         let before = drained;
-        run_all(world, &jobs, &run, &mut drained).await;
+        let resumed = run_all(world, &jobs, &run, &mut drained).await;
         // A job that has ended gives its user's place to one that was held: there may be more now.
-        let ended = drained.errors > before.errors || drained.rescued > before.rescued;
+        let ended = resumed || drained.errors > before.errors || drained.rescued > before.rescued;
         if drained.claimed - before.claimed < limit && !ended {
             return Ok(drained);
         }

@@ -1,5 +1,7 @@
 //! A `generate-image` job: create its prediction, or look at the one that is awaited.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::run_job::RunEnd;
@@ -8,7 +10,7 @@ use crate::catalogue::Mapped;
 use crate::job::Job;
 use crate::ports::{
     Bucket, Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Recorded, Refusal,
-    Step, StoreError,
+    Refused, Step, StoreError,
 };
 use crate::problem::Problem;
 use crate::progress::Progress;
@@ -26,11 +28,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         if job.outcome_unknown || job.rescued {
             match self.find_created(job).await {
                 Ok(found) if !found.is_empty() => return self.adopt(job, found).await,
-                // The create that left nothing was this attempt's: one attempt, one create.
-                Ok(_) if job.outcome_unknown => {
-                    let failure = Failure::new("provider_unreachable", "The provider did not answer.");
-                    return self.try_later(job, failure.because("a create left no prediction")).await;
-                }
+                Ok(_) if job.outcome_unknown => return self.left_nothing(job).await,
                 // The search may have taken long: whoever has the job by now creates its prediction.
                 Ok(_) => {
                     if self.queue.extend_lease(job, JOB_LEASE).await? == Step::Stale {
@@ -38,13 +36,18 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                         return Ok(RunEnd::Failed);
                     }
                 }
-                // Whatever was created has ended by then, and is not told of any more.
-                Err(error) if job.waited() > OVERDUE => {
-                    let failure = Failure::new("provider_unreachable", "The provider did not answer.");
-                    return self.try_later(job, failure.because(error.to_string())).await;
+                Err(error) if self.is_over(job) => {
+                    return self.give_up(job, unreachable().because(error.to_string())).await;
                 }
-                Err(error) => return self.wait_for_webhook(job, &error.to_string()).await,
+                Err(error) => {
+                    self.world.warn("outcome of a create is unknown", job.id, &error.to_string());
+                    self.queue.snooze(job, WEBHOOK_WINDOW, true).await?;
+                    return Ok(RunEnd::Failed);
+                }
             }
+        }
+        if job.model_is_refused() {
+            return self.give_up(job, model_unavailable().because("the provider refuses the model")).await;
         }
         let mut ask = match parse_ask(&job.payload) {
             Ok(ask) => ask,
@@ -55,9 +58,10 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             match self.sign_source(&job.payload).await {
                 Ok(url) => ask.source_image_url = Some(url),
                 Err(StoreError::Permanent(failure)) => return self.give_up(job, failure).await,
-                Err(StoreError::Transient(cause)) => {
+                Err(StoreError::Transient(cause) | StoreError::Gone(cause)) => {
                     let failure = Failure::new("storage_failed", "The source image could not be read.");
-                    return self.try_later(job, failure.because(cause)).await;
+                    let failure = failure.because(cause);
+                    return self.put_off(job, failure.clone(), failure).await;
                 }
             }
         }
@@ -107,11 +111,31 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 }
                 Ok(RunEnd::Failed)
             }
+            Err(CreateError::Model { status, detail }) => {
+                let model = job.payload.get("model_id").and_then(Value::as_str).unwrap_or_default();
+                let failure = model_unavailable().because(format!("{model}: status {status}, {detail}"));
+                match self.queue.refuse_model(job, status, &failure).await? {
+                    Refused::Model => {
+                        self.world.alert("the provider refuses a model", job.id, &failure.cause)
+                    }
+                    Refused::Account => {
+                        self.world.alert("the provider refuses our account", job.id, &failure.cause);
+                    }
+                    Refused::Known => self.world.warn("job failed", job.id, &failure.cause),
+                }
+                Ok(RunEnd::Failed)
+            }
             Err(CreateError::Rejected(detail)) => {
                 let failure = Failure::new("rejected", "The model does not accept this request.");
                 self.give_up(job, failure.because(detail)).await
             }
-            Err(CreateError::Unknown(detail)) => self.wait_for_webhook(job, &detail).await,
+            Err(CreateError::Unknown(detail)) => {
+                self.world.warn("outcome of a create is unknown", job.id, &detail);
+                if self.queue.pause(job, WEBHOOK_WINDOW, Refusal::Outage).await? {
+                    self.world.alert("the provider creates nothing", job.id, &detail);
+                }
+                Ok(RunEnd::Failed)
+            }
         }
     }
 
@@ -121,6 +145,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         let wait = self.options.sweep_after();
         match self.queue.record_prediction(job, prediction_id, wait, details).await? {
             Recorded::Noted => Ok(RunEnd::Forward),
+            Recorded::Resumed => Ok(RunEnd::Resumed),
             Recorded::Unwanted(cancel) => {
                 self.world.warn("lease lost while creating", job.id, "the prediction is cancelled");
                 if let Some(cancel) = cancel {
@@ -160,14 +185,18 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         if let Some(details) = details.as_object_mut() {
             details.insert("learned".into(), json!("adopted"));
         }
-        if self.record(job, &best.id, details).await? == RunEnd::Failed {
+        let recorded = self.record(job, &best.id, details).await?;
+        if recorded == RunEnd::Failed {
             return Ok(RunEnd::Failed);
         }
         for other in found {
             self.world.warn("second prediction of one attempt", job.id, &other.id);
             self.finish(job.id, job.attempts, &other).await?;
         }
-        self.go_on_with(job, &best).await
+        match self.go_on_with(job, &best).await? {
+            RunEnd::Forward => Ok(recorded),
+            end => Ok(end),
+        }
     }
 
     async fn go_on_with(&self, job: &Job, prediction: &Prediction) -> Result<RunEnd, QueueError> {
@@ -177,7 +206,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         if let Some(progress) = Progress::of(prediction)
             && let Err(error) = self.queue.record_progress(job.id, &prediction.id, &progress).await
         {
-            self.world.warn("progress not recorded", job.id, &error.0);
+            self.world.warn("progress not recorded", job.id, &error.to_string());
         }
         if job.waited() > OVERDUE {
             return self.stop_overdue(job, &prediction.id).await;
@@ -230,10 +259,24 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         Ok(found.into_iter().filter(|one| !job.knew(&one.id)).collect())
     }
 
-    async fn wait_for_webhook(&self, job: &Job, detail: &str) -> Result<RunEnd, QueueError> {
-        self.world.warn("outcome of a create is unknown", job.id, detail);
-        self.queue.snooze(job, WEBHOOK_WINDOW, true).await?;
+    /// The search shows that the last create left nothing: the job waits for its turn again, behind a pause
+    /// where there is one, and no attempt is used. Without a webhook nothing tells whose a prediction is: there
+    /// each create is an attempt, so that there are no more of them.
+    async fn left_nothing(&self, job: &Job) -> Result<RunEnd, QueueError> {
+        let failure = unreachable().because("a create left no prediction");
+        if self.options.webhook_base.is_none() {
+            return self.try_later(job, failure).await;
+        }
+        if self.is_over(job) {
+            return self.give_up(job, failure).await;
+        }
+        self.queue.snooze(job, Duration::ZERO, false).await?;
         Ok(RunEnd::Failed)
+    }
+
+    /// Whether it has been put off for as long as anybody may wait.
+    fn is_over(&self, job: &Job) -> bool {
+        job.retry_until_ms().is_some_and(|until| self.world.now_ms() >= until)
     }
 
     fn webhook_for(&self, job: &Job) -> Option<String> {
@@ -243,6 +286,15 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             job.id, job.lease, job.attempts
         ))
     }
+}
+
+fn model_unavailable() -> Failure {
+    let message = "This model cannot be used at the moment. Please choose another one.";
+    Failure::new("model_unavailable", message)
+}
+
+fn unreachable() -> Failure {
+    Failure::new("provider_unreachable", "The provider could not be reached. Please try again later.")
 }
 
 /// A job's payload is checked as a request is: whoever wrote it.

@@ -124,13 +124,13 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                         &format!("{}: {more}", prediction.id),
                     );
                 }
-                let predict_time = prediction.predict_time;
+                let (predict_time, completed_at) = (prediction.predict_time, prediction.completed_at());
                 match image {
                     ImageAt::Url(url) => {
-                        json!({ "status": "succeeded", "output_url": url, "predict_time": predict_time })
+                        json!({ "status": "succeeded", "output_url": url, "predict_time": predict_time, "completed_at": completed_at })
                     }
                     ImageAt::Inside => {
-                        json!({ "status": "succeeded", "inline": true, "predict_time": predict_time })
+                        json!({ "status": "succeeded", "inline": true, "predict_time": predict_time, "completed_at": completed_at })
                     }
                 }
             }

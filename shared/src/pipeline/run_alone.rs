@@ -44,6 +44,7 @@ pub async fn run_alone<P: ImageProvider, C: Clock>(
             return Err(problem);
         }
         Err(CreateError::Rejected(_)) => return Ok(failed("The model does not accept this request.")),
+        Err(CreateError::Model { .. }) => return Ok(failed("This model cannot be used at the moment.")),
         Err(CreateError::Account { .. } | CreateError::Unknown(_)) => return Err(Problem::unavailable()),
     };
     loop {

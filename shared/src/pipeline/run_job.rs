@@ -1,7 +1,7 @@
 //! One claimed job, by its type.
 
 use super::Pipeline;
-use crate::job::{Job, JobType, backoff};
+use crate::job::{Job, JobType, backoff, retry_wait};
 use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step};
 
 /// How a run ended, for the counts of the answer.
@@ -9,6 +9,8 @@ use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, Que
 pub enum RunEnd {
     /// The job went forward, or will be looked at again as planned.
     Forward,
+    /// It went forward and ended a pause: jobs that could not be claimed before can be now.
+    Resumed,
     /// The run failed; the job is retried or has failed.
     Failed,
 }
@@ -35,6 +37,28 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         self.world.warn("attempt failed", job.id, &failure.cause);
         let wait = backoff(job.attempts, self.world);
         self.ended(job, self.queue.fail(job, &failure, Some(wait)).await?)
+    }
+
+    /// The run failed in a way that passes. The job comes again without using an attempt as long as its time
+    /// lasts; after that it fails with `end`.
+    pub(super) async fn put_off(
+        &self,
+        job: &Job,
+        failure: Failure,
+        end: Failure,
+    ) -> Result<RunEnd, QueueError> {
+        match job.retry_until_ms() {
+            // One that was enqueued by somebody else. An image has the time that its first wait gives it.
+            None if job.job_type != JobType::GenerateImage => self.try_later(job, failure).await,
+            Some(until) if self.world.now_ms() >= until => {
+                self.give_up(job, end.because(failure.cause)).await
+            }
+            _ => {
+                self.world.warn("put off", job.id, &failure.cause);
+                let wait = retry_wait(job.lease, self.world);
+                self.ended(job, self.queue.snooze(job, wait, false).await?)
+            }
+        }
     }
 
     /// The run failed in a way that every other one would too.

@@ -84,7 +84,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     async fn not_stopped(&self, job: &Job, error: &ProviderError) -> Result<RunEnd, QueueError> {
         let failure = Failure::new("provider_error", "The prediction could not be cancelled.");
-        self.try_later(job, failure.because(error.to_string())).await
+        let failure = failure.because(error.to_string());
+        self.put_off(job, failure.clone(), failure).await
     }
 
     /// The predictions whose webhook names a job; of an attempt that began at `since_ms`. Without a

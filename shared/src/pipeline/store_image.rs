@@ -1,5 +1,7 @@
 //! A `download-image` job: bring the finished image into the store before the provider deletes it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -10,7 +12,7 @@ use crate::ports::{
     Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step, StoreError,
     StoredImage,
 };
-use crate::replicate::{ImageAt, ProviderError};
+use crate::replicate::{ImageAt, Outcome, ProviderError, outcome};
 use crate::url_policy::check_output;
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
@@ -27,7 +29,14 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 Err(error) => return self.not_stored(job, error).await,
             },
         };
-        match self.store.store(&url, source.user_id, source.generation_id).await {
+        let store = async || self.store.store(&url, source.user_id, source.generation_id).await;
+        let mut answer = store().await;
+        if job.lease == 1 && matches!(answer, Err(StoreError::Transient(_))) {
+            // What passes at once is not to wait for the next claim.
+            self.world.sleep(AGAIN).await;
+            answer = store().await;
+        }
+        match answer {
             Ok(stored) => {
                 if self.queue.finish_download(job, image_row(&stored, &job.payload)).await? == Step::Stale {
                     self.world.warn("lease lost while storing", job.id, "another worker stores the image");
@@ -40,9 +49,12 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     async fn not_stored(&self, job: &Job, error: StoreError) -> Result<RunEnd, QueueError> {
         match error {
-            StoreError::Transient(cause) => {
+            StoreError::Gone(cause) if self.is_removed(job).await => {
+                self.give_up(job, expired().because(cause)).await
+            }
+            StoreError::Transient(cause) | StoreError::Gone(cause) => {
                 let failure = Failure::new("storage_failed", "The image could not be stored.");
-                self.try_later(job, failure.because(cause)).await
+                self.put_off(job, failure.because(cause), expired()).await
             }
             StoreError::Permanent(failure) => self.give_up(job, failure).await,
         }
@@ -61,6 +73,27 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             Err(error @ ProviderError::Unavailable(_)) => Err(StoreError::Transient(error.to_string())),
         }
     }
+
+    /// Whether the provider has deleted what its file's host does not find: that host may be wrong for a while.
+    async fn is_removed(&self, job: &Job) -> bool {
+        let Some(id) = job.payload.get("prediction_id").and_then(Value::as_str) else { return true };
+        match self.provider.get(id).await {
+            Ok(prediction) => {
+                let meaning = outcome(&prediction, &self.options.provider_origin);
+                prediction.data_removed || !matches!(meaning, Outcome::Succeeded { .. })
+            }
+            Err(ProviderError::NotFound) => true,
+            Err(ProviderError::Unavailable(_)) => false,
+        }
+    }
+}
+
+/// The wait before an upload is tried again in the same run.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Its time is over: an hour after the prediction's end.
+fn expired() -> Failure {
+    Failure::new("output_expired", "The image could not be stored before the provider deleted it.")
 }
 
 /// Where a download job's image lies and whose it is.

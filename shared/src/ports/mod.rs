@@ -67,6 +67,8 @@ pub enum Step {
 pub enum Recorded {
     /// It is the one that the job awaits, or has awaited.
     Noted,
+    /// It is noted, and ends a pause: more jobs can be claimed than before.
+    Resumed,
     /// The job is no longer the caller's or wanted, or has another one. With it the job, already leased,
     /// that cancels the prediction; `None` where that is done or under way.
     Unwanted(Option<Box<Job>>),
@@ -77,8 +79,21 @@ pub enum Recorded {
 pub enum Refusal {
     /// Too many requests (429).
     Throttled,
-    /// It refuses our account, with this status: 401, 402 or 403.
+    /// It refuses our account, with this status: 401 or 402.
     Account(u16),
+    /// It does not answer, or answers with an error of its own. What became of the create is not known.
+    Outage,
+}
+
+/// What the refusal of a model means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The model is refused from now on.
+    Model,
+    /// So many are that it is the account: it is paused from now on.
+    Account,
+    /// That was known.
+    Known,
 }
 
 /// What became of a prediction that has ended.
@@ -113,8 +128,24 @@ pub enum Removable {
 
 /// The queue could not be asked, or refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("queue: {0}")]
-pub struct QueueError(pub String);
+pub enum QueueError {
+    /// It did not answer, or not now: that passes.
+    #[error("queue: {0}")]
+    Unavailable(String),
+    /// It does not accept our key: somebody has to put the right one, unless keys are being rotated.
+    #[error("queue: the service key is not accepted: {0}")]
+    Denied(String),
+    /// An answer that should not happen: a defect, or a missing migration.
+    #[error("queue: {0}")]
+    Defect(String),
+}
+
+impl QueueError {
+    /// Whether the same call may be answered another time.
+    pub fn passes(&self) -> bool {
+        !matches!(self, Self::Defect(_))
+    }
+}
 
 /// The job queue, from the workers' side.
 #[expect(async_fn_in_trait, reason = "wasm futures are not Send; nothing here needs them to be")]
@@ -160,8 +191,12 @@ pub trait JobQueue {
     /// The job is looked at again later; no attempt is used.
     async fn snooze(&self, job: &Job, time: Duration, outcome_unknown: bool) -> Result<Step, QueueError>;
     /// The provider refuses to create: for `time` nothing is created for anybody, and the job waits as
-    /// long; no attempt is used. Gives whether the pause begins with this call.
+    /// long; no attempt is used. In an outage the queue decides how long everybody waits, and `time` is the
+    /// job's own, as one whose outcome is unknown. Gives whether operators should hear of it now.
     async fn pause(&self, job: &Job, time: Duration, refusal: Refusal) -> Result<bool, QueueError>;
+    /// The provider refuses the job's model, with this status: the job fails, without an attempt, and for some
+    /// time nothing is asked of that model. Where several are refused with 403, it is the account.
+    async fn refuse_model(&self, job: &Job, status: u16, failure: &Failure) -> Result<Refused, QueueError>;
     /// The caller goes on with the job: its lease runs for `lease` from now.
     async fn extend_lease(&self, job: &Job, lease: Duration) -> Result<Step, QueueError>;
     /// Which of the files that a `cleanup-storage` job names may go, as things stand.
@@ -270,7 +305,10 @@ pub enum StoreError {
     /// Worth trying again.
     #[error("{0}")]
     Transient(String),
-    /// The file will never do: gone, too large, or not an image.
+    /// Its host says that the source is not there.
+    #[error("{0}")]
+    Gone(String),
+    /// The file will never do: too large, or not an image.
     #[error("{}", .0.cause)]
     Permanent(Failure),
 }

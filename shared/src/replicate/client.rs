@@ -47,10 +47,19 @@ pub enum CreateError {
     /// Nothing was created, and the same request is refused again.
     #[error("rejected: {0}")]
     Rejected(String),
-    /// Nothing was created because of our account: token, permission or credit.
+    /// Nothing was created: the model, or its version, is not there, or not for us. It may be the account that
+    /// is refused; other models tell.
+    #[error("model: status {status}, {detail}")]
+    Model {
+        /// 403, 404 or 422.
+        status: u16,
+        /// The provider's words.
+        detail: String,
+    },
+    /// Nothing was created because of our account: token or credit.
     #[error("account: status {status}, {detail}")]
     Account {
-        /// 401, 402 or 403.
+        /// 401 or 402.
         status: u16,
         /// The provider's words.
         detail: String,
@@ -177,12 +186,16 @@ fn checked(prediction_id: &str) -> Result<&str, ProviderError> {
 fn read_created(answer: Result<HttpResponse, HttpError>) -> Result<Prediction, CreateError> {
     let response = answer.map_err(|error| CreateError::Unknown(error.to_string()))?;
     let body = response.json();
-    let detail = || without_queries(body.get("detail").and_then(Value::as_str).unwrap_or("no detail").trim());
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    let detail = || match text("detail").trim() {
+        "" => "no detail".to_owned(),
+        detail => without_queries(detail),
+    };
     match response.status {
         200..=299 => {
             Prediction::parse(&response.body).ok_or_else(|| CreateError::Unknown("not a prediction".into()))
         }
-        status @ 401..=403 => Err(CreateError::Account { status, detail: detail() }),
+        status @ (401 | 402) => Err(CreateError::Account { status, detail: detail() }),
         429 => {
             let seconds = body
                 .get("retry_after")
@@ -193,6 +206,22 @@ fn read_created(answer: Result<HttpResponse, HttpError>) -> Result<Prediction, C
         }
         // A time-out or a conflict tells nothing of what became of the request.
         408 | 409 | 500.. => Err(CreateError::Unknown(format!("status {}", response.status))),
+        // A page of something in between, which may have let the request through before.
+        400..=499 if !body.is_object() && !response.body.is_empty() => {
+            Err(CreateError::Unknown(format!("status {}, no JSON", response.status)))
+        }
+        status @ (403 | 404) => Err(CreateError::Model { status, detail: detail() }),
+        // What is wrong with an input is told field by field; what is not about the input is about the model:
+        // "Invalid version or not permitted".
+        422 if body.get("invalid_fields").is_none()
+            && !text("detail").trim_start().starts_with('-')
+            && !text("detail").contains("input") =>
+        {
+            Err(CreateError::Model {
+                status: 422,
+                detail: format!("{}: {}", text("title"), detail()).trim().to_owned(),
+            })
+        }
         400..=499 => Err(CreateError::Rejected(detail())),
         status => Err(CreateError::Unknown(format!("status {status}"))),
     }

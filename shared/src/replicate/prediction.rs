@@ -100,6 +100,12 @@ impl Prediction {
         }
     }
 
+    /// When it ended, as the database reads it; `None` where the provider does not tell.
+    pub fn completed_at(&self) -> Option<String> {
+        let time = chrono::DateTime::parse_from_rfc3339(self.completed_at.as_deref()?).ok()?;
+        Some(time.to_utc().to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+    }
+
     /// How long it was there, from its creation to its end, in milliseconds: both times are the provider's own.
     pub fn lifetime_ms(&self) -> Option<u64> {
         let time = |text: &Option<String>| milliseconds(text.as_deref()?);

@@ -15,6 +15,14 @@ impl<'a, H: Http> Generations<'a, H> {
         Self(rpc)
     }
 
+    /// Calls, and once more where that may help and cannot happen twice: somebody is waiting.
+    async fn call(&self, function: &str, arguments: Value, idempotent: bool) -> Result<Value, RpcError> {
+        match self.0.call(function, &arguments).await {
+            Err(error) if error.is_repeatable(idempotent) => self.0.call(function, &arguments).await,
+            answer => answer,
+        }
+    }
+
     /// Checks, creates and enqueues in one transaction. `request_hash` tells bodies apart that use
     /// the same idempotency key.
     pub async fn start(&self, request: Value, idempotency: Option<(&str, &str)>) -> Result<Value, RpcError> {
@@ -23,21 +31,21 @@ impl<'a, H: Http> Generations<'a, H> {
             arguments.insert("p_idempotency_key".into(), json!(key));
             arguments.insert("p_request_hash".into(), json!(request_hash));
         }
-        self.0.call("start_generation", &arguments).await
+        self.call("start_generation", arguments, idempotency.is_some()).await
     }
 
     /// One generation.
     pub async fn get(&self, id: Uuid) -> Result<Value, RpcError> {
-        self.0.call("get_generation", &json!({ "p_generation_id": id })).await
+        self.call("get_generation", json!({ "p_generation_id": id }), true).await
     }
 
     /// Newest first; `{generations, next_cursor}`.
     pub async fn list(&self, filter: Value) -> Result<Value, RpcError> {
-        self.0.call("list_generations", &filter).await
+        self.call("list_generations", filter, true).await
     }
 
     /// Cancels; a prediction that runs is stopped by a job.
     pub async fn cancel(&self, id: Uuid) -> Result<Value, RpcError> {
-        self.0.call("cancel_generation", &json!({ "p_generation_id": id })).await
+        self.call("cancel_generation", json!({ "p_generation_id": id }), true).await
     }
 }

@@ -4,19 +4,19 @@ use serde_json::{Value, json};
 
 use super::queue::{Queue, outcome};
 use crate::job::Job;
-use crate::ports::{Attempt, Http, Message, Outbox, QueueError, Step, ToSend, Verdict};
+use crate::ports::{Attempt, Clock, Http, Message, Outbox, QueueError, Random, Step, ToSend, Verdict};
 
-impl<H: Http> Outbox for Queue<'_, H> {
+impl<H: Http, W: Clock + Random> Outbox for Queue<'_, H, W> {
     async fn message(&self, job: &Job) -> Result<ToSend, QueueError> {
         let answer =
             self.call("webhook_message", json!({ "p_job_id": job.id, "p_lease": job.lease })).await?;
         match outcome(&answer) {
             "message" => read(&answer)
                 .map(ToSend::Message)
-                .ok_or_else(|| QueueError("webhook_message: a message that cannot be read".into())),
+                .ok_or_else(|| QueueError::Defect("webhook_message: a message that cannot be read".into())),
             "unknown" => Ok(ToSend::Unknown),
             "stale" => Ok(ToSend::Stale),
-            _ => Err(QueueError("webhook_message: no outcome".into())),
+            _ => Err(QueueError::Defect("webhook_message: no outcome".into())),
         }
     }
 

@@ -5,34 +5,50 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::rpc::Rpc;
+use super::rpc::{Rpc, RpcError};
 use crate::job::{Job, JobType};
+use crate::persist::persist;
 use crate::ports::{
-    AfterPrediction, Bucket, Failure, Finished, Http, JobQueue, QueueError, Recorded, Refusal, Removable,
-    Step,
+    AfterPrediction, Bucket, Clock, Failure, Finished, Http, JobQueue, QueueError, Random, Recorded, Refusal,
+    Refused, Removable, Step,
 };
 use crate::progress::Progress;
 
 /// The queue, seen with the service key.
-pub struct Queue<'a, H>(Rpc<'a, H>);
+pub struct Queue<'a, H, W> {
+    rpc: Rpc<'a, H>,
+    world: &'a W,
+}
 
-impl<'a, H: Http> Queue<'a, H> {
-    /// A queue that calls with the service key.
-    pub fn new(rpc: Rpc<'a, H>) -> Self {
-        Self(rpc)
+impl<'a, H: Http, W: Clock + Random> Queue<'a, H, W> {
+    /// A queue that calls with the service key, and again where an answer may pass.
+    pub fn new(rpc: Rpc<'a, H>, world: &'a W) -> Self {
+        Self { rpc, world }
     }
 
     pub(super) async fn call(&self, function: &str, arguments: Value) -> Result<Value, QueueError> {
-        self.0.call(function, &arguments).await.map_err(|error| QueueError(error.to_string()))
+        persist(self.world, async || self.call_once(function, &arguments).await).await
+    }
+
+    async fn call_once(&self, function: &str, arguments: &Value) -> Result<Value, QueueError> {
+        self.rpc.call(function, arguments).await.map_err(|error| match error {
+            RpcError::Transient(cause) | RpcError::Unavailable(cause) => QueueError::Unavailable(cause),
+            RpcError::Denied(cause) => QueueError::Denied(cause),
+            RpcError::Defect(cause) => QueueError::Defect(cause),
+            RpcError::Refused(problem) => QueueError::Defect(problem.detail),
+        })
     }
 
     pub(super) async fn step(&self, function: &str, arguments: Value) -> Result<Step, QueueError> {
-        let answer = self.call(function, arguments).await?;
-        match outcome(&answer) {
-            "stale" => Ok(Step::Stale),
-            "" => Err(QueueError(format!("{function}: no outcome"))),
-            word => Ok(Step::Done(word.to_owned())),
-        }
+        read_step(function, &self.call(function, arguments).await?)
+    }
+}
+
+fn read_step(function: &str, answer: &Value) -> Result<Step, QueueError> {
+    match outcome(answer) {
+        "stale" => Ok(Step::Stale),
+        "" => Err(QueueError::Defect(format!("{function}: no outcome"))),
+        word => Ok(Step::Done(word.to_owned())),
     }
 }
 
@@ -45,15 +61,15 @@ fn follow_up(function: &str, answer: &mut Value) -> Result<Option<Box<Job>>, Que
     let job = answer.get_mut("job").map(Value::take).filter(|job| !job.is_null());
     job.map(|job| serde_json::from_value(job).map(Box::new))
         .transpose()
-        .map_err(|error| QueueError(format!("{function}: {error}")))
+        .map_err(|error| QueueError::Defect(format!("{function}: {error}")))
 }
 
-impl<H: Http> JobQueue for Queue<'_, H> {
+impl<H: Http, W: Clock + Random> JobQueue for Queue<'_, H, W> {
     async fn claim(&self, limit: u32, lease: Duration, types: &[JobType]) -> Result<Vec<Job>, QueueError> {
         let types: Vec<&str> = types.iter().map(|one| one.as_str()).collect();
         let arguments = json!({ "p_limit": limit, "p_lease_seconds": lease.as_secs(), "p_job_types": types });
         let rows = self.call("claim_jobs", arguments).await?;
-        serde_json::from_value(rows).map_err(|error| QueueError(format!("claim_jobs: {error}")))
+        serde_json::from_value(rows).map_err(|error| QueueError::Defect(format!("claim_jobs: {error}")))
     }
 
     async fn record_prediction(
@@ -69,9 +85,10 @@ impl<H: Http> JobQueue for Queue<'_, H> {
         });
         let mut answer = self.call("record_prediction", arguments).await?;
         match outcome(&answer) {
+            "recorded" if answer.get("resumed").is_some() => Ok(Recorded::Resumed),
             "recorded" => Ok(Recorded::Noted),
             "stale" => Ok(Recorded::Unwanted(follow_up("record_prediction", &mut answer)?)),
-            _ => Err(QueueError("record_prediction: no outcome".into())),
+            _ => Err(QueueError::Defect("record_prediction: no outcome".into())),
         }
     }
 
@@ -85,7 +102,8 @@ impl<H: Http> JobQueue for Queue<'_, H> {
             "p_job_id": job_id, "p_prediction_id": prediction_id, "p_progress": progress.percent,
             "p_started_at": progress.started_at,
         });
-        self.step("record_progress", arguments).await
+        // What is lost is made up for by the next sign of progress.
+        read_step("record_progress", &self.call_once("record_progress", &arguments).await?)
     }
 
     async fn finish_prediction(
@@ -103,13 +121,15 @@ impl<H: Http> JobQueue for Queue<'_, H> {
         let mut answer = self.call("finish_prediction", arguments).await?;
         let more = match answer.get_mut("next").map(Value::take) {
             Some(jobs) => serde_json::from_value(jobs)
-                .map_err(|error| QueueError(format!("finish_prediction: {error}")))?,
+                .map_err(|error| QueueError::Defect(format!("finish_prediction: {error}")))?,
             None => Vec::new(),
         };
         let job = follow_up("finish_prediction", &mut answer)?;
         let next = match (outcome(&answer), job) {
             ("", _) | ("download", None) => {
-                return Err(QueueError("finish_prediction: no outcome, or no job to go on with".into()));
+                return Err(QueueError::Defect(
+                    "finish_prediction: no outcome, or no job to go on with".into(),
+                ));
             }
             (_, Some(job)) => AfterPrediction::Run(job),
             (word, None) => AfterPrediction::Settled(word.to_owned()),
@@ -154,6 +174,7 @@ impl<H: Http> JobQueue for Queue<'_, H> {
         let (reason, status) = match refusal {
             Refusal::Throttled => ("throttled", 429),
             Refusal::Account(status) => ("account", status),
+            Refusal::Outage => ("outage", 503),
         };
         let arguments = json!({
             "p_job_id": job.id, "p_lease": job.lease, "p_seconds": time.as_secs_f64(),
@@ -163,7 +184,22 @@ impl<H: Http> JobQueue for Queue<'_, H> {
         answer
             .get("started")
             .and_then(Value::as_bool)
-            .ok_or_else(|| QueueError("pause_provider: no outcome".into()))
+            .ok_or_else(|| QueueError::Defect("pause_provider: no outcome".into()))
+    }
+
+    async fn refuse_model(&self, job: &Job, status: u16, failure: &Failure) -> Result<Refused, QueueError> {
+        let arguments = json!({
+            "p_job_id": job.id, "p_lease": job.lease, "p_status": status, "p_error_message": failure.message,
+            "p_error_code": failure.code,
+        });
+        let answer = self.call("refuse_model", arguments).await?;
+        match (answer.get("started").and_then(Value::as_bool), answer.get("refused").and_then(Value::as_str))
+        {
+            (Some(true), Some("model")) => Ok(Refused::Model),
+            (Some(true), Some("account")) => Ok(Refused::Account),
+            (Some(false), _) => Ok(Refused::Known),
+            _ => Err(QueueError::Defect("refuse_model: no outcome".into())),
+        }
     }
 
     async fn extend_lease(&self, job: &Job, lease: Duration) -> Result<Step, QueueError> {
@@ -180,13 +216,14 @@ impl<H: Http> JobQueue for Queue<'_, H> {
             "invalid" => Ok(Removable::Invalid),
             "removable" => {
                 let bucket = answer.get("bucket").and_then(Value::as_str).and_then(Bucket::from_name);
-                let bucket = bucket.ok_or_else(|| QueueError("removable_objects: no bucket".into()))?;
+                let bucket =
+                    bucket.ok_or_else(|| QueueError::Defect("removable_objects: no bucket".into()))?;
                 let names = answer.get_mut("names").map(Value::take).unwrap_or_default();
                 serde_json::from_value(names)
                     .map(|names| Removable::Files(bucket, names))
-                    .map_err(|error| QueueError(format!("removable_objects: {error}")))
+                    .map_err(|error| QueueError::Defect(format!("removable_objects: {error}")))
             }
-            _ => Err(QueueError("removable_objects: no outcome".into())),
+            _ => Err(QueueError::Defect("removable_objects: no outcome".into())),
         }
     }
 

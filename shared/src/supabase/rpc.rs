@@ -18,26 +18,36 @@ pub enum RpcError {
     /// The function refused, in words that the user may read.
     #[error("{0}")]
     Refused(Problem),
-    /// The token was not accepted.
-    #[error("not authorized")]
-    Unauthorized,
-    /// No answer, or one that says nothing of our request; worth trying again.
+    /// Refused for a reason that passes. Nothing was changed: worth trying again at once.
+    #[error("{0}")]
+    Transient(String),
+    /// No answer, or one that says nothing of our request: whether it took effect is unknown.
     #[error("{0}")]
     Unavailable(String),
-    /// An answer that should not happen: a defect, a missing migration, a wrong key.
+    /// The key or the token was not accepted (401), and nothing was changed. The tokens that we send are
+    /// verified, so that passes as a rule: the clocks inside Supabase differ, or keys are being rotated.
+    #[error("not authorized: {0}")]
+    Denied(String),
+    /// An answer that should not happen: a defect, or a right that is missing.
     #[error("{0}")]
     Defect(String),
 }
 
 impl RpcError {
+    /// Whether the same call may be sent again: `idempotent` says that it may have taken effect already.
+    pub fn is_repeatable(&self, idempotent: bool) -> bool {
+        match self {
+            Self::Transient(_) | Self::Denied(_) => true,
+            Self::Unavailable(_) => idempotent,
+            Self::Refused(_) | Self::Defect(_) => false,
+        }
+    }
+
     /// What the caller of the HTTP interface sees of it.
     pub fn into_problem(self) -> Problem {
         match self {
             Self::Refused(problem) => problem,
-            Self::Unauthorized => {
-                Problem::new(Code::Unauthorized, "The token was not accepted. Please sign in again.")
-            }
-            Self::Unavailable(_) => Problem::unavailable(),
+            Self::Transient(_) | Self::Unavailable(_) | Self::Denied(_) => Problem::unavailable(),
             Self::Defect(_) => Problem::internal(),
         }
     }
@@ -112,7 +122,14 @@ impl<'a, H: Http> Rpc<'a, H> {
 /// Reads PostgREST's answer. Our functions raise `PTxyz` with the stable code in `details` and in
 /// `hint` words such as `retry_after=60 limit=requests_per_minute` or `field=prompt`; <https://docs.postgrest.org/en/stable/references/errors.html>.
 fn read(function: &str, response: &HttpResponse) -> Result<Value, RpcError> {
-    let body = response.json();
+    let body = match serde_json::from_slice(&response.body) {
+        Ok(body) => body,
+        Err(_) if response.body.is_empty() => Value::Null,
+        // A page of something in between, whatever its status.
+        Err(_) => {
+            return Err(RpcError::Unavailable(format!("{function}: status {}, no JSON", response.status)));
+        }
+    };
     if response.is_success() {
         return Ok(body);
     }
@@ -132,11 +149,26 @@ fn read(function: &str, response: &HttpResponse) -> Result<Value, RpcError> {
         return Err(RpcError::Refused(problem));
     }
     let summary = format!("{function}: status {} {} {}", response.status, text("code"), text("message"));
-    match response.status {
-        401 => Err(RpcError::Unauthorized),
-        408 | 429 | 500.. => Err(RpcError::Unavailable(summary)),
-        _ => Err(RpcError::Defect(summary)),
-    }
+    Err(match (response.status, text("code")) {
+        (401, _) => RpcError::Denied(summary),
+        (_, code) if passes(code) => RpcError::Transient(summary),
+        // Without a word of PostgREST's or of the database's it is the gateway that speaks.
+        (408 | 425 | 429 | 500.., _) | (_, "") => RpcError::Unavailable(summary),
+        _ => RpcError::Defect(summary),
+    })
+}
+
+/// Codes of PostgREST and of Postgres that say: not now, and nothing was changed.
+/// <https://docs.postgrest.org/en/stable/references/errors.html>,
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+fn passes(code: &str) -> bool {
+    // No connection, an old schema cache, no free connection, and a schema cache behind a migration. Not
+    // PGRST001: there a connection may have been lost with its transaction.
+    const CODES: [&str; 7] = ["PGRST000", "PGRST002", "PGRST003", "PGRST202", "25006", "0A000", "55P03"];
+    // Serialization and deadlock, resources (disk full, too many connections), operator's intervention
+    // (shut down, starting up, statement time-out).
+    const CLASSES: [&str; 3] = ["40", "53", "57"];
+    CODES.contains(&code) || (code.len() == 5 && CLASSES.iter().any(|class| code.starts_with(class)))
 }
 
 #[cfg(test)]

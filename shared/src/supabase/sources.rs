@@ -51,7 +51,7 @@ pub(crate) fn refusal(response: &HttpResponse) -> RpcError {
     let status = meant.unwrap_or(response.status);
     let summary = format!("storage answered {} and means {status}", response.status);
     match status {
-        401 => RpcError::Unauthorized,
+        401 => RpcError::Denied(summary),
         // The token and the path are right: what the policy asks for besides is missing.
         403 => RpcError::Refused(Problem::new(
             Code::Forbidden,
@@ -80,7 +80,7 @@ mod tests {
                 Code::Forbidden,
             ),
             (403, r#"{"statusCode":403}"#, Code::Forbidden),
-            (400, r#"{"statusCode":"401"}"#, Code::Unauthorized),
+            (400, r#"{"statusCode":"401"}"#, Code::Unavailable),
             (400, r#"{"statusCode":"404","error":"Bucket not found"}"#, Code::InternalError),
             (400, r#"{"statusCode":"409","error":"Duplicate"}"#, Code::InternalError),
             (400, r#"{"statusCode":"429"}"#, Code::Unavailable),

@@ -160,10 +160,7 @@ fn is_missing(status: u16, body: &Value) -> bool {
 fn check(head: &RelayHead<'_>) -> Result<ImageHead, StoreError> {
     match head.status {
         200 => {}
-        403 | 404 | 410 => {
-            let message = "The image was deleted by the provider before it could be stored.";
-            return Err(permanent("output_expired", message, format!("the output answered {}", head.status)));
-        }
+        403 | 404 | 410 => return Err(StoreError::Gone(format!("the output answered {}", head.status))),
         status => return Err(StoreError::Transient(format!("the output answered {status}"))),
     }
     if head.content_length.is_some_and(|length| length > MAX_IMAGE_BYTES) {
@@ -236,12 +233,9 @@ mod tests {
     }
 
     #[test]
-    fn gone_is_for_good_and_trouble_is_not() {
+    fn gone_is_told_from_trouble() {
         for status in [403, 404, 410] {
-            assert!(
-                matches!(check(&head(status, "image/png", PNG)), Err(StoreError::Permanent(_))),
-                "{status}"
-            );
+            assert!(matches!(check(&head(status, "image/png", PNG)), Err(StoreError::Gone(_))), "{status}");
         }
         for status in [429, 500, 502, 503, 301, 206] {
             assert!(

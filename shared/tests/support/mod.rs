@@ -116,6 +116,11 @@ impl Bench {
     }
 }
 
+/// One for another model.
+pub fn request_for(model: &str) -> Value {
+    json!({ "model_id": model, "prompt": "a fox in the snow" })
+}
+
 /// A request that the catalogue accepts.
 pub fn request() -> Value {
     json!({ "model_id": "black-forest-labs/flux-schnell", "prompt": "a fox in the snow", "seed": 7 })

@@ -152,6 +152,8 @@ pub struct MemoryProvider {
     pub created_in_pause: Cell<usize>,
     /// How the provider refuses every create for the time being.
     pub refusal: RefCell<Option<CreateError>>,
+    /// Models that it refuses, with the status.
+    pub refused_models: RefCell<std::collections::BTreeMap<&'static str, u16>>,
     /// How many it has refused so.
     pub refused: Cell<usize>,
     /// Whether the next predictions outlive their deadlines.
@@ -174,6 +176,7 @@ impl MemoryProvider {
             may_create: RefCell::new(Box::new(|_| true)),
             created_in_pause: Cell::new(0),
             refusal: RefCell::new(None),
+            refused_models: RefCell::default(),
             refused: Cell::new(0),
             forgets_deadlines: Cell::new(false),
             ends_before_cancel: Cell::new(false),
@@ -274,6 +277,10 @@ impl ImageProvider for MemoryProvider {
         if let Some(refusal) = self.refusal.borrow().clone().filter(|_| fault != Some(Fault::LostRequest)) {
             self.refused.set(self.refused.get() + 1);
             return Err(refusal);
+        }
+        if let Some(status) = self.refused_models.borrow().get(new.version.as_str()) {
+            self.refused.set(self.refused.get() + 1);
+            return Err(CreateError::Model { status: *status, detail: "You do not have permission.".into() });
         }
         match fault {
             Some(Fault::LostRequest) => return Err(CreateError::Unknown("the connection failed".into())),

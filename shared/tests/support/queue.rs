@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::job::{Job, JobType};
+use shared::persist::persist;
 use shared::ports::{
-    AfterPrediction, Bucket, Clock, Failure, Finished, JobQueue, QueueError, Recorded, Refusal, Removable,
-    Step,
+    AfterPrediction, Bucket, Clock, Failure, Finished, JobQueue, QueueError, Recorded, Refusal, Refused,
+    Removable, Step,
 };
 use shared::progress::Progress;
 use uuid::Uuid;
@@ -88,32 +89,47 @@ impl MemoryQueue {
 
     /// `claim_jobs`: lost jobs first, then ready ones.
     pub fn claim_now(&self, limit: usize, lease_ms: u64) -> Vec<Job> {
-        self.claim_of(limit, lease_ms, &[])
-    }
-
-    fn claim_of(&self, limit: usize, lease_ms: u64, types: &[&str]) -> Vec<Job> {
-        let now = self.world.now_ms();
-        let mut tables = self.tables.borrow_mut();
-        let mut claimed = tables.rescue(now, limit, lease_ms);
-        let ready = tables.claim_ready(now, limit - claimed.len(), lease_ms, types);
-        claimed.extend(ready);
-        claimed.into_iter().map(|at| job(&tables.jobs[at])).collect()
+        claim_of(&mut self.tables.borrow_mut(), self.world.now_ms(), limit, lease_ms, &[])
     }
 
     /// One call: lost before or after its effect, or answered.
     async fn call<T>(
         &self,
         name: &'static str,
-        effect: impl FnOnce(&mut Tables, u64) -> T,
+        effect: impl Fn(&mut Tables, u64) -> T,
+    ) -> Result<T, QueueError> {
+        persist(&*self.world, async || self.call_once(name, &effect).await).await
+    }
+
+    async fn call_once<T>(
+        &self,
+        name: &'static str,
+        effect: impl Fn(&mut Tables, u64) -> T,
     ) -> Result<T, QueueError> {
         let fault = self.wire.request(name, &FAULTS).await;
         if fault == Some(Fault::LostRequest) {
-            return Err(QueueError(format!("{name}: the connection failed")));
+            return Err(QueueError::Unavailable(format!("{name}: the connection failed")));
         }
         let answer = effect(&mut self.tables.borrow_mut(), self.world.now_ms());
         self.wire.answer().await;
-        if fault.is_some() { Err(QueueError(format!("{name}: no answer in time"))) } else { Ok(answer) }
+        if fault.is_some() {
+            Err(QueueError::Unavailable(format!("{name}: no answer in time")))
+        } else {
+            Ok(answer)
+        }
     }
+}
+
+fn claim_of(tables: &mut Tables, now_ms: u64, limit: usize, lease_ms: u64, types: &[&str]) -> Vec<Job> {
+    let mut claimed = tables.rescue(now_ms, limit, lease_ms);
+    let ready = tables.claim_ready(now_ms, limit - claimed.len(), lease_ms, types);
+    for at in &ready {
+        if tables.is_refused(now_ms, &tables.jobs[*at]) {
+            tables.jobs[*at].payload["model_refused"] = json!(true);
+        }
+    }
+    claimed.extend(ready);
+    claimed.into_iter().map(|at| job(&tables.jobs[at])).collect()
 }
 
 /// The row as PostgREST writes it.
@@ -129,6 +145,7 @@ fn job(row: &Row) -> Job {
         "lease_expires_at": row.lease_expires_ms.map(time), "prediction_id": row.prediction_id,
         "outcome_unknown": row.outcome_unknown, "rescued": row.rescued, "generation_id": row.generation_id,
         "error_message": row.error_message, "error_details": errors,
+        "retry_until": row.retry_until_ms.map(time),
     }))
     .unwrap()
 }
@@ -144,13 +161,7 @@ fn step(word: &'static str) -> Step {
 impl JobQueue for MemoryQueue {
     async fn claim(&self, limit: u32, lease: Duration, types: &[JobType]) -> Result<Vec<Job>, QueueError> {
         let types: Vec<&str> = types.iter().map(|one| one.as_str()).collect();
-        let fault = self.wire.request("claim", &FAULTS).await;
-        if fault == Some(Fault::LostRequest) {
-            return Err(QueueError("claim: the connection failed".into()));
-        }
-        let jobs = self.claim_of(limit as usize, ms(lease), &types);
-        self.wire.answer().await;
-        if fault.is_some() { Err(QueueError("claim: no answer in time".into())) } else { Ok(jobs) }
+        self.call("claim", |tables, now| claim_of(tables, now, limit as usize, ms(lease), &types)).await
     }
 
     async fn record_prediction(
@@ -163,6 +174,7 @@ impl JobQueue for MemoryQueue {
         let lease = (job.id, job.lease);
         self.call("record", |tables, now| {
             match tables.record(now, lease, prediction_id, ms(wait), &details) {
+                ("recorded", _) if tables.resumed => Recorded::Resumed,
                 ("recorded", _) => Recorded::Noted,
                 (_, cancel) => Recorded::Unwanted(cancel.map(|at| Box::new(self::job(&tables.jobs[at])))),
             }
@@ -177,8 +189,8 @@ impl JobQueue for MemoryQueue {
         progress: &Progress,
     ) -> Result<Step, QueueError> {
         let percent = progress.percent;
-        self.call("record_progress", |tables, _| step(tables.record_progress(job_id, prediction_id, percent)))
-            .await
+        let effect = |tables: &mut Tables, _| step(tables.record_progress(job_id, prediction_id, percent));
+        self.call_once("record_progress", effect).await
     }
 
     async fn finish_prediction(
@@ -230,8 +242,14 @@ impl JobQueue for MemoryQueue {
         let (reason, code) = match refusal {
             Refusal::Throttled => ("throttled", 429),
             Refusal::Account(code) => ("account", code),
+            Refusal::Outage => ("outage", 503),
         };
         self.call("pause", |tables, now| tables.pause_provider(now, held, ms(time), reason, code)).await
+    }
+
+    async fn refuse_model(&self, job: &Job, status: u16, failure: &Failure) -> Result<Refused, QueueError> {
+        let held = (job.id, job.lease);
+        self.call("refuse_model", |tables, now| tables.refuse_model(now, held, status, failure)).await
     }
 
     async fn extend_lease(&self, job: &Job, lease: Duration) -> Result<Step, QueueError> {

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::queue_state::Tables;
+use shared::ports::{Failure, Refused};
+
+use super::queue_rows::Row;
+use super::queue_state::{CANCEL_LIFE_MS, Tables};
 
 /// A row of `private.predictions`.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +27,27 @@ pub struct Pause {
     pub code: u16,
     /// How many claims there had been when it began.
     pub began_at_claim: u64,
+    /// Nothing has been created since it began: one job at a time is let out to try.
+    pub probing: bool,
+    pub probe_until_ms: u64,
+    /// How often it was taken up again in one outage.
+    pub failures: u32,
 }
+
+/// No second job is let out to try within this time.
+const PROBE_MS: u64 = 45_000;
+
+/// A row of `private.refused_models`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefusedModel {
+    pub since_ms: u64,
+    pub until_ms: u64,
+    pub status: u16,
+    pub refusals: u32,
+}
+
+/// So many models that are refused with 403 are the account's fault.
+const MODELS_OF_AN_ACCOUNT: usize = 3;
 
 /// A pause that is taken up again so soon goes on.
 const GRACE_MS: u64 = 120_000;
@@ -74,7 +97,8 @@ impl Tables {
         let payload = json!({ "prediction_id": prediction_id, "generation_id": generation_id });
         let at = self.add_job(now_ms, "cancel-prediction", payload, generation_id);
         let row = &mut self.jobs[at];
-        (row.status, row.lease, row.priority, row.max_attempts) = ("processing", 1, 100, 8);
+        (row.status, row.lease, row.priority) = ("processing", 1, 100);
+        row.retry_until_ms = Some(now_ms + CANCEL_LIFE_MS);
         (row.started_ms, row.lease_expires_ms) = (Some(now_ms), Some(now_ms + 60_000));
         at
     }
@@ -115,21 +139,93 @@ impl Tables {
         code: u16,
     ) -> bool {
         let pause = &mut self.pause;
+        let (is_on, is_outage) = (pause.until_ms > now_ms, reason == "outage");
         let goes_on = pause.until_ms > 0 && pause.until_ms + GRACE_MS > now_ms;
-        let started =
-            !goes_on || (reason != pause.reason && (reason == "account" || pause.until_ms <= now_ms));
-        if pause.until_ms <= now_ms {
+        let begins = !goes_on || (reason != pause.reason && (reason == "account" || !is_on));
+        if !is_on {
             pause.began_at_claim = self.claims;
+            pause.failures = if begins || !is_outage { u32::from(is_outage) } else { pause.failures + 1 };
         }
-        pause.until_ms = pause.until_ms.max(now_ms + ms.clamp(1_000, 3_600_000));
-        if started {
+        let wait_ms = if is_outage { 1000 << pause.failures.min(6) } else { ms.max(1_000) };
+        pause.until_ms =
+            pause.until_ms.max(now_ms + if is_outage { wait_ms.min(60_000) } else { wait_ms.min(3_600_000) });
+        pause.probing = true;
+        pause.probe_until_ms = 0;
+        if begins {
             pause.reason = reason;
         }
-        if started || reason == pause.reason {
+        if begins || reason == pause.reason {
             pause.code = code;
         }
-        let wait_ms = pause.until_ms - now_ms;
-        self.snooze(now_ms, id, lease, wait_ms, false);
-        started
+        let told = if is_outage { !is_on && pause.failures == 3 } else { begins };
+        let wait_ms = if is_outage { ms } else { pause.until_ms - now_ms };
+        self.snooze(now_ms, id, lease, wait_ms, is_outage);
+        told
+    }
+
+    /// Whether a claim marks the job: its model is refused.
+    pub fn is_refused(&self, now_ms: u64, row: &Row) -> bool {
+        let model = row.payload["model_id"].as_str().unwrap_or_default();
+        row.job_type == "generate-image"
+            && self.refused_models.get(model).is_some_and(|refused| refused.until_ms > now_ms)
+    }
+
+    /// A prediction of the job's model was created.
+    pub fn accept_model(&mut self, id: Uuid) {
+        if let Some(model) = self.place(id).and_then(|at| self.jobs[at].payload["model_id"].as_str()) {
+            let model = model.to_owned();
+            self.refused_models.remove(&model);
+        }
+    }
+
+    /// `refuse_model`
+    pub fn refuse_model(
+        &mut self,
+        now_ms: u64,
+        (id, lease): (Uuid, i64),
+        status: u16,
+        failure: &Failure,
+    ) -> Refused {
+        let Some(at) = self.held(id, lease) else { return Refused::Known };
+        let model = self.jobs[at].payload["model_id"].as_str().unwrap_or_default().to_owned();
+        let recent = |one: &RefusedModel| one.status == 403 && one.since_ms + 600_000 > now_ms;
+        let others = self.refused_models.iter().filter(|(name, one)| **name != model && recent(one)).count();
+        if status == 403 && others + 1 >= MODELS_OF_AN_ACCOUNT {
+            self.refused_models.retain(|_, one| one.status != 403);
+            let begins = self.pause_provider(now_ms, (id, lease), 60_000, "account", 403);
+            return if begins { Refused::Account } else { Refused::Known };
+        }
+        let known = self.refused_models.contains_key(&model);
+        let row = self.refused_models.entry(model).or_insert(RefusedModel {
+            since_ms: now_ms,
+            until_ms: now_ms + 60_000,
+            status,
+            refusals: 1,
+        });
+        if row.until_ms <= now_ms {
+            row.until_ms = now_ms + (60_000 << row.refusals.min(5)).min(1_800_000);
+            row.refusals += 1;
+        }
+        row.status = status;
+        self.end_attempt(now_ms, at, &failure.message, &json!({ "code": failure.code }), None);
+        if known { Refused::Known } else { Refused::Model }
+    }
+
+    /// `take_probe`: whether the one job that may try can be claimed now.
+    pub fn take_probe(&mut self, now_ms: u64) -> bool {
+        let free = self.pause.probe_until_ms <= now_ms;
+        if free {
+            self.pause.probe_until_ms = now_ms + PROBE_MS;
+        }
+        free
+    }
+
+    /// `resume_provider`: a prediction was created, so the pause is over.
+    pub fn resume(&mut self, now_ms: u64) -> bool {
+        let over = self.pause.probing && (!self.is_paused(now_ms) || self.pause.reason == "outage");
+        if over {
+            self.pause = Pause { began_at_claim: self.pause.began_at_claim, ..Pause::default() };
+        }
+        over
     }
 }

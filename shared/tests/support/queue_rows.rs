@@ -27,6 +27,7 @@ pub struct Row {
     pub rescued: bool,
     pub generation_id: Option<Uuid>,
     pub expires_ms: Option<u64>,
+    pub retry_until_ms: Option<u64>,
     pub error_message: Option<String>,
     /// The history, one entry an attempt.
     pub errors: Vec<Value>,
@@ -66,6 +67,11 @@ impl Row {
     /// The current run left no prediction, known or possible.
     pub fn left_nothing(&self) -> bool {
         self.prediction_id.is_none() && !self.outcome_unknown
+    }
+
+    /// `is_timed`: time decides how long it is tried, and no run uses an attempt.
+    pub fn is_timed(&self) -> bool {
+        self.retry_until_ms.is_some() && self.job_type != "generate-image"
     }
 
     pub fn is_expired(&self, now_ms: u64) -> bool {

@@ -4,10 +4,20 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use shared::job::milliseconds;
 use uuid::Uuid;
 
-use super::queue_predictions::{Pause, PredictionRow};
+use super::queue_predictions::{Pause, PredictionRow, RefusedModel};
 use super::queue_rows::{Generation, Row};
+
+/// The provider deletes an output so long after the end.
+const OUTPUT_LIFE_MS: u64 = 3_600_000;
+/// A generation that nobody can serve is given up so long after it was due.
+const DAY_MS: u64 = 86_400_000;
+/// Clocks differ by less.
+const CLOCK_MARGIN_MS: u64 = 300_000;
+/// A prediction stops by itself until then, and one more look finds it.
+pub const CANCEL_LIFE_MS: u64 = 30 * 60_000;
 
 #[derive(Debug, Default)]
 pub struct Tables {
@@ -19,8 +29,12 @@ pub struct Tables {
     /// By the provider's id.
     pub predictions: BTreeMap<String, PredictionRow>,
     pub pause: Pause,
+    /// By model.
+    pub refused_models: BTreeMap<String, RefusedModel>,
     /// How many jobs have been handed out so far.
     pub claims: u64,
+    /// The last prediction that was recorded ended a pause.
+    pub resumed: bool,
 }
 
 impl Tables {
@@ -51,6 +65,7 @@ impl Tables {
             rescued: false,
             generation_id,
             expires_ms: None,
+            retry_until_ms: None,
             error_message: None,
             errors: Vec::new(),
         });
@@ -96,7 +111,8 @@ impl Tables {
         let retry_ms = retry_ms.filter(|_| !row.is_second_unknown(details));
         row.add_error(now_ms, message, details);
         row.error_message = Some(message.to_owned());
-        row.attempts += 1;
+        // Nothing was tried where the provider refuses the model.
+        row.attempts += u32::from(details["code"] != "model_unavailable");
         let (carries, generation_id) = (row.carries_generation(), row.generation_id);
         if let Some(wait) = retry_ms.filter(|_| row.attempts < row.max_attempts) {
             row.scheduled_ms = now_ms + wait;
@@ -128,6 +144,7 @@ impl Tables {
         const EXPIRED: &str = "The request expired before it could be started.";
         const EXHAUSTED: &str = "The image could not be made after several attempts.";
         const NO_ANSWER: &str = "The run ended without an answer.";
+        const TOO_LATE: &str = "The image could not be stored before the provider deleted it.";
         for at in 0..self.jobs.len() {
             if self.jobs[at].status == "pending" && self.jobs[at].is_expired(now_ms) {
                 self.end_job(at, "cancelled");
@@ -137,13 +154,22 @@ impl Tables {
         let mut lost: Vec<usize> = (0..self.jobs.len()).filter(|at| self.jobs[*at].is_lost(now_ms)).collect();
         lost.sort_by_key(|at| self.jobs[*at].lease_expires_ms);
         lost.truncate(limit);
-        let paused = self.is_paused(now_ms);
+        let (paused, probing) = (self.is_paused(now_ms), self.pause.probing);
         lost.retain(|at| {
             let row = &mut self.jobs[*at];
             let is_last = row.attempts + 1 >= row.max_attempts || row.is_expired(now_ms);
-            if paused && row.job_type == "generate-image" && row.left_nothing() && !is_last {
+            if row.is_timed() {
+                if row.retry_until_ms <= Some(now_ms) {
+                    row.add_error(now_ms, NO_ANSWER, &json!({ "code": "lease_expired" }));
+                    let generation_id = row.generation_id.filter(|_| row.carries_generation());
+                    self.end_job(*at, "failed");
+                    self.end_generation(generation_id, "failed", TOO_LATE, "output_expired");
+                    return false;
+                }
+            } else if paused && row.job_type == "generate-image" && row.left_nothing() && !is_last {
                 row.outcome_unknown = true;
             } else if row.left_nothing() {
+                let looks_only = probing && row.job_type == "generate-image";
                 row.add_error(now_ms, NO_ANSWER, &json!({ "code": "lease_expired" }));
                 row.attempts += 1;
                 let (expired, used_up) = (row.is_expired(now_ms), row.attempts >= row.max_attempts);
@@ -157,6 +183,7 @@ impl Tables {
                     self.end_generation(generation_id, status, message, code);
                     return false;
                 }
+                self.jobs[*at].outcome_unknown = looks_only;
             }
             self.claims += 1;
             let row = &mut self.jobs[*at];
@@ -181,6 +208,17 @@ impl Tables {
             let row = &self.jobs[*at];
             (types.iter().position(|one| *one == row.job_type), -row.priority)
         });
+        if self.pause.probing {
+            // One image at most, and that only where nobody else is trying.
+            let mut probe = None;
+            ready.retain(|at| {
+                let image = self.jobs[*at].job_type == "generate-image";
+                probe = probe.or(Some(*at).filter(|_| image));
+                !image
+            });
+            ready.truncate(limit);
+            ready.extend(probe.filter(|_| ready.len() < limit && self.take_probe(now_ms)));
+        }
         ready.truncate(limit);
         for at in &ready {
             self.claims += 1;
@@ -214,6 +252,7 @@ impl Tables {
             row.started_ms = Some(now_ms);
             row.outcome_unknown = false;
             row.expires_ms = None;
+            row.retry_until_ms = None;
             let generation = row.generation_id.and_then(|id| self.generations.get_mut(&id));
             if let Some(one) = generation.filter(|one| matches!(one.status, "queued" | "processing")) {
                 one.go("processing");
@@ -222,6 +261,8 @@ impl Tables {
                 one.width = details["width"].as_u64().or(one.width);
                 one.height = details["height"].as_u64().or(one.height);
             }
+            self.accept_model(id);
+            self.resumed = self.resume(now_ms);
             return ("recorded", None);
         }
         let known = self.place(id).map(|at| &self.jobs[at]).is_some_and(|row| {
@@ -229,6 +270,7 @@ impl Tables {
             row.status != "cancelled" && same
         });
         if known {
+            self.resumed = self.resume(now_ms);
             return ("recorded", None);
         }
         if self
@@ -312,9 +354,11 @@ impl Tables {
         row.expires_ms = None;
         row.error_message = None;
         let mut payload = outcome.clone();
-        for name in ["status", "provider_status", "learned"] {
+        for name in ["status", "provider_status", "learned", "completed_at"] {
             payload.as_object_mut().unwrap().remove(name);
         }
+        let completed_ms = outcome["completed_at"].as_str().and_then(milliseconds).unwrap_or(now_ms);
+        let retry_until_ms = Some(completed_ms.min(now_ms) + OUTPUT_LIFE_MS + CLOCK_MARGIN_MS);
         payload["prediction_id"] = json!(prediction_id);
         payload["generation_id"] = json!(row.generation_id);
         payload["user_id"] = row.payload["user_id"].clone();
@@ -332,7 +376,8 @@ impl Tables {
         }
         let download = self.add_job(now_ms, "download-image", payload, generation_id);
         let row = &mut self.jobs[download];
-        (row.status, row.lease, row.priority) = ("processing", 1, priority);
+        (row.status, row.lease, row.priority, row.retry_until_ms) =
+            ("processing", 1, priority, retry_until_ms);
         (row.started_ms, row.lease_expires_ms) = (Some(now_ms), Some(now_ms + lease_ms));
         ("download", Some(download))
     }
@@ -347,7 +392,8 @@ impl Tables {
     /// `finish_download`
     pub fn finish_download(&mut self, id: Uuid, lease: i64, image: &Value) -> &'static str {
         let Some(at) = self.held(id, lease).filter(|at| self.jobs[*at].job_type == "download-image") else {
-            return "stale";
+            let told = |at: usize| self.jobs[at].lease == lease && self.jobs[at].status == "completed";
+            return if self.place(id).is_some_and(told) { "completed" } else { "stale" };
         };
         self.end_job(at, "completed");
         let generation = self.jobs[at].generation_id.and_then(|id| self.generations.get_mut(&id));
@@ -372,6 +418,9 @@ impl Tables {
         let Some(at) = self.held(id, lease) else { return "stale" };
         let row = &mut self.jobs[at];
         row.outcome_unknown = outcome_unknown;
+        if row.job_type == "generate-image" && row.prediction_id.is_none() {
+            row.retry_until_ms = row.retry_until_ms.or(Some(row.created_ms.max(row.scheduled_ms) + DAY_MS));
+        }
         if row.prediction_id.is_some() || outcome_unknown {
             row.lease_expires_ms = Some(now_ms + ms);
         } else {
@@ -422,7 +471,7 @@ impl Tables {
                 }
             }
             let at = self.add_job(now_ms, "cancel-prediction", payload, Some(id));
-            (self.jobs[at].priority, self.jobs[at].max_attempts) = (100, 8);
+            (self.jobs[at].priority, self.jobs[at].retry_until_ms) = (100, Some(now_ms + CANCEL_LIFE_MS));
             if let Some(later) = row.lease_expires_ms.filter(|_| row.left_nothing()) {
                 self.jobs[at].scheduled_ms = later;
             }

@@ -31,6 +31,8 @@ pub struct Plan {
     pub stalls: bool,
     /// Whether there are times in which the provider refuses every create.
     pub storms: bool,
+    /// Whether there are times in which one of the parts is down: store, creates, the provider, the queue.
+    pub outages: bool,
 }
 
 struct Delivery {
@@ -53,6 +55,9 @@ pub struct Simulation<'a> {
     /// Until when the provider refuses every create.
     storm_until_ms: u64,
     pub storms: usize,
+    /// Until when a part is down.
+    outage_until_ms: u64,
+    pub outages: usize,
     pub crashes: Cell<usize>,
 }
 
@@ -89,6 +94,8 @@ impl<'a> Simulation<'a> {
             cancel_rate: 0.002,
             storm_until_ms: 0,
             storms: 0,
+            outage_until_ms: 0,
+            outages: 0,
             crashes: Cell::new(0),
         }
     }
@@ -121,6 +128,7 @@ impl<'a> Simulation<'a> {
             self.cancel_one();
         }
         self.make_weather();
+        self.make_outage();
         self.hear_from_provider();
         self.take_due();
         self.pass_time();
@@ -152,6 +160,42 @@ impl<'a> Simulation<'a> {
             self.storm_until_ms = now + self.rng.within(5_000, 400_000);
             if self.rng.chance(0.5) { refused(402) } else { throttled(self.rng.within(1, 90)) }
         });
+    }
+
+    /// Lets an outage of one part begin or end.
+    fn make_outage(&mut self) {
+        const STORE: &[&str] = &["store", "sign", "remove"];
+        const CREATES: &[&str] = &["create"];
+        const PROVIDER: &[&str] = &["create", "get", "list", "cancel"];
+        const QUEUE: &[&str] = &[
+            "claim",
+            "record",
+            "record_progress",
+            "finish_prediction",
+            "finish_download",
+            "fail",
+            "snooze",
+            "pause",
+            "extend_lease",
+            "complete",
+        ];
+        let now = self.bench.world.now_ms();
+        if now < self.outage_until_ms {
+            return;
+        }
+        self.bench.wire.mend();
+        if self.plan.outages && self.rng.chance(0.005) {
+            self.outages += 1;
+            let (part, longest) = match self.rng.within(0, 4) {
+                0 => (STORE, 900_000),
+                1 => (CREATES, 900_000),
+                2 => (PROVIDER, 900_000),
+                // Webhooks are sent again for a minute; what they told is found by the sweep.
+                _ => (QUEUE, 300_000),
+            };
+            self.bench.wire.break_down(part);
+            self.outage_until_ms = now + self.rng.within(1_000, longest);
+        }
     }
 
     fn start(&mut self) {
@@ -247,6 +291,8 @@ impl<'a> Simulation<'a> {
         self.plan.crash_rate = 0.0;
         self.plan.stalls = false;
         self.plan.storms = false;
+        self.plan.outages = false;
+        self.outage_until_ms = 0;
         // A user's cancel would hide a job that never ends.
         self.cancel_rate = 0.0;
     }

@@ -63,6 +63,7 @@ impl ImageStore for MemoryStore {
                 let failure = Failure::new("output_unusable", "The model's answer was not an image.");
                 return Err(StoreError::Permanent(failure.because("text/html")));
             }
+            Some(Fault::Gone) => return Err(StoreError::Gone("the output answered 404".into())),
             _ => {}
         }
         let path = format!("{folder}/{name}.webp");

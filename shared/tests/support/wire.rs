@@ -21,12 +21,16 @@ pub enum Fault {
     Account(u16),
     /// Refused for good: a create, or a file that will never do.
     Rejected,
+    /// The host of a file does not find it.
+    Gone,
 }
 
 /// Every call of the pipeline to a port.
 pub struct Wire {
     /// The names of the calls so far, in order.
     pub calls: RefCell<Vec<&'static str>>,
+    /// Calls that go wrong until they are taken out.
+    pub down: RefCell<BTreeMap<&'static str, Fault>>,
     script: RefCell<BTreeMap<&'static str, VecDeque<Option<Fault>>>>,
     rng: Rng,
     /// The probability of a fault at each call.
@@ -41,6 +45,7 @@ impl Wire {
     pub fn new(seed: u64) -> Self {
         Self {
             calls: RefCell::default(),
+            down: RefCell::default(),
             script: RefCell::default(),
             rng: Rng::new(seed ^ 0xfa17),
             fault_rate: Cell::new(0.0),
@@ -52,6 +57,16 @@ impl Wire {
     /// The next call of this name goes wrong; several are used up in order.
     pub fn fail(&self, call: &'static str, fault: Fault) {
         self.script.borrow_mut().entry(call).or_default().push_back(Some(fault));
+    }
+
+    /// Every call of these names goes wrong, until [`mend`](Self::mend).
+    pub fn break_down(&self, calls: &[&'static str]) {
+        self.down.borrow_mut().extend(calls.iter().map(|call| (*call, Fault::LostRequest)));
+    }
+
+    /// All calls go well again.
+    pub fn mend(&self) {
+        self.down.borrow_mut().clear();
     }
 
     /// The next call of this name goes well, and the one after it wrong.
@@ -78,6 +93,9 @@ impl Wire {
         }
         if let Some(scripted) = self.script.borrow_mut().get_mut(call).and_then(VecDeque::pop_front) {
             return scripted;
+        }
+        if let Some(fault) = self.down.borrow().get(call) {
+            return Some(*fault);
         }
         let faulty = self.fault_rate.get() > 0.0 && self.rng.chance(self.fault_rate.get());
         faulty.then(|| possible[self.rng.within(0, possible.len() as u64) as usize])

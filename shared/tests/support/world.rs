@@ -11,6 +11,23 @@ use super::rng::Rng;
 /// 2026-11-24T00:00:00Z
 pub const START_MS: u64 = 1_795_478_400_000;
 
+/// A world in which time stands still.
+pub struct Still;
+
+impl Clock for Still {
+    fn now_ms(&self) -> u64 {
+        START_MS
+    }
+
+    async fn sleep(&self, _: Duration) {}
+}
+
+impl Random for Still {
+    fn unit(&self) -> f64 {
+        0.5
+    }
+}
+
 pub struct World {
     now_ms: Cell<u64>,
     chance: Rng,

@@ -33,7 +33,9 @@ function after(
 
 const onLastAttempt = (action: Action) =>
   after(
-    (sql, { job }) => sql`update public.job_queue set attempts = max_attempts - 1 where id = ${job}`,
+    // Where time decides in place of attempts, that is over.
+    (sql, { job }) => sql`update public.job_queue set
+      attempts = max_attempts - 1, retry_until = least(retry_until, now()) where id = ${job}`,
     action,
   );
 const whenTimeHasPassed = (action: Action) =>
@@ -97,6 +99,8 @@ export const actions: Record<string, Action> = {
     sql`select public.complete_jobs(array[${job}::uuid], array[${lease}::bigint])`,
   pause_provider: (sql, { job }, { lease }) =>
     sql`select public.pause_provider(${job}, ${lease}, 60, 'throttled', 429)`,
+  refuse_model: (sql, { job }, { lease }) =>
+    sql`select public.refuse_model(${job}, ${lease}, 404, 'This model cannot be used.')`,
   'finish_prediction, still running': finishing({ status: 'running' }),
   'finish_prediction, succeeded': finishing(SUCCEEDED),
   'finish_prediction, failed': finishing(FAILED),

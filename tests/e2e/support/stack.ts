@@ -30,6 +30,7 @@ export interface JobRow {
   job_type: string;
   status: string;
   attempts: number;
+  lease: string;
   prediction_id: string | null;
   outcome_unknown: boolean;
   scheduled_at: Date;
@@ -99,7 +100,7 @@ export class TestStack {
   /** The jobs of a generation, the oldest first. */
   jobs(generationId: string): Promise<JobRow[]> {
     return this.sql<JobRow[]>`
-      select id, job_type, status, attempts, prediction_id, outcome_unknown, scheduled_at, error_details
+      select id, job_type, status, attempts, lease, prediction_id, outcome_unknown, scheduled_at, error_details
       from public.job_queue where generation_id = ${generationId} order by created_at, job_type desc`;
   }
 
