@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { SoakOptions } from '../soak/options.ts';
+import { CALM, type SoakOptions } from '../soak/options.ts';
 import { runSoak } from '../soak/soak.ts';
 
 /** The small version of `npm run soak`: a share of faults so large that each kind plays. */
-const SMALL: SoakOptions = { count: 60, seed: 7, faults: 0.55, users: 5, kills: 1, clock: 20 };
+const SMALL: SoakOptions = { count: 60, seed: 7, faults: 0.55, users: 5, kills: 1, clock: 20, ...CALM };
 
 /** Some 30 s; a run that the kill left to a whole lease takes two minutes more. */
 const LIMIT_MS = 240_000;

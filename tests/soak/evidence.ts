@@ -49,6 +49,8 @@ export interface Evidence {
   objects: string[];
   /** How each prediction ended by the database's own books; null: it runs. */
   booked: Map<string, string | null>;
+  /** Predictions in the database's books that made a picture and have no price, or that never ran and have one. */
+  mispriced: string[];
   /** Objects, jobs and predictions that belong to no generation. */
   strays: string[];
   /** Images whose file cannot be had, or is not as long as its row says. */
@@ -74,8 +76,8 @@ export async function collect(stack: TestStack): Promise<Evidence> {
     select name from storage.objects where bucket_id = 'generated-images'`;
   const objects = named.map(({ name }) => name);
   const books = await sql<
-    { id: string; status: string | null }[]
-  >`select id, status from private.predictions`;
+    { id: string; status: string | null; generation_id: string | null; cost: number | null }[]
+  >`select id, status, generation_id, cost_usd::float8 as cost from private.predictions`;
   const booked = new Map(books.map(({ id, status }) => [id, status]));
 
   const cases = new Map<string, Case>();
@@ -99,12 +101,20 @@ export async function collect(stack: TestStack): Promise<Evidence> {
     give(id, `object ${name}`, (one) => one.objects.push(name));
   }
   const generationOf = new Map(jobs.map((job) => [job.id, job.generation_id]));
-  for (const entry of await simulator.predictions()) {
+  const made = await simulator.predictions();
+  const known = new Set(made.map(({ id }) => id));
+  for (const { id } of books) if (!known.has(id)) strays.push(`${id} in the books, never made`);
+  const mispriced = books.flatMap(({ id, status, generation_id, cost }) => {
+    const isRight = status === 'succeeded' ? Number(cost) > 0 : status !== 'aborted' || cost === 0;
+    return isRight ? [] : [generation_id ?? id];
+  });
+  for (const entry of made) {
     const id = generationOf.get(entry.job ?? '');
     give(id, `prediction ${entry.id}`, (one) => one.predictions.push(entry));
   }
   const unreadable = await readAll(images);
-  return { cases, jobs, images, objects, booked, strays, unreadable, stats: await simulator.stats() };
+  const stats = await simulator.stats();
+  return { cases, jobs, images, objects, booked, mispriced, strays, unreadable, stats };
 }
 
 /** Gets every picture as its user would. */

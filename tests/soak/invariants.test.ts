@@ -52,7 +52,14 @@ function sound(): { one: Case; evidence: Evidence; load: Load } {
     ['p0', 'failed'],
     ['p1', 'succeeded'],
   ]);
-  const lists = { jobs: one.jobs, images: [image], objects: one.objects, strays: [], unreadable: [] };
+  const lists = {
+    jobs: one.jobs,
+    images: [image],
+    objects: one.objects,
+    mispriced: [],
+    strays: [],
+    unreadable: [],
+  };
   const all = { ...lists, booked, stats };
   const load = { started: new Map([['g', planned]]), cancelled: new Set<string>(), repeats: 0, answers: [] };
   return { one, evidence: { cases: new Map([['g', one]]), ...all }, load };
@@ -89,6 +96,7 @@ test.each<[string, (run: ReturnType<typeof sound>) => void]>([
   ['no picture was paid for twice', ({ one }) => one.predictions.push(prediction(2, 'http://o/1.png'))],
   ['every prediction is in the books', ({ evidence }) => evidence.booked.delete('p0')],
   ['every prediction is in the books', ({ evidence }) => evidence.booked.set('p1', 'failed')],
+  ['every picture in the books has its price', ({ evidence }) => evidence.mispriced.push('g')],
   ['no generation was completed twice', ({ one }) => one.jobs.push(job('download-image'))],
   ['only what could not succeed', ({ one }) => Object.assign(one.row, { status: 'failed' })],
   ['only what could not succeed', ({ one }) => Object.assign(one.row, { status: 'cancelled' })],

@@ -21,7 +21,7 @@ const ENDED = ['completed', 'failed', 'cancelled'];
 
 /** @param load the generations whose start was answered */
 export function check(evidence: Evidence, load: Load): Invariant[] {
-  const { cases, images, objects, booked, strays, unreadable, stats } = evidence;
+  const { cases, images, objects, booked, mispriced, strays, unreadable, stats } = evidence;
   const all = [...cases.values()];
   const where = (name: string, counted: string, is: (one: Case) => boolean): Invariant => {
     const generations = all.filter(is).map(({ row }) => row.id);
@@ -69,6 +69,12 @@ export function check(evidence: Evidence, load: Load): Invariant[] {
       `${booked.size} rows, ${stats.predictions} predictions`,
       ({ predictions }) => predictions.some(({ id, status }) => booked.get(id) !== status),
     ),
+    {
+      name: 'every picture in the books has its price, and what never ran has none',
+      counted: `${booked.size} rows`,
+      broken: mispriced.length,
+      generations: mispriced,
+    },
     where('no generation was completed twice', 'download jobs by generation', ({ jobs }) => {
       return jobs.filter(({ job_type }) => job_type === 'download-image').length > 1;
     }),

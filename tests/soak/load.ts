@@ -19,20 +19,30 @@ export interface Load {
   answers: number[];
 }
 
+export interface LoadOptions {
+  /** Part of the idempotency keys. */
+  seed: number;
+  /** The starts are spread over so many milliseconds; 0: as fast as they are answered. */
+  spreadMs: number;
+}
+
 /** Each user asks for one image after the other; all users at once. */
 export async function runLoad(
   stack: TestStack,
   plan: Planned[],
-  seed: number,
+  { seed, spreadMs }: LoadOptions,
   onStart: (started: number) => void,
 ): Promise<Load> {
   const load: Load = { started: new Map(), cancelled: new Set(), repeats: 0, answers: [] };
   const count = 1 + Math.max(...plan.map(({ user }) => user));
   const users = await Promise.all(Array.from({ length: count }, () => TestUser.signUp(stack)));
   const cancels: Promise<void>[] = [];
+  const begun = performance.now();
   await Promise.all(
     users.map(async (user, index) => {
-      for (const one of plan.filter((each) => each.user === index)) {
+      const own = plan.filter((each) => each.user === index);
+      for (const [nth, one] of own.entries()) {
+        await sleep(Math.max(0, begun + (spreadMs * nth) / own.length - performance.now()));
         const id = await start(user, one, `soak-${seed}-${one.number}`, load);
         load.started.set(id, one);
         if (one.cancelAfterMs !== undefined) cancels.push(cancel(user, id, one.cancelAfterMs, load));

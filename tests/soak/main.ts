@@ -1,14 +1,11 @@
 /** `npm run soak`: the whole system under faults, then a look at what is left; `--help` tells the options. */
 import type { TestStack } from '../e2e/support/stack.ts';
-import { type Command, HELP, parseOptions } from './options.ts';
+import { type Command, HELP, LIMIT_MINUTES, parseOptions } from './options.ts';
 import { text } from './report.ts';
 import { runSoak } from './soak.ts';
+import { lengthOf } from './weather.ts';
 
 const MINUTE = 60_000;
-/** When it stops waiting, and when it stops whatever it is doing. */
-const WAIT_UNTIL = Date.now() + 9 * MINUTE;
-const STOP_AFTER = 10 * MINUTE;
-
 const begun = performance.now();
 const say = (line: string) =>
   process.stderr.write(`[soak ${((performance.now() - begun) / 1000).toFixed(0).padStart(3)} s] ${line}\n`);
@@ -19,12 +16,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 const command = readCommand();
 if (command) {
-  setTimeout(() => void leave('10 minutes are over', 1), STOP_AFTER).unref();
+  // When it stops waiting; a minute later it stops whatever it is doing.
+  const limit = LIMIT_MINUTES * MINUTE + lengthOf(command);
+  setTimeout(() => void leave('the time is over', 1), limit + MINUTE).unref();
   try {
     const onStack = (running: TestStack) => {
       stack = running;
     };
-    const report = await runSoak(command, { say, deadline: WAIT_UNTIL, onStack });
+    const report = await runSoak(command, { say, deadline: Date.now() + limit, onStack });
     process.stdout.write(command.json ? `${JSON.stringify(report, null, 2)}\n` : text(report));
     const isBroken = report.stopped !== null || report.invariants.some(({ broken }) => broken > 0);
     process.exitCode = isBroken ? 1 : 0;

@@ -12,13 +12,38 @@ export interface SoakOptions {
   kills: number;
   /** How many times as fast as a real clock the queue's waits run out. */
   clock: number;
+  /** How long Storage is down, in seconds of the queue's clock; 0: never. */
+  storageOutage: number;
+  /** The same for the provider's creates. */
+  providerOutage: number;
+  /** How often Postgres is restarted. */
+  postgresRestarts: number;
+  /** How many seconds the provider's clock is ahead of ours; negative: behind. */
+  clockSkew: number;
 }
+
+/** Good weather: nothing that all generations meet. */
+export const CALM = { storageOutage: 0, providerOutage: 0, postgresRestarts: 0, clockSkew: 0 };
 
 export interface Command extends SoakOptions {
   json: boolean;
 }
 
-export const DEFAULTS: SoakOptions = { count: 1_000, seed: 1, faults: 0.1, users: 20, kills: 2, clock: 15 };
+export const DEFAULTS: SoakOptions = {
+  count: 1_000,
+  seed: 1,
+  faults: 0.1,
+  users: 20,
+  kills: 2,
+  clock: 15,
+  storageOutage: 600,
+  providerOutage: 900,
+  postgresRestarts: 1,
+  clockSkew: 300,
+};
+
+/** How long it waits for the end when nothing is down any more. */
+export const LIMIT_MINUTES = 9;
 
 export const HELP = `npm run soak [-- options]
 
@@ -32,6 +57,11 @@ Exit code 1: an invariant is broken; the first 10 generations concerned are list
   --users N      users who ask, each for one image after the other (${DEFAULTS.users})
   --kills N      how often the process of the three workers is killed with SIGKILL (${DEFAULTS.kills})
   --clock N      how many times as fast the queue's waits run out (${DEFAULTS.clock}); 1 is real time
+  --storage-outage S     how long Storage answers nothing but errors, in seconds of that clock (${DEFAULTS.storageOutage})
+  --provider-outage S    how long no prediction can be created, the same (${DEFAULTS.providerOutage})
+  --postgres-restarts N  how often Postgres is restarted (${DEFAULTS.postgresRestarts})
+  --clock-skew S         how many seconds the provider's clock is ahead; negative: behind (${DEFAULTS.clockSkew})
+  --calm         none of these four
   --json         the result as one JSON object on stdout
   --help         this text
 
@@ -40,8 +70,8 @@ its webhook, and the cron comes each minute. So that a run ends within minutes, 
 on: it moves lease_expires_at back in SQL, steadily for jobs that await a prediction, and once for jobs whose worker
 was killed; it sends the cron's event so much more often; and late webhooks and Replicate's repeats are shortened
 alike. Whoever works keeps the whole lease of 60 s, and backoffs and Retry-After are waited out. The seed fixes the
-mix, not the timing.
-It ends by itself after 10 minutes at the latest.
+mix, not the timing. The starts are spread over the outages, which come one after the other.
+It ends by itself ${LIMIT_MINUTES} minutes after the last outage at the latest.
 `;
 
 /** @returns undefined when the help was asked for @throws Error with a sentence about the faulty option */
@@ -55,15 +85,21 @@ export function parseOptions(argv: string[]): Command | undefined {
       users: { type: 'string' },
       kills: { type: 'string' },
       clock: { type: 'string' },
+      'storage-outage': { type: 'string' },
+      'provider-outage': { type: 'string' },
+      'postgres-restarts': { type: 'string' },
+      'clock-skew': { type: 'string' },
+      calm: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) return undefined;
   const number = (name: keyof SoakOptions, least: number, most: number, whole = true): number => {
-    const value = Number(values[name] ?? DEFAULTS[name]);
+    const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) as keyof typeof values;
+    const value = Number(values[option] ?? (values.calm && name in CALM ? 0 : DEFAULTS[name]));
     if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
-    throw new Error(`--${name} takes ${whole ? 'a whole number' : 'a number'} from ${least} to ${most}.`);
+    throw new Error(`--${option} takes ${whole ? 'a whole number' : 'a number'} from ${least} to ${most}.`);
   };
   return {
     count: number('count', 1, 20_000),
@@ -72,6 +108,10 @@ export function parseOptions(argv: string[]): Command | undefined {
     users: number('users', 1, 1_000),
     kills: number('kills', 0, 20),
     clock: number('clock', 1, 30, false),
+    storageOutage: number('storageOutage', 0, 3_000),
+    providerOutage: number('providerOutage', 0, 3_000),
+    postgresRestarts: number('postgresRestarts', 0, 20),
+    clockSkew: number('clockSkew', -300, 300),
     json: values.json,
   };
 }

@@ -8,6 +8,7 @@ import { type Load, runLoad } from './load.ts';
 import type { SoakOptions } from './options.ts';
 import { type Planned, plan, realTime, tag } from './plan.ts';
 import { numbersOf, offendersOf, type Report } from './report.ts';
+import { lengthOf, startWeather } from './weather.ts';
 
 const POLL_MS = 500;
 /** More than the longest lease, whatever was shortened. */
@@ -39,11 +40,18 @@ export async function runSoak(options: SoakOptions, context: SoakContext): Promi
     const playedFaults = await arm(stack, planned, options);
     const clock = startClock(stack, options.clock);
     const kills = killer(stack, options, clock, say);
-    const load = await runLoad(stack, planned, options.seed, (started) => {
-      if (started % 100 === 0) say(`${started} started`);
-      kills.at(started);
-    });
+    const weather = startWeather(stack, options, say);
+    const load = await runLoad(
+      stack,
+      planned,
+      { seed: options.seed, spreadMs: lengthOf(options) },
+      (started) => {
+        if (started % 100 === 0) say(`${started} started`);
+        kills.at(started);
+      },
+    );
     await kills.done();
+    await weather.done();
     const stopped = await allEnded(stack, context, load);
     const sweeps = clock.sweeps;
     await clock.stop();
@@ -52,7 +60,7 @@ export async function runSoak(options: SoakOptions, context: SoakContext): Promi
     const invariants = check(evidence, load);
     const ends: Record<string, number> = {};
     for (const { row } of evidence.cases.values()) ends[row.status] = (ends[row.status] ?? 0) + 1;
-    const more = { sweeps, 'workers killed': kills.count };
+    const more = { sweeps, 'workers killed': kills.count, 'outages and restarts': weather.past.length };
     return {
       options,
       stopped,
@@ -73,8 +81,11 @@ async function liftQuotas({ sql }: TestStack): Promise<void> {
 }
 
 /** Sets the simulator's rules; the answer tells, later, what they did. */
-async function arm(stack: TestStack, planned: Planned[], { clock }: SoakOptions) {
-  await stack.simulator.configure({ webhook_retry_ms: WEBHOOK_RETRY_MS / clock });
+async function arm(stack: TestStack, planned: Planned[], { clock, clockSkew }: SoakOptions) {
+  await stack.simulator.configure({
+    webhook_retry_ms: WEBHOOK_RETRY_MS / clock,
+    clock_offset_ms: clockSkew * 1000,
+  });
   const faulty = planned.flatMap(({ number, fault }) => (fault ? [{ number, fault }] : []));
   const rules = faulty.flatMap(({ number, fault }) =>
     rulesFor(fault, tag(number)).map((rule) => ({ name: fault.name, rule })),

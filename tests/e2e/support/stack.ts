@@ -140,6 +140,19 @@ export class TestStack {
     });
   }
 
+  /** Restarts Postgres as an operator does (a fast shutdown), and waits until the database answers again. */
+  async restartPostgres(): Promise<void> {
+    const before = await this.#process.pid('postgres');
+    process.kill(before, 'SIGINT');
+    await this.until('another Postgres', async () => {
+      if ((await this.#process.pid('postgres')) === before) return false;
+      return this.sql`select`.then(
+        () => true,
+        () => false,
+      );
+    });
+  }
+
   /** How many rows and predictions there are in all: what a refused request must not change. */
   async traces(): Promise<Record<string, number>> {
     const [row] = await this.sql`select
