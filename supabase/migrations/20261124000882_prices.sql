@@ -30,23 +30,28 @@ begin
 end
 $$;
 
--- The same for a request, whose size is the one that the catalogue has mapped it to, or the one it asks for.
+-- The same for a request. Its size is the one that the catalogue has mapped it to (output), which a direct call may
+-- give as it likes: so no less than what it asks for, as far as the model goes.
 create function private.requested_cost(p_request jsonb, p_model public.models) returns numeric
 language plpgsql stable set search_path = '' as $$
 declare
   v_output jsonb := case jsonb_typeof(p_request -> 'output') when 'object' then p_request -> 'output' else '{}' end;
-begin
-  return private.expected_cost(
+  v_width int := coalesce(private.read_number(p_request, 'width', 16, 8192, true), p_model.default_width);
+  v_height int := coalesce(private.read_number(p_request, 'height', 16, 8192, true), p_model.default_height);
+  v_price numeric := private.expected_cost(
     p_model,
-    coalesce(
-      private.read_number(v_output, 'width', 1, 16384, true),
-      private.read_number(p_request, 'width', 16, 8192, true), p_model.default_width
-    )::int,
-    coalesce(
-      private.read_number(v_output, 'height', 1, 16384, true),
-      private.read_number(p_request, 'height', 16, 8192, true), p_model.default_height
-    )::int
+    coalesce(private.read_number(v_output, 'width', 1, 16384, true), v_width)::int,
+    coalesce(private.read_number(v_output, 'height', 1, 16384, true), v_height)::int
   );
+begin
+  if p_model.cost_per_megapixel is not null and v_output <> '{}' then
+    v_price := greatest(v_price, private.expected_cost(
+      p_model,
+      least(v_width, coalesce(p_model.max_width, p_model.default_width)),
+      least(v_height, coalesce(p_model.max_height, p_model.default_height))
+    ));
+  end if;
+  return v_price;
 end
 $$;
 

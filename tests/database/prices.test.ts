@@ -11,6 +11,9 @@ beforeEach(async () => {
 });
 
 interface Price {
+  default_width?: number;
+  max_width?: number;
+  max_height?: number;
   cost_per_generation?: number;
   cost_per_megapixel?: number;
   cost_per_second?: number;
@@ -64,6 +67,18 @@ describe('what is reserved', () => {
       '… of the size that the request was mapped to',
       { cost_per_megapixel: 0.01 },
       { width: 8192, height: 8192, output: { width: 2048, height: 1024 } },
+      0.02,
+    ],
+    [
+      '… of what a direct call asks for, whatever it says that makes',
+      { cost_per_megapixel: 0.01, max_width: 2048, max_height: 2048 },
+      { width: 4096, height: 2048, output: { width: 16, height: 16 } },
+      0.04,
+    ],
+    [
+      '… of the default size, where a direct call asks for none',
+      { cost_per_megapixel: 0.01, default_width: 2048, max_width: 2048, max_height: 2048 },
+      { output: { width: 16, height: 16 } },
       0.02,
     ],
     ['by both', { cost_per_generation: 0.5, cost_per_megapixel: 0.25 }, { width: 2048, height: 1024 }, 1],
