@@ -5,7 +5,7 @@
 -- off, moved to another type or priority, or ready without a turn is scheduled, and made ready when due; one
 -- whose time is set back has waited longer. One that runs without a lease has ten minutes.
 create function private.before_job_update() returns trigger
-language plpgsql set search_path = '' as $$
+language plpgsql security definer set search_path = '' as $$
 begin
   if new.updated_at = old.updated_at then
     new.updated_at := now();

@@ -57,6 +57,16 @@ test('the original’s complete_job with an error puts a held job off', async ()
   expect(await db.job(second)).toMatchObject({ status: 'pending', attempts: 1, held: false, ready_at: null });
 });
 
+test('the service sets the time of a ready job back, over the API', async () => {
+  const [, second] = (await enqueue(null, 2)) as [string, string];
+  await db.as(
+    'service_role',
+    null,
+    (sql) => sql`update public.job_queue set scheduled_at = now() - interval '1 day' where id = ${second}`,
+  );
+  expect(await db.claim(1)).toMatchObject([{ id: second }]);
+});
+
 test('a job that awaits a prediction and is set to pending takes one place, not two', async () => {
   const user = await db.createUser();
   await enqueue(user, 6);
