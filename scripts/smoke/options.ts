@@ -52,7 +52,7 @@ Environment:
   SMOKE_EMAIL, SMOKE_PASSWORD   a confirmed user to sign in as. Without them a user is made: by Auth's admin API, or,
                                 where that is not to be had, by a sign-up, for which "Confirm email" must be off
 
-What a hosted system needs before: the migrations (npx supabase db push), the three Workers with their secrets, PUBLIC_URL
+What a hosted system needs before: the migrations (npx supabase@3 db push --remote), the three Workers with their secrets, PUBLIC_URL
 in process-jobs and process-generation, the cron trigger some minutes old, and credit at Replicate. Where the project has
 a captcha on sign-in, make a user by hand and switch the captcha off for the run. The steps before it: docs/deploy.md.
 

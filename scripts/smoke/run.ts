@@ -48,8 +48,10 @@ export async function run(
   const reports: StepReport[] = [];
   for (const step of steps) {
     const at = Date.now();
-    const result = signal.aborted
-      ? { ok: false, skipped: true as const, detail: 'not tried: interrupted' }
+    const missing = step.needs?.find((name) => reports.some((report) => report.name === name && !report.ok));
+    const reason = signal.aborted ? 'interrupted' : missing && `it needs the step "${missing}"`;
+    const result = reason
+      ? { ok: false, skipped: true as const, detail: `not tried: ${reason}` }
       : await attempt(step, smoke);
     const report: StepReport = { name: step.name, ms: Date.now() - at, ...result };
     report.detail = clean(report.detail);

@@ -25,6 +25,8 @@ export class StepSkipped extends Error {
 export interface Step {
   /** One word or two, the same in every run: programs read it. */
   name: string;
+  /** Steps without which this one would mislead, or leave behind what it makes: where one fails, it is not tried. */
+  needs?: string[];
   /** Gives what was seen, in a sentence. */
   run(smoke: Smoke): Promise<string>;
 }

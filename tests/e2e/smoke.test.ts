@@ -258,12 +258,32 @@ describe('each step can fail, and says what to do', () => {
     expect(detail + fix).not.toContain('_wrong');
   });
 
+  test('project: with a key that is refused nothing is made, and nobody is told to repair what is right', async () => {
+    const given = options({}, { SUPABASE_SERVICE_ROLE_KEY: 'sb_secret_wrong' });
+    const before = await rows();
+    const report = await run(given, STEPS, new AbortController().signal, {
+      step: () => {},
+      progress: () => {},
+    });
+    expect(report.steps.filter(({ fix }) => fix !== undefined).map(({ name }) => name)).toEqual(['project']);
+    expect(report.steps.find(({ name }) => name === 'storage')).toMatchObject({ ok: false, skipped: true });
+    expect(report.left_behind).toEqual([]);
+    expect(await rows()).toEqual(before);
+  });
+
+  test('upload and cron: another Worker’s address', async () => {
+    const { startGenerationUrl, processJobsUrl } = stack.addresses;
+    const swapped = options({ '--url': processJobsUrl, '--process-jobs-url': startGenerationUrl });
+    expect((await fails(['sign-in', 'upload'], swapped)).fix).toContain('--url');
+    expect((await fails(['cron'], swapped)).fix).toContain('--process-jobs-url');
+  });
+
   test('project: no migrations', async () => {
     intervene = answering('/rest/v1/rpc/queue_status', 404, {
       code: 'PGRST202',
       message: 'Could not find it',
     });
-    expect((await fails(['project'], options())).fix).toContain('npx supabase db push');
+    expect((await fails(['project'], options())).fix).toContain('npx supabase@3 db push --remote');
   });
 
   test('health: a Worker that is not there, and one in the place of another', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ask, said } from '../http.ts';
 import { processJobs } from '../services.ts';
 import { type Step, StepFailure } from '../step.ts';
-import { accountTrouble } from './health.ts';
+import { accountTrouble, wrongWorker } from './health.ts';
 
 /** As process-jobs judges it itself. */
 const MAX_AGE_MS = 3 * 60_000;
@@ -18,6 +18,9 @@ export const cron: Step = {
     for (;;) {
       const answer = await ask(processJobs(options), '/health', { signal: smoke.signal });
       const { body } = answer;
+      if (answer.status < 500 && !(body && 'last_sweep_at' in body)) {
+        throw wrongWorker(processJobs(options), answer);
+      }
       const last = typeof body?.last_sweep_at === 'string' ? Date.parse(body.last_sweep_at) : undefined;
       // By the server's own clock: ours may differ.
       const now = Date.parse(answer.headers.get('date') ?? '') || Date.now();

@@ -31,7 +31,8 @@ async function simple(smoke: Smoke, service: Service): Promise<void> {
   throw wrongWorker(service, answer);
 }
 
-function wrongWorker(service: Service, answer: Answer): StepFailure {
+/** What answers there is not what should. */
+export function wrongWorker(service: Service, answer: Answer): StepFailure {
   const told = answer.status === 200 && answer.body ? ', as another Worker does' : '';
   return new StepFailure(
     `${service.name} answered ${said(answer)}${told}`,

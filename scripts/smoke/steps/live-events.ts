@@ -7,7 +7,7 @@ const HEAR_MS = 15_000;
 export const liveEvents: Step = {
   name: 'live-events',
   async run(smoke) {
-    const { webSocket, eventStream } = need(smoke.listeners, 'sign-in');
+    const { webSocket, eventStream } = need(smoke.listeners, 'picture');
     for (const listener of [webSocket, eventStream]) await heard(smoke, listener);
     return smoke.picture
       ? 'WebSocket and event stream told of the completed picture with its URL'

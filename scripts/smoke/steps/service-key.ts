@@ -5,6 +5,7 @@ import { type Smoke, type Step, StepFailure } from '../step.ts';
 /** The private paths: closed without the secret key, open with it in `apikey` alone. */
 export const serviceKey: Step = {
   name: 'service-key',
+  needs: ['project'],
   async run(smoke) {
     const { options } = smoke;
     const paths = [

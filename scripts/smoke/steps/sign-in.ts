@@ -9,6 +9,7 @@ const SET_ACCOUNT =
 /** A user of the app: the one of SMOKE_EMAIL, or one that is made for this run. */
 export const signIn: Step = {
   name: 'sign-in',
+  needs: ['project'],
   async run(smoke) {
     const { account } = smoke.options;
     if (account) {

@@ -37,7 +37,7 @@ function fixFor(answer: Answer, token: string): string {
   }
   if (answer.status === 429) return 'A quota of this user is used up: docs/operate.md#plans-and-limits';
   if (answer.status === 500) {
-    return 'It lacks a variable, or the database one of our functions: npx supabase db push; npx wrangler tail --env start-generation';
+    return 'It lacks a variable, or the database one of our functions: npx supabase@3 db push --remote; npx wrangler tail --env start-generation';
   }
   return 'Another model may do: --model OWNER/NAME. Else look at: npx wrangler tail --env start-generation';
 }

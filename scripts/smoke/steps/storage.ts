@@ -10,6 +10,7 @@ import { type Step, StepFailure } from '../step.ts';
  */
 export const storage: Step = {
   name: 'storage',
+  needs: ['project'],
   async run(smoke) {
     const { options, signal } = smoke;
     const headers = keyHeaders(options.serviceKey);
@@ -64,7 +65,16 @@ function failure(what: string, answer: Answer, headers: Record<string, string>):
     );
   }
   if (/bucket not found/i.test(answer.text)) {
-    return new StepFailure(`${what} ${said(answer)}`, 'The migrations make the bucket: npx supabase db push');
+    return new StepFailure(
+      `${what} ${said(answer)}`,
+      'The migrations make the bucket: npx supabase@3 db push --remote',
+    );
+  }
+  if (answer.status >= 500) {
+    return new StepFailure(
+      `${what} ${said(answer)}`,
+      'Storage is not well: look at its logs in the dashboard, and at https://status.supabase.com',
+    );
   }
   return new StepFailure(
     `${what} ${said(answer)}`,

@@ -2,6 +2,7 @@ import { ask, said } from '../http.ts';
 import { png } from '../png.ts';
 import { bearer, keyHeaders, startGeneration, supabase } from '../services.ts';
 import { need, type Step, StepFailure } from '../step.ts';
+import { wrongWorker } from './health.ts';
 
 const SIDE = 256;
 
@@ -19,10 +20,12 @@ export const upload: Step = {
       signal: smoke.signal,
     });
     const source = answer.body;
+    if (answer.status === 404) throw wrongWorker(startGeneration(options), answer);
     if (answer.status !== 201 || typeof source?.source_id !== 'string') {
       const fixes: Record<number, string> = {
         401: 'Storage does not take the token that start-generation took: is the bucket source-images of this project?',
         403: 'This user may have 100 uploads stored already (docs/operate.md#uploads), or a policy of storage.objects was changed: the migrations make them.',
+        503: 'start-generation does not reach Storage, or Storage does not answer: https://status.supabase.com',
       };
       throw new StepFailure(
         `the upload answered ${said(answer)}`,
