@@ -170,6 +170,19 @@ create trigger job_queue_after_run_delete after delete on public.job_queue
 for each row when (old.job_type = 'generate-image' and old.status = 'processing')
 execute function private.after_run_delete();
 
+-- Steps lock a job before its generation, and with a user the rows go the other way round: the jobs first, so that
+-- neither waits for the other.
+create function private.before_profile_delete() returns trigger
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+begin
+  perform 1 from public.job_queue
+  where created_by = old.id and status in ('pending', 'processing') order by id for update;
+  return old;
+end
+$$;
+create trigger profiles_before_delete before delete on public.profiles
+for each row execute function private.before_profile_delete();
+
 -- What a job of type cancel-prediction found: [{id, status, predict_time}] of the job that its payload
 -- names, or the one prediction that it stopped.
 create function private.note_stopped(p_payload jsonb, p_predictions jsonb) returns void
@@ -213,7 +226,8 @@ end
 $$;
 
 revoke all on function
-  private.note_end, private.note_prediction, private.stop_until, private.stop_prediction, private.stop_run, private.after_run_delete,
+  private.note_end, private.note_prediction, private.stop_until, private.stop_prediction, private.stop_run,
+  private.after_run_delete, private.before_profile_delete,
   private.note_stopped, private.prune_predictions, private.settle_cancelled, private.after_prediction_end
 from public, anon, authenticated, service_role;
 

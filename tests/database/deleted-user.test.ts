@@ -56,6 +56,25 @@ test('the prediction that runs is cancelled, and what it cost is known', async (
   expect([...(await ledger())]).toEqual([{ id: 'p1', status: 'canceled', model: MODEL, free: false }]);
 });
 
+// As apps do whose users may delete a `profiles` row of their own.
+test('a step that is being taken while a profile is deleted comes to its end, and so does the deletion', async () => {
+  const { user, generation_id, job_id } = await running();
+  let deletion: Promise<unknown> | undefined;
+  await db.as('service_role', null, async (sql) => {
+    await sql`select 1 from public.job_queue where id = ${job_id} for update`;
+    deletion = db.sql`delete from public.profiles where id = ${user}`.execute();
+    deletion.catch(() => {}); // judged below
+    for (let waiting = 0; waiting === 0; ) {
+      const [row] = await db.sql<{ n: number }[]>`select count(*)::int as n from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      waiting = row?.n ?? 0;
+    }
+    await sql`update public.image_generations set progress = 50 where id = ${generation_id}`;
+  });
+  await deletion;
+  expect(await db.sql`select id from public.image_generations`).toHaveLength(0);
+});
+
 test('one whose create is under way is cancelled by its worker, or found when the lease is over', async () => {
   const { user, job } = await running();
   await deleteUser(user);
