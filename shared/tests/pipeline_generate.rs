@@ -224,7 +224,9 @@ fn an_upload_that_is_no_image_is_never_paid_for() {
     let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
     let gif: &[u8] = b"GIF89a\x03\0\x02\0\0\0\0";
     let no_width = [png.as_slice(), b"\0\0\0\0\0\0\0\x02\x08\x02\0\0\0"].concat();
-    for bytes in [b"no image".as_slice(), b"", b"<svg xmlns='x'/>", gif, &no_width] {
+    let cut_jpeg: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xd9";
+    for bytes in [b"no image".as_slice(), b"", b"<svg xmlns='x'/>", gif, &no_width, &png[..8], png, cut_jpeg]
+    {
         let bench = Bench::new();
         bench.store.upload.replace(bytes.to_vec());
         let job = from_own_picture(&bench, own);

@@ -17,9 +17,11 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             return Ok(());
         }
         let head = self.store.peek(bucket, path, HEAD_BYTES).await?;
+        // A size that does not stand in all of the file stands nowhere.
+        let is_cut = head.len() >= HEAD_BYTES;
         let image = inspect(&head).filter(|image| FORMATS.contains(&image.format));
         match image {
-            Some(image) if image.size.is_none_or(|(width, height)| width > 0 && height > 0) => Ok(()),
+            Some(image) if image.size.map_or(is_cut, |(width, height)| width > 0 && height > 0) => Ok(()),
             _ => {
                 let message =
                     "The source image is not a PNG, JPEG or WebP file. Upload it again with POST /sources.";
