@@ -3,32 +3,30 @@
 
 use serde_json::{Value, json};
 
-use crate::job::milliseconds;
-
-/// The cron trigger runs each minute; three misses are no accident.
-const MAX_SWEEP_AGE_MS: u64 = 3 * 60 * 1000;
-/// An outage of the provider's that lasts longer needs somebody who knows of it.
-const MAX_OUTAGE_MS: u64 = 5 * 60 * 1000;
+/// In seconds. The cron trigger runs each minute; three misses are no accident.
+const MAX_SWEEP_AGE_S: f64 = 3.0 * 60.0;
+/// An outage of the provider's that lasts longer, in seconds, needs somebody who knows of it.
+const MAX_OUTAGE_S: f64 = 5.0 * 60.0;
 /// A picture that the provider keeps no longer than this, in seconds, and that is not stored yet: somebody has
 /// to look. Where Storage works, it takes seconds of the hour that there is.
 const MIN_OUTPUT_LEFT_S: f64 = 20.0 * 60.0;
 
-/// Reads `queue_status()`: healthy or not, and the body of `GET /health`.
+/// Reads `queue_status()`: healthy or not, and the body of `GET /health`. The database tells how long ago things
+/// were, so that no two clocks are compared.
 ///
 /// A provider that asks to wait (429) is no fault: the queue goes on by itself. One that refuses our
 /// account is, for somebody has to pay or to put another token: until then no picture is made. So is a budget
 /// that is used up: somebody may want to raise it. One that is nearly so is told and is no fault.
-pub fn health(status: &Value, now_ms: u64) -> (bool, Value) {
+pub fn health(status: &Value) -> (bool, Value) {
     let text = |name: &str| status.get(name).and_then(Value::as_str);
+    let seconds = |name: &str| status.get(name).and_then(Value::as_f64);
     let last = text("last_sweep_at");
-    let age_ms = last.and_then(milliseconds).map(|time| now_ms.saturating_sub(time));
-    let sweeps = age_ms.is_some_and(|age| age <= MAX_SWEEP_AGE_MS);
+    let sweeps = seconds("last_sweep_seconds").is_some_and(|age| age <= MAX_SWEEP_AGE_S);
     let (provider, trouble) = match (text("provider_pause_reason"), code(status)) {
         (None, _) => ("ok", None),
         (Some("throttled"), _) => ("throttled", None),
         (Some("outage"), _) => {
-            let since = text("provider_paused_since").and_then(milliseconds).unwrap_or(now_ms);
-            let lasts = now_ms.saturating_sub(since) > MAX_OUTAGE_MS;
+            let lasts = seconds("provider_paused_seconds").is_some_and(|lasted| lasted > MAX_OUTAGE_S);
             (
                 "outage",
                 lasts.then_some(
@@ -44,7 +42,7 @@ pub fn health(status: &Value, now_ms: u64) -> (bool, Value) {
     let trouble = trouble.or((budget == "exhausted").then_some(
         "The budget is used up: nothing is started until the next day or month, or until it is raised.",
     ));
-    let left = status.get("output_seconds_left").and_then(Value::as_f64);
+    let left = seconds("output_seconds_left");
     let late = left.is_some_and(|seconds| seconds < MIN_OUTPUT_LEFT_S);
     let models: Vec<&str> = status
         .get("refused_models")
@@ -86,34 +84,30 @@ mod tests {
 
     const NOON: &str = "2026-11-24T12:00:00Z";
 
-    fn at(text: &str) -> u64 {
-        milliseconds(text).unwrap()
-    }
-
     #[test]
     fn three_minutes_is_the_limit() {
-        let status = json!({ "last_sweep_at": "2026-11-24T10:00:00.5+00:00" });
-        assert!(health(&status, at("2026-11-24T10:03:00Z")).0);
-        assert!(!health(&status, at("2026-11-24T10:03:01Z")).0);
-        assert!(!health(&json!({ "last_sweep_at": null }), at("2026-11-24T10:03:00Z")).0);
-        assert!(!health(&Value::Null, 0).0);
+        let swept = |seconds| health(&json!({ "last_sweep_at": NOON, "last_sweep_seconds": seconds })).0;
+        assert!(swept(json!(0.25)) && swept(json!(180)));
+        assert!(!swept(json!(180.5)) && !swept(json!(null)));
+        assert!(!health(&Value::Null).0);
     }
 
     #[test]
     fn a_model_that_is_refused_is_named_and_no_fault_of_the_others() {
-        let status = json!({ "last_sweep_at": NOON, "refused_models": ["a/b", "c/d"] });
-        let (healthy, body) = health(&status, at(NOON));
+        let status =
+            json!({ "last_sweep_at": NOON, "last_sweep_seconds": 1, "refused_models": ["a/b", "c/d"] });
+        let (healthy, body) = health(&status);
         assert_eq!((healthy, &body["refused_models"]), (true, &json!(["a/b", "c/d"])));
         assert_eq!(body["detail"], "The sweep runs. Replicate refuses some models: a/b, c/d.");
     }
 
     #[test]
     fn an_outage_is_a_fault_when_it_lasts() {
-        for (since, healthy) in [("2026-11-24T11:55:00Z", true), ("2026-11-24T11:54:59Z", false)] {
-            let status = json!({ "last_sweep_at": NOON, "provider_pause_reason": "outage", "provider_pause_code": 503,
-                "provider_paused_since": since, "provider_paused_until": "2026-11-24T12:01:00Z" });
-            let (seen, body) = health(&status, at(NOON));
-            assert_eq!((seen, &body["provider"]), (healthy, &json!("outage")), "{since}");
+        for (lasted, healthy) in [(300, true), (301, false)] {
+            let status = json!({ "last_sweep_at": NOON, "last_sweep_seconds": 1, "provider_pause_reason": "outage", "provider_pause_code": 503,
+                "provider_paused_seconds": lasted, "provider_paused_until": "2026-11-24T12:01:00Z" });
+            let (seen, body) = health(&status);
+            assert_eq!((seen, &body["provider"]), (healthy, &json!("outage")), "{lasted}");
         }
     }
 
@@ -126,8 +120,9 @@ mod tests {
             (json!(1199), false),
             (json!(-4), false),
         ] {
-            let status = json!({ "last_sweep_at": NOON, "output_seconds_left": left });
-            let (seen, body) = health(&status, at(NOON));
+            let status =
+                json!({ "last_sweep_at": NOON, "last_sweep_seconds": 1, "output_seconds_left": left });
+            let (seen, body) = health(&status);
             assert_eq!(
                 (seen, body["detail"].as_str().unwrap().contains("deletes")),
                 (healthy, !healthy),
@@ -158,9 +153,9 @@ mod tests {
             ("account", 403, false, "refused", "Replicate refuses new images for this account."),
         ];
         for (reason, code, healthy, word, detail) in table {
-            let status = json!({ "last_sweep_at": NOON, "provider_pause_reason": reason,
+            let status = json!({ "last_sweep_at": NOON, "last_sweep_seconds": 1, "provider_pause_reason": reason,
                 "provider_pause_code": code, "provider_paused_until": "2026-11-24T12:01:00Z" });
-            let (seen, body) = health(&status, at(NOON));
+            let (seen, body) = health(&status);
             assert_eq!((seen, &body["provider"], &body["detail"]), (healthy, &json!(word), &json!(detail)));
             assert_eq!(body["provider_paused_until"], "2026-11-24T12:01:00Z");
         }
@@ -169,13 +164,13 @@ mod tests {
             ("near", true, "The sweep runs."),
             ("exhausted", false, "The budget is used up"),
         ] {
-            let (seen, body) = health(&json!({ "last_sweep_at": NOON, "budget": budget }), at(NOON));
+            let (seen, body) =
+                health(&json!({ "last_sweep_at": NOON, "last_sweep_seconds": 1, "budget": budget }));
             assert_eq!((seen, &body["budget"]), (healthy, &json!(budget)));
             assert!(body["detail"].as_str().unwrap().starts_with(detail), "{body}");
         }
-        let quiet =
-            json!({ "last_sweep_at": NOON, "provider_pause_reason": null, "provider_paused_until": null });
-        let (healthy, body) = health(&quiet, at(NOON));
+        let quiet = json!({ "last_sweep_at": NOON, "last_sweep_seconds": 1, "provider_pause_reason": null, "provider_paused_until": null });
+        let (healthy, body) = health(&quiet);
         assert_eq!(
             (healthy, &body["provider"], &body["provider_paused_until"]),
             (true, &json!("ok"), &Value::Null)

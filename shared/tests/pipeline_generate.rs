@@ -86,8 +86,8 @@ fn a_cancel_that_fails_is_tried_again() {
 fn a_refused_create_costs_an_attempt_only_where_it_is_the_requests_fault() {
     // fault, end of the run, status of the job, attempts, seconds until it is ready again
     let table = [
-        (Fault::Throttled(7), "Forward", "pending", 0, Some(7)),
-        (Fault::Account(402), "Failed", "pending", 0, Some(60)),
+        (Fault::Throttled(7), "Paused(7s)", "pending", 0, Some(7)),
+        (Fault::Account(402), "Paused(60s)", "pending", 0, Some(60)),
         (Fault::Rejected, "Failed", "failed", 1, None),
     ];
     for (fault, end, status, attempts, ready_after) in table {
@@ -387,8 +387,7 @@ fn an_answer_that_is_never_readable_ends_the_attempt_too() {
     bench.provider.next(Fate::succeeds_after(10_000_000));
     let job = bench.start();
     bench.run_next();
-    bench.wire.always_fails("get");
-    bench.wire.always_fails("cancel");
+    bench.wire.break_down(&["get", "cancel"]);
     let mut looks = 0;
     while bench.queue.row(job).attempts == 0 {
         bench.pass(120);

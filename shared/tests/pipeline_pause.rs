@@ -15,12 +15,14 @@ use shared::pipeline::Budget;
 use shared::ports::Clock;
 use support::provider::{Fate, refused, throttled};
 use support::wire::Fault;
-use support::{Bench, block_on};
+use support::{Bench, block_on, request_for};
 
+const BAD: &str = "black-forest-labs/flux-dev";
 const BUDGET: Budget = Budget { parallel: 3, time: Duration::from_secs(20), jobs: 100 };
 
+/// One go: it ends before a pause does.
 fn drain(bench: &Bench) -> u32 {
-    block_on(bench.pipeline().drain(BUDGET)).unwrap().claimed
+    block_on(bench.pipeline().drain(Budget { time: Duration::from_secs(1), ..BUDGET })).unwrap().claimed
 }
 
 #[test]
@@ -203,5 +205,80 @@ fn a_lost_run_looks_for_what_it_left_and_creates_nothing_during_a_pause() {
         let row = bench.queue.row(lost);
         let expected = if left_one { ("processing", 0) } else { ("pending", 0) };
         assert_eq!((row.status, row.attempts), expected, "it waits for its turn again, without an attempt");
+    }
+}
+
+#[test]
+fn a_short_pause_is_slept_out_and_one_that_is_longer_than_the_budget_is_not() {
+    // What it asks for, what is left of the time, and whether the others are made in the same run.
+    for (asks, time, goes_on) in [(2, 20, true), (9, 20, true), (9, 5, false), (30, 50, false)] {
+        let bench = Bench::new();
+        for _ in 0..3 {
+            bench.start();
+        }
+        let began = bench.world.now_s();
+        bench.wire.fail("create", Fault::Throttled(asks));
+        let budget = Budget { parallel: 1, time: Duration::from_secs(time), jobs: 100 };
+        let drained = block_on(bench.pipeline().drain(budget)).unwrap();
+        assert_eq!(bench.provider.created(), if goes_on { 3 } else { 0 }, "{asks} s within {time} s");
+        assert_eq!((drained.errors, drained.unfinished), (0, false));
+        assert!(
+            bench.world.now_s() - began <= if goes_on { asks + 1 } else { 0 },
+            "{asks} s within {time} s"
+        );
+        let claims = bench.wire.count("claim");
+        assert!(claims <= 5, "nobody asks during a pause: {claims} claims");
+    }
+}
+
+#[test]
+fn an_outage_is_slept_out_as_long_as_the_time_lasts() {
+    let bench = Bench::new();
+    for _ in 0..9 {
+        bench.start();
+    }
+    bench.wire.break_down(&["create"]);
+    let began = bench.world.now_s();
+    block_on(bench.pipeline().drain(BUDGET)).unwrap();
+    assert_eq!(bench.wire.count("create"), 6, "three at first, and one after 2, 6 and 14 s");
+    assert!(bench.world.now_s() - began <= 20);
+    assert!(bench.wire.count("claim") <= 5, "{}", bench.wire.count("claim"));
+}
+
+#[test]
+fn jobs_that_were_handed_on_sleep_out_a_pause_too() {
+    let bench = Bench::new();
+    bench.start();
+    bench.start();
+    let leased = vec![bench.claim()];
+    bench.wire.fail("create", Fault::Throttled(3));
+    block_on(bench.pipeline().run_leased(&leased, BUDGET)).unwrap();
+    assert_eq!(bench.provider.created(), 2);
+}
+
+#[test]
+fn a_try_that_creates_nothing_gives_its_turn_back() {
+    for ending in ["refused model", "rejected", "cancelled"] {
+        let bench = Bench::new();
+        let waits = bench.start();
+        bench.wire.fail("create", Fault::Throttled(5));
+        bench.run_next();
+        bench.queue.edit(waits, |row| row.scheduled_ms += 3_600_000);
+        bench.pass(5);
+        match ending {
+            "refused model" => drop(bench.provider.refused_models.borrow_mut().insert(BAD, 403)),
+            "rejected" => bench.wire.fail("create", Fault::Rejected),
+            _ => {}
+        }
+        let job = bench.queue.start_generation(request_for(BAD));
+        let probe = bench.claim();
+        assert_eq!(probe.id, job);
+        bench.start();
+        assert_eq!(drain(&bench), 0, "one tries");
+        if ending == "cancelled" {
+            bench.queue.cancel_generation(bench.queue.generation(job).id);
+        }
+        assert_eq!(bench.run(&probe), "Failed");
+        assert_eq!(drain(&bench), 1, "{ending}: the next one waits for a turn that nobody uses");
     }
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::job::{Job, JobType};
 use shared::ports::{
-    AfterPrediction, Attempt, Bucket, Failure, Finished, HttpError, ImageStore, JobQueue, Outbox, QueueError,
-    Recorded, Refusal, Step, StoreError, ToSend, Verdict,
+    AfterPrediction, Attempt, Bucket, Failure, Finished, HttpError, ImageStore, JobQueue, Outbox, Paused,
+    QueueError, Recorded, Refusal, Step, StoreError, ToSend, Verdict,
 };
 use shared::problem::Code;
 use shared::progress::Progress;
@@ -143,17 +143,20 @@ fn a_pause_tells_why_and_how_long_and_whether_it_begins() {
         (Refusal::Account(402), "account", 402),
         (Refusal::Outage, "outage", 503),
     ] {
-        for started in [true, false] {
-            let answer = json!({ "outcome": "snoozed", "started": started }).to_string();
+        for is_news in [true, false] {
+            let answer = json!({ "outcome": "snoozed", "started": is_news, "seconds": 1.5 }).to_string();
             let http = Recorder::default().answers(200, &answer);
-            assert_eq!(pause(&http, refusal), Ok(started));
+            let lasts = Duration::from_millis(1500);
+            assert_eq!(pause(&http, refusal), Ok(Paused { is_news, lasts }));
             assert!(http.only().url.ends_with("/rpc/pause_provider"));
             let expected = json!({ "p_job_id": Uuid::from_u128(1), "p_lease": 4, "p_seconds": 7.0,
                 "p_reason": reason, "p_code": code });
             assert_eq!(body(&http), expected);
         }
     }
-    assert!(pause(&Recorder::default().answers(200, "{}"), Refusal::Throttled).is_err());
+    for nothing in ["{}", r#"{"started":true}"#, r#"{"started":true,"seconds":-1}"#] {
+        assert!(pause(&Recorder::default().answers(200, nothing), Refusal::Throttled).is_err(), "{nothing}");
+    }
 }
 
 #[test]

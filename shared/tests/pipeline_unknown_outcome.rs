@@ -12,7 +12,7 @@ fn an_unknown_outcome_creates_nothing_before_the_webhook_window_has_passed() {
         let bench = Bench::new();
         let job = bench.start();
         bench.wire.fail("create", fault);
-        assert_eq!(bench.run_next(), "Failed", "{fault:?}");
+        assert_eq!(bench.run_next(), "Paused(2s)", "{fault:?}");
         let row = bench.queue.row(job);
         assert_eq!((row.status, row.outcome_unknown, row.attempts), ("processing", true, 0), "{fault:?}");
         bench.pass(89);

@@ -30,8 +30,12 @@ declare
   v_history jsonb := private.add_error(p_job, p_error_message, p_error_details);
   v_code text := p_error_details ->> 'code';
 begin
-  if p_job.prediction_id is not null and p_job.job_type = 'generate-image' then
-    perform private.note_end(p_job.prediction_id, 'unknown', null);
+  if p_job.job_type = 'generate-image' then
+    if p_job.prediction_id is not null then
+      perform private.note_end(p_job.prediction_id, 'unknown', null);
+    else
+      perform private.return_probe();
+    end if;
   end if;
   if p_retry_in_seconds is not null and p_job.attempts + 1 < p_job.max_attempts
     and not (p_error_details @> '{"retry": "once"}' and p_job.error_details @> '[{"retry": "once"}]') is true
@@ -92,6 +96,7 @@ returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_until timestamptz := now() + make_interval(secs => greatest(coalesce(p_seconds, 0), 0)::double precision);
+  v_creates boolean;
 begin
   update public.job_queue set
     outcome_unknown = coalesce(p_outcome_unknown, false),
@@ -106,8 +111,15 @@ begin
     end,
     ready_at = null,
     turn = null
-  where id = p_job_id and lease = p_lease and status = 'processing';
-  return jsonb_build_object('outcome', case when found then 'snoozed' else 'stale' end);
+  where id = p_job_id and lease = p_lease and status = 'processing'
+  returning job_type = 'generate-image' and prediction_id is null into v_creates;
+  if not found then
+    return '{"outcome": "stale"}';
+  end if;
+  if v_creates then
+    perform private.return_probe();
+  end if;
+  return '{"outcome": "snoozed"}';
 end
 $$;
 

@@ -70,6 +70,8 @@ begin
     v_job.id := p_job_id;
     v_job.payload := jsonb_build_object('model_id', p_details -> 'model_id');
   end if;
+  -- The provider creates again, whoever wants it.
+  perform private.resume_provider();
   if not private.note_prediction(v_job, p_prediction_id, coalesce(p_details ->> 'learned', 'created'), null) then
     return '{"outcome": "stale"}';
   end if;

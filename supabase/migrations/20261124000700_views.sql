@@ -192,6 +192,8 @@ begin
     where status = 'pending' and ready_at is null and not held limit 10000) as later;
   return jsonb_build_object(
     'last_sweep_at', v_sweep.last_sweep_at,
+    -- By this clock, for whoever's own differs.
+    'last_sweep_seconds', extract(epoch from now() - v_sweep.last_sweep_at),
     'last_sweep', v_sweep.stats,
     'pending', coalesce((v_totals -> 'pending')::bigint, 0),
     'held', v_held,
@@ -205,6 +207,7 @@ begin
     'refused_models', private.refused_model_names(),
     'provider_paused_until', v_pause.until,
     'provider_paused_since', v_pause.since,
+    'provider_paused_seconds', extract(epoch from now() - v_pause.since),
     'provider_pause_reason', v_pause.reason,
     'provider_pause_code', v_pause.code,
     'budget', private.budget_state(v_periods),

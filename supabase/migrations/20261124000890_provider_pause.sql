@@ -40,7 +40,7 @@ $$;
 -- The provider refused a create: pauses creation for everybody, an hour at most, and puts the job off until
 -- the end of the pause; no attempt is used. Pauses do not add up: the one that ends last counts. That the
 -- provider refuses is a fact, so it is noted under a lost lease too. started: this call began the pause, or
--- found that it is the account; operators should hear of it.
+-- found that it is the account; operators should hear of it. seconds: how much longer the pause lasts.
 -- An outage pauses for two seconds, twice as long each time a try fails, a minute at most; p_seconds is how long
 -- the job itself waits, as one whose create may have arrived. Operators hear of the third failure.
 create function private.pause_provider(
@@ -84,7 +84,8 @@ begin
   return private.snooze_job(
     p_job_id, p_lease, case when v_outage then p_seconds else extract(epoch from v_until - now()) end, v_outage
   ) || jsonb_build_object(
-    'started', case when v_outage then not v_is_on and v_failures = 3 else v_begins end, 'paused_until', v_until
+    'started', case when v_outage then not v_is_on and v_failures = 3 else v_begins end,
+    'seconds', extract(epoch from v_until - v_now)
   );
 end
 $$;
@@ -100,6 +101,19 @@ begin
     update private.provider_pause set probe_until = now() + interval '45 seconds' where only_row;
   end if;
   return found;
+end
+$$;
+
+-- A run has ended without a prediction, and not because the provider creates none: another one may try. Where the
+-- run was not the one that tried, two may. Waits for nobody.
+create function private.return_probe() returns void
+language plpgsql set search_path = '' as $$
+begin
+  perform 1 from private.provider_pause
+  where only_row and probing and probe_until > now() for update skip locked;
+  if found then
+    update private.provider_pause set probe_until = '-infinity' where only_row;
+  end if;
 end
 $$;
 
@@ -127,7 +141,8 @@ end
 $$;
 
 revoke all on function
-  private.current_pause, public.pause_provider, private.pause_provider, private.take_probe, private.resume_provider
+  private.current_pause, public.pause_provider, private.pause_provider, private.take_probe, private.return_probe,
+  private.resume_provider
 from public, anon, authenticated, service_role;
 
 alter table private.provider_pause enable row level security;

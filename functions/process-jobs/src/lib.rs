@@ -84,7 +84,7 @@ async fn handle(incoming: &Incoming, env: &Env, context: &Context) -> Result<Ans
         }
         Target::Health => {
             let status = ask(&workplace, "queue_status").await?;
-            let (healthy, body) = health(&status, workplace.world.now_ms());
+            let (healthy, body) = health(&status);
             Ok(Answer::json(if healthy { 200 } else { 503 }, body))
         }
     }

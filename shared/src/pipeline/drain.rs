@@ -28,6 +28,10 @@ pub struct Budget {
 const JOBS_A_WEBHOOK: u32 = 3;
 /// The same for a cleanup: three subrequests and its share of a claim.
 const JOBS_A_CLEANUP: u32 = 2;
+/// A pause that lasts longer is not slept out: the next wake-up, or the cron trigger, goes on.
+const MAX_SLEEP: Duration = Duration::from_secs(10);
+/// So much later the database says so too.
+const AFTER_PAUSE: Duration = Duration::from_millis(100);
 /// No cleanup is begun after this time: the next run of the cron trigger goes on.
 const CLEANUP_TIME: Duration = Duration::from_secs(5);
 
@@ -71,7 +75,7 @@ const WEBHOOK_TIME: Duration = Duration::from_secs(10);
 /// What a drain did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Drained {
-    /// Jobs claimed.
+    /// Jobs claimed. Those that met a pause count here alone.
     pub claimed: u32,
     /// Of these: went forward.
     pub processed: u32,
@@ -102,11 +106,14 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// failed, for the place of its user may have gone to a job that was held, or ended a pause.
     pub async fn run_leased(&self, jobs: &[Job], budget: Budget) -> Result<Drained, QueueError> {
         let mut drained = Drained::default();
-        let resumed = run_all(self.world, jobs, &async |job| self.run_job(job).await, &mut drained).await;
-        if drained.errors == 0 && !resumed {
+        let end = end_of(budget, self.world);
+        let then = run_all(self.world, jobs, &async |job| self.run_job(job).await, &mut drained).await;
+        let slept = sleep_out(then.pause, end, self.world).await;
+        if drained.errors == 0 && !then.resumed && !slept {
             return Ok(drained);
         }
-        Ok(drained.and(self.drain(budget).await?))
+        let time = Duration::from_millis(end.saturating_sub(self.world.now_ms()));
+        Ok(drained.and(self.drain(Budget { time, ..budget }).await?))
     }
 
     /// Claims and runs jobs that make images until the queue is empty or the budget is used up.
@@ -122,13 +129,21 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     }
 }
 
-/// Runs jobs beside each other. Whether one of them ended a pause.
+/// What jobs that were run beside each other have found.
+struct Then {
+    /// One of them ended a pause.
+    resumed: bool,
+    /// The longest pause that one of them has met, from now.
+    pause: Option<Duration>,
+}
+
+/// Runs jobs beside each other.
 async fn run_all(
     world: &impl Log,
     jobs: &[Job],
     run: &impl AsyncFn(&Job) -> Result<RunEnd, QueueError>,
     drained: &mut Drained,
-) -> bool {
+) -> Then {
     let ends = join_all(jobs.iter().map(|job| async move {
         let end = run(job).await;
         if let Err(error) = &end {
@@ -138,15 +153,35 @@ async fn run_all(
     }))
     .await;
     let resumed = ends.contains(&Ok(RunEnd::Resumed));
+    let pause =
+        ends.iter().filter_map(|end| if let Ok(RunEnd::Paused(time)) = end { Some(*time) } else { None });
+    let pause = pause.max();
     for (job, end) in jobs.iter().zip(ends) {
         drained.claimed += 1;
         match end {
             Ok(RunEnd::Forward | RunEnd::Resumed) => drained.processed += 1,
+            Ok(RunEnd::Paused(_)) => {}
             Ok(RunEnd::Failed) | Err(_) => drained.errors += 1,
         }
         drained.rescued += u32::from(job.rescued);
     }
-    resumed
+    Then { resumed, pause }
+}
+
+/// Whether a pause was met and is over now: a short one that ends in time is slept out, for jobs that are
+/// started meanwhile are not handed out to those who look for them.
+async fn sleep_out(pause: Option<Duration>, end_ms: u64, world: &impl Clock) -> bool {
+    let Some(pause) = pause else { return false };
+    let left = Duration::from_millis(end_ms.saturating_sub(world.now_ms()));
+    if pause > MAX_SLEEP.min(left) {
+        return false;
+    }
+    world.sleep(pause + AFTER_PAUSE).await;
+    true
+}
+
+fn end_of(budget: Budget, world: &impl Clock) -> u64 {
+    world.now_ms().saturating_add(u64::try_from(budget.time.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Claims jobs of some types and runs them, until none is ready or the budget is used up.
@@ -157,7 +192,7 @@ pub(super) async fn drain(
     types: &[JobType],
     run: impl AsyncFn(&Job) -> Result<RunEnd, QueueError>,
 ) -> Result<Drained, QueueError> {
-    let end = world.now_ms().saturating_add(u64::try_from(budget.time.as_millis()).unwrap_or(u64::MAX));
+    let end = end_of(budget, world);
     let mut drained = Drained::default();
     loop {
         let limit = budget.parallel.min(budget.jobs.saturating_sub(drained.claimed));
@@ -172,9 +207,11 @@ pub(super) async fn drain(
             Err(_) => return Ok(drained),
         };
         let before = drained;
-        let resumed = run_all(world, &jobs, &run, &mut drained).await;
+        let then = run_all(world, &jobs, &run, &mut drained).await;
+        let slept = sleep_out(then.pause, end, world).await;
         // A job that has ended gives its user's place to one that was held: there may be more now.
-        let ended = resumed || drained.errors > before.errors || drained.rescued > before.rescued;
+        let ended =
+            slept || then.resumed || drained.errors > before.errors || drained.rescued > before.rescued;
         if drained.claimed - before.claimed < limit && !ended {
             return Ok(drained);
         }

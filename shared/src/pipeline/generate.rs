@@ -100,16 +100,12 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         match self.provider.create(&new).await {
             Ok(prediction) => self.record(job, &prediction.id, details).await,
             Err(CreateError::Throttled { retry_after }) => {
-                if self.queue.pause(job, retry_after, Refusal::Throttled).await? {
-                    self.world.alert("throttled", job.id, "the provider asks to wait");
-                }
-                Ok(RunEnd::Forward)
+                let (what, detail) = ("throttled", "the provider asks to wait");
+                self.pause(job, retry_after, Refusal::Throttled, what, detail).await
             }
             Err(CreateError::Account { status, detail }) => {
-                if self.queue.pause(job, ACCOUNT_PAUSE, Refusal::Account(status)).await? {
-                    self.world.alert("the provider refuses our account", job.id, &detail);
-                }
-                Ok(RunEnd::Failed)
+                let what = "the provider refuses our account";
+                self.pause(job, ACCOUNT_PAUSE, Refusal::Account(status), what, &detail).await
             }
             Err(CreateError::Model { status, detail }) => {
                 let model = job.payload.get("model_id").and_then(Value::as_str).unwrap_or_default();
@@ -131,12 +127,26 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             }
             Err(CreateError::Unknown(detail)) => {
                 self.world.warn("outcome of a create is unknown", job.id, &detail);
-                if self.queue.pause(job, WEBHOOK_WINDOW, Refusal::Outage).await? {
-                    self.world.alert("the provider creates nothing", job.id, &detail);
-                }
-                Ok(RunEnd::Failed)
+                let what = "the provider creates nothing";
+                self.pause(job, WEBHOOK_WINDOW, Refusal::Outage, what, &detail).await
             }
         }
+    }
+
+    /// Nothing is created for anybody for some time.
+    async fn pause(
+        &self,
+        job: &Job,
+        time: Duration,
+        refusal: Refusal,
+        what: &str,
+        detail: &str,
+    ) -> Result<RunEnd, QueueError> {
+        let pause = self.queue.pause(job, time, refusal).await?;
+        if pause.is_news {
+            self.world.alert(what, job.id, detail);
+        }
+        Ok(RunEnd::Paused(pause.lasts))
     }
 
     /// Notes the prediction. Where the job is no longer ours or wanted, the prediction is stopped,

@@ -1,5 +1,7 @@
 //! One claimed job, by its type.
 
+use std::time::Duration;
+
 use super::Pipeline;
 use crate::job::{Job, JobType, backoff, retry_wait};
 use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step};
@@ -13,6 +15,8 @@ pub enum RunEnd {
     Resumed,
     /// The run failed; the job is retried or has failed.
     Failed,
+    /// The provider refuses to create, so that nothing is created for so long, for anybody. The job waits.
+    Paused(Duration),
 }
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {

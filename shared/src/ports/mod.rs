@@ -85,6 +85,15 @@ pub enum Refusal {
     Outage,
 }
 
+/// A pause of creating, as it stands after a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paused {
+    /// Operators should hear of it now.
+    pub is_news: bool,
+    /// How much longer it lasts, by the queue's clock.
+    pub lasts: Duration,
+}
+
 /// What the refusal of a model means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
@@ -192,8 +201,8 @@ pub trait JobQueue {
     async fn snooze(&self, job: &Job, time: Duration, outcome_unknown: bool) -> Result<Step, QueueError>;
     /// The provider refuses to create: for `time` nothing is created for anybody, and the job waits as
     /// long; no attempt is used. In an outage the queue decides how long everybody waits, and `time` is the
-    /// job's own, as one whose outcome is unknown. Gives whether operators should hear of it now.
-    async fn pause(&self, job: &Job, time: Duration, refusal: Refusal) -> Result<bool, QueueError>;
+    /// job's own, as one whose outcome is unknown.
+    async fn pause(&self, job: &Job, time: Duration, refusal: Refusal) -> Result<Paused, QueueError>;
     /// The provider refuses the job's model, with this status: the job fails, without an attempt, and for some
     /// time nothing is asked of that model. Where several are refused with 403, it is the account.
     async fn refuse_model(&self, job: &Job, status: u16, failure: &Failure) -> Result<Refused, QueueError>;

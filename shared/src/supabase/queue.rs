@@ -9,8 +9,8 @@ use super::rpc::{Rpc, RpcError};
 use crate::job::{Job, JobType};
 use crate::persist::persist;
 use crate::ports::{
-    AfterPrediction, Bucket, Clock, Failure, Finished, Http, JobQueue, QueueError, Random, Recorded, Refusal,
-    Refused, Removable, Step,
+    AfterPrediction, Bucket, Clock, Failure, Finished, Http, JobQueue, Paused, QueueError, Random, Recorded,
+    Refusal, Refused, Removable, Step,
 };
 use crate::progress::Progress;
 
@@ -170,7 +170,7 @@ impl<H: Http, W: Clock + Random> JobQueue for Queue<'_, H, W> {
         .await
     }
 
-    async fn pause(&self, job: &Job, time: Duration, refusal: Refusal) -> Result<bool, QueueError> {
+    async fn pause(&self, job: &Job, time: Duration, refusal: Refusal) -> Result<Paused, QueueError> {
         let (reason, status) = match refusal {
             Refusal::Throttled => ("throttled", 429),
             Refusal::Account(status) => ("account", status),
@@ -181,10 +181,12 @@ impl<H: Http, W: Clock + Random> JobQueue for Queue<'_, H, W> {
             "p_reason": reason, "p_code": status,
         });
         let answer = self.call("pause_provider", arguments).await?;
-        answer
-            .get("started")
-            .and_then(Value::as_bool)
-            .ok_or_else(|| QueueError::Defect("pause_provider: no outcome".into()))
+        let is_news = answer.get("started").and_then(Value::as_bool);
+        let seconds = answer.get("seconds").and_then(Value::as_f64);
+        match (is_news, seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())) {
+            (Some(is_news), Some(lasts)) => Ok(Paused { is_news, lasts }),
+            _ => Err(QueueError::Defect("pause_provider: no outcome".into())),
+        }
     }
 
     async fn refuse_model(&self, job: &Job, status: u16, failure: &Failure) -> Result<Refused, QueueError> {

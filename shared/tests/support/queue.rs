@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use shared::job::{Job, JobType};
 use shared::persist::persist;
 use shared::ports::{
-    AfterPrediction, Bucket, Clock, Failure, Finished, JobQueue, QueueError, Recorded, Refusal, Refused,
-    Removable, Step,
+    AfterPrediction, Bucket, Clock, Failure, Finished, JobQueue, Paused, QueueError, Recorded, Refusal,
+    Refused, Removable, Step,
 };
 use shared::progress::Progress;
 use uuid::Uuid;
@@ -237,7 +237,7 @@ impl JobQueue for MemoryQueue {
         .await
     }
 
-    async fn pause(&self, job: &Job, time: Duration, refusal: Refusal) -> Result<bool, QueueError> {
+    async fn pause(&self, job: &Job, time: Duration, refusal: Refusal) -> Result<Paused, QueueError> {
         let held = (job.id, job.lease);
         let (reason, code) = match refusal {
             Refusal::Throttled => ("throttled", 429),

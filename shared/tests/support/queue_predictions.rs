@@ -1,9 +1,11 @@
 //! The books of the in-memory queue: predictions and what became of them, and the provider's pause.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use shared::ports::{Failure, Refused};
+use shared::ports::{Failure, Paused, Refused};
 
 use super::queue_rows::Row;
 use super::queue_state::{CANCEL_LIFE_MS, Tables};
@@ -129,7 +131,7 @@ impl Tables {
         self.pause.until_ms > now_ms
     }
 
-    /// `pause_provider`: whether this call began the pause.
+    /// `pause_provider`
     pub fn pause_provider(
         &mut self,
         now_ms: u64,
@@ -137,7 +139,7 @@ impl Tables {
         ms: u64,
         reason: &'static str,
         code: u16,
-    ) -> bool {
+    ) -> Paused {
         let pause = &mut self.pause;
         let (is_on, is_outage) = (pause.until_ms > now_ms, reason == "outage");
         let goes_on = pause.until_ms > 0 && pause.until_ms + GRACE_MS > now_ms;
@@ -158,9 +160,10 @@ impl Tables {
             pause.code = code;
         }
         let told = if is_outage { !is_on && pause.failures == 3 } else { begins };
-        let wait_ms = if is_outage { ms } else { pause.until_ms - now_ms };
+        let left_ms = pause.until_ms - now_ms;
+        let wait_ms = if is_outage { ms } else { left_ms };
         self.snooze(now_ms, id, lease, wait_ms, is_outage);
-        told
+        Paused { is_news: told, lasts: Duration::from_millis(left_ms) }
     }
 
     /// Whether a claim marks the job: its model is refused.
@@ -192,8 +195,8 @@ impl Tables {
         let others = self.refused_models.iter().filter(|(name, one)| **name != model && recent(one)).count();
         if status == 403 && others + 1 >= MODELS_OF_AN_ACCOUNT {
             self.refused_models.retain(|_, one| one.status != 403);
-            let begins = self.pause_provider(now_ms, (id, lease), 60_000, "account", 403);
-            return if begins { Refused::Account } else { Refused::Known };
+            let pause = self.pause_provider(now_ms, (id, lease), 60_000, "account", 403);
+            return if pause.is_news { Refused::Account } else { Refused::Known };
         }
         let known = self.refused_models.contains_key(&model);
         let row = self.refused_models.entry(model).or_insert(RefusedModel {
@@ -218,6 +221,11 @@ impl Tables {
             self.pause.probe_until_ms = now_ms + PROBE_MS;
         }
         free
+    }
+
+    /// `return_probe`: a run ended without a prediction, so another one may try.
+    pub fn return_probe(&mut self) {
+        self.pause.probe_until_ms = 0;
     }
 
     /// `resume_provider`: a prediction was created, so the pause is over.

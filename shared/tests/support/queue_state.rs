@@ -107,6 +107,9 @@ impl Tables {
         if let Some(id) = self.jobs[at].prediction_id.clone() {
             self.note_end(&id, "unknown", None);
         }
+        if self.jobs[at].job_type == "generate-image" && self.jobs[at].prediction_id.is_none() {
+            self.return_probe();
+        }
         let row = &mut self.jobs[at];
         let retry_ms = retry_ms.filter(|_| !row.is_second_unknown(details));
         row.add_error(now_ms, message, details);
@@ -284,6 +287,7 @@ impl Tables {
                 }
             }
         }
+        self.resume(now_ms);
         let new = self.note_prediction(id, prediction_id, learned, &Value::Null);
         ("stale", new.then(|| self.stop_prediction(now_ms, id, prediction_id)))
     }
@@ -420,7 +424,9 @@ impl Tables {
         row.outcome_unknown = outcome_unknown;
         if row.job_type == "generate-image" && row.prediction_id.is_none() {
             row.retry_until_ms = row.retry_until_ms.or(Some(row.created_ms.max(row.scheduled_ms) + DAY_MS));
+            self.return_probe();
         }
+        let row = &mut self.jobs[at];
         if row.prediction_id.is_some() || outcome_unknown {
             row.lease_expires_ms = Some(now_ms + ms);
         } else {

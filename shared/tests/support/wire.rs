@@ -37,8 +37,6 @@ pub struct Wire {
     pub fault_rate: Cell<f64>,
     /// Whether calls let others go first.
     pub pauses: Cell<bool>,
-    /// Calls that never arrive.
-    dead: RefCell<Vec<&'static str>>,
 }
 
 impl Wire {
@@ -50,7 +48,6 @@ impl Wire {
             rng: Rng::new(seed ^ 0xfa17),
             fault_rate: Cell::new(0.0),
             pauses: Cell::new(false),
-            dead: RefCell::default(),
         }
     }
 
@@ -74,11 +71,6 @@ impl Wire {
         self.script.borrow_mut().entry(call).or_default().extend([None, Some(fault)]);
     }
 
-    /// Calls of this name never arrive.
-    pub fn always_fails(&self, call: &'static str) {
-        self.dead.borrow_mut().push(call);
-    }
-
     /// How often this call was made.
     pub fn count(&self, call: &str) -> usize {
         self.calls.borrow().iter().filter(|made| **made == call).count()
@@ -88,9 +80,6 @@ impl Wire {
     pub async fn request(&self, call: &'static str, possible: &[Fault]) -> Option<Fault> {
         self.calls.borrow_mut().push(call);
         self.pause().await;
-        if self.dead.borrow().contains(&call) {
-            return Some(Fault::LostRequest);
-        }
         if let Some(scripted) = self.script.borrow_mut().get_mut(call).and_then(VecDeque::pop_front) {
             return scripted;
         }
