@@ -3,7 +3,10 @@ import { Database, type Job } from './support.ts';
 
 // While the provider refuses to create predictions, no job that would create one is handed out.
 const db = await Database.open();
-beforeEach(() => db.clear());
+beforeEach(async () => {
+  await db.clear();
+  await db.sql`delete from private.refused_models where true`;
+});
 
 interface Paused {
   outcome: string;
@@ -92,7 +95,9 @@ test.each<[string, (probe: Job | undefined) => Promise<unknown>]>([
   [
     'it was cancelled, and created all the same',
     async (probe) => {
-      await db.service('cancel_generation', { p_generation_id: probe?.generation_id });
+      await db.callAs(probe?.created_by ?? '', 'cancel_generation', {
+        p_generation_id: probe?.generation_id,
+      });
       expect(await record(probe, 'p1')).toMatchObject({ outcome: 'stale' });
     },
   ],
@@ -294,7 +299,9 @@ test('queue_status tells of it while it lasts; of the account’s until it would
   const seen = await status();
   expect(seen).toMatchObject({ provider_pause_reason: 'throttled', provider_pause_code: 429 });
   expect(seen.provider_paused_seconds).toBeLessThan(30);
-  expect(Math.abs(Date.parse(seen.provider_paused_until as string) - Date.now() - 60_000)).toBeLessThan(5_000);
+  expect(Math.abs(Date.parse(seen.provider_paused_until as string) - Date.now() - 60_000)).toBeLessThan(
+    5_000,
+  );
   await ended(1);
   expect(await status()).toMatchObject(none);
   await pause(two, 60, 'account', 402);
