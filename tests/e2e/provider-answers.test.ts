@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Fault } from '../replicate/faults.ts';
 import { TestStack } from './support/stack.ts';
 import { type Started, TestUser } from './support/user.ts';
@@ -231,12 +231,17 @@ test.each([-300_000, 300_000])('a provider whose clock is %i ms ahead is believe
 });
 
 describe('a create that is refused', () => {
+  beforeEach(async () => {
+    await stack.sql`update private.provider_pause set until = '-infinity', probing = false where only_row`;
+    await stack.sql`delete from private.refused_models where true`;
+  });
+
   test.each([
-    ['404', { status: 404 }],
-    ['413', { status: 413 }],
-    ['422', { status: 422 }],
-  ] as const)('%s: failed for good, and nothing is made', async (name, fault) => {
-    await expectFailed(await start(`refused ${name}`, fault), 'rejected', 0);
+    ['404', { status: 404 }, 'model_unavailable'],
+    ['413', { status: 413 }, 'rejected'],
+    ['422', { status: 422 }, 'model_unavailable'],
+  ] as const)('%s: failed for good, and nothing is made', async (name, fault, code) => {
+    await expectFailed(await start(`refused ${name}`, fault), code, 0);
   });
 
   test.each([500, 502, 503, 504, 408])('%i: in doubt', async (status) => {
