@@ -1,5 +1,8 @@
 //! Which URLs we accept from outside. A URL that a user gives is fetched by machines that may reach
 //! more than the user can (server-side request forgery).
+//!
+//! A host's name is ASCII, as DNS and the database have it; one in another script is refused, because its
+//! `xn--` form would take Unicode's tables to find (docs/decisions/0026).
 
 use url::{Host, Origin, Url};
 
@@ -12,7 +15,10 @@ pub fn check_public_https(text: &str) -> Result<Url, &'static str> {
     if text.len() > MAX_URL_BYTES {
         return Err("must be at most 2048 characters long");
     }
-    let url = Url::parse(text).map_err(|_| "must be a valid URL")?;
+    let url = Url::parse(text).map_err(|_| match text.is_ascii() {
+        true => "must be a valid URL",
+        false => "must be a valid URL, its host's name in ASCII (xn--...)",
+    })?;
     if url.scheme() != "https" {
         return Err("must be an https URL");
     }
@@ -213,11 +219,31 @@ mod tests {
                 assert!(check_webhook(&url, &none).is_err(), "{url} must be refused");
             }
         }
-        for url in
-            ["https://example.com/hook", "https://bücher.example/", "https://xn--bcher-kva.example:443/"]
+        for url in ["https://example.com/hook", "https://xn--bcher-kva.example:443/", "https://a.example/ü"]
         {
             assert!(check_webhook(url, &none).is_ok(), "{url}");
         }
+    }
+
+    #[test]
+    fn a_hosts_name_is_ascii_in_every_spelling() {
+        for host in [
+            "bücher.example",
+            "B\u{fc}CHER.example",
+            "b%C3%BCcher.example",
+            "例え.example",
+            "ex\u{ad}ample.com",
+        ] {
+            let refusal = check_public_https(&format!("https://{host}/"));
+            let sentence = if host.is_ascii() {
+                "must be a valid URL"
+            } else {
+                "must be a valid URL, its host's name in ASCII (xn--...)"
+            };
+            assert_eq!(refusal, Err(sentence), "{host}");
+        }
+        let url = check_public_https("https://XN--Bcher-KVA.example/").unwrap();
+        assert_eq!(url.host_str(), Some("xn--bcher-kva.example"));
     }
 
     #[test]
