@@ -301,7 +301,9 @@ describe('each step can fail, and says what to do', () => {
 
   test('health: the database refuses process-jobs', async () => {
     intervene = answering('/rest/v1/rpc/queue_status', 401, { message: 'Invalid API key' });
-    expect((await fails(['health'], options())).fix).toContain('SUPABASE_SERVICE_ROLE_KEY');
+    const { detail, fix } = await fails(['health'], options());
+    expect(detail).toMatch(/503.*Supabase refuses this Worker's key/);
+    expect(fix).toContain('SUPABASE_SERVICE_ROLE_KEY');
   });
 
   test('health: another project', async () => {

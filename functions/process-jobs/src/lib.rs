@@ -94,7 +94,7 @@ async fn handle(incoming: &Incoming, env: &Env, context: &Context) -> Result<Ans
 async fn ask(workplace: &Workplace, function: &str) -> Result<Value, Problem> {
     workplace.rpc().call(function, &json!({})).await.map_err(|error| {
         console_error!("{error}");
-        error.into_problem()
+        error.into_operators_problem()
     })
 }
 

@@ -50,8 +50,7 @@ async function jobs(smoke: Smoke): Promise<void> {
     if (account) throw new StepFailure(String(body.detail), account);
     return;
   }
-  // The path is open to everybody: a 401 is what the database said to it.
-  if (answer.status >= 500 || answer.status === 401 || answer.status === 403) {
+  if (answer.status >= 500) {
     throw new StepFailure(
       `process-jobs answered ${said(answer)}`,
       'It lacks a variable, or the database refuses its key. It needs SUPABASE_URL, and the secrets SUPABASE_SERVICE_ROLE_KEY and REPLICATE_API_TOKEN; npx wrangler tail --env process-jobs names what is wrong in a line "configuration:".',

@@ -42,7 +42,7 @@ async function wayOf(smoke: Smoke, jobId: string): Promise<string> {
   if (typeof job?.lease !== 'number') {
     throw new StepFailure(
       `the picture's job could not be read: ${said(answer)}`,
-      'Is every migration applied? npx supabase@3 migration list',
+      'Is every migration applied? npx supabase@3 migration list --remote',
     );
   }
   if (job.error_details?.length > 0) return 'the picture needed a second attempt, so it does not tell more';

@@ -51,6 +51,18 @@ impl RpcError {
             Self::Defect(_) => Problem::internal(),
         }
     }
+
+    /// The same for the operator, whose key it is that was not accepted.
+    pub fn into_operators_problem(self) -> Problem {
+        let denied = matches!(self, Self::Denied(_));
+        let mut problem = self.into_problem();
+        if denied {
+            problem.detail =
+                "Supabase refuses this Worker's key: is SUPABASE_SERVICE_ROLE_KEY the project's secret key?"
+                    .into();
+        }
+        problem
+    }
 }
 
 /// Calls SQL functions with one token.
@@ -196,6 +208,17 @@ mod tests {
             let problem = answer(status, body).unwrap_err().into_problem();
             assert!(!problem.body().to_string().contains("column"), "{status}");
         }
+    }
+
+    #[test]
+    fn the_operator_is_told_of_a_refused_key() {
+        let error = answer(401, r#"{"message":"Invalid API key"}"#).unwrap_err();
+        let problem = error.clone().into_operators_problem();
+        assert_eq!((problem.code, problem.retry_after), (Code::Unavailable, Some(5)));
+        assert!(problem.detail.contains("SUPABASE_SERVICE_ROLE_KEY"), "{}", problem.detail);
+        assert!(!error.into_problem().detail.contains("SUPABASE"));
+        let error = answer(503, "{}").unwrap_err();
+        assert_eq!(error.clone().into_operators_problem(), error.into_problem());
     }
 
     #[test]
