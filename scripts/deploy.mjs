@@ -3,11 +3,26 @@
 import { Fault, main } from './fault.mjs';
 import { say } from './progress.mjs';
 import { foreground, output } from './run.mjs';
-import { setUp } from './setup.mjs';
+import { asksForHelp, setUp } from './setup.mjs';
 import { WORKERS } from './workers.mjs';
+
+const HELP = `npm run deploy [-- options]
+
+Sets up what is missing, builds the three Workers and the studio, and deploys process-generation, process-jobs and
+start-generation, in this order. The steps before it, and how to check the result: docs/deploy.md.
+
+  --dry-run            build and bundle all three, upload nothing; needs no account and no variables
+  --help               this text
+
+All other options go to wrangler for each Worker: npx wrangler deploy --help
+`;
 
 await main(async () => {
   const args = process.argv.slice(2);
+  if (asksForHelp(args)) {
+    process.stdout.write(HELP);
+    return 0;
+  }
   await setUp();
   const dryRun = args.includes('--dry-run');
   for (const worker of WORKERS) {

@@ -26,6 +26,13 @@ export async function setUp() {
   });
 }
 
+/** What a command with these arguments needs: its help is there before anything is compiled. */
+export async function setUpFor(args) {
+  await (asksForHelp(args) ? ensurePackages() : setUp());
+}
+
+export const asksForHelp = (args) => args.includes('--help') || args.includes('-h');
+
 /** Two set-ups in one folder would undo each other's work; the second waits. */
 async function oneAtATime(work) {
   const lock = path.join(TOOLS, 'setup.lock');

@@ -6,15 +6,25 @@ import { createInterface } from 'node:readline';
 import { main } from './fault.mjs';
 import { openBrowser } from './open.mjs';
 import { endOf, environment, ROOT } from './run.mjs';
-import { setUp } from './setup.mjs';
+import { asksForHelp, setUpFor } from './setup.mjs';
 
 /** Long enough to watch a generation go through its states. */
 const GENERATION_MS = '3000';
 
+const HELP = `npm start [-- options]
+
+Runs npm run stack, writes its addresses and keys to .local/env.sh, and opens the studio where there is a desktop.
+
+  --no-open            print the studio's address only
+
+All other options and the environment are those of npm run stack:
+`;
+
 await main(async () => {
   const asked = process.argv.slice(2);
   const args = asked.filter((arg) => arg !== '--no-open');
-  await setUp();
+  await setUpFor(args);
+  if (asksForHelp(args)) console.log(HELP);
   const stack = spawn('node', ['tests/stack/main.ts', ...args], {
     cwd: ROOT,
     env: environment({ SIMULATOR_GENERATION_MS: process.env.SIMULATOR_GENERATION_MS ?? GENERATION_MS }),

@@ -4,7 +4,7 @@ import { Fault, main } from './fault.mjs';
 import { ensurePostgres15 } from './postgres15.mjs';
 import { say } from './progress.mjs';
 import { environment, foreground } from './run.mjs';
-import { setUp } from './setup.mjs';
+import { asksForHelp, setUp } from './setup.mjs';
 import { ensureSqlfluff } from './sql.mjs';
 import { WORKERS } from './workers.mjs';
 
@@ -65,10 +65,27 @@ const PARTS = {
   },
 };
 
+const HELP = `npm test [-- part …]
+
+Sets up what is missing and runs every check, or some parts of them:
+
+  lint         formats, lints and types of Rust, TypeScript and SQL
+  unit         the tests of Rust
+  system       the tests of the database, the stand-ins, the clients, the studio and the whole system
+  postgres15   the tests of the database on Debian 12's PostgreSQL 15, where it is or may be installed
+  deploy       what wrangler would upload
+
+It ends with the times, or with the check that failed and the command that runs it again.
+`;
+
 const times = [];
 
 await main(async () => {
   const asked = process.argv.slice(2);
+  if (asksForHelp(asked)) {
+    process.stdout.write(HELP);
+    return 0;
+  }
   const unknown = asked.filter((part) => !(part in PARTS));
   if (unknown.length > 0) {
     throw new Fault(`There is no part ${unknown.join(', ')}. npm test -- ${Object.keys(PARTS).join(' | ')}`);

@@ -12,6 +12,16 @@ const WARM_UP = 10;
 /** Milliseconds at the median. */
 const BAR = 100;
 
+const HELP = `npm run bench:live [-- N]
+
+From Replicate's webhook to the client's completed event, over a WebSocket and over server-sent events, on a stack of
+its own. It makes N pictures (200), prints the times, and ends with 1 where the median is above ${BAR} ms.
+`;
+if (process.argv.includes('--help')) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
+
 const count = Number(process.argv[2] ?? 200);
 if (!Number.isInteger(count) || count < 1) throw new Error('the number of pictures must be a whole number');
 

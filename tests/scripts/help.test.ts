@@ -1,0 +1,30 @@
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const run = promisify(execFile);
+
+const { scripts } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
+/** Writes a file and takes no options; and vitest's own. */
+const WITHOUT_HELP = ['client:types', 'test:scale'];
+const COMMANDS = Object.keys(scripts).filter((name) => !WITHOUT_HELP.includes(name));
+
+test.each(COMMANDS)('npm run %s -- --help tells what it does, and does nothing', async (name) => {
+  const [, file = '', ...args] = scripts[name].replace(/^exec /, '').split(' ');
+  const { stdout } = await run(process.execPath, [file, ...args, '--help'], { cwd: ROOT, timeout: 20_000 });
+  const own = { start: 'npm start', test: 'npm test', 'bench:queue': file, 'bench:path': file }[name];
+  expect(stdout).toContain(own ?? `npm run ${name}`);
+  expect(stdout.split('\n').length).toBeGreaterThan(2);
+});
+
+test('the README names every command', () => {
+  const readme = fs.readFileSync(path.join(ROOT, 'README.md'), 'utf8');
+  const missing = Object.keys(scripts).filter(
+    (name) => !readme.includes(`npm run ${name}`) && !readme.includes(`npm ${name}`),
+  );
+  expect(missing).toEqual([]);
+});
