@@ -260,6 +260,7 @@ describe('each step can fail, and says what to do', () => {
 
   test('project: with a key that is refused nothing is made, and nobody is told to repair what is right', async () => {
     const given = options({}, { SUPABASE_SERVICE_ROLE_KEY: 'sb_secret_wrong' });
+    await stack.sweep();
     const before = await rows();
     const report = await run(given, STEPS, new AbortController().signal, {
       step: () => {},
