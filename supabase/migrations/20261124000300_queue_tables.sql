@@ -11,8 +11,9 @@ create table public.job_queue (
   attempts int not null default 0,
   max_attempts int not null default 3 check (max_attempts >= 1),
   scheduled_at timestamptz not null default now(),
-  started_at timestamptz,
-  completed_at timestamptz,
+  -- Finite: durations are taken of them, and before PostgreSQL 17 none with an infinite end.
+  started_at timestamptz check (isfinite(started_at)),
+  completed_at timestamptz check (isfinite(completed_at)),
   -- The last error, in words for users.
   error_message text,
   -- Every attempt's error: [{attempt, at, message, prediction_id?, ...details}].

@@ -67,6 +67,11 @@ test('the service sets the time of a ready job back, over the API', async () => 
   expect(await db.claim(1)).toMatchObject([{ id: second }]);
 });
 
+test.each(['started_at', 'completed_at'])('a %s that is no time of day is refused', async (column) => {
+  const [id] = (await enqueue(null)) as [string];
+  await expect(set(id, `${column} = '-infinity'`)).rejects.toMatchObject({ code: '23514' });
+});
+
 test('a job that awaits a prediction and is set to pending takes one place, not two', async () => {
   const user = await db.createUser();
   await enqueue(user, 6);
