@@ -22,7 +22,10 @@ packages=(postgresql-15=15.20-0+deb12u1 postgresql-client-15=15.20-0+deb12u1 lib
   libldap-2.5-0=2.5.13+dfsg-5 libsasl2-2=2.1.28+dfsg-10 libedit2=3.1-20221030-2 libbsd0=0.11.7-2
   {libgssapi-krb5-2,libkrb5-3,libk5crypto3,libkrb5support0}=1.20.1-2+deb12u5 libkeyutils1=1.6.3-2)
 mkdir debs && chmod 777 debs
-(cd debs && apt-get download -qq "${packages[@]}" 2>&1) || { echo "Debian's archive has not these versions (apt-get update?)." >&2; exit 2; }
+if ! (cd debs && apt-get download -qq "${packages[@]}"); then
+  echo "Debian's archive has not these versions; apt-get update may help." >&2
+  exit 2
+fi
 for deb in debs/*.deb; do dpkg -x "$deb" root; done
 rm -rf debs
 bin=$dir/root/usr/lib/postgresql/15/bin
