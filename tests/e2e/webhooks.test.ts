@@ -126,7 +126,9 @@ test('a generation that failed at the provider is announced at once', async () =
 });
 
 test('a generation that the provider did not take is announced at once', async () => {
-  await stack.simulator.fault('/refused', { status: 422 });
+  // An input that the model refuses; a 422 about anything else would take the model from everybody.
+  const body = { title: 'Input validation failed', detail: '- input: prompt is required\n', status: 422 };
+  await stack.simulator.fault('/refused', { status: 422, body: JSON.stringify(body) });
   await start('/refused');
   const [delivery] = await arrived('/refused');
   expect(read(delivery)).toMatchObject({ type: 'generation.failed', data: { status: 'failed' } });
