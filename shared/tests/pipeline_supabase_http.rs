@@ -372,6 +372,14 @@ fn store(http: &Recorder) -> Result<shared::ports::StoredImage, StoreError> {
 }
 
 #[test]
+fn a_success_that_names_no_file_is_not_storages() {
+    for answer in ["<html>", "", "{}", "[]", "null"] {
+        let http = Recorder::default().serves(Ok(png())).answers(200, answer);
+        assert!(matches!(store(&http), Err(StoreError::Transient(_))), "{answer:?}");
+    }
+}
+
+#[test]
 fn an_upload_is_exactly_this_request() {
     let http = Recorder::default().serves(Ok(png())).answers(200, r#"{"Key":"x"}"#);
     let stored = store(&http).unwrap();
@@ -500,7 +508,7 @@ fn trouble_on_the_way_is_worth_trying_again() {
 #[test]
 fn a_key_that_is_no_token_goes_into_apikey_alone() {
     let supabase = SupabaseSettings { url: URL.into(), key: "sb_secret_x".into() };
-    let http = Recorder::default().serves(Ok(png())).answers(200, "{}");
+    let http = Recorder::default().serves(Ok(png())).answers(200, r#"{"Key":"x"}"#);
     block_on(Storage::new(&http, &supabase).store(OUTPUT, Uuid::nil(), Uuid::nil())).unwrap();
     let upload = http.requests.borrow()[1].clone();
     assert_eq!((header(&upload, "apikey"), header(&upload, "authorization")), (Some("sb_secret_x"), None));

@@ -83,6 +83,10 @@ impl<H: Http> ImageStore for Storage<'_, H> {
             }
         })?;
         match (response.is_success(), target) {
+            // Something in between may answer 200 as well.
+            (true, Some(_)) if response.json().get("Key").is_none() => {
+                Err(StoreError::Transient("storage named no file".into()))
+            }
             (true, Some((path, head))) => {
                 let public_url = format!("{}/storage/v1/object/public/{IMAGES}/{path}", self.supabase.url);
                 Ok(StoredImage { path, public_url, bytes, head })
