@@ -186,12 +186,16 @@ describe('problems', () => {
 
   test.each<[string, string, Sent, number]>([
     ['nothing', 'image/png', '', 400],
-    ['too much', 'image/png', new Uint8Array(10 * 1024 * 1024 + 1), 413],
+    ['too much', 'image/png', 'a picture with 10 MiB behind it', 413],
     ['a page', 'text/html', '<!doctype html>', 415],
-    ['half a picture', 'image/png', new Uint8Array(), 422],
+    ['half a picture', 'image/png', 'the first half of a picture', 422],
   ])('an upload: %s', async (what, type, body, status) => {
     const { png } = await pictures();
-    const sent = what === 'half a picture' ? new Uint8Array(png.subarray(0, png.length / 2)) : body;
+    const parts: Record<string, Uint8Array[]> = {
+      'half a picture': [png.subarray(0, png.length / 2)],
+      'too much': [png, new Uint8Array(10 * 1024 * 1024)],
+    };
+    const sent = parts[what] ? new Uint8Array(Buffer.concat(parts[what])) : body;
     expectDescribed('POST', '/sources', await sendSource(user, sent, { 'content-type': type }), status);
   });
 

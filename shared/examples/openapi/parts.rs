@@ -22,10 +22,17 @@ pub fn headers() -> Value {
     json!({
         "RequestId": {
             "description": "Names this call in the server's logs.",
+            "required": true,
             "schema": { "type": "string", "format": "uuid" },
         },
         "RetryAfter": {
             "description": "Seconds after which trying again makes sense.",
+            "required": true,
+            "schema": { "type": "integer", "minimum": 0 },
+        },
+        // Beside codes that do not pass.
+        "MayRetryAfter": {
+            "description": "Seconds after which trying again makes sense, where it does.",
             "schema": { "type": "integer", "minimum": 0 },
         },
         "Replayed": {
@@ -34,10 +41,12 @@ pub fn headers() -> Value {
         },
         "Challenge": {
             "description": "How to authenticate (RFC 9110).",
+            "required": true,
             "schema": { "type": "string", "const": "Bearer" },
         },
         "CacheControl": {
             "description": "How long the answer may be kept.",
+            "required": true,
             "schema": { "type": "string" },
         },
     })

@@ -34,8 +34,10 @@ pub fn responses() -> Value {
 fn response(status: u16, codes: &[Code]) -> Value {
     let described: Vec<_> = codes.iter().map(|code| problem(*code).detail).collect();
     let mut answer = plain(&described.join(" Or: "));
-    if codes.iter().any(|code| problem(*code).retry_after.is_some()) {
-        answer = with_header(answer, "retry-after", "RetryAfter");
+    let passing = codes.iter().filter(|code| problem(**code).retry_after.is_some()).count();
+    if passing > 0 {
+        let header = if passing == codes.len() { "RetryAfter" } else { "MayRetryAfter" };
+        answer = with_header(answer, "retry-after", header);
     }
     if status == 401 {
         answer = with_header(answer, "www-authenticate", "Challenge");

@@ -39,6 +39,11 @@ export interface Came {
   body: unknown;
 }
 
+interface Header {
+  schema: Schema;
+  required?: boolean;
+}
+
 /** Holds answers against a document, strictly: what the document does not name may not be there. */
 export class Judge {
   readonly document: Document;
@@ -74,9 +79,8 @@ export class Judge {
     const response = this.resolve(named);
     const faults = Object.entries(response.headers ?? {}).flatMap(([name, header]) => {
       const value = headers.get(name);
-      // Only a repeated request is marked so.
-      if (value === null) return name === 'idempotency-replayed' ? [] : [`there is no header ${name}`];
-      const { schema } = this.resolve(header as { $ref: string }) as unknown as { schema: Schema };
+      const { schema, required } = this.resolve(header as { $ref: string }) as unknown as Header;
+      if (value === null) return required ? [`there is no header ${name}`] : [];
       const typed = schema.type === 'integer' ? Number(value) : value;
       return this.faults(schema, typed).map((fault) => `header ${name}: ${fault}`);
     });
