@@ -62,14 +62,17 @@ export function faultKinds(clock: (ms: number) => number): FaultKind[] {
     { name: 'prediction failed, webhook lost', fault: { error: 'E6716', webhook: { lost: true } }, ...once },
     { name: 'prediction failed each time', fault: { error: 'UNAVAILABLE' }, deadly: true },
     { name: 'prediction flagged', fault: { error: 'NSFW' }, deadly: true },
-    { name: 'output null', fault: { output: 'null' }, ...once },
-    { name: 'output empty', fault: { output: 'empty' }, ...once },
-    { name: 'output already removed', fault: { data_removed: true }, ...once },
+    // Paid for, and nothing can be had for it: it is not made again.
+    { name: 'output null', fault: { output: 'null' }, ...once, deadly: true },
+    { name: 'output empty', fault: { output: 'empty' }, ...once, deadly: true },
+    { name: 'output already removed', fault: { data_removed: true }, ...once, deadly: true },
     { name: 'prediction aborted', fault: { ends: 'aborted' }, ...once },
-    { name: 'prediction canceled by the platform', fault: { ends: 'canceled' }, ...once },
+    // As somebody does in the provider's dashboard.
+    { name: 'prediction canceled at the provider', fault: { ends: 'canceled' }, ...once, deadly: true },
     { name: 'file: 500 once', fault: { file: 'server_error', file_times: 1 } },
     { name: 'file: truncated once', fault: { file: 'truncated', file_times: 1 } },
-    { name: 'file: gone', fault: { file: 'not_found' }, deadly: true },
+    // Gone for good only once Replicate has removed it, after an hour.
+    { name: 'file: 404 twice', fault: { file: 'not_found', file_times: 2 } },
     { name: 'file: not an image', fault: { file: 'not_image' }, deadly: true },
   ];
 }
