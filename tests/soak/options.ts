@@ -60,7 +60,7 @@ Exit code 1: an invariant is broken; the first 10 generations concerned are list
   --storage-outage S     how long Storage answers nothing but errors, in seconds of that clock (${DEFAULTS.storageOutage})
   --provider-outage S    how long no prediction can be created, the same (${DEFAULTS.providerOutage})
   --postgres-restarts N  how often Postgres is restarted (${DEFAULTS.postgresRestarts})
-  --clock-skew S         how many seconds the provider's clock is ahead; negative: behind (${DEFAULTS.clockSkew})
+  --clock-skew=S         how many seconds the provider's clock is ahead; negative: behind (${DEFAULTS.clockSkew})
   --calm         none of these four
   --json         the result as one JSON object on stdout
   --help         this text
