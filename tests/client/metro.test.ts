@@ -138,7 +138,11 @@ describe.each<[string, BundleOptions]>([
 
   test('a picture on the device is uploaded', async () => {
     const source = await start(made.code)('upload', served.url, DEVICE_FILE.uri);
-    expect(source).toEqual({ source_id: 's1', format: 'image/png', bytes: DEVICE_FILE.bytes.length });
+    expect(source).toEqual({
+      source_id: 's1',
+      format: 'application/octet-stream',
+      bytes: DEVICE_FILE.bytes.length,
+    });
   });
 
   test('an aborted call is an AbortError, though signals have no reason', async () => {
