@@ -47,8 +47,9 @@ call gives those itself, or one `prompt` and `seed`.
 Worker fits the request to them or refuses it (422 `unsupported`). A direct call passes them, and its run reads the \
 request again, before anything is paid for.
 - A URL is read by the Worker as browsers do and passed on as read, so it takes more spellings of one address \
-(`https:example.com`, names in other scripts). SQL takes the address as it is then, and leaves to the run whether a \
-name that begins with `xn--` is one.
+(`https:example.com`, capitals in a name). Names in other scripts are refused at both doors: they are written in their \
+`xn--` form ([0026](decisions/0026-names-of-hosts-are-ascii.md)). SQL takes the address as it is then, and leaves to \
+the run whether a name that begins with `xn--` is one.
 - `model_id` may also be the id of a row of `models` in a direct call, as in the original.
 - `adjustments` and `output` of a direct call are what the Worker adds: at most 20 changes of `field`, `requested`, \
 `used` and `reason`, each text of at most 4,000 characters, each number of at most 400 digits.

@@ -6,6 +6,9 @@ import { Database, type Started } from './support.ts';
 const db = await Database.open();
 const watcher = await Watcher.open(db);
 
+// Rows are deleted by the hundred thousand here; what is left behind for runs at the provider is not looked at.
+await db.sql`alter table public.job_queue disable trigger job_queue_after_run_delete`;
+
 // An hour, so that filling the table outlasts no lease.
 const CLAIMS = [
   'select id from public.claim_jobs(10, 3600)',
