@@ -17,7 +17,8 @@ export default defineConfig(({ mode }) => ({
     exclude: [...configDefaults.exclude, ...(mode === 'scale' ? [] : ['tests/scale/**'])],
     // One Postgres for the whole run; each file has its own database in it.
     globalSetup: ['tests/stack/global-setup.ts'],
-    hookTimeout: 60_000,
-    testTimeout: 60_000,
+    // A machine that has other work as well takes several times as long.
+    hookTimeout: 180_000,
+    testTimeout: 180_000,
   },
 }));

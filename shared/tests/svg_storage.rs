@@ -14,7 +14,7 @@ fn store_svg(content: &str) -> (Result<String, StoreError>, usize) {
     let body = format!("<svg xmlns='http://www.w3.org/2000/svg'>{content}</svg>").into_bytes();
     let http = Recorder::default()
         .serves(Ok(Source { status: 200, content_type: "image/svg+xml", body }))
-        .answers(200, "{}");
+        .answers(200, r#"{"Key":"generated-images/x.svg"}"#);
     let supabase = SupabaseSettings { url: "https://project.supabase.co".into(), key: "service-key".into() };
     let stored = block_on(Storage::new(&http, &supabase).store(OUTPUT, Uuid::nil(), Uuid::nil()));
     let requests = http.requests.borrow();

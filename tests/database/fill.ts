@@ -45,3 +45,11 @@ export const fillLost = (db: Database, count: number, prediction: string, kind: 
     'status, started_at, lease, prediction_id, lease_expires_at',
     `'processing', now() - interval '1 hour', 1, ${prediction}, now() - n * interval '1 millisecond' - interval '1 minute'`,
   );
+
+/** Deletes all jobs that run, without the job that each leaves behind to stop its run at the provider. */
+export const forgetRunning = (db: Database) =>
+  db.sql.begin(async (sql) => {
+    await sql`alter table public.job_queue disable trigger job_queue_after_run_delete`;
+    await sql`delete from public.job_queue where status = 'processing'`;
+    await sql`alter table public.job_queue enable trigger job_queue_after_run_delete`;
+  });

@@ -184,4 +184,4 @@ test('12 connections at everything leave every account right', async () => {
        using (job_type, status)
      where h.count is distinct from j.count`,
   );
-}, 120_000);
+}, 300_000);

@@ -48,7 +48,7 @@ beforeAll(async () => {
       await tryOut(made, action, `${name}; the job: ${situation}`);
     }
   }
-}, 120_000);
+}, 300_000);
 
 const [jobs = '', generations = ''] = mermaidBlocks(
   readFileSync(new URL('../../docs/queue.md', import.meta.url), 'utf8'),
