@@ -88,9 +88,12 @@ story('what happens is read out', async ({ member, stack }) => {
   await stack.simulator.fault('wrong', { error: 'NSFW' });
   await ada.make('Something wrong');
   await log.filter({ hasText: '“Something wrong” has failed' }).waitFor();
+  await stack.simulator.fault('right', { hold: 'run' });
   await ada.make('Something right');
+  await log.filter({ hasText: '“Something right” is being painted' }).waitFor();
+  await stack.simulator.faults([]);
   await log.filter({ hasText: '“Something right” is done' }).waitFor();
-  expect(said).toContain('“Something right” is being painted');
+  expect(said, 'one after the other').toContain('“Something right” is being painted');
   expect(await log.getAttribute('aria-live'), 'without cutting off what is being read').toBe('polite');
 });
 

@@ -109,6 +109,12 @@ describe('settings', () => {
     await sql.end();
   });
 
+  afterAll(async () => {
+    const sql = client(supabase.databaseUrl);
+    await sql.unsafe(`drop owned by ${role}; drop role ${role}`);
+    await sql.end();
+  });
+
   test('of the role of a token', async () => {
     await expect.poll(() => call('setting', { name: 'lock_timeout' })).toMatchObject({ body: '140ms' });
     expect(await call('setting', { name: 'statement_timeout' })).toEqual({ status: 200, body: '150ms' });
