@@ -1,17 +1,19 @@
 //! The use cases: from a claimed job to a stored image.
 
-mod check_source;
 mod clean_up;
 mod deliver_webhook;
 mod drain;
+mod find_created;
 mod generate;
 mod receive_prediction;
 mod run_alone;
 mod run_job;
+mod sign_source;
 mod start;
 mod stop_prediction;
 mod store_image;
 mod upload_source;
+mod watch_prediction;
 
 use std::time::Duration;
 

@@ -1,0 +1,65 @@
+//! What a run may have created that ended unseen: it is looked for before anything is created again.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Pipeline;
+use super::generate::{details_of, unreachable};
+use super::run_job::RunEnd;
+use crate::job::Job;
+use crate::ports::{Clock, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
+use crate::replicate::{Prediction, ProviderError};
+use crate::request::{map_ask, parse_ask};
+
+impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+    /// The predictions that this attempt may have left: no earlier one ended with them.
+    pub(super) async fn find_created(&self, job: &Job) -> Result<Vec<Prediction>, ProviderError> {
+        let found = self.predictions_of(job.id, job.started_ms()).await?;
+        Ok(found.into_iter().filter(|one| !job.knew(&one.id)).collect())
+    }
+
+    /// The search shows that the last create left nothing: the job waits for its turn again, behind a pause
+    /// where there is one, and no attempt is used. Without a webhook nothing tells whose a prediction is: there
+    /// each create is an attempt, so that there are no more of them.
+    pub(super) async fn left_nothing(&self, job: &Job) -> Result<RunEnd, QueueError> {
+        let failure = unreachable().because("a create left no prediction");
+        if self.options.webhook_base.is_none() {
+            return self.try_later(job, failure).await;
+        }
+        if self.is_over(job) {
+            return self.give_up(job, failure).await;
+        }
+        self.queue.snooze(job, Duration::ZERO, false).await?;
+        Ok(RunEnd::Failed)
+    }
+
+    /// Goes on with what a run has left that ended unseen: the best of it, and stops the rest.
+    pub(super) async fn adopt(&self, job: &Job, mut found: Vec<Prediction>) -> Result<RunEnd, QueueError> {
+        let ranks = found.iter().map(|one| match one.end() {
+            "succeeded" => 0,
+            "running" => 1,
+            _ => 2,
+        });
+        let Some((_, place)) = ranks.zip(0..).min() else { return Ok(RunEnd::Forward) };
+        let best = found.remove(place);
+        self.world.warn("prediction adopted", job.id, "it was created by a run that ended unseen");
+        let mapped = parse_ask(&job.payload).and_then(|ask| map_ask(&ask));
+        let mut details = mapped.map_or_else(|_| json!({}), |mapped| details_of(&mapped));
+        if let Some(details) = details.as_object_mut() {
+            details.insert("learned".into(), json!("adopted"));
+        }
+        let recorded = self.record(job, &best.id, details).await?;
+        if recorded == RunEnd::Failed {
+            return Ok(RunEnd::Failed);
+        }
+        for other in found {
+            self.world.warn("second prediction of one attempt", job.id, &other.id);
+            self.finish(job.id, job.attempts, &other).await?;
+        }
+        match self.go_on_with(job, &best).await? {
+            RunEnd::Forward => Ok(recorded),
+            end => Ok(end),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A prediction that is awaited, looked at by the sweep.
+
+use super::run_job::RunEnd;
+use super::{LAST_LOOKS, OVERDUE, Pipeline};
+use crate::job::Job;
+use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
+use crate::progress::Progress;
+use crate::replicate::{FailureClass, Outcome, Prediction, ProviderError, Status};
+
+impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+    pub(super) async fn look_at(&self, job: &Job, prediction_id: &str) -> Result<RunEnd, QueueError> {
+        match self.provider.get(prediction_id).await {
+            Ok(prediction) => self.go_on_with(job, &prediction).await,
+            // Even one that is not found: it was there, and its webhook may still come.
+            Err(error) => {
+                self.world.warn("prediction not readable", job.id, &error.to_string());
+                if job.waited() > OVERDUE {
+                    return self.stop_overdue(job, prediction_id).await;
+                }
+                self.look_later(job).await
+            }
+        }
+    }
+
+    pub(super) async fn go_on_with(&self, job: &Job, prediction: &Prediction) -> Result<RunEnd, QueueError> {
+        if !prediction.is_running() {
+            return self.finish(job.id, job.attempts, prediction).await;
+        }
+        if let Some(progress) = Progress::of(prediction)
+            && let Err(error) = self.queue.record_progress(job.id, &prediction.id, &progress).await
+        {
+            self.world.warn("progress not recorded", job.id, &error.to_string());
+        }
+        if job.waited() > OVERDUE {
+            return self.stop_overdue(job, &prediction.id).await;
+        }
+        self.look_later(job).await
+    }
+
+    /// The provider should have stopped it by itself, and told us. Its attempt ends; with a picture, if it has
+    /// one by now.
+    async fn stop_overdue(&self, job: &Job, prediction_id: &str) -> Result<RunEnd, QueueError> {
+        self.world.warn("prediction overdue", job.id, prediction_id);
+        let timed_out = || {
+            Failure::new("timed_out", "The model took too long and was stopped.")
+                .because("the prediction outlived its deadline")
+        };
+        let failure = match self.provider.cancel(prediction_id).await {
+            // It was we who stopped it, whatever its times say.
+            Ok(Some(now)) if now.status == Status::Canceled => {
+                let failure = timed_out().once();
+                let meaning = Outcome::Failed { class: FailureClass::Unknown, failure };
+                return self.finish_as(job.id, job.attempts, &now, meaning).await;
+            }
+            Ok(Some(now)) if !now.is_running() => return self.finish(job.id, job.attempts, &now).await,
+            Ok(_) => timed_out(),
+            Err(ProviderError::NotFound) => {
+                Failure::new("prediction_lost", "The provider lost the image. Please try again later.")
+                    .because("the prediction is not found")
+            }
+            Err(error @ ProviderError::Unavailable(_)) if job.waited() <= OVERDUE + LAST_LOOKS => {
+                self.world.warn("prediction not cancelled", job.id, &error.to_string());
+                return self.look_later(job).await;
+            }
+            Err(error @ ProviderError::Unavailable(_)) => {
+                let message = "The provider did not tell what became of the image. Please try again later.";
+                Failure::new("provider_unreachable", message).because(error.to_string())
+            }
+        };
+        // It may have been paid for.
+        self.try_later(job, failure.once()).await
+    }
+
+    async fn look_later(&self, job: &Job) -> Result<RunEnd, QueueError> {
+        self.queue.snooze(job, self.options.sweep_after(), false).await?;
+        Ok(RunEnd::Forward)
+    }
+}
