@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { SupabaseClient } from '@supabase/supabase-js';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fixtureSupabase, withKey } from './fixtures/project.ts';
 import { client } from './postgres.ts';
 import type { RunningSupabase } from './supabase/index.ts';
