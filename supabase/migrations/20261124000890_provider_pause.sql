@@ -90,44 +90,44 @@ begin
 end
 $$;
 
+-- The three below change the row only where nobody else is about to: they wait for nobody.
+
 -- When a pause is over and nothing has been created since: whether the caller may hand out the one job that
--- tries. Whoever has it and says nothing loses it after the time that a create takes. Waits for nobody.
+-- tries. Whoever has it and says nothing loses it after the time that a create takes.
 create function private.take_probe() returns boolean
 language plpgsql set search_path = '' as $$
 begin
-  perform 1 from private.provider_pause
-  where only_row and probe_until <= now() for update skip locked;
-  if found then
-    update private.provider_pause set probe_until = now() + interval '45 seconds' where only_row;
-  end if;
+  update private.provider_pause set probe_until = now() + interval '45 seconds'
+  where only_row = any(array(
+    select only_row from private.provider_pause where probe_until <= now() for update skip locked
+  ));
   return found;
 end
 $$;
 
 -- A run has ended without a prediction, and not because the provider creates none: another one may try. Where the
--- run was not the one that tried, two may. Waits for nobody.
+-- run was not the one that tried, two may.
 create function private.return_probe() returns void
 language plpgsql set search_path = '' as $$
 begin
-  perform 1 from private.provider_pause
-  where only_row and probing and probe_until > now() for update skip locked;
-  if found then
-    update private.provider_pause set probe_until = '-infinity' where only_row;
-  end if;
+  update private.provider_pause set probe_until = '-infinity'
+  where only_row = any(array(
+    select only_row from private.provider_pause where probing and probe_until > now() for update skip locked
+  ));
 end
 $$;
 
 -- A prediction was created: the pause is over. One that was created while a pause for other reasons than an
--- outage is on had been asked for before it. True: this call ended it. Waits for nobody.
+-- outage is on had been asked for before it. True: this call ended it.
 create function private.resume_provider() returns boolean
 language plpgsql set search_path = '' as $$
 begin
-  perform 1 from private.provider_pause
-  where only_row and probing and (until <= now() or reason = 'outage') for update skip locked;
-  if found then
-    update private.provider_pause
-    set until = '-infinity', probing = false, probe_until = '-infinity', failures = 0 where only_row;
-  end if;
+  update private.provider_pause
+  set until = '-infinity', probing = false, probe_until = '-infinity', failures = 0
+  where only_row = any(array(
+    select only_row from private.provider_pause
+    where probing and (until <= now() or reason = 'outage') for update skip locked
+  ));
   return found;
 end
 $$;
