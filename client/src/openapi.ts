@@ -444,7 +444,7 @@ export interface StartRequest {
   operation?: Operation;
   /** `normal` by default; the user's plan says which are allowed. */
   priority?: Priority;
-  /** Not before then: RFC 3339, within a year. */
+  /** Not before then: RFC 3339, within a year. Quotas and budget are asked then, too. */
   scheduled_at?: string;
   /** Seconds from `scheduled_at` or now: not started by then, it is cancelled and costs nothing. */
   expires_in?: number;

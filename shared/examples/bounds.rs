@@ -68,7 +68,8 @@ Over PostgREST, in rows of their own. Every other column is written by functions
 | `profiles.username` | characters | 255 |
 | `profiles.avatar_url` | characters | 2048 |
 
-`images.is_public`, `is_favorite`, `rating` and `archived_at` are of fixed size.
+`images.rating` is a whole number from -100 to 100, `images.archived_at` a time of the years 1970 to 9999, \
+`is_public` and `is_favorite` are true or false.
 ";
 
 const ANSWERS: &str = "

@@ -148,6 +148,7 @@ create table public.image_generations (
   -- What it counts for in its user's money of that day until it is completed or fails: the model's price. Once it
   -- is cancelled, what its run has cost.
   reserved_usd numeric not null default 0,
+  -- Null: in no day's. So is one for later, until it is due.
   reserved_on date,
   -- Cancelled, and what its prediction has cost is not known yet: what was reserved still counts.
   cost_open boolean not null default false,
@@ -187,9 +188,11 @@ create table public.images (
   blurhash text,
   is_public boolean not null default false,
   is_favorite boolean not null default false,
-  rating int,
+  -- Its owner's: stars, percent or thumbs, as the app has it.
+  rating int check (rating between -100 and 100),
   download_count int not null default 0,
-  archived_at timestamptz,
+  -- Its owner's: a time that every client can read.
+  archived_at timestamptz check (archived_at >= '1970-01-01Z' and archived_at < '10000-01-01Z'),
   created_at timestamptz not null default now()
 );
 create index images_user on public.images (user_id, created_at desc);

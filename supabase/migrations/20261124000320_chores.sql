@@ -330,7 +330,7 @@ begin
     where id = any(v_stray);
   end if;
   if cardinality(v_due) > 0 then
-    perform private.promote_due(v_due);
+    perform private.promote_due(private.admit_due(v_due));
   end if;
 end
 $$;

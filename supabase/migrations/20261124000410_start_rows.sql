@@ -126,7 +126,7 @@ begin
       'queued', p_priority, p_batch_id, case when p_batch_id is not null then place end, job_id,
       p_adjustments, coalesce(p_payload ->> 'operation', 'generate'), (p_payload ->> 'source_generation_id')::uuid,
       (p_payload ->> 'source_id')::uuid,
-      coalesce(p_price, 0), (clock_timestamp() at time zone 'UTC')::date,
+      coalesce(p_price, 0), case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
       p_payload ->> 'webhook_url'
     from items
   )

@@ -1,9 +1,11 @@
 -- start_generation: everything that an accepted request needs, in one transaction; a refused one
 -- leaves nothing behind.
 
--- Counts a request against the user's plan: the request, its images, and what they are expected to cost
--- (US dollars). The row's lock makes parallel requests take their turn; a refused one counts for nothing.
-create function private.use_quota(p_user_id uuid, p_plan private.plans, p_images int, p_cost numeric) returns void
+-- Counts against the user's plan: requests, images, and what these are expected to cost (US dollars). The row's
+-- lock makes parallel calls take their turn; what is refused counts for nothing.
+create function private.use_quota(
+  p_user_id uuid, p_plan private.plans, p_requests int, p_images int, p_cost numeric
+) returns void
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_usage private.usage;
@@ -17,14 +19,15 @@ begin
 
   -- clock_timestamp(): a request may have waited for the row since its transaction began.
   insert into private.usage as u (user_id, minute_started_at, minute_requests, day, day_images, day_cost)
-  values (p_user_id, clock_timestamp(), 1, (clock_timestamp() at time zone 'UTC')::date, p_images, p_cost)
+  values (p_user_id, clock_timestamp(), p_requests, (clock_timestamp() at time zone 'UTC')::date, p_images, p_cost)
   on conflict (user_id) do update set
     minute_started_at = case
       when u.minute_started_at <= clock_timestamp() - interval '1 minute' then clock_timestamp()
       else u.minute_started_at
     end,
     minute_requests = case
-      when u.minute_started_at <= clock_timestamp() - interval '1 minute' then 1 else u.minute_requests + 1
+      when u.minute_started_at <= clock_timestamp() - interval '1 minute' then p_requests
+      else u.minute_requests + p_requests
     end,
     day = excluded.day,
     day_images = case when u.day = excluded.day then u.day_images + p_images else p_images end,
@@ -33,7 +36,7 @@ begin
 
   v_now := clock_timestamp();
   v_tomorrow := greatest(1, ceil(extract(epoch from (v_usage.day + 1)::timestamp at time zone 'UTC' - v_now))::int);
-  if v_usage.minute_requests > p_plan.requests_per_minute then
+  if p_requests > 0 and v_usage.minute_requests > p_plan.requests_per_minute then
     perform private.refuse(
       429, 'quota_exceeded', format('You can send %s requests a minute.', p_plan.requests_per_minute),
       greatest(1, ceil(extract(epoch from v_usage.minute_started_at + interval '1 minute' - v_now))::int),
@@ -51,6 +54,17 @@ begin
       429, 'quota_exceeded', format('You can spend %s US dollars a day.', trim_scale(p_plan.money_per_day)),
       v_tomorrow, 'money_per_day'
     );
+  end if;
+end
+$$;
+
+-- Refuses a model without a price where money is limited: it would be free.
+create function private.refuse_unpriced(p_model text, p_plan private.plans) returns void
+language plpgsql set search_path = '' as $$
+begin
+  if p_plan.money_per_day is not null or private.has_budget() then
+    perform private.refuse(422, 'unsupported', format(
+      'The model %s has no price here, so it cannot be used where money is limited.', p_model));
   end if;
 end
 $$;
@@ -171,11 +185,13 @@ begin
     perform private.refuse(403, 'forbidden', format('Your plan does not include the priority %s.', v_priority_name));
   end if;
   v_price := private.requested_cost(p_request, v_model);
-  if v_price is null and (v_plan.money_per_day is not null or private.has_budget()) then
-    perform private.refuse(422, 'unsupported', format(
-      'The model %s has no price here, so it cannot be used where money is limited.', v_model.replicate_id));
+  if v_price is null then
+    perform private.refuse_unpriced(v_model.replicate_id, v_plan);
   end if;
-  perform private.use_quota(v_user, v_plan, v_count, v_count * coalesce(v_price, 0));
+  -- A request for later spends nothing before it is due (private.admit_due).
+  perform private.use_quota(
+    v_user, v_plan, 1, v_count, case when v_scheduled is null then v_count * coalesce(v_price, 0) else 0 end
+  );
 
   -- What the job's run needs; each item adds its prompt, seed and generation.
   v_payload := jsonb_strip_nulls(jsonb_build_object(
@@ -221,7 +237,9 @@ begin
   if p_idempotency_key is not null then
     update private.idempotency_keys set response = v_answer where user_id = v_user and key = p_idempotency_key;
   end if;
-  perform private.check_budget();
+  if v_scheduled is null then
+    perform private.check_budget();
+  end if;
   return v_answer;
 end
 $$;

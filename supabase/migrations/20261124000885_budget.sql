@@ -54,8 +54,8 @@ begin
 end
 $$;
 
--- Reserves for a generation that waits to be made, and gives back once its prediction has succeeded or it has
--- ended; for a cancelled run not before it is known what that has cost.
+-- Reserves for a generation that waits to be made, one for later when it is due, and gives back once its prediction
+-- has succeeded or it has ended; for a cancelled run not before it is known what that has cost.
 create function private.before_budget_change() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -68,8 +68,9 @@ begin
     v_waits := new.status in ('pending', 'queued', 'processing');
     if tg_op = 'UPDATE' and new.budget_usd > 0 and not v_waits and not (new.status = 'cancelled' and new.cost_open) then
       v_change := -new.budget_usd;
-    elsif v_waits and new.budget_usd = 0 and new.reserved_usd > 0
-      and (tg_op = 'INSERT' or old.status not in ('pending', 'queued', 'processing')) and private.has_budget()
+    elsif v_waits and new.budget_usd = 0 and new.reserved_usd > 0 and new.reserved_on is not null
+      and (tg_op = 'INSERT' or old.status not in ('pending', 'queued', 'processing') or old.reserved_on is null)
+      and private.has_budget()
     then
       v_change := new.reserved_usd;
     end if;
@@ -81,8 +82,10 @@ begin
   return case tg_op when 'DELETE' then old else new end;
 end
 $$;
-create trigger image_generations_budget before insert or update or delete on public.image_generations
-for each row execute function private.before_budget_change();
+-- By column, for progress comes often and changes none of them.
+create trigger image_generations_budget
+before insert or delete or update of status, cost_open, reserved_usd, reserved_on, budget_usd
+on public.image_generations for each row execute function private.before_budget_change();
 
 -- What a prediction has cost, when it is known and when it is put right.
 create function private.after_prediction_cost() returns trigger

@@ -290,6 +290,31 @@ describe('columns that users write', () => {
     expect((await written()).sort()).toEqual(columns.map(([, t, column]) => `${t}.${column}`).sort());
   });
 
+  test('a rating and the time of archiving', async () => {
+    const user = await db.createUser();
+    await db.sql`insert into public.images (user_id, storage_path, public_url) values (${user}, 'a', 'b')`;
+    const write = (column: string, value: string) =>
+      db.as('authenticated', user, (sql) =>
+        sql.unsafe(
+          `update public.images set ${column} = $1::text::${column === 'rating' ? 'int' : 'timestamptz'}
+          where user_id = $2 returning id`,
+          [value, user],
+        ),
+      );
+    const bounds: [string, string[], string[]][] = [
+      ['rating', ['-100', '0', '100'], ['-101', '101', '2147483647']],
+      [
+        'archived_at',
+        ['1970-01-01T00:00:00Z', '9999-12-31T23:59:59.999Z'],
+        ['1969-12-31T23:59:59Z', '10000-01-01T00:00:00Z', 'infinity', '-infinity', '0044-03-15 BC'],
+      ],
+    ];
+    for (const [column, good, bad] of bounds) {
+      for (const value of good) expect(await write(column, value), value).toHaveLength(1);
+      for (const value of bad) await expect(write(column, value), value).rejects.toThrow(/check constraint/);
+    }
+  });
+
   test.each(columns.map(([, t, column, most]) => [t, column, Number(most)] as const))(
     '%s.%s',
     async (t, column, most) => {

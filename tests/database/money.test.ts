@@ -24,6 +24,13 @@ const createUser = (money_per_day: number | null = 1) =>
 const batch = (user: string, images: number, more: object = {}) =>
   db.start(user, { items: Array(images).fill({ prompt: 'x' }), ...more });
 
+/** One that counts, and is not claimed meanwhile. */
+async function startPutOff(user: string): Promise<Started> {
+  const started = await db.start(user);
+  await db.sql`update public.job_queue set scheduled_at = now() + interval '1 hour' where id = ${started.job_id}`;
+  return started;
+}
+
 /** The next job, with the arguments that its lease needs. */
 async function claimed(): Promise<{ job: Job; leased: { p_job_id: string; p_lease: string } }> {
   const job = await db.claimOne();
@@ -126,7 +133,7 @@ describe('what was reserved', () => {
     ['nothing', { cost_usd: 0 }, 0],
   ])('is replaced by the real cost when the picture is stored: %s', async (_, image, cost) => {
     const user = await createUser();
-    const other = await db.start(user, { scheduled_at: new Date(Date.now() + 3_600_000) });
+    const other = await startPutOff(user);
     const { generation_id } = await db.start(user);
     const { job } = await claimed();
     expect(await used(user)).toBe(0.006);
@@ -190,7 +197,7 @@ describe('what was reserved', () => {
     ],
   ])('is given back on %s, once', async (_, end) => {
     const user = await createUser();
-    await db.start(user, { scheduled_at: new Date(Date.now() + 3_600_000) });
+    await startPutOff(user);
     const started = await db.start(user);
     expect(await used(user)).toBe(0.006);
     await end(user, started);
@@ -214,7 +221,7 @@ describe('what was reserved', () => {
     const user = await createUser();
     const { generation_id } = await db.start(user);
     await nextDay();
-    await db.start(user, { scheduled_at: new Date(Date.now() + 3_600_000) });
+    await startPutOff(user);
     await db.callAs(user, 'cancel_generation', { p_generation_id: generation_id });
     expect(await used(user)).toBe(0.003);
   });
@@ -240,7 +247,7 @@ describe('what was reserved', () => {
     await fail();
     await nextDay();
     await db.service('requeue_job', { p_job_id: job_id });
-    await db.start(user, { scheduled_at: new Date(Date.now() + 3_600_000) });
+    await startPutOff(user);
     await fail();
     expect(await used(user)).toBe(0.003);
   });

@@ -68,7 +68,7 @@ pub struct StartRequest {
     pub operation: Option<Operation>,
     /// `normal` by default; the user's plan says which are allowed.
     pub priority: Option<Priority>,
-    /// Not before then: RFC 3339, within a year.
+    /// Not before then: RFC 3339, within a year. Quotas and budget are asked then, too.
     #[schemars(extend("format" = "date-time"))]
     pub scheduled_at: Option<String>,
     /// Seconds from `scheduled_at` or now: not started by then, it is cancelled and costs nothing.

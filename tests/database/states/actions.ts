@@ -76,6 +76,10 @@ export const actions: Record<string, Action> = {
   claim_jobs: claim,
   'claim_jobs when time has passed': whenTimeHasPassed(claim),
   'claim_jobs when time has passed, in the last attempt': onLastAttempt(whenTimeHasPassed(claim)),
+  'claim_jobs when time has passed, and the plan allows no more': after(
+    (sql, { user }) => sql`update private.plans set images_per_day = 0 where name = ${user}`,
+    whenTimeHasPassed(claim),
+  ),
   claim_next_job: (sql) => sql`select public.claim_next_job()`,
   record_prediction: (sql, { job }, { lease }) =>
     sql`select public.record_prediction(${job}, ${lease}, 'p2', 60)`,
