@@ -60,8 +60,10 @@ with (
   autovacuum_vacuum_cost_delay = 0
 );
 
--- `seq > 0` is always true. It is there so that only queries that repeat it can be planned on that index:
--- with statistics of a moment ago the planner took these small indexes for smaller than a look-up by id.
+-- `seq > 0` and `max_attempts >= 1` are always true. They are there so that only queries that repeat them can be
+-- planned on that index: with statistics of a moment ago the planner took these small indexes for smaller than a
+-- look-up by id. No two of these indexes may serve one query: after an ANALYZE while nothing runs both look empty,
+-- and the planner takes whichever.
 
 -- The claim reads this one: ready jobs and nothing else, in the order they are handed out.
 create index job_queue_ready on public.job_queue (job_type, priority desc, turn, seq)
@@ -78,7 +80,7 @@ create index job_queue_expiry on public.job_queue (expires_at)
 where status = 'pending' and expires_at is not null;
 -- For the views: the oldest and the newest of what is not finished.
 create index job_queue_live on public.job_queue (job_type, status, created_at)
-where status in ('pending', 'processing') and seq > 0;
+where status in ('pending', 'processing') and max_attempts >= 1;
 -- For pruning and for the views.
 create index job_queue_finished on public.job_queue (status, completed_at)
 where status in ('completed', 'failed', 'cancelled') and seq > 0;

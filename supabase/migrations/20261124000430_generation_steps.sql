@@ -96,7 +96,7 @@ language sql stable set search_path = '' set enable_seqscan = off as $$
   from (
     select coalesce(retry_until - interval '5 minutes', created_at + interval '1 hour') as deleted_at
     from public.job_queue
-    where job_type = 'download-image' and status in ('pending', 'processing') and seq > 0
+    where job_type = 'download-image' and status in ('pending', 'processing') and max_attempts >= 1
     order by created_at limit 10000
   ) as waiting
 $$;

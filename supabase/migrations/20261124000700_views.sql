@@ -42,13 +42,13 @@ begin
   left join lateral (
     select j.created_at from public.job_queue as j
     where j.job_type = total.job_type and j.status = total.status
-      and j.status in ('pending', 'processing') and j.seq > 0
+      and j.status in ('pending', 'processing') and j.max_attempts >= 1
     order by j.created_at limit 1
   ) as first on true
   left join lateral (
     select j.created_at from public.job_queue as j
     where j.job_type = total.job_type and j.status = total.status
-      and j.status in ('pending', 'processing') and j.seq > 0
+      and j.status in ('pending', 'processing') and j.max_attempts >= 1
     order by j.created_at desc limit 1
   ) as last on true;
 end
