@@ -156,6 +156,29 @@ fn every_recorded_refusal_has_its_meaning() {
             r#"{"title":"Invalid version or not permitted","detail":"The specified version does not exist","status":422}"#,
             model(422, "Invalid version or not permitted: The specified version does not exist"),
         ),
+        // The model is gone in other words: nothing of it is about this request's input.
+        (
+            422,
+            r#"{"title":"Input validation failed","detail":"- version: Does not match","invalid_fields":[{"field":"version"}]}"#,
+            model(422, "Input validation failed: - version: Does not match"),
+        ),
+        (
+            422,
+            r#"{"title":"Version deprecated","detail":"It takes no inputs any more."}"#,
+            model(422, "Version deprecated: It takes no inputs any more."),
+        ),
+        (
+            410,
+            r#"{"title":"Gone","detail":"This model has been removed."}"#,
+            model(410, "This model has been removed."),
+        ),
+        (451, r#"{"detail":"Not available."}"#, model(451, "Not available.")),
+        (
+            400,
+            r#"{"title":"Model disabled","detail":"It never got ready."}"#,
+            model(400, "Model disabled: It never got ready."),
+        ),
+        (400, r#"{"title":"Bad request","detail":"a fashion model"}"#, rejected("a fashion model")),
         (
             422,
             r#"{"detail":"input.style_images: Invalid type. Expected: array, given: string"}"#,

@@ -435,10 +435,16 @@ fn the_beginning_of_an_upload_is_asked_for_with_exactly_this_request() {
     let url = format!("{URL}/storage/v1/object/authenticated/source-images/u/s.png");
     assert_eq!((request.method, request.url.as_str()), ("GET", url.as_str()));
     assert_eq!(header(&request, "range"), Some("bytes=0-65535"));
-    assert_eq!(request.excerpt, Some(65_536), "also of a Storage that knows no ranges");
+    assert_eq!((request.excerpt, request.max_answer), (None, 10 << 20), "one that is cut is an error");
     assert_eq!(header(&request, "authorization"), Some("Bearer service-key"));
 
     assert_eq!(peek(&Recorder::default().answers(416, "{}")), Ok(Vec::new()), "an empty file");
+    let all = peek(&Recorder::default().answers(200, &"b".repeat(70_000)));
+    assert_eq!(all.map(|bytes| bytes.len()), Ok(65_536), "of a Storage that knows no ranges");
+    for (status, answer) in [(200, ""), (200, "<!doctype html>"), (404, "<html>"), (404, "")] {
+        let passing = peek(&Recorder::default().answers(status, answer));
+        assert!(matches!(passing, Err(StoreError::Transient(_))), "{status} {answer}");
+    }
     let missing = r#"{"statusCode":"404","error":"not_found","message":"Object not found"}"#;
     assert!(matches!(peek(&Recorder::default().answers(400, missing)), Err(StoreError::Permanent(_))));
     for status in [400, 403, 429, 500, 503] {
@@ -450,7 +456,7 @@ fn the_beginning_of_an_upload_is_asked_for_with_exactly_this_request() {
 #[test]
 fn a_file_that_is_gone_is_told_from_a_storage_that_is_in_trouble() {
     let missing = r#"{"statusCode":"404","error":"not_found","message":"Object not found"}"#;
-    for (status, answer) in [(400, missing), (404, missing), (404, ""), (400, r#"{"code":"NoSuchKey"}"#)] {
+    for (status, answer) in [(400, missing), (404, missing), (400, r#"{"code":"NoSuchKey"}"#)] {
         let http = Recorder::default().answers(status, answer);
         let refusal = sign(&http, "u/g.webp");
         assert!(

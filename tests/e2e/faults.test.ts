@@ -229,7 +229,7 @@ test.each(['not_image', 'wrong_type', 'mislabelled'] as const)('an output that i
   expect(stored.headers.get('content-type')).toBe(`image/${image?.format.replace('jpg', 'jpeg')}`);
 });
 
-test.each(['server_error', 'truncated'] as const)(
+test.each(['server_error', 'truncated', 'page', 'nothing'] as const)(
   'a download with %s is tried again at once',
   async (file) => {
     await stack.simulator.fault(`download ${file}`, { file, file_times: 1 });

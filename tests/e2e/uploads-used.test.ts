@@ -128,6 +128,35 @@ describe('source_id', () => {
   });
 });
 
+describe('while the upload is looked at', () => {
+  const looks = 'object/authenticated/source-images';
+  test.each([
+    ['is cut off', looks, { drop: 'midway' }],
+    ['is a page of something in between', looks, { status: 200, body: '<html>Back soon</html>' }],
+    ['is nothing', looks, { status: 200, body: '' }],
+    ['is a 404 of something in between', looks, { status: 404, body: '<html>Not found</html>' }],
+    ['to the signing is such a 404', 'object/sign', { status: 404, body: '<html>Not found</html>' }],
+  ] as const)('Storage’s answer %s: it is asked again, and no attempt is used', async (_, path, fault) => {
+    const { source_id } = await upload(jpeg, 'image/jpeg');
+    await stack.supabase.fault({ path, times: 1 }, fault);
+    const started = await user.start({ prompt: 'unwell', model_id: VARIATION, source_id });
+    await stack.until('Storage to have answered so', async () => (await stack.supabase.played())[0]?.applied);
+    const waits = (job: { lease: string }) => Number(job.lease) >= 1;
+    const { attempts } = await stack.job(started.generation_id, 'put off', waits);
+    expect(attempts).toBe(0);
+    await stack.until('the picture', async () => {
+      const { status, error } = await user.get(started.generation_id);
+      if (status === 'failed') throw new Error(`it has failed: ${error?.code}`);
+      if (status === 'completed') return true;
+      await stack.letTimePass(started.generation_id);
+      await stack.processJobs();
+      return false;
+    });
+    expect(await stack.simulator.predictions(started.job_id)).toHaveLength(1);
+    await stack.supabase.heal();
+  });
+});
+
 describe('after 24 hours', () => {
   const age = (id: string, hours: number) =>
     stack.sql`update storage.objects set created_at = created_at - ${hours} * interval '1 hour'

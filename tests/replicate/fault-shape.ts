@@ -34,6 +34,8 @@ const ruleShape: Shape = {
       'too_large',
       'too_large_chunked',
       'truncated',
+      'page',
+      'nothing',
       'replaced',
     ],
     file_times: 'number',

@@ -188,6 +188,9 @@ describe('files', () => {
     const page = await download({ file: 'not_image' });
     expect(page.headers.get('content-type')).toBe('image/webp');
     expect(await page.text()).toContain('<html>');
+    const inBetween = await download({ file: 'page' });
+    expect([inBetween.status, inBetween.headers.get('content-type')]).toEqual([200, 'text/html']);
+    expect(await (await download({ file: 'nothing' })).text()).toBe('');
   });
 
   test('too large, with and without a declared length', async () => {

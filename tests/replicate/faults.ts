@@ -88,6 +88,8 @@ export type FileFault =
   | 'too_large'
   | 'too_large_chunked'
   | 'truncated'
+  | 'page'
+  | 'nothing'
   | 'replaced';
 
 export interface WebhookFault {

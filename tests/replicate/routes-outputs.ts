@@ -59,6 +59,10 @@ function wrongFile(fault: FileFault, { bytes, etag }: Encoded, { picture, predic
   if (fault === 'mislabelled') {
     return { status: 200, stream: whole(picture.format === 'png' ? 'image/jpeg' : 'image/png', bytes) };
   }
+  if (fault === 'page') {
+    return { status: 200, stream: whole('text/html', Buffer.from('<!DOCTYPE html><p>Back soon</p>')) };
+  }
+  if (fault === 'nothing') return { status: 200, stream: whole(type, Buffer.alloc(0)) };
   if (fault === 'not_image') {
     return {
       status: 200,

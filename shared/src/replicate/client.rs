@@ -210,19 +210,28 @@ fn read_created(answer: Result<HttpResponse, HttpError>) -> Result<Prediction, C
         400..=499 if !body.is_object() && !response.body.is_empty() => {
             Err(CreateError::Unknown(format!("status {}, no JSON", response.status)))
         }
-        status @ (403 | 404) => Err(CreateError::Model { status, detail: detail() }),
-        // What is wrong with an input is told field by field; what is not about the input is about the model:
-        // "Invalid version or not permitted".
-        422 if body.get("invalid_fields").is_none()
-            && !text("detail").trim_start().starts_with('-')
-            && !text("detail").contains("input") =>
-        {
-            Err(CreateError::Model {
-                status: 422,
-                detail: format!("{}: {}", text("title"), detail()).trim().to_owned(),
-            })
+        status @ (403 | 404 | 410 | 451) => Err(CreateError::Model { status, detail: detail() }),
+        // "Invalid version or not permitted", "This version has been disabled".
+        status @ (400 | 422) if !is_about_input(status, &body) => {
+            let detail = format!("{}: {}", text("title"), detail());
+            Err(CreateError::Model { status, detail: detail.trim_start_matches(": ").to_owned() })
         }
         400..=499 => Err(CreateError::Rejected(detail())),
         status => Err(CreateError::Unknown(format!("status {status}"))),
     }
+}
+
+/// Whether a refusal speaks of the request's input, and not of the model, which is the same for all. What is
+/// wrong with an input is told field by field or in words. Of the words only the title is sure to be the
+/// provider's own, and a 400 may mean anything.
+fn is_about_input(status: u16, body: &Value) -> bool {
+    let text = |value: &Value, name: &str| {
+        value.get(name).and_then(Value::as_str).unwrap_or_default().trim_start().to_ascii_lowercase()
+    };
+    if let Some(faults) = body.get("invalid_fields").and_then(Value::as_array) {
+        return faults.iter().any(|fault| text(fault, "field").starts_with("input"));
+    }
+    let (title, detail) = (text(body, "title"), text(body, "detail"));
+    let names_model = title.contains("version") || title.contains("model");
+    !names_model && (status == 400 || detail.starts_with('-') || detail.contains("input"))
 }

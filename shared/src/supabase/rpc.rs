@@ -136,7 +136,8 @@ impl<'a, H: Http> Rpc<'a, H> {
 fn read(function: &str, response: &HttpResponse) -> Result<Value, RpcError> {
     let body = match serde_json::from_slice(&response.body) {
         Ok(body) => body,
-        Err(_) if response.body.is_empty() => Value::Null,
+        // What a function without a result answers.
+        Err(_) if response.status == 204 => Value::Null,
         // A page of something in between, whatever its status.
         Err(_) => {
             return Err(RpcError::Unavailable(format!("{function}: status {}, no JSON", response.status)));
@@ -225,5 +226,6 @@ mod tests {
     fn success_is_json_or_nothing() {
         assert_eq!(answer(200, "[1]"), Ok(serde_json::json!([1])));
         assert_eq!(answer(204, ""), Ok(Value::Null));
+        assert!(matches!(answer(200, ""), Err(RpcError::Unavailable(_))), "something in between");
     }
 }

@@ -21,6 +21,9 @@ const IMAGES: &str = Bucket::Images.name();
 /// <https://supabase.com/docs/guides/storage/uploads/file-limits>.
 const MAX_IMAGE_BYTES: u64 = 50 * 1000 * 1000;
 
+/// How much of an answer is read where only the beginning is wanted, in bytes: the largest upload.
+const MAX_PEEK_BYTES: usize = 10 * 1024 * 1024;
+
 /// The store, written with the service key.
 #[derive(Debug)]
 pub struct Storage<'a, H> {
@@ -118,13 +121,21 @@ impl<H: Http> ImageStore for Storage<'_, H> {
     async fn peek(&self, bucket: Bucket, path: &str, bytes: usize) -> Result<Vec<u8>, StoreError> {
         let url = self.url_of("authenticated", bucket, path)?;
         let range = format!("bytes=0-{}", bytes.saturating_sub(1));
-        let request = self.request("GET", url).header("range", range).excerpt(bytes);
-        let response = match self.http.send(request).await {
+        // A Storage that knows no ranges sends all of the file.
+        let request = self.request("GET", url).header("range", range).at_most(MAX_PEEK_BYTES);
+        let mut response = match self.http.send(request).await {
             Ok(response) => response,
             Err(error) => return Err(StoreError::Transient(error.to_string())),
         };
         match response.status {
-            200 | 206 => Ok(response.body),
+            // Storage answers 416 for an empty file, and knows ranges where something in between does not.
+            200 if response.body.is_empty() || is_page(&response.body) => {
+                Err(StoreError::Transient("storage's answer is no file".into()))
+            }
+            200 | 206 => {
+                response.body.truncate(bytes);
+                Ok(response.body)
+            }
             // An empty file has no such range.
             416 => Ok(Vec::new()),
             status if is_missing(status, &response.json()) => Err(missing(status)),
@@ -150,13 +161,20 @@ fn missing(status: u16) -> StoreError {
     permanent("source_missing", message, format!("storage answered {status}"))
 }
 
-/// Whether Storage says that there is no such file. Its own status is 400, and the real one stands in the
-/// body, <https://supabase.com/docs/guides/storage/debugging/error-codes>.
+/// Whether Storage says that there is no such file. Its own status may be 400, and the real one stands in the
+/// body, <https://supabase.com/docs/guides/storage/debugging/error-codes>. A 404 without such a word is one of
+/// a gateway that does not find Storage.
 fn is_missing(status: u16, body: &Value) -> bool {
     let says = |name: &str, text: &str| body.get(name).is_some_and(|value| value == text);
-    status == 404
-        || (status == 400
-            && (says("statusCode", "404") || says("error", "not_found") || says("code", "NoSuchKey")))
+    matches!(status, 400 | 404)
+        && (says("statusCode", "404") || says("error", "not_found") || says("code", "NoSuchKey"))
+}
+
+/// Whether an answer is a page of HTML: no image that is taken begins so but an SVG, which says what it is.
+fn is_page(body: &[u8]) -> bool {
+    let start = body.trim_ascii_start();
+    let begins = |word: &[u8]| start.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word));
+    begins(b"<!doctype html") || begins(b"<html")
 }
 
 /// Decides on the beginning of a download: the bytes must be an image, and the declared type must
@@ -174,6 +192,10 @@ fn check(head: &RelayHead<'_>) -> Result<ImageHead, StoreError> {
     let undeclared = matches!(head.content_type, "" | "application/octet-stream" | "binary/octet-stream");
     match image_file::inspect(head.bytes) {
         Some(image) if declared_image || undeclared => Ok(image),
+        // A file's host that is unwell: the image is paid for, and asked for again.
+        None if head.bytes.is_empty() || (head.content_type == "text/html" && is_page(head.bytes)) => {
+            Err(StoreError::Transient("the output answered no file".into()))
+        }
         _ => Err(permanent(
             "output_unusable",
             "The model's answer was not an image.",
@@ -229,10 +251,18 @@ mod tests {
     #[test]
     fn what_is_no_image_never_passes() {
         for (content_type, bytes) in
-            [("text/html", PNG), ("image/png", b"<html>".as_slice()), ("image/png", b"")]
+            [("text/html", PNG), ("image/png", b"<html>".as_slice()), ("text/html", b"words")]
         {
             let refusal = check(&head(200, content_type, bytes)).unwrap_err();
             assert!(matches!(refusal, StoreError::Permanent(failure) if failure.code == "output_unusable"));
+        }
+    }
+
+    #[test]
+    fn a_page_or_nothing_in_place_of_an_image_passes() {
+        for bytes in [b"<!DOCTYPE html><title>x".as_slice(), b"\n <HTML>", b""] {
+            let refusal = check(&head(200, "text/html", bytes)).unwrap_err();
+            assert!(matches!(refusal, StoreError::Transient(_)), "{bytes:?}");
         }
     }
 
