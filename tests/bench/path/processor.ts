@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { statOf } from '../processes.ts';
 
 /** Seconds of processor time since each process began, and what the whole machine did. */
 export interface ProcessorTime {
@@ -7,29 +8,8 @@ export interface ProcessorTime {
   idle: number;
 }
 
-export const hasProc = existsSync('/proc/self/stat');
-
 /** Linux tells processor time in hundredths of a second, whatever the kernel counts in. */
 const TICKS = 100;
-
-interface Stat {
-  parent: number;
-  own: number;
-  /** Of children that have ended and been waited for. */
-  ended: number;
-}
-
-function statOf(pid: number | string): Stat | undefined {
-  try {
-    // `<pid> (<name, which may hold anything>) <state> <parent> ...`
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    const at = (index: number) => Number(fields[index]);
-    return { parent: at(1), own: (at(11) + at(12)) / TICKS, ended: (at(13) + at(14)) / TICKS };
-  } catch {
-    return undefined; // ended meanwhile
-  }
-}
 
 /** A server like Postgres: the process, its children, and those that have ended. */
 function treeTime(root: number): number {

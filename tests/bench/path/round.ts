@@ -1,9 +1,10 @@
 import { TestStack } from '../../e2e/support/stack.ts';
 import { TestUser } from '../../e2e/support/user.ts';
+import { hasProc } from '../processes.ts';
 import { DatabaseStatistics, type DatabaseWork, workBetween } from './database.ts';
 import { type Crowd, crowd, liftQuotas, oneByOne, type Sample, signUpAll } from './load.ts';
 import type { Options } from './options.ts';
-import { elapsed, hasProc, type ProcessorTime, processorTime } from './processor.ts';
+import { elapsed, type ProcessorTime, processorTime } from './processor.ts';
 import { RequestCounts } from './requests.ts';
 
 const WARM_UP = 10;

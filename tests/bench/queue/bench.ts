@@ -1,28 +1,43 @@
+import { type Cost, costBetween } from '../cost.ts';
 import { Client } from './client.ts';
-import type { Mode, NewJob, Queue, Session } from './queue.ts';
-import { USERS } from './queue.ts';
+import { type Mode, newJobs, type Queue, type Session } from './queue.ts';
 import type { Server } from './server.ts';
 
 export const CLIENTS = 8;
+
+/** Jobs a second, and what each has cost Postgres. */
+export interface Rate {
+  perSecond: number;
+  /** Microseconds of the backends' processor time; undefined where the system does not tell. */
+  cpu: number | undefined;
+  /** Bytes. */
+  wal: number;
+}
 
 /** A queue in a database of its own. */
 export class Bench {
   readonly queue: Queue;
   readonly database: string;
-  readonly #url: string;
+  readonly url: string;
   readonly #server: Server;
 
   private constructor(queue: Queue, database: string, url: string, server: Server) {
     this.queue = queue;
     this.database = database;
-    this.#url = url;
+    this.url = url;
     this.#server = server;
   }
 
+  /** The first one of a queue on a server installs it; the others are copies. */
   static async install(queue: Queue, purpose: string, server: Server): Promise<Bench> {
-    const database = `${queue.name.replaceAll('-', '_')}_${purpose}`;
-    const { url, superuserUrl } = await server.createDatabase(database);
-    await queue.install(superuserUrl, url);
+    const prefix = queue.name.replaceAll('-', '_');
+    const template = `${prefix}_template`;
+    if (!(await server.hasDatabase(template))) {
+      const { url, superuserUrl } = await server.createDatabase(template);
+      await queue.install(superuserUrl, url);
+    }
+    const database = `${prefix}_${purpose}`;
+    const { url } = await server.createDatabase(database, template);
     return new Bench(queue, database, url, server);
   }
 
@@ -37,7 +52,7 @@ export class Bench {
     work: (sessions: Session[], clients: Client[]) => Promise<T>,
   ): Promise<T> {
     const sessions: Session[] = [];
-    const clients = Array.from({ length: count }, () => new Client(this.#url));
+    const clients = Array.from({ length: count }, () => new Client(this.url));
     try {
       for (const client of clients) sessions.push(await this.queue.open(client, mode));
       return await work(sessions, clients);
@@ -46,11 +61,22 @@ export class Bench {
       await Promise.all(clients.map((client) => client.end()));
     }
   }
+
+  /** @param work answers how many jobs it was */
+  async rate(work: () => Promise<number>): Promise<Rate> {
+    const from = await this.#server.mark(this.database);
+    const started = performance.now();
+    const jobs = await work();
+    const seconds = (performance.now() - started) / 1000;
+    return {
+      perSecond: jobs / seconds,
+      ...each(costBetween(from, await this.#server.mark(this.database)), jobs),
+    };
+  }
 }
 
-/** Jobs of all users by turns. */
-export function newJobs(count: number, from = 0): NewJob[] {
-  return Array.from({ length: count }, (_, n) => ({ user: USERS[(from + n) % USERS.length] as string }));
+function each({ cpu, wal }: Cost, jobs: number): Omit<Rate, 'perSecond'> {
+  return { cpu: cpu === undefined ? undefined : (cpu / jobs) * 1e6, wal: wal / jobs };
 }
 
 /** A small run of each call, so that plans and caches of the library are made before the clock starts. */

@@ -17,11 +17,13 @@ const JSON_TEXT = {
 
 /** One connection that sends one statement at a time, prepared. Every queue is measured through it. */
 export class Client {
+  readonly url: string;
   readonly sql: postgres.Sql;
   /** While set, statements with parameters are explained, and what they cost is kept here. */
   #plans: Plan[] | undefined;
 
   constructor(url: string) {
+    this.url = url;
     this.sql = postgres(url, { max: 1, onnotice: () => {}, types: { json: JSON_TEXT } }) as postgres.Sql;
   }
 

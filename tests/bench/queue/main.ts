@@ -1,19 +1,13 @@
 /** `node tests/bench/queue/main.ts`: the queue beside other queues on Postgres; see --help. */
 import os from 'node:os';
 import { writeSection } from '../section.ts';
+import { findQueues, NAMES } from './all.ts';
 import { HELP, MEASURES, type Options, parseOptions } from './options.ts';
 import type { Missing, Queue } from './queue.ts';
-import { graphileWorker } from './queues/graphile-worker.ts';
-import { original } from './queues/original.ts';
-import { ours } from './queues/ours.ts';
-import { pgBoss } from './queues/pg-boss.ts';
-import { pgmq } from './queues/pgmq.ts';
-import { section, standing } from './report.ts';
-import { table } from './results.ts';
+import { progress, section, standing } from './report.ts';
+import { table, walTable } from './results.ts';
 import { run } from './run.ts';
 import { startServer } from './server.ts';
-
-const NAMES = [ours.name, pgBoss.name, graphileWorker.name, 'pgmq', original.name];
 
 const started = performance.now();
 const say = (line: string) =>
@@ -30,7 +24,7 @@ try {
 
 async function benchmark(options: Options): Promise<void> {
   const load = os.loadavg()[0] ?? 0;
-  const found = [ours, pgBoss, graphileWorker, await pgmq(), original];
+  const found = await findQueues(options.engines);
   const missing = found.filter((one): one is Missing => 'missing' in one);
   for (const { name, missing: why } of missing) say(`${name} is left out: ${why}`);
   const here = found.filter((one): one is Queue => !('missing' in one));
@@ -47,7 +41,19 @@ async function benchmark(options: Options): Promise<void> {
     const seconds = (performance.now() - started) / 1000;
     const all = { options, queues, missing, results, settings: server.settings, load, seconds };
     const names = queues.map(({ name }) => name);
-    console.log(['', ...table(results, names, options), '', ...standing(all), ''].join('\n'));
+    console.log(
+      [
+        '',
+        ...table(results, names, options),
+        '',
+        ...walTable(results, names, options),
+        '',
+        ...progress(all),
+        '',
+        ...standing(all),
+        '',
+      ].join('\n'),
+    );
     if (options.quick || options.only.length > 0) {
       console.log('Not a run of everything: docs/benchmarks.md stays as it is.');
     } else {

@@ -1,56 +1,121 @@
-import type { Bench } from './bench.ts';
-import { CLIENTS, newJobs, warmUp } from './bench.ts';
-import type { Claimed, Mode, NewJob, Session } from './queue.ts';
-import { USERS } from './queue.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Bench, Rate } from './bench.ts';
+import { CLIENTS, warmUp } from './bench.ts';
+import { type Consumers, consumers } from './consumers.ts';
+import { type Claimed, type Mode, type NewJob, newJobs, type Session, USERS } from './queue.ts';
 import { median, percentile } from './statistics.ts';
 
 const CLAIMS_TIMED = 20;
 
 export interface Throughput {
-  enqueue: number;
-  drain: number;
+  enqueue: Rate;
+  drain: Rate;
 }
 
-/** Jobs per second into the queue and, claimed and completed, out of it, `size` per statement. */
+/** Into the queue and, claimed and completed, out of it, `size` jobs per statement. */
 export async function throughput(bench: Bench, mode: Mode, jobs: number, size: number): Promise<Throughput> {
   return bench.with(mode, CLIENTS, async (sessions) => {
-    await Promise.all(sessions.map((session) => warmUp(session, size)));
-    await finishRest(sessions);
-    await bench.settle();
-    let next = 0;
-    const enqueueUpTo = (count: number, step: number) =>
-      each(sessions, async (session) => {
-        while (next < count) {
-          const from = next;
-          next = Math.min(count, from + step);
-          await session.enqueue(newJobs(next - from, from));
-        }
+    const consuming = await consumers(bench, sessions, size);
+    try {
+      await bench.settle();
+      let next = 0;
+      const enqueueUpTo = async (count: number, step: number) => {
+        const from = next;
+        await each(sessions, async (session) => {
+          while (next < count) {
+            const at = next;
+            next = Math.min(count, at + step);
+            await session.enqueue(newJobs(next - at, at));
+          }
+        });
+        return next - from;
+      };
+      // A quarter is enough for a rate when each job is a commit.
+      const timed = size === 1 ? jobs / 4 : jobs;
+      const enqueue = await bench.rate(() => enqueueUpTo(timed, size));
+      await enqueueUpTo(jobs, 100);
+      await bench.settle();
+      let done = 0;
+      const drain = await bench.rate(async () => {
+        done = (await consuming.drain(timed)).length;
+        return done;
       });
-    // A quarter is enough for a rate when each job is a commit.
-    const timed = size === 1 ? jobs / 4 : jobs;
-    const enqueue = await perSecond(timed, () => enqueueUpTo(timed, size));
-    await enqueueUpTo(jobs, 100);
-    await bench.settle();
-    let done = 0;
-    const drain = await perSecond(jobs, () =>
-      each(sessions, async (session) => {
-        for (;;) {
-          const claimed = await session.claim(size);
-          if (claimed.length === 0) return;
-          await session.complete(claimed);
-          done += claimed.length;
-        }
-      }),
-    );
-    if (done !== jobs) throw new Error(`${bench.queue.name} gave ${done} jobs of ${jobs}`);
-    return { enqueue, drain };
+      await finish(bench, consuming, sessions, jobs - done);
+      return { enqueue, drain };
+    } finally {
+      await consuming.close();
+    }
   });
+}
+
+/** Through a queue that holds `waiting` jobs all the time: half of the clients enqueue, half claim and complete. */
+export async function steady(
+  bench: Bench,
+  mode: Mode,
+  waiting: number,
+  jobs: number,
+  size: number,
+): Promise<Rate> {
+  return bench.with(mode, CLIENTS, async (sessions) => {
+    const producers = sessions.slice(CLIENTS / 2);
+    const consuming = await consumers(bench, sessions.slice(0, CLIENTS / 2), size);
+    try {
+      for (let n = 0; n < waiting; n += 100)
+        await producers[0]?.enqueue(newJobs(Math.min(100, waiting - n), n));
+      await bench.settle();
+      let enqueued = 0;
+      let handedOut = 0;
+      const produce = async (session: Session) => {
+        while (enqueued < jobs) {
+          if (enqueued - handedOut >= size * producers.length) {
+            await sleep(1);
+          } else {
+            const from = enqueued;
+            enqueued += size;
+            await session.enqueue(newJobs(size, from));
+          }
+        }
+      };
+      let done = 0;
+      const rate = await bench.rate(async () => {
+        const drained = consuming.drain(jobs, (count) => {
+          handedOut += count;
+        });
+        await each(producers, produce);
+        done = (await drained).length;
+        return done;
+      });
+      await finish(bench, consuming, sessions, waiting + enqueued - done);
+      return rate;
+    } finally {
+      await consuming.close();
+    }
+  });
+}
+
+/** Takes out what is left, so that the next one begins with nothing, and nothing is lost unseen. */
+async function finish(bench: Bench, consuming: Consumers, sessions: Session[], left: number): Promise<void> {
+  const { length } = left > 0 ? await consuming.drain(left) : [];
+  if (length !== left) throw new Error(`${bench.queue.name} gave ${length} jobs where ${left} were left`);
+  if (bench.queue.runtime) return;
+  const over = (await sessions[0]?.claim(1)) ?? [];
+  if (over.length > 0) throw new Error(`${bench.queue.name} gave a job twice`);
 }
 
 /** Milliseconds from the call that enqueues a job to the answer of the claim that hands it out. */
 export async function latency(bench: Bench, times: number): Promise<{ p50: number; p99: number }> {
   return bench.with('plain', 1, async ([session]) => {
     if (!session) throw new Error('no session');
+    if (bench.queue.runtime) {
+      const runtime = await bench.queue.runtime(bench.url, 1, 1);
+      try {
+        await runtime.latencies(6);
+        await bench.settle();
+        return summary(await runtime.latencies(times));
+      } finally {
+        await runtime.close();
+      }
+    }
     await warmUp(session, 1);
     await bench.settle();
     const samples: number[] = [];
@@ -63,8 +128,12 @@ export async function latency(bench: Bench, times: number): Promise<{ p50: numbe
       if (claimed.length !== 1) throw new Error(`${bench.queue.name} did not hand out the job just enqueued`);
       await session.complete(claimed);
     }
-    return { p50: median(samples), p99: percentile(samples, 0.99) };
+    return summary(samples);
   });
+}
+
+function summary(samples: number[]): { p50: number; p99: number } {
+  return { p50: median(samples), p99: percentile(samples, 0.99) };
 }
 
 export async function fill(bench: Bench, waiting: number, tomorrow: number): Promise<void> {
@@ -113,8 +182,8 @@ export async function claimCost(bench: Bench, times: number): Promise<{ ms: numb
 export interface Turn {
   /** Jobs of the busy user handed out before the other user's first, in claims of ten. */
   before: number;
-  /** Milliseconds for such a claim, in the middle. */
-  claimMs: number;
+  /** Milliseconds for such a claim, in the middle; undefined where only the queue's own workers claim. */
+  claimMs: number | undefined;
 }
 
 export async function fairness(bench: Bench, mode: Mode, backlog: number): Promise<Turn> {
@@ -123,6 +192,18 @@ export async function fairness(bench: Bench, mode: Mode, backlog: number): Promi
     if (!session) throw new Error('no session');
     for (let n = 0; n < backlog; n += 100)
       await session.enqueue(Array.from({ length: 100 }, () => ({ user: busy })));
+    if (bench.queue.runtime) {
+      const runtime = await bench.queue.runtime(bench.url, 2, 10);
+      try {
+        const { length } = await runtime.drain(10);
+        await session.enqueue([{ user: other }]);
+        const before = (await runtime.drain(backlog + 1 - length)).findIndex(({ user }) => user === other);
+        if (before < 0) throw new Error(`${bench.queue.name} lost the other user's job`);
+        return { before, claimMs: undefined };
+      } finally {
+        await runtime.close();
+      }
+    }
     // A claim has been made before the other user comes.
     await session.complete(await session.claim(10));
     await session.enqueue([{ user: other }]);
@@ -145,20 +226,6 @@ export async function fairness(bench: Bench, mode: Mode, backlog: number): Promi
     }
     return { before, claimMs: median(samples) };
   });
-}
-
-async function finishRest([session]: Session[]): Promise<void> {
-  for (;;) {
-    const claimed = (await session?.claim(100)) ?? [];
-    if (claimed.length === 0) return;
-    await session?.complete(claimed);
-  }
-}
-
-async function perSecond(jobs: number, work: () => Promise<unknown>): Promise<number> {
-  const started = performance.now();
-  await work();
-  return jobs / ((performance.now() - started) / 1000);
 }
 
 function each(sessions: Session[], work: (session: Session) => Promise<void>): Promise<unknown> {

@@ -20,9 +20,23 @@ export type Mode = 'plain' | 'tuned' | 'fair';
 export interface Session {
   enqueue(jobs: readonly NewJob[]): Promise<void>;
   claim(limit: number): Promise<Claimed[]>;
+  /** Rejects where only the queue's own runtime completes. */
   complete(jobs: readonly Claimed[]): Promise<void>;
   /** Ends what the library runs besides; the connection is closed by its owner. */
   close?(): Promise<void>;
+}
+
+/** The workers of a queue that hands its jobs to nobody else. They do nothing with a job but complete it. */
+export interface Runtime {
+  /**
+   * Works until `count` more jobs are completed, and durably so; answers them in the order of their start.
+   *
+   * @param told hears of jobs that were handed out
+   */
+  drain(count: number, told?: (jobs: number) => void): Promise<Claimed[]>;
+  /** Milliseconds from the call that enqueues a job to its start by a worker that waits, one after another. */
+  latencies(times: number): Promise<number[]>;
+  close(): Promise<void>;
 }
 
 export interface Queue {
@@ -31,14 +45,22 @@ export interface Queue {
   /** Made from the queue's own database, which is empty. */
   install(superuserUrl: string, url: string): Promise<void>;
   open(client: Client, mode: Mode): Promise<Session>;
+  /** Present where claims and completions are made by the queue's own workers alone: some `size` jobs a claim. */
+  runtime?(url: string, clients: number, size: number): Promise<Runtime>;
   /** A faster way to the same rows as enqueue(), for backlogs; tomorrow's first. */
   fill?(client: Client, waiting: number, tomorrow: number): Promise<void>;
-  /** What `tuned` and `fair` set; absent: there is nothing to set. */
   settings: {
-    tuned?: string /** Jobs per statement when tuned; absent: 100. */;
+    /** What `tuned` sets; absent: there is nothing to set. */
+    tuned?: string;
+    /** Jobs per statement when tuned; absent: 100. */
     size?: number;
+    /** What `fair` sets; absent: there is nothing to set, and the queue has no row with fairness on. */
     fair?: string;
+    /** What users may count on with `fair` set, where that is not on by default. */
+    promise: string;
   };
+  /** Ours: users have their turns and limits without any setting. */
+  alwaysFair?: boolean;
 }
 
 /** Of which a queue is left out, and how to have it. */
@@ -51,6 +73,11 @@ export const USERS = Array.from(
   { length: 100 },
   (_, n) => `00000000-0000-4000-8000-${String(n + 1).padStart(12, '0')}`,
 );
+
+/** Jobs of all users by turns. */
+export function newJobs(count: number, from = 0): NewJob[] {
+  return Array.from({ length: count }, (_, n) => ({ user: USERS[(from + n) % USERS.length] as string }));
+}
 
 /** What an image's job carries, some 250 bytes. */
 export function payload(user: string) {

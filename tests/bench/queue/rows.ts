@@ -3,6 +3,8 @@ import type { Options } from './options.ts';
 /** A row of the table. */
 export interface RowSpec {
   id: string;
+  /** Jobs a second: what each has cost Postgres stands beside it. */
+  isRate: boolean;
   title: (options: Options) => string;
   better: 'more' | 'less';
   digits: number;
@@ -20,7 +22,8 @@ function row(
   digits: number,
   why: string,
 ): void {
-  rows.push({ id, title: typeof title === 'string' ? () => title : title, better, digits, why });
+  const isRate = /^(fair )?(enqueue|drain)|^steady/.test(id);
+  rows.push({ id, isRate, title: typeof title === 'string' ? () => title : title, better, digits, why });
 }
 
 const ENQUEUE_WORK =
@@ -46,7 +49,7 @@ row(
   0,
   `${ENQUEUE_WORK} enqueue_jobs does it for all in one statement; what is left is paid for each row. It would take fewer indexes, and counts by statement instead of by row.`,
 );
-row('enqueue 100', 'enqueue, best settings, jobs/s', 'more', 0, 'As in tens.');
+row('enqueue 100', 'enqueue in hundreds, best settings, jobs/s', 'more', 0, 'As in tens.');
 row(
   'drain 1',
   (o) => `drain ${n(o.jobs)} singly, jobs/s`,
@@ -63,11 +66,25 @@ row(
 );
 row(
   'drain 100',
-  (o) => `drain ${n(o.jobs)}, best settings, jobs/s`,
+  (o) => `drain ${n(o.jobs)} in hundreds, best settings, jobs/s`,
   'more',
   0,
   `${KEPT} It would take counts by statement instead of by row, and fewer indexes that a change of status touches.`,
 );
+row(
+  'steady 100',
+  (o) => `through a queue of ${n(o.jobs)} in hundreds, best settings, jobs/s`,
+  'more',
+  0,
+  `${ENQUEUE_WORK} ${KEPT}`,
+);
+const FAIR = 'with settings for fairness, jobs/s';
+row('fair enqueue 1', `enqueue singly ${FAIR}`, 'more', 0, ENQUEUE_WORK);
+row('fair enqueue 10', `enqueue in tens ${FAIR}`, 'more', 0, ENQUEUE_WORK);
+row('fair enqueue 100', `enqueue in hundreds ${FAIR}`, 'more', 0, ENQUEUE_WORK);
+row('fair drain 1', (o) => `drain ${n(o.fairJobs)} singly ${FAIR}`, 'more', 0, `${CLAIM_WORK} ${LIMIT}`);
+row('fair drain 10', (o) => `drain ${n(o.fairJobs)} in tens ${FAIR}`, 'more', 0, LIMIT);
+row('fair drain 100', (o) => `drain ${n(o.fairJobs)} in hundreds ${FAIR}`, 'more', 0, LIMIT);
 row(
   'latency p50',
   'enqueue to claim, p50, ms',
@@ -101,21 +118,21 @@ row(
 row('buffers big', (o) => `buffers touched, ${n(o.waiting)} waiting`, 'less', 0, 'As with 1,000 waiting.');
 row('buffers ratio', 'ratio of the two', 'less', 2, 'Flat is the most there is to have.');
 row(
-  'fair plain',
+  'turn plain',
   (o) => `jobs before another user's first, ${n(o.fairness)} ahead of it, as it comes`,
   'less',
   0,
   'Turns between users are on by default.',
 );
 row(
-  'fair set',
+  'turn set',
   'the same with settings for fairness',
   'less',
   0,
   'The peers pay for it: graphile-worker runs one job of a user at a time, pg-boss caps them (so idle workers wait), pgmq groups its whole table in every claim.',
 );
 row(
-  'fair set ms',
+  'turn set ms',
   'a claim of 10 with those settings, ms',
   'less',
   2,

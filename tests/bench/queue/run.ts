@@ -1,5 +1,5 @@
-import { Bench } from './bench.ts';
-import { claimCost, fairness, fill, latency, throughput } from './measures.ts';
+import { Bench, type Rate } from './bench.ts';
+import { claimCost, fairness, fill, latency, steady, throughput } from './measures.ts';
 import type { Options } from './options.ts';
 import type { Mode, Queue } from './queue.ts';
 import { Results } from './results.ts';
@@ -23,11 +23,15 @@ export async function run(
 ): Promise<Results> {
   const results = new Results();
   const wanted = (name: string) => measures.includes(name);
-  const install = (purpose: string) => inTurn(queues, (queue) => Bench.install(queue, purpose, server));
+  const install = (purpose: string, those = queues) =>
+    inTurn(those, (queue) => Bench.install(queue, purpose, server));
   const main = wanted('throughput') ? await install('main') : [];
+  const fair = wanted('fair-throughput') ? await install('fair_main', queues.filter(canBeFair)) : [];
+  const passing = wanted('steady') ? await install('steady') : [];
   const quiet = wanted('latency') ? await install('quiet') : [];
   const small = wanted('claim-cost') ? await install('small') : [];
   const big = wanted('claim-cost') ? await install('big') : [];
+  say('databases made');
   for (const bench of small) await fill(bench, 1_000, 0);
   await Promise.all(
     big.map(async (bench) => {
@@ -36,22 +40,37 @@ export async function run(
     }),
   );
 
+  const began = performance.now();
   for (let round = 0; round < options.rounds; round += 1) {
-    say(`round ${round + 1} of ${options.rounds}`);
-    const add = (row: string, bench: Bench, value: number) => {
-      results.add(row, bench.queue.name, value);
-      say(`  ${row.padEnd(14)} ${bench.queue.name.padEnd(16)} ${value.toPrecision(4)}`);
+    say(`round ${round + 1} of ${options.rounds}${toGo(began, round, options.rounds)}`);
+    const add = (row: string, { queue }: Bench, value: number) => {
+      results.add(row, queue.name, value);
+      say(`  ${row.padEnd(17)} ${queue.name.padEnd(16)} ${value.toPrecision(4)}`);
+    };
+    const addRate = (row: string, { queue }: Bench, { perSecond, ...cost }: Rate) => {
+      results.add(row, queue.name, perSecond, cost);
+      const cpu = cost.cpu === undefined ? '' : ` ${cost.cpu.toPrecision(3)} us`;
+      say(
+        `  ${row.padEnd(17)} ${queue.name.padEnd(16)} ${perSecond.toPrecision(4)}/s${cpu} ${cost.wal.toFixed(0)} B`,
+      );
     };
     for (const { size, mode } of SIZES) {
       for (const bench of rotate(main, round)) {
-        const { enqueue, drain } = await throughput(
-          bench,
-          mode,
-          options.jobs,
-          mode === 'tuned' ? (bench.queue.settings.size ?? size) : size,
-        );
-        add(`enqueue ${size}`, bench, enqueue);
-        add(`drain ${size}`, bench, drain);
+        const calls = mode === 'tuned' ? (bench.queue.settings.size ?? size) : size;
+        const { enqueue, drain } = await throughput(bench, mode, options.jobs, calls);
+        addRate(`enqueue ${size}`, bench, enqueue);
+        addRate(`drain ${size}`, bench, drain);
+      }
+    }
+    for (const bench of rotate(passing, round)) {
+      const size = bench.queue.settings.size ?? 100;
+      addRate('steady 100', bench, await steady(bench, 'tuned', options.jobs, options.jobs * 2, size));
+    }
+    for (const { size } of SIZES) {
+      for (const bench of rotate(fair, round)) {
+        const { enqueue, drain } = await throughput(bench, 'fair', options.fairJobs, size);
+        addRate(`fair enqueue ${size}`, bench, enqueue);
+        addRate(`fair drain ${size}`, bench, drain);
       }
     }
     for (const bench of rotate(quiet, round)) {
@@ -77,16 +96,26 @@ export async function run(
     // Places in a queue are counted, not timed: once is enough.
     for (const queue of queues) {
       const plain = await fairness(await Bench.install(queue, 'fair', server), 'plain', options.fairness);
-      results.add('fair plain', queue.name, plain.before);
+      results.add('turn plain', queue.name, plain.before);
       const set = queue.settings.fair
         ? await fairness(await Bench.install(queue, 'fair_set', server), 'fair', options.fairness)
         : plain;
-      results.add('fair set', queue.name, set.before);
-      results.add('fair set ms', queue.name, set.claimMs);
-      say(`  fairness       ${queue.name.padEnd(16)} ${plain.before}, with settings ${set.before}`);
+      results.add('turn set', queue.name, set.before);
+      if (set.claimMs !== undefined) results.add('turn set ms', queue.name, set.claimMs);
+      say(`  fairness          ${queue.name.padEnd(16)} ${plain.before}, with settings ${set.before}`);
     }
   }
   return results;
+}
+
+function canBeFair({ alwaysFair, settings }: Queue): boolean {
+  return alwaysFair === true || settings.fair !== undefined;
+}
+
+function toGo(began: number, done: number, rounds: number): string {
+  if (done === 0) return '';
+  const minutes = ((performance.now() - began) / done / 60_000) * (rounds - done);
+  return `; about ${Math.max(1, Math.round(minutes))} min to go`;
 }
 
 async function inTurn<A, B>(list: A[], work: (one: A) => Promise<B>): Promise<B[]> {

@@ -4,13 +4,18 @@ import path from 'node:path';
 import { Guardian } from '../../stack/guardian.ts';
 import { client, databaseUrl, startPostgres } from '../../stack/postgres.ts';
 import { createDatabase, createRoles } from '../../stack/supabase/index.ts';
+import { type Mark, mark } from '../cost.ts';
 
 export interface Server {
   /** What it was really started with. */
   settings: Record<string, string>;
-  createDatabase(name: string): Promise<{ url: string; superuserUrl: string }>;
+  /** @param template a database to copy, which nobody is connected to; absent: an empty one */
+  createDatabase(name: string, template?: string): Promise<{ url: string; superuserUrl: string }>;
+  hasDatabase(name: string): Promise<boolean>;
   /** Between measurements: nobody pays for what another one left to be done. */
   settle(database: string): Promise<void>;
+  /** What the backends of a database have cost until now; see cost.ts. */
+  mark(database: string): Promise<Mark>;
   stop(): Promise<void>;
 }
 
@@ -57,13 +62,16 @@ export async function startServer(): Promise<Server> {
     }
     return {
       settings,
-      async createDatabase(name) {
-        await createDatabase(server.superuserUrl, name);
+      async createDatabase(name, template) {
+        await createDatabase(server.superuserUrl, name, template);
         const url = databaseUrl(server.superuserUrl, name);
         return {
           url,
           superuserUrl: databaseUrl(server.superuserUrl, name, new URL(server.superuserUrl).username),
         };
+      },
+      async hasDatabase(name) {
+        return (await admin`select from pg_database where datname = ${name}`).length > 0;
       },
       async settle(database) {
         const inside = client(
@@ -73,6 +81,7 @@ export async function startServer(): Promise<Server> {
         await inside`checkpoint`;
         await inside.end();
       },
+      mark: (database) => mark(admin, database),
       stop,
     };
   } catch (error) {

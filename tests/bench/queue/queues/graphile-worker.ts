@@ -10,7 +10,8 @@ export const graphileWorker: Queue = {
   version: installedVersion('graphile-worker'),
   settings: {
     tuned: 'batches of 100 (localQueue, completeJobBatchDelay)',
-    fair: 'queue_name = user: one job of a user at a time',
+    fair: 'queue_name = user',
+    promise: 'one running job of a user, exactly; no turns: of the users with none the oldest job first',
   },
 
   install: (_superuserUrl, url) => runMigrations({ connectionString: url }),

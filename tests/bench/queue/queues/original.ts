@@ -6,7 +6,11 @@ import { PAYLOAD_SQL, payload, type Queue } from '../queue.ts';
 export const original: Queue = {
   name: 'original',
   version: 'October 2025, written anew',
-  settings: { tuned: 'ten calls in one statement; a hundred are slower', size: 10 },
+  settings: {
+    tuned: 'ten calls in one statement; a hundred are slower',
+    size: 10,
+    promise: 'nothing between users: the oldest first',
+  },
 
   async install(_superuserUrl, url) {
     const client = new Client(url);

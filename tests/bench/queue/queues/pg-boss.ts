@@ -13,6 +13,7 @@ export const pgBoss: Queue = {
   settings: {
     tuned: 'a table of its own for the queue (partition), batches of 100',
     fair: `group per user, groupConcurrency ${PER_USER}`,
+    promise: `at most ${PER_USER} running jobs of a user as each fetch counts them, so that two at the same moment may pass it; no turns: the oldest first`,
   },
 
   async install(_superuserUrl, url) {

@@ -24,6 +24,8 @@ export async function pgmq(): Promise<Queue | Missing> {
     settings: {
       tuned: 'batches of 100',
       fair: 'header x-pgmq-group = user, read_grouped_rr, its FIFO index',
+      promise:
+        'one message of each user in turn within a read, and the order of each kept: while its oldest is under way a user gets nothing',
     },
 
     async install(_superuserUrl, url) {

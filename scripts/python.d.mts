@@ -1,0 +1,4 @@
+export function ensurePythonPackage(
+  name: string,
+  version: string,
+): Promise<{ PYTHONPATH: string } | undefined>;
