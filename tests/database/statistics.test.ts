@@ -3,6 +3,7 @@ import postgres from 'postgres';
 import { afterAll, expect, test } from 'vitest';
 import { allBlocks, type Node } from './explain.ts';
 import { Database } from './support.ts';
+import { array, jobs, type Leased, ofUser, Worker } from './worker.ts';
 
 // What a step of the queue costs must not depend on what the statistics happen to say. They are of some moment:
 // an ANALYZE while nothing runs makes every index of running jobs look empty and free, and where a query may be
@@ -22,77 +23,7 @@ for (const { name } of await db.sql<{ name: string }[]>`
 const superuser = postgres(db.superuserUrl, { max: 1, onnotice: () => {} });
 afterAll(() => superuser.end());
 
-/** Users that only this test knows: a new one for each run of a step. */
-const users: string[] = [];
-const newUser = async () => {
-  users.push(await db.createUser());
-  return users.at(-1) as string;
-};
-for (let n = 0; n < 20; n++) await newUser();
-const userOf = (n: number) => users[n % 20] as string;
-
-const service = <T extends object>(text: string, values: unknown[] = []) =>
-  db.as('service_role', null, async (sql) => [...(await sql.unsafe<T[]>(text, values as never[]))]);
-
-const jobs = (count: number, more: (n: number) => object = () => ({})) =>
-  JSON.stringify(Array.from({ length: count }, (_, n) => ({ job_type: 'work', ...more(n) })));
-const ofUser = (user: string) => ({ payload: { user_id: user } });
-
-const enqueue = (list: string) => service('select public.enqueue_jobs($1::text::jsonb)', [list]);
-
-interface Leased {
-  id: string;
-  lease: string;
-}
-const claim = (limit: number, type = 'work', seconds = 3600) =>
-  service<Leased>(`select id, lease from public.claim_jobs($1::int, $2::int, '{${type}}')`, [limit, seconds]);
-
-const complete = (leased: Leased[]) =>
-  service('select public.complete_jobs($1::uuid[], $2::bigint[])', [
-    leased.map(({ id }) => id),
-    leased.map(({ lease }) => lease),
-  ]);
-
-/** Everything that can be claimed is completed. */
-async function drain(): Promise<void> {
-  for (;;) {
-    const leased = await service<Leased>('select id, lease from public.claim_jobs(1000, 3600)');
-    if (leased.length === 0) return;
-    await complete(leased);
-  }
-}
-
-/** Waits until the database's clock has passed a moment. */
-async function until(at: Date): Promise<void> {
-  await db.sql`select pg_sleep_until(${at})`;
-}
-
-const array = (leased: Leased[], key: keyof Leased, type: string) =>
-  `'{${leased.map((job) => job[key]).join(',')}}'::${type}[]`;
-
-/** Running jobs, of a user of their own who has more of them than may run. */
-async function running(count = 1): Promise<Leased[]> {
-  const user = await newUser();
-  await enqueue(jobs(count + 7, () => ofUser(user)));
-  const leased = await claim(count);
-  expect(leased.length).toBe(count);
-  return leased;
-}
-
-/** A picture whose prediction is awaited. */
-async function predicted(): Promise<Leased> {
-  const [job] = await making();
-  await service(`select public.record_prediction('${job.id}', ${job.lease}, 'p-${job.id}', 60)`);
-  return job;
-}
-
-/** A picture that is about to be made. */
-async function making(): Promise<[Leased]> {
-  await db.start(await newUser());
-  const leased = await claim(1, 'generate-image');
-  expect(leased.length).toBe(1);
-  return leased as [Leased];
-}
+const worker = await Worker.open(db);
 
 interface Call {
   text: string;
@@ -121,30 +52,30 @@ const STEPS: Step[] = [
   {
     name: 'a claim with nothing to claim',
     prepare: async (count) => {
-      await drain();
+      await worker.drain();
       return repeat('select id from public.claim_jobs(10, 3600)', count);
     },
   },
   {
     name: 'a claim of ten',
     prepare: async (count) => {
-      await enqueue(jobs(count * 10 + 100, (n) => (n % 2 ? ofUser(userOf(n >> 1)) : {})));
+      await worker.enqueue(jobs(count * 10 + 100, (n) => (n % 2 ? ofUser(worker.userOf(n >> 1)) : {})));
       return repeat('select id from public.claim_jobs(10, 3600)', count);
     },
   },
   {
     name: 'a claim of one type',
     prepare: async (count) => {
-      await enqueue(jobs(count * 10));
+      await worker.enqueue(jobs(count * 10));
       return repeat("select id from public.claim_jobs(10, 3600, '{work}')", count);
     },
   },
   {
     name: 'a claim that takes a lost job over',
     prepare: async (count) => {
-      await enqueue(jobs(count));
-      await claim(count, 'work', 1);
-      await until(new Date(Date.now() + 1_100));
+      await worker.enqueue(jobs(count));
+      await worker.claim(count, 'work', 1);
+      await worker.until(new Date(Date.now() + 1_100));
       return repeat('select id from public.claim_jobs(1, 3600)', count);
     },
   },
@@ -152,44 +83,46 @@ const STEPS: Step[] = [
     name: 'a claim that makes a job ready that is due',
     prepare: async (count) => {
       const at = (n: number) => new Date(Date.now() + 500 + n);
-      await enqueue(jobs(count, (n) => ({ scheduled_at: at(n) })));
-      await until(at(count));
+      await worker.enqueue(jobs(count, (n) => ({ scheduled_at: at(n) })));
+      await worker.until(at(count));
       return repeat('select id from public.claim_jobs(1, 3600)', count);
     },
   },
   {
     name: 'a claim that cancels what has expired',
     prepare: async (count) => {
-      await drain();
-      for (let n = 0; n < count; n++) await db.start(await newUser(), { expires_in: 1 });
-      await until(new Date(Date.now() + 1_100));
+      await worker.drain();
+      for (let n = 0; n < count; n++) await db.start(await worker.newUser(), { expires_in: 1 });
+      await worker.until(new Date(Date.now() + 1_100));
       return repeat('select id from public.claim_jobs(1, 3600)', count);
     },
   },
   {
     name: 'enqueue of one',
     prepare: each(
-      async (n) => `select public.enqueue_job('work', '${JSON.stringify(ofUser(userOf(n)).payload)}')`,
+      async (n) => `select public.enqueue_job('work', '${JSON.stringify(ofUser(worker.userOf(n)).payload)}')`,
     ),
   },
   {
     name: 'enqueue of ten',
-    prepare: each(async (n) => `select public.enqueue_jobs('${jobs(10, (i) => ofUser(userOf(n + i)))}')`),
+    prepare: each(
+      async (n) => `select public.enqueue_jobs('${jobs(10, (i) => ofUser(worker.userOf(n + i)))}')`,
+    ),
   },
   {
     name: 'completion of one',
     prepare: each(async () => {
-      const [job] = (await running()) as [Leased];
+      const [job] = (await worker.running()) as [Leased];
       return `select public.complete_job('${job.id}'::uuid, ${job.lease}::bigint)`;
     }),
   },
   {
     name: 'completion of ten',
     prepare: each(async () => {
-      await drain();
-      const user = await newUser();
-      await enqueue(jobs(20, (n) => (n < 10 ? ofUser(user) : {})));
-      const leased = await claim(10);
+      await worker.drain();
+      const user = await worker.newUser();
+      await worker.enqueue(jobs(20, (n) => (n < 10 ? ofUser(user) : {})));
+      const leased = await worker.claim(10);
       expect(leased.length).toBe(10);
       return `select public.complete_jobs(${array(leased, 'id', 'uuid')}, ${array(leased, 'lease', 'bigint')})`;
     }),
@@ -197,28 +130,28 @@ const STEPS: Step[] = [
   {
     name: 'an error that is tried again',
     prepare: each(async () => {
-      const [job] = (await running()) as [Leased];
+      const [job] = (await worker.running()) as [Leased];
       return `select public.fail_job('${job.id}', ${job.lease}, 'No.', '{}', 3600)`;
     }),
   },
   {
     name: 'an error for good',
     prepare: each(async () => {
-      const [job] = (await running()) as [Leased];
+      const [job] = (await worker.running()) as [Leased];
       return `select public.fail_job('${job.id}', ${job.lease}, 'No.')`;
     }),
   },
   {
     name: 'a job put off',
     prepare: each(async () => {
-      const [job] = (await running()) as [Leased];
+      const [job] = (await worker.running()) as [Leased];
       return `select public.snooze_job('${job.id}', ${job.lease}, 3600)`;
     }),
   },
   {
     name: 'a longer lease',
     prepare: each(async () => {
-      const [job] = (await running()) as [Leased];
+      const [job] = (await worker.running()) as [Leased];
       return `select public.extend_lease('${job.id}', ${job.lease}, 3600)`;
     }),
   },
@@ -226,20 +159,20 @@ const STEPS: Step[] = [
     name: 'a start',
     prepare: each(async () => ({
       text: `select public.start_generation('{"prompt": "a gull", "model_id": "test/painter"}')`,
-      user: await newUser(),
+      user: await worker.newUser(),
     })),
   },
   {
     name: 'a prediction recorded',
     prepare: each(async () => {
-      const [job] = await making();
+      const job = await worker.making();
       return `select public.record_prediction('${job.id}', ${job.lease}, 'p-${job.id}', 60)`;
     }),
   },
   {
     name: 'a prediction that has ended',
     prepare: each(async () => {
-      const { id } = await predicted();
+      const { id } = await worker.predicted();
       return `select public.finish_prediction('${id}', 'p-${id}',
         '{"status": "succeeded", "output_url": "https://x.example/a"}')`;
     }),
@@ -247,10 +180,10 @@ const STEPS: Step[] = [
   {
     name: 'a picture stored',
     prepare: each(async () => {
-      const { id } = await predicted();
-      await service(`select public.finish_prediction('${id}', 'p-${id}',
+      const { id } = await worker.predicted();
+      await worker.service(`select public.finish_prediction('${id}', 'p-${id}',
         '{"status": "succeeded", "output_url": "https://x.example/a"}')`);
-      const [download] = await service<Leased>(
+      const [download] = await worker.service<Leased>(
         `select d.id, d.lease from public.job_queue as d
         join public.job_queue as j on j.generation_id = d.generation_id
         where j.id = '${id}' and d.job_type = 'download-image' and d.status = 'processing'`,
@@ -262,7 +195,7 @@ const STEPS: Step[] = [
   {
     name: 'a cancellation',
     prepare: each(async () => {
-      const user = await newUser();
+      const user = await worker.newUser();
       const { generation_id } = await db.start(user);
       return { text: `select public.cancel_generation('${generation_id}')`, user };
     }),
@@ -294,7 +227,7 @@ async function measure(): Promise<Map<string, number>> {
     }
     pages.set(name, Math.max(median(costs.slice(1, KEPT)), median(costs.slice(KEPT))));
   }
-  await drain();
+  await worker.drain();
   return pages;
 }
 
@@ -316,22 +249,13 @@ function expectSame(
 }
 
 async function wait(count: number, more: (n: number) => object = () => ({})): Promise<void> {
-  for (let n = 0; n < count; n += 1_000) await enqueue(jobs(1_000, more));
+  for (let n = 0; n < count; n += 1_000) await worker.enqueue(jobs(1_000, more));
 }
-const ofSome = (n: number) => (n % 4 ? {} : ofUser(userOf(n >> 2)));
-
-/** Nothing waits and nothing runs any more. */
-async function endAll(): Promise<void> {
-  await drain();
-  await service(
-    "select public.complete_job(id) from public.job_queue where status in ('pending', 'processing')",
-  );
-  await drain();
-}
+const ofSome = (n: number) => (n % 4 ? {} : ofUser(worker.userOf(n >> 2)));
 
 async function empty(): Promise<void> {
-  await endAll();
-  await service('select public.prune_jobs(0, 0, 100000)');
+  await worker.endAll();
+  await worker.service('select public.prune_jobs(0, 0, 100000)');
   const [row] = await db.sql`select count(*)::int as jobs from public.job_queue`;
   expect(row?.jobs).toBe(0);
 }
@@ -352,7 +276,7 @@ test('steps cost the same whatever the statistics say', async () => {
   await wait(5_000, ofSome);
   await db.sql`analyze`;
   expectSame(await measure(), fresh, 'analyzed while all wait');
-  await endAll();
+  await worker.endAll();
   await db.sql`analyze`;
   expectSame(await measure(), fresh, 'analyzed when all have ended');
 
@@ -372,9 +296,9 @@ test('nor under a held transaction, after 15,000 jobs have passed', async () => 
   try {
     await holder.unsafe('begin isolation level repeatable read; select count(*) from public.job_queue');
     await wait(15_000);
-    await drain();
+    await worker.drain();
     const before = await measure();
-    await endAll();
+    await worker.endAll();
     await db.sql`analyze`;
     expectSame(await measure(), before, 'under a held transaction, analyzed while nothing runs', 300);
   } finally {

@@ -1,23 +1,36 @@
 import type { Engine } from './options.ts';
 import type { Missing, Queue } from './queue.ts';
-import { awa } from './queues/awa.ts';
-import { graphileWorker } from './queues/graphile-worker.ts';
-import { original } from './queues/original.ts';
-import { before, ours } from './queues/ours.ts';
-import { pgBoss } from './queues/pg-boss.ts';
-import { pgmq } from './queues/pgmq.ts';
 
-export const NAMES = [ours.name, before.name, pgBoss.name, graphileWorker.name, 'pgmq', 'awa', original.name];
+/** Of the project, as it is. */
+export const OURS = 'picture-queue';
 
-/** Ours first, which the others are compared with. */
-export async function findQueues(engines: readonly Engine[]): Promise<(Queue | Missing)[]> {
-  const own = { new: ours, old: before };
-  return [
-    ...(['new', 'old'] as const).filter((engine) => engines.includes(engine)).map((engine) => own[engine]),
-    pgBoss,
-    graphileWorker,
-    await pgmq(),
-    await awa(),
-    original,
-  ];
+/** By name: ours first, which the others are compared with. Each is loaded, looked for or installed when wanted. */
+const QUEUES: Record<string, () => Promise<Queue | Missing>> = {
+  [OURS]: async () => (await import('./queues/ours.ts')).ours,
+  before: async () => (await import('./queues/ours.ts')).before,
+  'pg-boss': async () => (await import('./queues/pg-boss.ts')).pgBoss,
+  'graphile-worker': async () => (await import('./queues/graphile-worker.ts')).graphileWorker,
+  pgmq: async () => (await import('./queues/pgmq.ts')).pgmq(),
+  awa: async () => (await import('./queues/awa.ts')).awa(),
+  original: async () => (await import('./queues/original.ts')).original,
+};
+
+export const NAMES = Object.keys(QUEUES);
+/** Queues of today by others. */
+export const PEERS = NAMES.filter((name) => ![OURS, 'before', 'original'].includes(name));
+
+export async function findNamed(names: readonly string[]): Promise<(Queue | Missing)[]> {
+  const found: (Queue | Missing)[] = [];
+  for (const [name, find] of Object.entries(QUEUES)) {
+    if (!names.includes(name)) continue;
+    const one = await find();
+    if (one.name !== name) throw new Error(`${one.name} is listed as ${name}`);
+    found.push(one);
+  }
+  return found;
+}
+
+export function findQueues(engines: readonly Engine[]): Promise<(Queue | Missing)[]> {
+  const own: Record<string, Engine> = { [OURS]: 'new', before: 'old' };
+  return findNamed(NAMES.filter((name) => own[name] === undefined || engines.includes(own[name])));
 }

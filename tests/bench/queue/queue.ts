@@ -34,6 +34,13 @@ export interface Runtime {
    * @param told hears of jobs that were handed out
    */
   drain(count: number, told?: (jobs: number) => void): Promise<Claimed[]>;
+  /**
+   * Works on whatever comes.
+   *
+   * @param started hears of each job when a worker begins with it
+   * @returns what ends that
+   */
+  follow(started: (jobs: Claimed[]) => void): Promise<() => Promise<void>>;
   /** Milliseconds from the call that enqueues a job to its start by a worker that waits, one after another. */
   latencies(times: number): Promise<number[]>;
   close(): Promise<void>;
@@ -59,6 +66,8 @@ export interface Queue {
     /** What users may count on with `fair` set, where that is not on by default. */
     promise: string;
   };
+  /** What a deployment's cron has the queue do each minute, as a statement. */
+  sweep?: string;
   /** Ours: users have their turns and limits without any setting. */
   alwaysFair?: boolean;
 }

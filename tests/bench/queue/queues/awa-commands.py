@@ -31,6 +31,7 @@ class Bench:
         self.runtime: awa.AsyncClient | None = None
         self.started: list[tuple[int, str]] = []
         self.changed = asyncio.Event()
+        self.halting = False
 
     async def install(self) -> None:
         """The tables, and one start of workers, which turns its present storage on."""
@@ -81,6 +82,24 @@ class Bench:
         tell(len(self.started) - told)
         return self.started
 
+    async def follow(self, tell) -> None:
+        """Works on whatever comes until it is told to halt."""
+        self.started = []
+        self.halting = False
+        await self.client.resume_queue(QUEUE)
+        while not self.halting:
+            self.changed.clear()
+            await self.changed.wait()
+            started, self.started = self.started, []
+            tell(started)
+        await self.client.pause_queue(QUEUE)
+        await self.idle()
+        tell(self.started)
+
+    async def halt(self) -> None:
+        self.halting = True
+        self.changed.set()
+
     async def idle(self) -> None:
         while True:
             health = await self.runtime.health_check()
@@ -127,8 +146,8 @@ async def main() -> None:
         number = command.pop("id")
         name = command.pop("do")
         try:
-            if name == "drain":
-                command["tell"] = lambda jobs: say({"id": number, "told": jobs})
+            if name in ("drain", "follow"):
+                command["tell"] = lambda news: say({"id": number, "told": news})
             say({"id": number, "done": await getattr(bench, name)(**command)})
         except Exception as error:
             say({"id": number, "failed": f"{type(error).__name__}: {error}"})

@@ -78,6 +78,16 @@ export async function awa(): Promise<Queue | Missing> {
           const started = await python.call<[number, string][]>('drain', { count }, told);
           return started.map(([id, user]): Claimed => ({ id, user }));
         },
+        async follow(hear) {
+          const over = python.call<void, [number, string][]>('follow', {}, (jobs) =>
+            hear(jobs.map(([id, user]) => ({ id, user }))),
+          );
+          over.catch(() => {}); // told by the end
+          return async () => {
+            await python.call('halt');
+            await over;
+          };
+        },
         latencies: (times) => python.call('latencies', { times, job: payload(USERS[0] as string) }),
         async close() {
           await python.call('stop');

@@ -45,6 +45,7 @@ function pictureQueue({ name, version, migrations, fill }: Schema): Queue {
       return session(client);
     },
     fill,
+    sweep: "select public.record_sweep('{}')",
   };
 }
 

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 interface Waiting {
   resolve(value: unknown): void;
   reject(error: Error): void;
-  told: ((jobs: number) => void) | undefined;
+  told: ((news: unknown) => void) | undefined;
 }
 
 /** A Python program that answers one command a line, for libraries that only Python and Rust have. */
@@ -38,10 +38,18 @@ export class Python {
   }
 
   /** @param told hears of what is done meanwhile, where the command tells it */
-  call<T>(name: string, values: Record<string, unknown> = {}, told?: (jobs: number) => void): Promise<T> {
+  call<T, News = number>(
+    name: string,
+    values: Record<string, unknown> = {},
+    told?: (news: News) => void,
+  ): Promise<T> {
     const id = this.#next++;
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject, told });
+      this.#waiting.set(id, {
+        resolve: resolve as Waiting['resolve'],
+        reject,
+        told: told as Waiting['told'],
+      });
       this.#child.stdin?.write(`${JSON.stringify({ id, do: name, ...values })}\n`);
     });
   }
@@ -52,7 +60,7 @@ export class Python {
     await this.#ended;
   }
 
-  #hear(answer: { id: number; told?: number; failed?: string; done?: unknown }): void {
+  #hear(answer: { id: number; told?: unknown; failed?: string; done?: unknown }): void {
     const waiting = this.#waiting.get(answer.id);
     if (answer.told !== undefined) {
       waiting?.told?.(answer.told);
