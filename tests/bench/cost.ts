@@ -20,18 +20,19 @@ export interface Cost {
 /**
  * To be called while the clients are idle: a backend's time is complete once it waits.
  *
- * @param sql connection to another database of the same server, as a superuser
- * @param database whose backends count, parallel workers included
+ * @param sql one connection to the same server, as a superuser
+ * @param database whose backends count; not the one that `sql` uses, nor parallel workers, which end too soon
+ * @param without backends that do not count either: the benchmark's own
  */
-export async function mark(sql: postgres.Sql, database: string): Promise<Mark> {
+export async function mark(sql: postgres.Sql, database: string, without: number[] = []): Promise<Mark> {
   const rows = await sql<{ pid: number | null; wal: number }[]>`
     select pid, (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::float8 as wal
     from (select) as one left join pg_stat_activity
-      on datname = ${database} and backend_type in ('client backend', 'parallel worker')
-      and pid <> pg_backend_pid()`;
+      on datname = ${database} and backend_type = 'client backend' and pid <> pg_backend_pid()`;
   const times = rows.flatMap(({ pid }): [number, number][] => {
-    const seconds = pid === null ? undefined : processorSeconds(pid);
-    return pid === null || seconds === undefined ? [] : [[pid, seconds]];
+    if (pid === null || without.includes(pid)) return [];
+    const seconds = processorSeconds(pid);
+    return seconds === undefined ? [] : [[pid, seconds]];
   });
   return { wal: rows[0]?.wal ?? 0, backends: hasProc ? new Map(times) : undefined };
 }

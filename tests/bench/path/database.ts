@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type postgres from 'postgres';
 import { client, databaseUrl } from '../../stack/postgres.ts';
+import { type Cost, costBetween, type Mark, mark } from '../cost.ts';
 
 export interface DatabaseWork {
   commits: number;
@@ -22,9 +23,41 @@ const HANDED_IN_MS = 11_000;
 /** Postgres' own statistics, as its superuser. */
 export class DatabaseStatistics {
   readonly #sql: postgres.Sql;
+  /** Backends of the benchmark itself. */
+  readonly #own: number[];
 
-  constructor(url: string) {
-    this.#sql = client(databaseUrl(url, 'postgres', 'supabase_admin'));
+  private constructor(sql: postgres.Sql, own: number[]) {
+    this.#sql = sql;
+    this.#own = own;
+  }
+
+  /** @param others connections, of one backend each, that cost nothing of what is measured */
+  static async open(url: string, others: postgres.Sql[]): Promise<DatabaseStatistics> {
+    const own = await Promise.all(
+      others.map(async (sql) => {
+        const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
+        return row?.pid ?? 0;
+      }),
+    );
+    return new DatabaseStatistics(client(databaseUrl(url, 'postgres', 'supabase_admin')), own);
+  }
+
+  mark(): Promise<Mark> {
+    return mark(this.#sql, 'postgres', this.#own);
+  }
+
+  async costSince(from: Mark): Promise<Cost> {
+    return costBetween(from, await this.mark());
+  }
+
+  /** Whether these generations are completed, and no job is left. */
+  async areDone(generations: string[]): Promise<boolean> {
+    const [row] = await this.#sql<{ done: boolean }[]>`
+      select count(*) = ${generations.length} and not exists (
+        select from public.job_queue where status in ('pending', 'processing')
+      ) as done
+      from public.image_generations where id in ${this.#sql(generations)} and status = 'completed'`;
+    return row?.done ?? false;
   }
 
   /** Times each function from here on, at the price of a look at the clock per call. */
@@ -51,6 +84,13 @@ export class DatabaseStatistics {
         functions.map(({ name, calls, total, self }) => [name, { calls, total, self }]),
       ),
     };
+  }
+
+  /** Bytes of a stored picture's file, on the average. */
+  async pictureBytes(): Promise<number> {
+    const [row] = await this.#sql<{ bytes: number | null }[]>`
+      select avg(file_size)::float8 as bytes from public.images`;
+    return row?.bytes ?? 0;
   }
 
   async close(): Promise<void> {

@@ -25,13 +25,19 @@ async function benchmark(options: Options): Promise<void> {
   while (rounds.length < options.rounds) {
     const round = await measureRound(options, env);
     rounds.push(round);
-    say(`round ${rounds.length}: ${(options.images / round.crowd.seconds).toFixed(1)} images a second`);
+    say(
+      `round ${rounds.length} of ${options.rounds}: ${(options.images / round.crowd.seconds).toFixed(1)} images a second`,
+    );
   }
   const text = section({ options, rounds, load, date: new Date() });
   console.log(`\n${text}\n`);
-  const changed = Object.keys(env);
+  const changed = [
+    ...Object.keys(env),
+    ...(options.migrations ? ['--migrations'] : []),
+    ...(options.pictureBytes ? ['--picture-bytes'] : []),
+  ];
   if (!options.write || changed.length > 0) {
-    const why = changed.length > 0 ? ` ${changed.join(' and ')} set:` : '';
+    const why = changed.length > 0 ? ` ${changed.join(' and ')} given:` : '';
     console.log(`Not written:${why} docs/benchmarks.md stays as it is.`);
   } else {
     await writeSection('path', text);

@@ -1,5 +1,6 @@
 import os from 'node:os';
 import { median, percentile } from '../queue/statistics.ts';
+import type { PictureCost } from './cost.ts';
 import type { Options } from './options.ts';
 import { functionShares, processorShares, requestsPerImage } from './profile.ts';
 import type { Round } from './round.ts';
@@ -29,7 +30,14 @@ const STAND_INS = ['stack', 'simulator', 'load', 'other'];
 const SMALL_MS = 0.04;
 
 export function section(run: Run): string {
-  return [...head(run), ...speed(run), ...processor(run), ...requests(run), ...database(run)].join('\n');
+  return [
+    ...head(run),
+    ...speed(run),
+    ...costs(run),
+    ...processor(run),
+    ...requests(run),
+    ...database(run),
+  ].join('\n');
 }
 
 function head({ options, rounds, load, date }: Run): string[] {
@@ -46,13 +54,14 @@ function head({ options, rounds, load, date }: Run): string[] {
 function speed({ options, rounds }: Run): string[] {
   const { images, users } = options;
   const rates = rounds.map(({ crowd }) => images / crowd.seconds);
+  const kilobytes = median(rounds.map(({ pictureBytes }) => pictureBytes / 1000));
   const sum = (of: (round: Round) => number) => rounds.reduce((all, round) => all + of(round), 0);
   const row = (name: string, numbers: (round: Round) => number[]) => {
     const at = (p: number) => median(rounds.map((round) => percentile(numbers(round), p))).toFixed(1);
     return `| ${name} | ${at(0.5)} | ${at(0.99)} |`;
   };
   return [
-    `**${median(rates).toFixed(1)} images per second** from the first request to the last picture stored, ${images} images for ${users} users at once (single rounds: ${rates.map((rate) => rate.toFixed(1)).join(', ')}). ${sum(({ crowd }) => crowd.lost)} lost, ${sum(({ paidTwice }) => paidTwice)} paid for twice, ${sum(({ crowd }) => crowd.sweeps)} left to a later sweep.`,
+    `**${median(rates).toFixed(1)} images per second** from the first request to the last picture stored, ${images} images of ${kilobytes.toFixed(0)} kB for ${users} users at once (single rounds: ${rates.map((rate) => rate.toFixed(1)).join(', ')}). ${sum(({ crowd }) => crowd.lost)} lost, ${sum(({ paidTwice }) => paidTwice)} paid for twice, ${sum(({ crowd }) => crowd.sweeps)} left to a later sweep.`,
     '',
     '| milliseconds | p50 | p99 |',
     '|---|---:|---:|',
@@ -62,6 +71,36 @@ function speed({ options, rounds }: Run): string[] {
     ),
     row('from the request to the picture stored', ({ samples }) => samples.map(({ completed }) => completed)),
     row(`${users} users at once: until the answer`, ({ crowd }) => crowd.answers),
+    '',
+  ];
+}
+
+/** In the database, which is all that is paid for there. */
+function costs({ options, rounds }: Run): string[] {
+  const row = (title: string, costOf: (round: Round) => PictureCost) => {
+    const cpu = rounds.flatMap((round) => costOf(round).cpu ?? []);
+    const each = (value: (cost: PictureCost) => number) =>
+      median(rounds.map((round) => value(costOf(round))));
+    const sum = (counts: number[]) => counts.reduce((all, count) => all + count, 0);
+    const spent = cpu.length > 0 ? (median(cpu) * 1e6).toFixed(0) : '–';
+    return `| ${title} | ${spent} | ${each(({ wal }) => wal / 1024).toFixed(1)} | ${each(({ requests: counts }) => sum(Object.values(counts))).toFixed(1)} |`;
+  };
+  return [
+    '### What a picture costs in Supabase',
+    '',
+    'Time of the Postgres backends on a processor, WAL, and requests, the upload included. *Alone* and *in a batch of ten*: one request after another, each waited for.',
+    '',
+    '| | CPU of the backends, µs | WAL, kB | requests |',
+    '|---|---:|---:|---:|',
+    row('alone', ({ alone }) => alone),
+    row('in a batch of ten', ({ inBatch }) => inBatch),
+    row(`${options.users} users at once`, ({ crowdCost: { cpu, wal }, supabase }) => ({
+      cpu: cpu === undefined ? undefined : cpu / options.images,
+      wal: wal / options.images,
+      requests: Object.fromEntries(
+        Object.entries(supabase).map(([name, count]) => [name, count / options.images]),
+      ),
+    })),
     '',
   ];
 }

@@ -1,6 +1,8 @@
 import { TestStack } from '../../e2e/support/stack.ts';
 import { TestUser } from '../../e2e/support/user.ts';
+import type { Cost } from '../cost.ts';
 import { hasProc } from '../processes.ts';
+import { type PictureCost, pictureCost } from './cost.ts';
 import { DatabaseStatistics, type DatabaseWork, workBetween } from './database.ts';
 import { type Crowd, crowd, liftQuotas, oneByOne, type Sample, signUpAll } from './load.ts';
 import type { Options } from './options.ts';
@@ -8,11 +10,23 @@ import { elapsed, type ProcessorTime, processorTime } from './processor.ts';
 import { RequestCounts } from './requests.ts';
 
 const WARM_UP = 10;
+/** The largest batch there is. */
+const BATCH = 10;
+/** Pictures whose cost is taken, alone and in batches. */
+const COSTED = 100;
 
 /** What one round on a stack of its own has found. */
 export interface Round {
   samples: Sample[];
   crowd: Crowd;
+  /** Of a picture's file, on the average. */
+  pictureBytes: number;
+  /** Each started and waited for by itself. */
+  alone: PictureCost;
+  /** Ten by one request. */
+  inBatch: PictureCost;
+  /** Of the whole crowd. */
+  crowdCost: Cost;
   /** Predictions beyond one for each image. */
   paidTwice: number;
   /** Of the crowd; undefined where the system does not tell. */
@@ -27,8 +41,11 @@ export interface Round {
 
 export async function measureRound(options: Options, env: Record<string, string>): Promise<Round> {
   const counts = await RequestCounts.open();
-  const stack = await TestStack.start({ env: { ...env, ...counts.env } });
-  const statistics = new DatabaseStatistics(stack.addresses.databaseUrl);
+  const stack = await TestStack.start({
+    env: { ...env, ...counts.env },
+    migrationsDir: options.migrations,
+  });
+  const statistics = await DatabaseStatistics.open(stack.addresses.databaseUrl, [stack.sql]);
   const clear = async () => {
     await statistics.close();
     await stack.stop();
@@ -48,14 +65,19 @@ async function measure(
   stack: TestStack,
   statistics: DatabaseStatistics,
   counts: RequestCounts,
-  { images, users }: Options,
+  { images, users, pictureBytes }: Options,
 ): Promise<Round> {
   await liftQuotas(stack);
+  if (pictureBytes)
+    await stack.simulator.faults([{ fault: { file: 'too_large', file_bytes: pictureBytes } }]);
   const user = await TestUser.signUp(stack);
   await oneByOne(stack, user, WARM_UP);
   const samples = await oneByOne(stack, user, Math.ceil(images / 3));
-  const all = await signUpAll(stack, users);
   const [supabase, replicate] = [await stack.pid('stack'), await stack.pid('simulator')];
+  const take = () => counts.take(supabase);
+  const alone = await pictureCost(stack, statistics, take, user, COSTED, 1);
+  const inBatch = await pictureCost(stack, statistics, take, user, COSTED / BATCH, BATCH);
+  const all = await signUpAll(stack, users);
   const groups = {
     Postgres: { pid: await stack.pid('postgres'), withChildren: true },
     workerd: { pid: await stack.pid('workerd') },
@@ -67,17 +89,24 @@ async function measure(
 
   const before = await statistics.read();
   await Promise.all([counts.take(supabase), counts.take(replicate)]);
+  const mark = await statistics.mark();
   const from = processor();
   const first = await crowd(stack, all, images, 'crowd');
   const to = processor();
+  const crowdCost = await statistics.costSince(mark);
   const requests = { supabase: await counts.take(supabase), replicate: await counts.take(replicate) };
   const between = await statistics.read();
   await statistics.trackFunctions();
   await crowd(stack, all, images, 'timed');
   const after = await statistics.read();
+  const fileBytes = await statistics.pictureBytes();
   return {
     samples,
     crowd: first,
+    pictureBytes: fileBytes,
+    alone,
+    inBatch,
+    crowdCost,
     paidTwice: (await stack.simulator.stats()).jobs_with_several_predictions,
     processor: from && to && elapsed(from, to),
     database: workBetween(before, between),

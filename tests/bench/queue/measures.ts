@@ -12,32 +12,27 @@ export interface Throughput {
   drain: Rate;
 }
 
-/** Into the queue and, claimed and completed, out of it, `size` jobs per statement. */
+/** `jobs` into the queue and, claimed and completed, out of it, `size` per statement. */
 export async function throughput(bench: Bench, mode: Mode, jobs: number, size: number): Promise<Throughput> {
   return bench.with(mode, CLIENTS, async (sessions) => {
     const consuming = await consumers(bench, sessions, size);
     try {
       await bench.settle();
       let next = 0;
-      const enqueueUpTo = async (count: number, step: number) => {
-        const from = next;
+      const enqueue = await bench.rate(async () => {
         await each(sessions, async (session) => {
-          while (next < count) {
-            const at = next;
-            next = Math.min(count, at + step);
-            await session.enqueue(newJobs(next - at, at));
+          while (next < jobs) {
+            const from = next;
+            next = Math.min(jobs, from + size);
+            await session.enqueue(newJobs(next - from, from));
           }
         });
-        return next - from;
-      };
-      // A quarter is enough for a rate when each job is a commit.
-      const timed = size === 1 ? jobs / 4 : jobs;
-      const enqueue = await bench.rate(() => enqueueUpTo(timed, size));
-      await enqueueUpTo(jobs, 100);
+        return jobs;
+      });
       await bench.settle();
       let done = 0;
       const drain = await bench.rate(async () => {
-        done = (await consuming.drain(timed)).length;
+        done = (await consuming.drain(jobs)).length;
         return done;
       });
       await finish(bench, consuming, sessions, jobs - done);

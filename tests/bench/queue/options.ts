@@ -39,6 +39,11 @@ const SIZES = {
   full: { jobs: 20_000, fairJobs: 4_000, waiting: 1_000_000, tomorrow: 100_000, fairness: 10_000 },
 };
 
+/** A quarter is enough for a rate when each job is a commit. */
+export function jobsAt(size: number, jobs: number): number {
+  return size === 1 ? jobs / 4 : jobs;
+}
+
 /** @returns undefined when help was asked for */
 export function parseOptions(args: string[], queues: string[]): Options | undefined {
   const { values } = parseArgs({

@@ -1,4 +1,4 @@
-import type { Options } from './options.ts';
+import { jobsAt, type Options } from './options.ts';
 
 /** A row of the table. */
 export interface RowSpec {
@@ -52,7 +52,7 @@ row(
 row('enqueue 100', 'enqueue in hundreds, best settings, jobs/s', 'more', 0, 'As in tens.');
 row(
   'drain 1',
-  (o) => `drain ${n(o.jobs)} singly, jobs/s`,
+  (o) => `drain ${n(jobsAt(1, o.jobs))} singly, jobs/s`,
   'more',
   0,
   `${CLAIM_WORK} ${KEPT} ${LIMIT} It would take completion of one job together with the claim of the next, one commit for two.`,
@@ -82,7 +82,13 @@ const FAIR = 'with settings for fairness, jobs/s';
 row('fair enqueue 1', `enqueue singly ${FAIR}`, 'more', 0, ENQUEUE_WORK);
 row('fair enqueue 10', `enqueue in tens ${FAIR}`, 'more', 0, ENQUEUE_WORK);
 row('fair enqueue 100', `enqueue in hundreds ${FAIR}`, 'more', 0, ENQUEUE_WORK);
-row('fair drain 1', (o) => `drain ${n(o.fairJobs)} singly ${FAIR}`, 'more', 0, `${CLAIM_WORK} ${LIMIT}`);
+row(
+  'fair drain 1',
+  (o) => `drain ${n(jobsAt(1, o.fairJobs))} singly ${FAIR}`,
+  'more',
+  0,
+  `${CLAIM_WORK} ${LIMIT}`,
+);
 row('fair drain 10', (o) => `drain ${n(o.fairJobs)} in tens ${FAIR}`, 'more', 0, LIMIT);
 row('fair drain 100', (o) => `drain ${n(o.fairJobs)} in hundreds ${FAIR}`, 'more', 0, LIMIT);
 row(

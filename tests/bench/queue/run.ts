@@ -1,6 +1,6 @@
 import { Bench, type Rate } from './bench.ts';
 import { claimCost, fairness, fill, latency, steady, throughput } from './measures.ts';
-import type { Options } from './options.ts';
+import { jobsAt, type Options } from './options.ts';
 import type { Mode, Queue } from './queue.ts';
 import { Results } from './results.ts';
 import type { Server } from './server.ts';
@@ -57,7 +57,7 @@ export async function run(
     for (const { size, mode } of SIZES) {
       for (const bench of rotate(main, round)) {
         const calls = mode === 'tuned' ? (bench.queue.settings.size ?? size) : size;
-        const { enqueue, drain } = await throughput(bench, mode, options.jobs, calls);
+        const { enqueue, drain } = await throughput(bench, mode, jobsAt(size, options.jobs), calls);
         addRate(`enqueue ${size}`, bench, enqueue);
         addRate(`drain ${size}`, bench, drain);
       }
@@ -68,7 +68,7 @@ export async function run(
     }
     for (const { size } of SIZES) {
       for (const bench of rotate(fair, round)) {
-        const { enqueue, drain } = await throughput(bench, 'fair', options.fairJobs, size);
+        const { enqueue, drain } = await throughput(bench, 'fair', jobsAt(size, options.fairJobs), size);
         addRate(`fair enqueue ${size}`, bench, enqueue);
         addRate(`fair drain ${size}`, bench, drain);
       }

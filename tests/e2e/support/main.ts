@@ -1,10 +1,12 @@
-/** The stack on another wrangler.toml than the project's, for tests that break something in it. */
+/** The stack on another wrangler.toml or other migrations than the project's, for tests that change something there. */
 import path from 'node:path';
 import { runInForeground } from '../../stack/foreground.ts';
 import { PROJECT_ROOT } from '../../stack/options.ts';
 
+const { TEST_WRANGLER_TOML, TEST_MIGRATIONS } = process.env;
+
 runInForeground({
-  wranglerToml: process.env.TEST_WRANGLER_TOML ?? '',
-  migrationsDir: path.join(PROJECT_ROOT, 'supabase/migrations'),
+  wranglerToml: TEST_WRANGLER_TOML || path.join(PROJECT_ROOT, 'wrangler.toml'),
+  migrationsDir: TEST_MIGRATIONS || path.join(PROJECT_ROOT, 'supabase/migrations'),
   seedFile: path.join(PROJECT_ROOT, 'supabase/seed.sql'),
 });

@@ -21,7 +21,9 @@ export interface StackOptions {
   /** Variables handed on to the workers. */
   env?: Record<string, string>;
   /** In place of the project's own. */
-  wranglerToml?: string;
+  wranglerToml?: string | undefined;
+  /** Folder of migrations in place of the project's own. */
+  migrationsDir?: string | undefined;
 }
 
 /** A row of job_queue, as far as these tests read it. */
@@ -188,13 +190,17 @@ const portBase = () => 20_000 + PORT_COUNT * randomInt(1_500);
 
 async function startOn(
   base: number,
-  { args = [], env = {}, wranglerToml }: StackOptions,
+  { args = [], env = {}, wranglerToml, migrationsDir }: StackOptions,
 ): Promise<StackProcess> {
   const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'e2e-'));
   await fs.chmod(dir, 0o755); // as root Postgres runs as another user
   const own = ['--dir', path.join(dir, 'stack'), '--port-base', String(base), '--no-cron'];
-  const other = wranglerToml === undefined ? {} : { TEST_WRANGLER_TOML: wranglerToml };
-  const child = spawn(process.execPath, [wranglerToml === undefined ? MAIN : OTHER_MAIN, ...own, ...args], {
+  const other = {
+    ...(wranglerToml === undefined ? {} : { TEST_WRANGLER_TOML: wranglerToml }),
+    ...(migrationsDir === undefined ? {} : { TEST_MIGRATIONS: migrationsDir }),
+  };
+  const main = Object.keys(other).length === 0 ? MAIN : OTHER_MAIN;
+  const child = spawn(process.execPath, [main, ...own, ...args], {
     env: { ...withoutProject(process.env), ...env, ...other },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

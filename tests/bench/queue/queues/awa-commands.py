@@ -37,6 +37,7 @@ class Bench:
         """The tables, and one start of workers, which turns its present storage on."""
         await self.client.migrate()
         await self.start(workers=1, claim=1)
+        await self.client.resume_queue(QUEUE)
         await self.stop()
 
     async def enqueue(self, jobs: list[dict], tomorrow: bool) -> None:
