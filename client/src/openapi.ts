@@ -299,6 +299,8 @@ export interface Model {
   price: Price | null;
   /** Whether it may be asked for. */
   is_active: boolean;
+  /** False while the provider refuses it, as far as the database knew up to a minute ago: a start is refused with `model_unavailable`. */
+  is_available: boolean;
   /** Whether an app that offers no choice should take this one. */
   is_default: boolean;
 }

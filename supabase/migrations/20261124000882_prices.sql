@@ -91,14 +91,19 @@ begin
 end
 $$;
 
--- Models that may be asked for and what they are charged at: [{id, usd_per_image, usd_per_megapixel,
--- usd_per_second}], usd_per_image being what is reserved for one of the model's default size.
+-- Models that may be asked for and what they are charged at: [{id, is_available, usd_per_image, usd_per_megapixel,
+-- usd_per_second}], usd_per_image being what is reserved for one of the model's default size; is_available is false
+-- while a start would be refused because the provider refuses the model (private.admit_model).
 create function private.model_prices() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
       'id', m.replicate_id,
+      'is_available', not exists (
+        select from private.refused_models as r
+        where r.model = m.replicate_id and greatest(r.until, r.probe_until) > now()
+      ),
       'usd_per_image', private.expected_cost(m, m.default_width, m.default_height),
       'usd_per_megapixel', m.cost_per_megapixel,
       'usd_per_second', m.cost_per_second

@@ -155,5 +155,6 @@ export const model: Guard<Model> = object<Model>({
     }),
   ),
   is_active: bool,
+  is_available: bool,
   is_default: bool,
 });

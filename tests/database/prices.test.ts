@@ -183,6 +183,7 @@ describe('model_prices', () => {
         role,
       ).toEqual({
         id: 'test/priced',
+        is_available: true,
         usd_per_image: 0.75,
         usd_per_megapixel: 0.25,
         usd_per_second: null,

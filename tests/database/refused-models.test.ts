@@ -90,15 +90,25 @@ describe('at the door', () => {
     await start('a/two');
   });
 
+  const available = async () => {
+    const prices = await db.service<{ id: string; is_available: boolean }[]>('model_prices');
+    return ['a/one', 'a/two'].map((model) => prices.find(({ id }) => id === model)?.is_available);
+  };
+
   test('when its time is over one start in a minute may try, and when that creates all may', async () => {
+    expect(await available()).toEqual([true, true]);
     await refuse(await claimed('a/one'), 422);
+    expect(await available(), 'what is told of the models says so').toEqual([false, true]);
     await over('a/one');
+    expect(await available()).toEqual([true, true]);
     const tries = await Promise.allSettled([start('a/one'), start('a/one'), start('a/one')]);
     expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(await available()).toEqual([false, true]);
     const [probe] = await db.claim(10);
     expect(probe?.payload).not.toHaveProperty('model_refused');
     await record(probe as Job, 'p1');
     await start('a/one');
+    expect(await available()).toEqual([true, true]);
     expect(await db.service('queue_status')).toMatchObject({ refused_models: [] });
   });
 

@@ -18,6 +18,7 @@ export function model(
     estimated_seconds: 4,
     price: { usd_per_image: 0.003 },
     is_active: true,
+    is_available: true,
     is_default: true,
     ...rest,
     supports: {

@@ -45,6 +45,9 @@ pub struct Model<'a> {
     pub price: Option<Price>,
     /// Whether it may be asked for.
     pub is_active: bool,
+    /// False while the provider refuses it, as far as the database knew up to a minute ago: a start is
+    /// refused with `model_unavailable`.
+    pub is_available: bool,
     /// Whether an app that offers no choice should take this one.
     pub is_default: bool,
 }

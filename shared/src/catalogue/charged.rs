@@ -4,15 +4,15 @@
 
 use serde_json::Value;
 
-use super::Catalogue;
+use super::{Catalogue, Model};
 use crate::api::Price;
 
-/// Models that may be asked for, with their prices.
+/// Models that may be asked for, each with its price and whether the provider takes it at the moment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Charged(Vec<(String, Option<Price>)>);
+pub struct Charged(Vec<(String, Option<Price>, bool)>);
 
 impl Charged {
-    /// Reads what the SQL function `model_prices` answers: `[{id, usd_per_image, …}]`.
+    /// Reads what the SQL function `model_prices` answers: `[{id, is_available, usd_per_image, …}]`.
     pub fn parse(rows: &Value) -> Option<Self> {
         let row = |row: &Value| {
             let number = |name: &str| row.get(name).and_then(Value::as_f64);
@@ -21,15 +21,19 @@ impl Charged {
                 usd_per_megapixel: number("usd_per_megapixel"),
                 usd_per_second: number("usd_per_second"),
             });
-            Some((row.get("id")?.as_str()?.to_owned(), price))
+            let is_available = row.get("is_available") != Some(&Value::Bool(false));
+            Some((row.get("id")?.as_str()?.to_owned(), price, is_available))
         };
         Some(Self(rows.as_array()?.iter().map(row).collect::<Option<_>>()?))
     }
 
     /// The models of the catalogue that may be asked for, in its order, at these prices.
     pub fn describe(&self, catalogue: &Catalogue) -> Vec<Value> {
-        let price = |id: &str| self.0.iter().find(|(named, _)| named == id).map(|(_, price)| *price);
-        catalogue.active().filter_map(|model| Some(model.describe_at(price(&model.id)?))).collect()
+        let described = |model: &Model| {
+            let (_, price, is_available) = self.0.iter().find(|(named, ..)| *named == model.id)?;
+            Some(model.describe_at(*price, *is_available))
+        };
+        catalogue.active().filter_map(described).collect()
     }
 }
 
@@ -75,7 +79,7 @@ mod tests {
         let rows = json!([
             { "id": "black-forest-labs/flux-schnell", "usd_per_image": 0.5 },
             { "id": "stability-ai/sdxl", "usd_per_image": 0.01, "usd_per_second": 0.002 },
-            { "id": "google/imagen-4", "usd_per_image": null },
+            { "id": "google/imagen-4", "usd_per_image": null, "is_available": false },
             { "id": "somebody/unknown", "usd_per_image": 1 },
         ]);
         let listed = Charged::parse(&rows).unwrap().describe(Catalogue::builtin());
@@ -89,6 +93,8 @@ mod tests {
                 ("stability-ai/sdxl", &json!({ "usd_per_image": 0.01, "usd_per_second": 0.002 })),
             ]
         );
+        let available: Vec<_> = listed.iter().map(|model| &model["is_available"]).collect();
+        assert_eq!(available, [true, false, true]);
         for wrong in [json!(null), json!({}), json!([{ "usd_per_image": 1 }])] {
             assert_eq!(Charged::parse(&wrong), None, "{wrong}");
         }

@@ -12,15 +12,16 @@ impl Model {
     /// The public description of this model, with the catalogue's own price.
     pub fn describe(&self) -> Value {
         let expected = self.price.and_then(|price| Some((price, price.expected(self.size)?)));
-        self.describe_at(expected.map(|(price, usd_per_image)| Price {
+        let price = expected.map(|(price, usd_per_image)| Price {
             usd_per_image,
             usd_per_megapixel: price.megapixel,
             usd_per_second: price.second,
-        }))
+        });
+        self.describe_at(price, true)
     }
 
     /// The public description of this model, at a price.
-    pub(super) fn describe_at(&self, price: Option<Price>) -> Value {
+    pub(super) fn describe_at(&self, price: Option<Price>, is_available: bool) -> Value {
         let role = |role| self.input.role(role);
         let has = |wanted| role(wanted).is_some();
         let formats: Vec<_> = match (role(Role::Format), &self.format) {
@@ -68,6 +69,7 @@ impl Model {
             estimated_seconds: self.estimated_seconds,
             price,
             is_active: self.active,
+            is_available,
             is_default: self.default,
         })
     }

@@ -89,7 +89,7 @@ function ModelCard({ model, isCurrent, onPick }: ModelCardProps) {
       <div className="model-card-more" id={id}>
         <p>{`${model.description}.`}</p>
         <p className="facts">
-          {`${model.price ? `${money(model.price.usd_per_image)} a picture` : 'Price not known'} · about ${duration(model.estimated_seconds)}`}
+          {`${model.is_available ? '' : 'Cannot be used at the moment · '}${model.price ? `${money(model.price.usd_per_image)} a picture` : 'Price not known'} · about ${duration(model.estimated_seconds)}`}
         </p>
         <p className="tags">
           {abilities(model).map((ability) => (
