@@ -18,7 +18,8 @@ create table public.job_queue (
   error_message text,
   -- Every attempt's error: [{attempt, at, message, prediction_id?, ...details}].
   error_details jsonb,
-  created_by uuid references auth.users on delete set null,
+  -- No foreign key: its check would wait for a deletion of the account, which waits for the job.
+  created_by uuid,
   priority int not null default 0,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -119,8 +120,10 @@ create table private.user_plans (
 create index user_plans_plan on private.user_plans (plan);
 
 -- Fixed windows, one row per user: the row's lock makes the count exact under parallel requests.
+-- No foreign key: a row written twice in a transaction is checked, and the check would wait for a deletion of the
+-- account that waits for the caller. private.after_user_delete removes it.
 create table private.usage (
-  user_id uuid primary key references auth.users on delete cascade,
+  user_id uuid primary key,
   minute_started_at timestamptz not null,
   minute_requests int not null,
   day date not null,

@@ -161,6 +161,12 @@ begin
   if jsonb_array_length(p_jobs) > 1000 then
     perform private.refuse(422, 'invalid_request', 'A call takes at most 1000 jobs.');
   end if;
+  -- Before the lanes, as in every step.
+  if jsonb_path_exists(p_jobs, '$[*].payload.generation_id') then
+    perform 1 from public.image_generations
+    where id in (select private.as_uuid(j -> 'payload' ->> 'generation_id') from jsonb_array_elements(p_jobs) as j)
+    order by id for key share;
+  end if;
   return coalesce(private.insert_jobs(p_jobs), '{}');
 end
 $$;
@@ -170,6 +176,9 @@ create function private.enqueue_job(
 ) returns uuid
 language plpgsql security definer set search_path = '' as $$
 begin
+  if p_payload ? 'generation_id' then
+    perform 1 from public.image_generations where id = private.as_uuid(p_payload ->> 'generation_id') for key share;
+  end if;
   return private.insert_job(
     p_job_type, coalesce(p_payload, '{}'), coalesce(p_priority, 0),
     coalesce(p_scheduled_at, now()), coalesce(p_max_attempts, 3)

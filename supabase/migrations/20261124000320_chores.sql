@@ -67,49 +67,63 @@ begin
 end
 $$;
 
--- Adds p_delta to a batch's counter of one end status and derives the batch's own status.
+-- Adds p_delta to a batch's counter of one end status and derives the batch's own status. In one update: a row that
+-- is written twice in a transaction has its foreign keys checked, and that would wait for a deletion of the account.
 create function private.count_in_batch(p_batch_id uuid, p_status text, p_delta int) returns void
 language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_batch public.batch_generations;
+  v_ended int;
 begin
+  select * into v_batch from public.batch_generations where id = p_batch_id for update;
+  case p_status
+    when 'completed' then v_batch.completed_count := v_batch.completed_count + p_delta;
+    when 'failed' then v_batch.failed_count := v_batch.failed_count + p_delta;
+    else v_batch.cancelled_count := v_batch.cancelled_count + p_delta;
+  end case;
+  v_ended := v_batch.completed_count + v_batch.failed_count + v_batch.cancelled_count;
   update public.batch_generations set
-    completed_count = completed_count + case when p_status = 'completed' then p_delta else 0 end,
-    failed_count = failed_count + case when p_status = 'failed' then p_delta else 0 end,
-    cancelled_count = cancelled_count + case when p_status = 'cancelled' then p_delta else 0 end
-  where id = p_batch_id;
-  update public.batch_generations set
+    completed_count = v_batch.completed_count,
+    failed_count = v_batch.failed_count,
+    cancelled_count = v_batch.cancelled_count,
     status = case
-      when completed_count + failed_count + cancelled_count < total_count then 'processing'
-      when completed_count = total_count then 'completed'
-      when completed_count > 0 then 'partial'
-      when failed_count > 0 then 'failed'
+      when v_ended < v_batch.total_count then 'processing'
+      when v_batch.completed_count = v_batch.total_count then 'completed'
+      when v_batch.completed_count > 0 then 'partial'
+      when v_batch.failed_count > 0 then 'failed'
       else 'cancelled'
     end,
-    completed_at = case
-      when completed_count + failed_count + cancelled_count >= total_count then now()
-    end
+    completed_at = case when v_ended >= v_batch.total_count then now() end
   where id = p_batch_id;
 end
 $$;
 
--- Takes back that a generation has failed, and reserves its price again. The caller holds the job's row.
+-- Takes back that a generation has failed. The caller holds the job's row.
 create function private.reopen_generation(p_generation_id uuid, p_status text) returns void
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
-  v_today date := (clock_timestamp() at time zone 'UTC')::date;
-  v_opened record;
+  v_opened public.image_generations;
 begin
   update public.image_generations set
-    reserved_on = v_today,
+    reserved_on = private.today(),
     status = p_status, progress = case p_status when 'queued' then 0 else progress end,
     error_message = null, error_code = null, completed_at = null
   where id = p_generation_id and status = 'failed'
-  returning user_id, batch_id, reserved_usd into v_opened;
-  if not found then
+  returning * into v_opened;
+  perform private.count_reopened(v_opened);
+end
+$$;
+
+-- Counts one that is no longer failed again: its price in its user's money, itself in its batch.
+create function private.count_reopened(p_generation public.image_generations) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+begin
+  if p_generation.id is null then
     return;
   end if;
-  perform private.reserve_cost(v_opened.user_id, v_today, v_opened.reserved_usd);
-  if v_opened.batch_id is not null then
-    perform private.count_in_batch(v_opened.batch_id, 'failed', -1);
+  perform private.reserve_cost(p_generation.user_id, p_generation.reserved_on, p_generation.reserved_usd);
+  if p_generation.batch_id is not null then
+    perform private.count_in_batch(p_generation.batch_id, 'failed', -1);
   end if;
 end
 $$;
@@ -267,6 +281,29 @@ begin
 end
 $$;
 
+-- Those of these jobs whose account is being deleted: it waits for the jobs, and what becomes of them refers to it, so
+-- they are left to it. The accounts of the others stay until the transaction ends. Waits for nobody.
+create function private.jobs_of_deleted(p_ids uuid[]) returns uuid[]
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_owners uuid[] := array(
+    select distinct g.user_id
+    from public.job_queue as j inner join public.image_generations as g on g.id = j.generation_id
+    where j.id = any(p_ids)
+  );
+  v_staying uuid[] := array(select id from public.profiles where id = any(v_owners) for key share skip locked);
+begin
+  if cardinality(v_staying) = cardinality(v_owners) then
+    return '{}';
+  end if;
+  return array(
+    select j.id
+    from public.job_queue as j inner join public.image_generations as g on g.id = j.generation_id
+    where j.id = any(p_ids) and g.user_id <> all(v_staying)
+  );
+end
+$$;
+
 -- All of it, at most p_limit of each kind. This work touches rows of several users: the transactions that
 -- do it queue up behind each other, and each locks all its lanes at once, in order, after its jobs.
 create function private.do_chores(p_limit int, p_job_types text[], p_marks private.low_water) returns void
@@ -276,6 +313,7 @@ declare
   v_lost uuid[];
   v_stray uuid[];
   v_due uuid[];
+  v_left uuid[];
 begin
   perform pg_catalog.pg_advisory_xact_lock(7263590114);
   v_expired := array(
@@ -306,6 +344,12 @@ begin
       and (expires_at is null or expires_at > now())
     order by scheduled_at limit p_limit for update skip locked
   );
+  v_left := private.jobs_of_deleted(v_expired || v_lost || v_due);
+  if cardinality(v_left) > 0 then
+    v_expired := array(select unnest(v_expired) except select unnest(v_left));
+    v_lost := array(select unnest(v_lost) except select unnest(v_left));
+    v_due := array(select unnest(v_due) except select unnest(v_left));
+  end if;
   insert into private.lanes as l (fair_key, job_type, active, granted)
   select distinct fair_key, job_type, 0, 0 from public.job_queue
   where id = any(v_expired || v_lost || v_stray || v_due) and private.is_limited(fair_key, job_type)

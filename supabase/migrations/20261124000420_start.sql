@@ -144,12 +144,14 @@ begin
   if v_user is null then
     perform private.refuse(403, 'forbidden', 'Sign in to make images.');
   end if;
-  -- A token outlives a ban or a deletion by up to its hour.
-  if not exists (
-    select from auth.users as u where u.id = v_user and (u.banned_until is null or u.banned_until <= now())
-  ) then
+  -- A token outlives a ban or a deletion by up to its hour. Locked before all else, as a deletion of the account
+  -- does, and as the foreign keys of what follows would.
+  perform 1 from auth.users as u
+  where u.id = v_user and (u.banned_until is null or u.banned_until <= now()) for key share;
+  if not found then
     perform private.refuse(403, 'forbidden', 'This account is suspended or no longer exists.');
   end if;
+  perform 1 from public.profiles where id = v_user for key share;
   if p_request is null or jsonb_typeof(p_request) <> 'object' then
     perform private.refuse_field('body', 'The request must be an object.');
   end if;

@@ -53,17 +53,22 @@ begin
   end if;
 
   -- An answer that came too late may still name what the webhook has told us meanwhile.
-  select * into v_job from public.job_queue where id = p_job_id;
+  select * into v_job from public.job_queue where id = p_job_id for update;
   if found and v_job.status <> 'cancelled'
     and (v_job.prediction_id = p_prediction_id or private.knew_prediction(v_job, p_prediction_id))
   then
     return private.recorded(v_job.payload ->> 'model_id');
   end if;
   if v_job.status = 'cancelled' and v_job.lease = p_lease then
-    -- This is what the search would look for that cancel_generation has left.
+    -- This is what the search would look for that cancel_generation has left. Waits for nobody: one that somebody
+    -- else has finds it, too.
     update public.job_queue set status = 'completed', completed_at = now()
-    where generation_id = v_job.generation_id and job_type = 'cancel-prediction' and status = 'pending'
-      and payload ->> 'job_id' = p_job_id::text;
+    where id = any(array(
+      select id from public.job_queue
+      where generation_id = v_job.generation_id and job_type = 'cancel-prediction' and status = 'pending'
+        and payload ->> 'job_id' = p_job_id::text
+      for update skip locked
+    ));
   end if;
   if v_job.id is null then
     -- Deleted, with its user. What this costs stays known.
@@ -120,6 +125,7 @@ declare
   v_end text;
   v_error jsonb;
   v_stopped boolean;
+  v_reopened boolean := false;
 begin
   select * into v_job from public.job_queue where id = p_job_id and job_type = 'generate-image' for update;
   if v_running and v_job.status = 'processing' and v_job.prediction_id is null then
@@ -154,7 +160,7 @@ begin
     then
       return '{"outcome": "duplicate"}';
     end if;
-    perform private.reopen_generation(v_job.generation_id, 'processing');
+    v_reopened := true;
   end if;
 
   v_job.prediction_id := p_prediction_id;
@@ -183,9 +189,15 @@ begin
   update public.image_generations set
     status = 'downloading', progress = greatest(progress, 90), replicate_prediction_id = p_prediction_id,
     started_at = coalesce(started_at, v_job.started_at, now()),
-    predict_time_seconds = coalesce((p_outcome ->> 'predict_time')::numeric, predict_time_seconds)
-  where id = v_job.generation_id and status in ('pending', 'queued', 'processing')
+    predict_time_seconds = coalesce((p_outcome ->> 'predict_time')::numeric, predict_time_seconds),
+    error_message = null, error_code = null, completed_at = null,
+    reserved_on = case when v_reopened then private.today() else reserved_on end
+  where id = v_job.generation_id
+    and (status in ('pending', 'queued', 'processing') or (v_reopened and status = 'failed'))
   returning * into v_generation;
+  if v_reopened then
+    perform private.count_reopened(v_generation);
+  end if;
 
   insert into public.job_queue (
     job_type, payload, status, priority, created_by, fair_key, generation_id, started_at, lease, lease_expires_at,
@@ -220,6 +232,11 @@ declare
   v_generation_id uuid;
   v_generation public.image_generations;
 begin
+  -- The image will refer to it, and a deletion of the account locks it before the job.
+  perform 1 from public.profiles where id = (
+    select g.user_id from public.job_queue as j inner join public.image_generations as g on g.id = j.generation_id
+    where j.id = p_job_id
+  ) for key share;
   update public.job_queue
   set status = 'completed', completed_at = now(), lease_expires_at = null, error_message = null
   where id = p_job_id and lease = p_lease and status = 'processing' and job_type = 'download-image'

@@ -170,18 +170,38 @@ create trigger job_queue_after_run_delete after delete on public.job_queue
 for each row when (old.job_type = 'generate-image' and old.status = 'processing')
 execute function private.after_run_delete();
 
--- Steps lock a job before its generation, and with a user the rows go the other way round: the jobs first, so that
--- neither waits for the other.
+-- Steps lock a job before its generation, and with a user the rows go the other way round: all the jobs first, in
+-- whatever state, so that neither waits for the other. Twice: whoever held one of them may have left another.
 create function private.before_profile_delete() returns trigger
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
-  perform 1 from public.job_queue
-  where created_by = old.id and status in ('pending', 'processing') order by id for update;
+  for v_try in 1..2 loop
+    perform 1 from public.job_queue
+    where id = any(array(
+      select id from public.job_queue where created_by = old.id
+      union
+      select j.id from public.image_generations as g inner join public.job_queue as j on j.generation_id = g.id
+      where g.user_id = old.id
+    ))
+    order by id for update;
+  end loop;
   return old;
 end
 $$;
 create trigger profiles_before_delete before delete on public.profiles
 for each row execute function private.before_profile_delete();
+
+-- What it has used goes with the account, and not with a profile, which may come back. Triggers fire in the order of
+-- their names: after the foreign keys', so that all its jobs are locked.
+create function private.after_user_delete() returns trigger
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+begin
+  delete from private.usage where user_id = old.id;
+  return null;
+end
+$$;
+create trigger picture_queue_after_delete after delete on auth.users
+for each row execute function private.after_user_delete();
 
 -- What a job of type cancel-prediction found: [{id, status, predict_time}] of the job that its payload
 -- names, or the one prediction that it stopped.
@@ -227,7 +247,7 @@ $$;
 
 revoke all on function
   private.note_end, private.note_prediction, private.stop_until, private.stop_prediction, private.stop_run,
-  private.after_run_delete, private.before_profile_delete,
+  private.after_run_delete, private.before_profile_delete, private.after_user_delete,
   private.note_stopped, private.prune_predictions, private.settle_cancelled, private.after_prediction_end
 from public, anon, authenticated, service_role;
 
