@@ -198,6 +198,21 @@ describe('what is counted', () => {
     expect(await used(), 'a second one of the same attempt').toEqual([0.003, 0.006]);
   });
 
+  test('a job that the service made without a generation counts when it is paid, and reserves nothing', async () => {
+    await setBudget({ day: 0.001 });
+    await db.service('enqueue_job', {
+      p_job_type: 'generate-image',
+      p_payload: { prompt: 'x', model_id: MODEL },
+    });
+    expect(await used()).toEqual([0, 0]);
+    const job = await db.claimOne();
+    await record(job, 'p1');
+    expect(await used()).toEqual([0, 0]);
+    await end(job, 'p1');
+    expect(await used()).toEqual([0.003, 0.003]);
+    expect(await refusal(db.start(await unlimited()))).toMatchObject({ code: 'budget_exhausted' });
+  });
+
   test('a user who is deleted takes their reservations along, and not what was paid', async () => {
     const { user, job } = await running();
     await end(job, 'p1');
