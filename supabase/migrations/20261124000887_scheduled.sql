@@ -8,7 +8,6 @@ language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_due record;
   v_plan private.plans;
-  v_price numeric;
   v_message text;
   v_code text;
   v_ids uuid[] := p_ids;
