@@ -57,6 +57,33 @@ describe.each(found.map((queue) => [queue.name, queue] as const))('%s', (name, q
     expect(count(claimed)).toEqual(count(SIZES.flatMap((size) => newJobs(size * CLIENTS))));
     expect(await first.claim(10)).toEqual([]);
   });
+
+  const work = queue.runtime;
+  if (!work) return;
+  test('its own workers work on whatever comes until they are halted, and tell each job once', async () => {
+    const client = new Client(url);
+    const session = await queue.open(client, 'plain');
+    onTestFinished(async () => {
+      await session.close?.();
+      await client.end();
+    });
+    const runtime = await work(url, CLIENTS, 10);
+    onTestFinished(() => runtime.close());
+    const heard: Claimed[] = [];
+    let enough = () => {};
+    const all = new Promise<void>((resolve) => {
+      enough = resolve;
+    });
+    const halt = await runtime.follow((jobs) => {
+      heard.push(...jobs);
+      if (heard.length >= 60) enough();
+    });
+    for (let n = 0; n < 60; n += 20) await session.enqueue(newJobs(20, n));
+    await all;
+    await halt();
+    expect(new Set(heard.map(({ id }) => String(id))).size).toBe(60);
+    expect(count(heard)).toEqual(count(newJobs(60)));
+  });
 });
 
 /** What all sessions together get, by turns in all sizes, each completing its own. */
