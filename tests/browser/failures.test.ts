@@ -92,9 +92,33 @@ story('a session that has ended is said; signing in again goes on where one was'
   await ada.picture('Before the session ended').waitFor();
 });
 
-story('a token that the server refuses ends the session too', async ({ member }) => {
+// Clocks differ, and keys are rotated: there is another token to be had.
+story('a token that the server refuses is renewed, and what was asked for is done', async ({ member }) => {
+  const ada = await member();
+  ada.forgive(/401 of /, /status of 401/);
+  await ada.context.route('**/start-generation', (route) => route.fulfill({ status: 401, json: {} }), {
+    times: 1,
+  });
+  await ada.make('With the second token');
+  await ada.picture('With the second token').waitFor();
+  expect((await ada.generations()).length).toBe(1);
+});
+
+story('a session whose tokens the server refuses, one after the other, ends', async ({ member }) => {
   const ada = await member();
   // Telling the server that one leaves is refused too.
+  ada.forgive(/40[13] of /, /status of 40[13]/, /WebSocket connection to .* failed/);
+  await ada.context.route('**/generations?*', (route) => route.fulfill({ status: 401, json: {} }));
+  await ada.page.reload();
+  await ada.page.getByRole('status').filter({ hasText: 'You have been signed out' }).waitFor();
+  await ada.context.unroute('**/generations?*');
+  await ada.signIn();
+});
+
+story('a token that is none is renewed too', async ({ member }) => {
+  const ada = await member();
+  await ada.make('Before the token was spoilt');
+  await ada.picture('Before the token was spoilt').waitFor();
   ada.forgive(/40[13] of /, /status of 40[13]/, /WebSocket connection to .* failed/);
   await ada.page.evaluate(() => {
     const key = 'picture-queue:session';
@@ -103,8 +127,7 @@ story('a token that the server refuses ends the session too', async ({ member })
     localStorage.setItem(key, JSON.stringify({ ...session, access_token: 'not.a.token' }));
   });
   await ada.page.reload();
-  await ada.page.getByRole('status').filter({ hasText: 'You have been signed out' }).waitFor();
-  await ada.signIn();
+  await ada.picture('Before the token was spoilt').waitFor();
 });
 
 story('offline is said; what was finished meanwhile appears on coming back', async ({ member, stack }) => {

@@ -1,4 +1,4 @@
-import { createClient, type Generation, UnauthorizedError } from 'picture-queue';
+import { createClient, type Generation } from 'picture-queue';
 import { PictureQueueProvider, useGenerations, useModels, usePictureQueue } from 'picture-queue/react';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Account, Auth } from './auth/session.ts';
@@ -12,6 +12,7 @@ import { announcement, hasEnded } from './feed/wording.ts';
 import { Header } from './Header.tsx';
 import { forgetStarts, once } from './lib/once.ts';
 import { useOnline } from './lib/online.ts';
+import { renewing } from './lib/renewing.ts';
 import { keep, recall } from './lib/storage.ts';
 import { Boundary } from './ui/Boundary.tsx';
 import { useMessages } from './ui/messages.tsx';
@@ -20,8 +21,11 @@ const PAGE = 24;
 
 /** For whoever is signed in. */
 export function Studio({ account, auth }: { account: Account; auth: Auth }) {
-  const { getToken, signOut, expire } = auth;
-  const client = useMemo(() => createClient({ url: location.origin, getToken }), [getToken]);
+  const { getToken, signOut, renew } = auth;
+  const client = useMemo(() => {
+    const fetch = renewing(getToken, renew);
+    return createClient({ url: location.origin, getToken, fetch });
+  }, [getToken, renew]);
   const leave = useCallback(() => {
     // What somebody wrote is not for whoever signs in next.
     keep('draft', EMPTY_DRAFT);
@@ -36,13 +40,13 @@ export function Studio({ account, auth }: { account: Account; auth: Auth }) {
       </a>
       <Header email={account.email} onSignOut={leave} />
       <Boundary>
-        <Desk expire={expire} />
+        <Desk />
       </Boundary>
     </PictureQueueProvider>
   );
 }
 
-function Desk({ expire }: { expire: () => Promise<void> }) {
+function Desk() {
   const client = usePictureQueue();
   const online = useOnline();
   const { models, error: modelsError, refresh: refreshModels } = useModels();
@@ -52,10 +56,6 @@ function Desk({ expire }: { expire: () => Promise<void> }) {
   const composer = useRef<HTMLDivElement>(null);
   useAnnouncements(generations);
   useTitle(generations);
-
-  useEffect(() => {
-    if (error instanceof UnauthorizedError) void expire();
-  }, [error, expire]);
 
   const model =
     models.find(({ id }) => id === draft.modelId) ?? models.find((one) => one.is_default) ?? models[0];

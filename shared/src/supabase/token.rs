@@ -144,8 +144,8 @@ impl<'a> Verifier<'a> {
         Self { secret, keys }
     }
 
-    /// The user a token belongs to, at the time `now_unix_seconds`. Clocks may differ by
-    /// [`LEEWAY_SECONDS`].
+    /// The user a token belongs to, at the time `now_unix_seconds`. It is taken for
+    /// [`LEEWAY_SECONDS`] more, and six minutes before its own time: clocks differ.
     ///
     /// # Errors
     /// See [`TokenError`]; all of them mean that the caller is not signed in.

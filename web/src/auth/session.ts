@@ -18,8 +18,11 @@ export interface Auth {
   signIn: (email: string, password: string) => Promise<Outcome>;
   signUp: (email: string, password: string) => Promise<Outcome>;
   signOut: () => Promise<void>;
-  /** The server no longer takes the session: forgets it, and says so. */
-  expire: () => Promise<void>;
+  /**
+   * The server refuses the token: gets another, for clocks differ and keys are rotated. True: there is one. Where
+   * none is to be had, or one after the other is refused, forgets the session and says so.
+   */
+  renew: () => Promise<boolean>;
   sendResetMail: (email: string) => Promise<Outcome>;
   setPassword: (password: string) => Promise<Outcome>;
 }
@@ -75,9 +78,7 @@ export function useAuth(config: Config): Auth {
         await client.signOut({ scope: 'local' });
         setEnded(false);
       },
-      expire: async () => {
-        await client.signOut({ scope: 'local' });
-      },
+      renew: renewal(client),
       sendResetMail: async (email) => {
         const { error } = await client.resetPasswordForEmail(email, { redirectTo: location.origin });
         const next = `If there is an account for ${email}, a mail with a link is on its way.`;
@@ -92,6 +93,26 @@ export function useAuth(config: Config): Auth {
     [client],
   );
   return { account: session === undefined ? undefined : account, recovering, ended, ...calls };
+}
+
+/** So many tokens in a minute, and then none will be taken. */
+const MAX_RENEWALS = 3;
+
+function renewal(client: InstanceType<typeof AuthClient>): () => Promise<boolean> {
+  let latest: number[] = [];
+  return async () => {
+    const now = performance.now();
+    latest = latest.filter((at) => now - at < 60_000);
+    if (latest.length < MAX_RENEWALS) {
+      latest.push(now);
+      const { error } = await client.refreshSession();
+      if (!error) return true;
+      // Nobody said that the session is over.
+      if (error.name === 'AuthRetryableFetchError') return false;
+    }
+    await client.signOut({ scope: 'local' });
+    return false;
+  };
 }
 
 const SENTENCES: Record<string, string> = {
