@@ -139,8 +139,13 @@ fn a_deletion_is_exactly_this_request() {
     assert_eq!(header(&request, "authorization"), Some("Bearer service-key"));
     assert_eq!(header(&request, "content-type"), Some("application/json"));
 
-    for http in [Recorder::default().answers(503, ""), Recorder::default().responds(Err(HttpError::Timeout))]
-    {
+    for http in [
+        Recorder::default().answers(503, ""),
+        Recorder::default().answers(200, "<html>"),
+        Recorder::default().answers(200, ""),
+        Recorder::default().answers(200, "{}"),
+        Recorder::default().responds(Err(HttpError::Timeout)),
+    ] {
         let (store, names) = (Storage::new(&http, &supabase), ["u/a.png".into()]);
         let error = block_on(store.remove(Bucket::Sources, &names)).unwrap_err();
         assert!(http.only().url.ends_with("/object/source-images"), "{}", http.only().url);

@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 const USER: Uuid = Uuid::from_u128(5);
 const ID: Uuid = Uuid::from_u128(6);
+/// As Storage answers an upload.
+const KEY: &str = r#"{"Id":"2c1f","Key":"source-images/u/s.png"}"#;
 
 /// 3 × 2 pixels each, as libvips writes them.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x03\0\0\0\x02\x08\x02\0\0\0\x12\x16\xf1M\
@@ -52,7 +54,7 @@ fn refused(sent: Sent<'_>) -> Code {
 
 #[test]
 fn an_image_is_stored_with_exactly_this_request() {
-    let http = Recorder::default().answers(200, "{}");
+    let http = Recorder::default().answers(200, KEY);
     let uploaded = upload(sent(&http, "image/png", PNG)).unwrap();
     let request = http.only();
     let path = format!("{USER}/{ID}.png");
@@ -86,7 +88,7 @@ fn every_format_tells_its_size() {
         ("image/webp", ImageFormat::Webp, WEBP),
         ("image/jpeg", ImageFormat::Jpeg, &jpeg()),
     ] {
-        let http = Recorder::default().answers(200, "{}");
+        let http = Recorder::default().answers(200, KEY);
         let uploaded = upload(sent(&http, content_type, file)).unwrap();
         assert_eq!((uploaded.format, uploaded.width, uploaded.height), (format.extension(), 3, 2));
     }
@@ -105,7 +107,7 @@ fn the_bytes_decide_whatever_the_type_is_called() {
         ("image/heic", "image/jpeg", &jpeg),
         ("text/plain", "image/png", PNG),
     ] {
-        let http = Recorder::default().answers(200, "{}");
+        let http = Recorder::default().answers(200, KEY);
         upload(sent(&http, declared, file)).unwrap();
         assert_eq!(header(&http.only(), "content-type"), Some(stored), "{declared}");
     }
@@ -155,13 +157,25 @@ fn the_size_has_a_limit_whether_or_not_it_is_declared() {
     let limit = usize::try_from(MAX_SOURCE_BYTES).unwrap();
     let mut large = PNG.to_vec();
     large.resize(limit, 0); // what stands behind a picture's end counts too
-    let http = Recorder::default().answers(200, "{}");
+    let http = Recorder::default().answers(200, KEY);
     assert_eq!(upload(sent(&http, "image/png", &large)).unwrap().bytes, MAX_SOURCE_BYTES);
     large.push(0);
     for content_length in [Some(MAX_SOURCE_BYTES + 1), None] {
         let http = Recorder::default();
         let over = Sent { content_length, ..sent(&http, "image/png", &large) };
         assert_eq!(refused(over), Code::BodyTooLarge, "{content_length:?}");
+    }
+}
+
+#[test]
+fn a_success_that_names_no_file_is_not_storages() {
+    for (status, answer) in
+        [(200, "<html>"), (200, ""), (204, ""), (200, "{}"), (200, "[]"), (200, r#"{"Key":null}"#)]
+    {
+        let http = Recorder::default().answers(status, answer);
+        let problem = upload(sent(&http, "image/png", PNG)).unwrap_err().into_problem();
+        assert_eq!(problem.code, Code::Unavailable, "{status} {answer}");
+        assert!(problem.retry_after.is_some(), "{status} {answer}");
     }
 }
 

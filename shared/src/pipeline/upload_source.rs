@@ -10,7 +10,7 @@ use crate::api::Source;
 use crate::image_file::{ImageFormat, ImageHead, Walk, inspect};
 use crate::ports::{Accepted, ChunkCheck, Clock, RelayError, RelayHead, Upload};
 use crate::problem::{Code, Problem};
-use crate::supabase::{RpcError, Sources, storage_refusal};
+use crate::supabase::{RpcError, Sources, storage_refusal, stored};
 
 /// The largest upload, in bytes; the bucket has the same limit.
 pub const MAX_SOURCE_BYTES: u64 = 10 * 1024 * 1024;
@@ -37,9 +37,7 @@ pub async fn upload_source(
         Ok(Accepted { target: sources.put(source_id, image.format), check: Some(whole) })
     };
     let (response, bytes) = upload.pass_on(MAX_SOURCE_BYTES, accept).await.map_err(failure)?;
-    if !response.is_success() {
-        return Err(storage_refusal(&response));
-    }
+    stored(&response).map_err(storage_refusal)?;
     let (Some(format), Some((width, height))) = (format, size.get()) else {
         return Err(RpcError::Defect("an upload was stored that had not been looked at".into()));
     };

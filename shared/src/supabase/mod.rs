@@ -7,6 +7,7 @@ mod rpc;
 mod sources;
 mod storage;
 pub mod token;
+mod written;
 
 pub use generations::Generations;
 pub use queue::Queue;
@@ -14,3 +15,4 @@ pub use rpc::{Rpc, RpcError};
 pub use sources::Sources;
 pub(crate) use sources::refusal as storage_refusal;
 pub use storage::Storage;
+pub(crate) use written::stored;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::rpc::RpcError;
+use super::written::NotWritten;
 use crate::image_file::ImageFormat;
-use crate::ports::{Bucket, HttpRequest, HttpResponse};
+use crate::ports::{Bucket, HttpRequest};
 use crate::problem::{Code, Problem};
 use crate::settings::SupabaseSettings;
 
@@ -39,36 +39,29 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// Why Storage did not take a file. Its own status mostly is 400, and the one that is meant stands in the body,
-/// <https://supabase.com/docs/guides/storage/debugging/error-codes>.
-pub(crate) fn refusal(response: &HttpResponse) -> RpcError {
-    let body = response.json();
-    let meant = match body.get("statusCode") {
-        Some(Value::String(text)) => text.parse().ok(),
-        Some(number) => number.as_u64().and_then(|number| u16::try_from(number).ok()),
-        None => None,
-    };
-    let status = meant.unwrap_or(response.status);
-    let summary = format!("storage answered {} and means {status}", response.status);
+/// Why Storage did not take a file.
+pub(crate) fn refusal(NotWritten { status, cause }: NotWritten) -> RpcError {
     match status {
-        401 => RpcError::Denied(summary),
+        401 => RpcError::Denied(cause),
         // The token and the path are right: what the policy asks for besides is missing.
         403 => RpcError::Refused(Problem::new(
             Code::Forbidden,
             "The image was not stored: there are too many uploads in this account, each of which is deleted after 24 hours, or it is suspended.",
         )),
-        408 | 429 | 500.. => RpcError::Unavailable(summary),
-        _ => RpcError::Defect(summary),
+        408 | 429 | 500.. => RpcError::Unavailable(cause),
+        _ => RpcError::Defect(cause),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::written::stored;
     use super::*;
+    use crate::ports::HttpResponse;
 
     fn code(status: u16, body: &str) -> Code {
         let response = HttpResponse { status, retry_after: None, body: body.as_bytes().to_vec() };
-        refusal(&response).into_problem().code
+        refusal(stored(&response).unwrap_err()).into_problem().code
     }
 
     #[test]
@@ -85,6 +78,9 @@ mod tests {
             (400, r#"{"statusCode":"409","error":"Duplicate"}"#, Code::InternalError),
             (400, r#"{"statusCode":"429"}"#, Code::Unavailable),
             (503, "<html>", Code::Unavailable),
+            (200, "<html>", Code::Unavailable),
+            (204, "", Code::Unavailable),
+            (200, r#"{"Key":null}"#, Code::Unavailable),
             (400, r#"{"statusCode":"70000"}"#, Code::InternalError),
             (400, "", Code::InternalError),
         ] {

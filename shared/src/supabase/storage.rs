@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
+use super::written::{NotWritten, removed, stored};
 use crate::image_file::{self, ImageFormat, ImageHead};
 use crate::ports::{
     Accepted, Bucket, ChunkCheck, Failure, Http, HttpRequest, ImageStore, RelayError, RelayHead, StoreError,
@@ -85,18 +86,10 @@ impl<H: Http> ImageStore for Storage<'_, H> {
                 StoreError::Transient(error.to_string())
             }
         })?;
-        match (response.is_success(), target) {
-            // Something in between may answer 200 as well.
-            (true, Some(_)) if response.json().get("Key").is_none() => {
-                Err(StoreError::Transient("storage named no file".into()))
-            }
-            (true, Some((path, head))) => {
-                let public_url = format!("{}/storage/v1/object/public/{IMAGES}/{path}", self.supabase.url);
-                Ok(StoredImage { path, public_url, bytes, head })
-            }
-            (true, None) => Err(StoreError::Transient("nothing was uploaded".into())),
-            (false, _) => Err(StoreError::Transient(format!("storage answered {}", response.status))),
-        }
+        stored(&response).map_err(not_written)?;
+        let (path, head) = target.ok_or_else(|| StoreError::Transient("nothing was uploaded".into()))?;
+        let public_url = format!("{}/storage/v1/object/public/{IMAGES}/{path}", self.supabase.url);
+        Ok(StoredImage { path, public_url, bytes, head })
     }
 
     async fn sign(&self, bucket: Bucket, path: &str, life: Duration) -> Result<String, StoreError> {
@@ -149,11 +142,14 @@ impl<H: Http> ImageStore for Storage<'_, H> {
         let url = format!("{}/storage/v1/object/{}", self.supabase.url, bucket.name());
         let request = self.request("DELETE", url).json(&json!({ "prefixes": paths }));
         match self.http.send(request.within(Duration::from_secs(30))).await {
-            Ok(response) if response.is_success() => Ok(()),
-            Ok(response) => Err(StoreError::Transient(format!("storage answered {}", response.status))),
+            Ok(response) => removed(&response).map_err(not_written),
             Err(error) => Err(StoreError::Transient(error.to_string())),
         }
     }
+}
+
+fn not_written(fault: NotWritten) -> StoreError {
+    StoreError::Transient(fault.cause)
 }
 
 fn missing(status: u16) -> StoreError {
