@@ -124,15 +124,14 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                         &format!("{}: {more}", prediction.id),
                     );
                 }
-                let (predict_time, completed_at) = (prediction.predict_time, prediction.completed_at());
-                match image {
-                    ImageAt::Url(url) => {
-                        json!({ "status": "succeeded", "output_url": url, "predict_time": predict_time, "completed_at": completed_at })
-                    }
-                    ImageAt::Inside => {
-                        json!({ "status": "succeeded", "inline": true, "predict_time": predict_time, "completed_at": completed_at })
-                    }
-                }
+                let (place, image) = match image {
+                    ImageAt::Url(url) => ("output_url", json!(url)),
+                    ImageAt::Inside => ("inline", json!(true)),
+                };
+                json!({
+                    "status": "succeeded", place: image, "predict_time": prediction.predict_time,
+                    "completed_at": prediction.completed_at(),
+                })
             }
             Outcome::Failed { class, failure } => {
                 self.world.warn("prediction failed", job_id, &failure.cause);

@@ -62,7 +62,7 @@ pub fn outcome(prediction: &Prediction, provider_origin: &str) -> Outcome {
                 Permanent,
                 "output_unusable",
                 "The model's answer holds no image that can be stored. Please try another model.",
-                "the output holds no address that we fetch and no image",
+                "the output holds no address that we fetch and no image, as far as it is read",
             ),
         },
         Status::Failed => {
@@ -139,6 +139,7 @@ mod tests {
             (json!({ "a": 1 }), "no_output"),
             (json!("a caption"), "output_unusable"),
             (json!(["file:///etc/passwd"]), "output_unusable"),
+            ((0..9).fold(json!("https://a.example/x.png"), |inner, _| json!([inner])), "output_unusable"),
         ] {
             let body = json!({ "status": "succeeded", "output": output });
             assert_eq!(failed(body), (FailureClass::Permanent, code.to_owned()), "{output}");

@@ -18,7 +18,7 @@ pub struct Output {
     files: Vec<File>,
     /// How many files there are, those with no place in `files` included.
     count: usize,
-    /// There are texts that are no files.
+    /// There are texts that are no files, or values that are not looked at.
     other: bool,
 }
 
@@ -67,6 +67,11 @@ impl Output {
             None if self.count == 0 && !self.other => Chosen::Nothing,
             None => Chosen::Unusable,
         }
+    }
+
+    /// There is something behind the bounds of what is read.
+    pub(super) fn pass_over(&mut self) {
+        self.other = true;
     }
 
     pub(super) fn take(&mut self, text: &str) {
@@ -183,8 +188,13 @@ mod tests {
         for nothing in [json!(null), json!([]), json!({}), json!([null, [], { "a": 1 }])] {
             assert_eq!(choose(&nothing), Chosen::Nothing, "{nothing}");
         }
-        let deep = (0..300).fold(json!(URL), |inner, _| json!([inner]));
+        let deep = |levels| (0..levels).fold(json!(URL), |inner, _| json!([inner]));
+        let far: Vec<Value> = (0..2000).map(|n| json!(n)).chain([json!(URL)]).collect();
         for unusable in [
+            deep(8),
+            deep(300),
+            json!({ "image": deep(20), "seed": 7 }),
+            json!(far),
             json!("a caption"),
             json!(["http://169.254.169.254/latest"]),
             json!("file:///etc/passwd"),
@@ -196,7 +206,8 @@ mod tests {
         ] {
             assert_eq!(choose(&unusable), Chosen::Unusable, "{unusable}");
         }
-        assert_eq!(choose(&deep), Chosen::Nothing, "no further than that");
+        assert_eq!(choose(&deep(7)), at(URL, 0));
+        assert_eq!(choose(&json!([deep(300), URL])), at(URL, 0), "what is not looked at is no reason");
     }
 
     #[test]

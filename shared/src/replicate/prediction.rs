@@ -122,6 +122,11 @@ impl Prediction {
                 self.data_removed |= member == "data_removed";
                 return;
             }
+            Leaf::PassedOver if member == "output" => {
+                self.output.pass_over();
+                return;
+            }
+            Leaf::PassedOver => return,
             Leaf::Number(number) => {
                 let seconds = Some(number).filter(|time| time.is_finite() && *time >= 0.0);
                 match (member, name) {

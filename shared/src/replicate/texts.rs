@@ -16,6 +16,8 @@ pub(super) enum Leaf<'a> {
     Text(&'a str),
     Number(f64),
     True,
+    /// A value behind the bounds, whatever it is.
+    PassedOver,
 }
 
 /// Is told each leaf with the name of the member that it is or is inside of; empty where there is none.
@@ -62,6 +64,7 @@ impl<'de> DeserializeSeed<'de> for Leaves<'_> {
     fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
         *self.left = self.left.saturating_sub(1);
         if self.depth == 0 || *self.left == 0 {
+            (self.take)(self.name, Leaf::PassedOver);
             return value.deserialize_ignored_any(IgnoredAny).map(drop);
         }
         value.deserialize_any(self)
