@@ -106,9 +106,11 @@ impl Job {
         Duration::from_millis(times.map_or(0, |(claimed, started)| claimed.saturating_sub(started)))
     }
 
-    /// Until when it is tried, in milliseconds since 1970; `None`: its attempts decide.
-    pub fn retry_until_ms(&self) -> Option<u64> {
-        milliseconds(self.retry_until.as_deref()?)
+    /// Whether the time was over, when it was handed out, until which it is tried: both times are the database's,
+    /// so no other clock matters. Where it has no such time its attempts decide.
+    pub fn is_over(&self) -> bool {
+        let until = self.retry_until.as_deref().and_then(milliseconds);
+        self.claimed_ms().zip(until).is_some_and(|(claimed, until)| claimed >= until)
     }
 
     /// Whether the provider refuses its model, as the queue knew when it handed the job out.

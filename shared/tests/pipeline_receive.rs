@@ -8,6 +8,7 @@
 
 mod support;
 
+use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 use shared::pipeline::Callback;
 use shared::ports::Clock;
@@ -253,6 +254,24 @@ fn a_store_in_trouble_is_tried_until_the_provider_deletes_the_picture() {
         let generation = bench.queue.generation(job);
         assert_eq!((generation.status, generation.error_code.as_deref()), (status, code));
         assert_eq!(bench.provider.created(), 1, "it is never paid again");
+    }
+}
+
+#[test]
+fn a_worker_whose_clock_is_five_minutes_off_gives_up_no_sooner_and_no_later() {
+    // How long before its end the database hands the job out, and how far the Worker's clock is ahead of it.
+    for (left_s, ahead_s, status) in
+        [(240, 300, "pending"), (1, 0, "pending"), (0, 0, "failed"), (-240, -300, "failed")]
+    {
+        let (bench, _, download) = downloading();
+        bench.wire.break_down(&["store"]);
+        let mut claimed = bench.claim();
+        let handed_out =
+            DateTime::from_timestamp_millis(bench.world.now_ms() as i64 - ahead_s * 1000).unwrap();
+        claimed.claimed_at = Some(handed_out.to_rfc3339());
+        claimed.retry_until = Some((handed_out + TimeDelta::seconds(left_s)).to_rfc3339());
+        assert_eq!(bench.run(&claimed), "Failed");
+        assert_eq!(bench.queue.row(download).status, status, "{left_s} s left, {ahead_s} s ahead");
     }
 }
 

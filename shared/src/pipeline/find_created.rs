@@ -27,7 +27,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         if self.options.webhook_base.is_none() {
             return self.try_later(job, failure).await;
         }
-        if self.is_over(job) {
+        if job.is_over() {
             return self.give_up(job, failure).await;
         }
         self.queue.snooze(job, Duration::ZERO, false).await?;

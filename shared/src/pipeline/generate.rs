@@ -33,7 +33,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                         return Ok(RunEnd::Failed);
                     }
                 }
-                Err(error) if self.is_over(job) => {
+                Err(error) if job.is_over() => {
                     return self.give_up(job, unreachable().because(error.to_string())).await;
                 }
                 Err(error) => {
@@ -151,11 +151,6 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 Ok(RunEnd::Failed)
             }
         }
-    }
-
-    /// Whether it has been put off for as long as anybody may wait.
-    pub(super) fn is_over(&self, job: &Job) -> bool {
-        job.retry_until_ms().is_some_and(|until| self.world.now_ms() >= until)
     }
 
     fn webhook_for(&self, job: &Job) -> Option<String> {

@@ -51,18 +51,16 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         failure: Failure,
         end: Failure,
     ) -> Result<RunEnd, QueueError> {
-        match job.retry_until_ms() {
-            // One that was enqueued by somebody else. An image has the time that its first wait gives it.
-            None if job.job_type != JobType::GenerateImage => self.try_later(job, failure).await,
-            Some(until) if self.world.now_ms() >= until => {
-                self.give_up(job, end.because(failure.cause)).await
-            }
-            _ => {
-                self.world.warn("put off", job.id, &failure.cause);
-                let wait = retry_wait(job.lease, self.world);
-                self.ended(job, self.queue.snooze(job, wait, false).await?)
-            }
+        if job.is_over() {
+            return self.give_up(job, end.because(failure.cause)).await;
         }
+        // One that was enqueued by somebody else. An image has the time that its first wait gives it.
+        if job.retry_until.is_none() && job.job_type != JobType::GenerateImage {
+            return self.try_later(job, failure).await;
+        }
+        self.world.warn("put off", job.id, &failure.cause);
+        let wait = retry_wait(job.lease, self.world);
+        self.ended(job, self.queue.snooze(job, wait, false).await?)
     }
 
     /// The run failed in a way that every other one would too.
