@@ -123,10 +123,22 @@ impl Job {
         self.payload.get("webhook").and_then(Value::as_bool).unwrap_or(false)
     }
 
+    /// Whether as much may have been paid for it as is paid for any: for two runs, whether they failed or were lost.
+    pub fn may_be_paid_twice(&self) -> bool {
+        let paid = |error: &&Value| {
+            let is = |name: &str, word: &str| error.get(name).is_some_and(|value| value == word);
+            is("retry", "once") || is("code", "lease_expired")
+        };
+        self.history().iter().filter(paid).count() > 1
+    }
+
+    fn history(&self) -> &[Value] {
+        self.error_details.as_array().map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Whether an earlier attempt ended with this prediction.
     pub fn knew(&self, prediction_id: &str) -> bool {
-        let history = self.error_details.as_array().map(Vec::as_slice).unwrap_or_default();
-        history.iter().any(|error| error.get("prediction_id").is_some_and(|id| id == prediction_id))
+        self.history().iter().any(|error| error.get("prediction_id").is_some_and(|id| id == prediction_id))
     }
 }
 

@@ -421,8 +421,9 @@ fn what_nobody_can_tell_is_made_twice_and_never_a_third_time() {
 fn passing_faults_between_do_not_make_it_a_third_one() {
     let bench = Bench::new();
     let job = bench.start();
-    for error in ["list index out of bounds", "Prediction interrupted; please retry (code: PA)"] {
-        bench.provider.next(Fate::fails_with(error));
+    let interrupted = Fate::fails_to_begin("Prediction interrupted; please retry (code: PA)");
+    for fate in [Fate::fails_with("list index out of bounds"), interrupted] {
+        bench.provider.next(fate);
         bench.pass(300);
         bench.run_next();
         bench.pass(120);

@@ -37,7 +37,7 @@ fn an_unknown_outcome_that_left_nothing_is_no_attempt_and_creates_once_more() {
 }
 
 #[test]
-fn without_a_webhook_nobody_can_search_so_each_create_is_an_attempt() {
+fn without_a_webhook_nobody_can_search_so_each_create_may_have_been_paid_for() {
     let mut bench = Bench::new();
     bench.options.webhook_base = None;
     let job = bench.start();
@@ -48,8 +48,36 @@ fn without_a_webhook_nobody_can_search_so_each_create_is_an_attempt() {
         }
         bench.pass(100);
     }
-    assert_eq!((bench.queue.row(job).status, bench.queue.row(job).attempts), ("failed", 3));
-    assert_eq!(bench.wire.count("create"), 3, "one create an attempt");
+    assert_eq!((bench.queue.row(job).status, bench.queue.row(job).attempts), ("failed", 2));
+    assert_eq!(bench.wire.count("create"), 2, "one create an attempt, and no third one");
+}
+
+#[test]
+fn without_a_webhook_what_lost_runs_have_created_is_never_paid_a_third_time() {
+    for first_fails in [false, true] {
+        let mut bench = Bench::new();
+        bench.options.webhook_base = None;
+        let job = bench.start();
+        for run in 0..4 {
+            bench.provider.next(Fate::fails_with("list index out of bounds"));
+            let fails = first_fails && run == 0;
+            // The prediction is created, and the run ends before it can be noted.
+            if !fails {
+                bench.wire.break_down(&["record"]);
+            }
+            for claimed in bench.queue.claim_now(1, 60_000) {
+                let _ = block_on(bench.pipeline().run_job(&claimed));
+            }
+            bench.wire.mend();
+            bench.pass(5);
+            if fails {
+                bench.run_next();
+            }
+            bench.pass(300);
+        }
+        assert_eq!((bench.queue.row(job).status, bench.provider.created()), ("failed", 2), "{first_fails}");
+        assert_eq!(bench.queue.generation(job).error_code.as_deref(), Some("attempts_exhausted"));
+    }
 }
 
 #[test]

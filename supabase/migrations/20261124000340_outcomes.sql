@@ -19,9 +19,9 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Counts an attempt that ended in an error: back to pending after p_retry_in_seconds, or failed when
--- that is null or the attempts are used up. An error that says {"retry": "once"} is one of which nobody can
--- tell whether another attempt makes sense: the second such error of a job ends it. The caller holds the job's
--- row. Returns the outcome.
+-- that is null or the attempts are used up. An error that says {"retry": "once"} is one that may have been paid
+-- for, or of which nobody can tell whether another attempt makes sense: the second such error of a job ends it.
+-- The caller holds the job's row. Returns the outcome.
 create function private.end_attempt(
   p_job public.job_queue, p_error_message text, p_error_details jsonb, p_retry_in_seconds numeric
 ) returns text

@@ -21,11 +21,11 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     /// The search shows that the last create left nothing: the job waits for its turn again, behind a pause
     /// where there is one, and no attempt is used. Without a webhook nothing tells whose a prediction is: there
-    /// each create is an attempt, so that there are no more of them.
+    /// each create is an attempt that may have been paid for.
     pub(super) async fn left_nothing(&self, job: &Job) -> Result<RunEnd, QueueError> {
         let failure = unreachable().because("a create left no prediction");
         if self.options.webhook_base.is_none() {
-            return self.try_later(job, failure).await;
+            return self.try_later(job, failure.once()).await;
         }
         if job.is_over() {
             return self.give_up(job, failure).await;

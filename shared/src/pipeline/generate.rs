@@ -43,6 +43,12 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 }
             }
         }
+        // Where nobody can look for what lost runs have created, there may be something of each.
+        if self.options.webhook_base.is_none() && job.may_be_paid_twice() {
+            let failure =
+                Failure::new("attempts_exhausted", "The image could not be made after several attempts.");
+            return self.give_up(job, failure.because("two runs may have been paid for")).await;
+        }
         if job.model_is_refused() {
             return self.give_up(job, model_unavailable().because("the provider refuses the model")).await;
         }

@@ -11,7 +11,8 @@ pub struct Failure {
     pub message: String,
     /// What the provider said, for operators; never shown to users.
     pub cause: String,
-    /// Nobody can tell whether another attempt makes sense: a second failure like this ends the job.
+    /// Nobody can tell whether another attempt makes sense, or this one may have been paid for: a second failure
+    /// like this ends the job.
     pub once: bool,
 }
 

@@ -16,7 +16,7 @@ use crate::ports::Failure;
 /// Whether trying again makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureClass {
-    /// The next attempt may succeed.
+    /// The next attempt may succeed. What has failed after it began is run once more all the same.
     Transient,
     /// Nobody can tell: the same request is run once more, and never a third time.
     Unknown,

@@ -35,8 +35,18 @@ pub enum Outcome {
 
 /// Reads a prediction. `provider_origin` is the origin of the provider's API; outputs may lie there.
 ///
-/// What has succeeded is paid for: without a usable image it fails for good, and is never made again.
+/// What has succeeded is paid for: without a usable image it fails for good, and is never made again. What has
+/// failed after it began may be paid for too: it is made again once, and no further.
 pub fn outcome(prediction: &Prediction, provider_origin: &str) -> Outcome {
+    match meaning(prediction, provider_origin) {
+        Outcome::Failed { class, failure } if prediction.may_be_billed() => {
+            Outcome::Failed { class, failure: failure.once() }
+        }
+        other => other,
+    }
+}
+
+fn meaning(prediction: &Prediction, provider_origin: &str) -> Outcome {
     use FailureClass::{Permanent, Transient, Unknown};
     let failed = |class, code, message, cause: &str| {
         let failure = Failure::new(code, message).because(cause);
@@ -173,6 +183,29 @@ mod tests {
         assert_eq!(failed(json!({ "status": "aborted" })).0, FailureClass::Transient);
         let ended = json!({ "status": "a_status_of_next_year", "completed_at": "2026-11-24T10:00:00Z" });
         assert_eq!(failed(ended), (FailureClass::Unknown, "provider_error".to_owned()));
+    }
+
+    #[test]
+    fn what_may_be_billed_is_made_once_more_and_no_further() {
+        let time = "2026-11-24T10:00:00Z";
+        let billed = |body: Value| match read(body.clone()) {
+            Outcome::Failed { failure, .. } => failure.once,
+            other => panic!("{body}: {other:?}"),
+        };
+        let interrupted = "Prediction interrupted; please retry (code: PA)";
+        for (mut body, expected) in [
+            (json!({ "started_at": time, "completed_at": time }), true),
+            (json!({ "completed_at": time, "metrics": { "predict_time": 0.4 } }), true),
+            (json!({}), true),
+            (json!({ "completed_at": time }), false),
+            (json!({ "completed_at": time, "metrics": { "predict_time": 0.0 } }), false),
+        ] {
+            body["status"] = json!("failed");
+            body["error"] = json!(interrupted);
+            assert_eq!(billed(body.clone()), expected, "{body}");
+        }
+        assert!(!billed(json!({ "status": "aborted" })));
+        assert!(billed(json!({ "status": "canceled", "started_at": time, "completed_at": time })));
     }
 
     #[test]

@@ -88,6 +88,13 @@ impl Prediction {
         }
     }
 
+    /// Whether it may have cost something, however it ended. What never began costs nothing, where all that is
+    /// known of its times says so, <https://replicate.com/docs/topics/billing>.
+    pub fn may_be_billed(&self) -> bool {
+        let began = self.started_at.is_some() || self.predict_time.is_some_and(|seconds| seconds > 0.0);
+        began || (self.completed_at.is_none() && self.status != Status::Aborted)
+    }
+
     /// The provider's word for how it ended; `running` where it has not.
     pub fn end(&self) -> &'static str {
         match self.status {

@@ -41,6 +41,11 @@ impl Fate {
         Self { starts_after_ms: 0, ends_after_ms: 0, end: End::Error(error) }
     }
 
+    /// Ends before it begins, which costs nothing.
+    pub fn fails_to_begin(error: &'static str) -> Self {
+        Self { starts_after_ms: 1, ..Self::fails_with(error) }
+    }
+
     /// Ends at once with this output.
     pub fn gives(output: Value) -> Self {
         Self { starts_after_ms: 0, ends_after_ms: 0, end: End::Output(output) }
@@ -117,12 +122,13 @@ impl Booked {
         let started_ms = self.created_ms + self.fate.starts_after_ms;
         let time = |ms: u64| time(ms.saturating_add_signed(self.clock_ms));
         let ended_ms = self.ended_ms();
+        let began = now_ms >= started_ms && started_ms <= ended_ms;
         let body = json!({
             "id": self.id, "status": status, "output": output, "error": error, "data_removed": removed,
-            "created_at": time(self.created_ms), "started_at": (now_ms >= started_ms).then(|| time(started_ms)),
+            "created_at": time(self.created_ms), "started_at": began.then(|| time(started_ms)),
             "completed_at": (now_ms >= ended_ms).then(|| time(ended_ms)), "input": self.new.input,
             "logs": self.logs(now_ms),
-            "metrics": { "predict_time": 1.5 }, "webhook": self.new.webhook,
+            "metrics": { "predict_time": began.then_some(1.5) }, "webhook": self.new.webhook,
         });
         Prediction::parse(body.to_string().as_bytes()).unwrap()
     }
