@@ -22,7 +22,7 @@ use shared::settings::SupabaseSettings;
 use shared::supabase::{Generations, Queue, Rpc, RpcError, Storage};
 use support::http::{Recorder, Source, header};
 use support::world::Still;
-use support::{OUTPUT, block_on};
+use support::{OUTPUT, World, block_on};
 use uuid::Uuid;
 
 const URL: &str = "https://project.supabase.co";
@@ -183,7 +183,7 @@ fn the_end_of_a_prediction_names_no_lease() {
     let seen = finished(&http).unwrap();
     assert!(seen.more.len() == 1 && matches!(seen.next, AfterPrediction::Run(job) if job.lease == 4));
     let expected = json!({ "p_job_id": Uuid::from_u128(1), "p_prediction_id": "abc",
-        "p_outcome": { "status": "succeeded" }, "p_lease_seconds": 120, "p_next": 1 });
+        "p_outcome": { "status": "succeeded", "call": 0.5 }, "p_lease_seconds": 120, "p_next": 1 });
     assert_eq!(body(&http), expected);
     let stop = json!({ "outcome": "mismatch", "job": row() }).to_string();
     let seen = finished(&Recorder::default().answers(200, &stop)).unwrap();
@@ -193,6 +193,32 @@ fn the_end_of_a_prediction_names_no_lease() {
         let seen = finished(&http).unwrap();
         assert!(seen.more.is_empty() && matches!(seen.next, AfterPrediction::Settled(seen) if seen == word));
     }
+}
+
+#[test]
+fn the_repetition_of_an_end_names_the_same_call_and_another_one_does_not() {
+    let answer = json!({ "outcome": "download", "job": row() }).to_string();
+    let (http, world) =
+        (Recorder::default().responds(Err(HttpError::Timeout)).answers(200, &answer), World::new(1));
+    let mut calls = Vec::new();
+    for http in [&http, &Recorder::default().answers(200, &answer)] {
+        let queue = Queue::new(Rpc::new(http, URL, "service-key", None), &world);
+        let ended = queue.finish_prediction(
+            Uuid::from_u128(1),
+            "abc",
+            json!({ "status": "succeeded" }),
+            Duration::from_secs(120),
+            1,
+        );
+        assert!(matches!(block_on(ended).unwrap().next, AfterPrediction::Run(_)));
+        calls.extend(
+            http.requests
+                .borrow()
+                .iter()
+                .map(|sent| serde_json::from_str::<Value>(&sent.body).unwrap()["p_outcome"]["call"].clone()),
+        );
+    }
+    assert!(calls[0].is_number() && calls[0] == calls[1] && calls[1] != calls[2], "{calls:?}");
 }
 
 #[test]

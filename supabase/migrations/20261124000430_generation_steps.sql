@@ -110,6 +110,7 @@ $$;
 -- lease: matched by job and prediction, and adopted where the run died before it could record it.
 -- With p_next, up to so many ready jobs come back under a lease: a place has become free, and whoever is
 -- told of it can go on with the next image at once.
+-- The outcome's member "call" names one call: its repetition gets the same download again, still leased.
 -- A prediction that is still running is recorded where one is awaited. One that nobody awaits is cancelled, by
 -- a job that comes back leased.
 create function private.finish_prediction(
@@ -150,6 +151,13 @@ begin
     return jsonb_build_object('outcome', v_end);
   end if;
   if v_job.status = 'completed' then
+    -- The caller that ended it, once more, because the first answer was lost: the download is still its own.
+    select * into v_download from public.job_queue
+    where generation_id = v_job.generation_id and job_type = 'download-image' and status = 'processing'
+      and lease = 1 and payload ->> 'call' = p_outcome ->> 'call';
+    if found then
+      return jsonb_build_object('outcome', 'download', 'job', to_jsonb(v_download));
+    end if;
     return '{"outcome": "duplicate"}';
   end if;
   if v_job.status = 'failed' then

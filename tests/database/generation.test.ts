@@ -201,6 +201,25 @@ describe('finish_prediction', () => {
     expect(rows.length).toBe(1);
   });
 
+  test('repeated by the caller who has not heard the answer gives the same download, while it is theirs', async () => {
+    const { job } = await running();
+    await record(job, 'p1');
+    const first = await finish(job.id, 'p1', { ...SUCCEEDED, call: 0.25 });
+    expect(first).toMatchObject({ outcome: 'download', job: { lease: 1 } });
+    const again = await finish(job.id, 'p1', { ...SUCCEEDED, call: 0.25 });
+    expect(again).toEqual({ outcome: 'download', job: first.job });
+    const rows = await db.sql`select from public.job_queue where job_type = 'download-image'`;
+    expect(rows.length).toBe(1);
+    for (const call of [0.75, null]) {
+      expect(await finish(job.id, 'p1', { ...SUCCEEDED, call })).toEqual({ outcome: 'duplicate' });
+    }
+    await db.letTimePass(first.job?.id ?? '');
+    expect(await db.claim(1)).toMatchObject([{ id: first.job?.id, lease: '2' }]);
+    expect(await finish(job.id, 'p1', { ...SUCCEEDED, call: 0.25 }), 'another one holds it now').toEqual({
+      outcome: 'duplicate',
+    });
+  });
+
   test('of a failure repeats without using a second attempt', async () => {
     const { job, started } = await running();
     await record(job, 'p1');

@@ -110,10 +110,14 @@ impl<H: Http, W: Clock + Random> JobQueue for Queue<'_, H, W> {
         &self,
         job_id: Uuid,
         prediction_id: &str,
-        result: Value,
+        mut result: Value,
         lease: Duration,
         more: u32,
     ) -> Result<Finished, QueueError> {
+        if let Some(result) = result.as_object_mut() {
+            // By chance, so that a repetition of this call, and nobody else, gets what it has ended by.
+            result.insert("call".into(), json!(self.world.unit()));
+        }
         let arguments = json!({
             "p_job_id": job_id, "p_prediction_id": prediction_id, "p_outcome": result,
             "p_lease_seconds": lease.as_secs(), "p_next": more,
