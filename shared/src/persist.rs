@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::ports::{Clock, QueueError, Random};
 
 /// The waits between tries, in milliseconds; each run of a Worker has few subrequests to spend.
-const WAITS_MS: [f64; 3] = [250.0, 1000.0, 3000.0];
+const WAITS_MS: [f64; 4] = [250.0, 1000.0, 3000.0, 5000.0];
 /// No try begins after this time: a Worker lives on for 30 s after its answer, and a call takes up to ten,
 /// <https://developers.cloudflare.com/workers/runtime-apis/context/#waituntil>.
 const PATIENCE_MS: u64 = 12_000;

@@ -100,7 +100,7 @@ fn a_queue_that_cannot_be_asked_is_an_error_only_at_first() {
     }
     // The second claim is lost, and repeated in vain, after jobs have been run.
     bench.wire.pass_then_fail("claim", Fault::LostRequest);
-    for _ in 0..3 {
+    for _ in 0..4 {
         bench.wire.fail("claim", Fault::LostRequest);
     }
     assert_eq!(drain(&bench, BUDGET), Drained { claimed: 3, processed: 3, ..Drained::default() });

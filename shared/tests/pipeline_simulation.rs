@@ -256,7 +256,8 @@ fn under_lost_calls_crashes_and_webhooks_nothing_is_lost_stored_or_paid_twice() 
     assert_eq!(sum.repeated, 0, "paid twice");
     if env::var("SIMULATION_SEED").is_err() {
         assert!(sum.crashes > 100, "the faults are too rare to prove anything: {sum:?}");
-        for what in ["outcome of a create is unknown", "prediction adopted", "the queue could not be told"] {
+        // That all tries of a call are lost takes an outage: below.
+        for what in ["outcome of a create is unknown", "prediction adopted"] {
             assert!(sum.warnings.contains_key(what), "the path {what:?} was never taken");
         }
     }

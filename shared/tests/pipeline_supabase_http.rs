@@ -250,6 +250,7 @@ fn answers_of_postgrest_have_their_meaning() {
     let kind = |http: Recorder| match call(&http) {
         RpcError::Refused(_) => "refused",
         RpcError::Denied(_) => "denied",
+        RpcError::Forbidden(_) => "forbidden",
         RpcError::Transient(_) => "transient",
         RpcError::Unavailable(_) => "unavailable",
         RpcError::Defect(_) => "defect",
@@ -283,7 +284,7 @@ fn answers_of_postgrest_have_their_meaning() {
         (403, "<html>Attention required</html>", "unavailable"),
         (200, "<html>Sign in to the network</html>", "unavailable"),
         (400, r#"{"code":"22P02","message":"invalid input syntax"}"#, "defect"),
-        (403, r#"{"code":"42501","message":"permission denied"}"#, "defect"),
+        (403, r#"{"code":"42501","message":"permission denied"}"#, "forbidden"),
         (418, other, "defect"),
         (408, "", "unavailable"),
         (429, "", "unavailable"),
@@ -358,6 +359,8 @@ fn a_step_is_told_again_within_seconds_unless_it_is_refused_for_good() {
     for (status, body, requests, expected) in [
         (503, "<html>", 2, Ok(Step::Done("completed".into()))),
         (401, r#"{"code":"PGRST303"}"#, 2, Ok(Step::Done("completed".into()))),
+        (404, r#"{"code":"PGRST202"}"#, 2, Ok(Step::Done("completed".into()))),
+        (403, r#"{"code":"42501"}"#, 2, Ok(Step::Done("completed".into()))),
         (400, r#"{"code":"23502"}"#, 1, Err(QueueError::Defect("finish_download: status 400 23502 ".into()))),
     ] {
         let http = Recorder::default().answers(status, body).answers(200, done);
@@ -366,9 +369,9 @@ fn a_step_is_told_again_within_seconds_unless_it_is_refused_for_good() {
     }
     let down = Recorder::default();
     let end = block_on(queue(&down).finish_download(&job(), json!({}))).unwrap_err();
-    assert!(matches!(end, QueueError::Unavailable(_)) && down.requests.borrow().len() == 4, "{end:?}");
+    assert!(matches!(end, QueueError::Unavailable(_)) && down.requests.borrow().len() == 5, "{end:?}");
     let key = r#"{"message":"Invalid API key"}"#;
-    let http = (0..4).fold(Recorder::default(), |http, _| http.answers(401, key));
+    let http = (0..5).fold(Recorder::default(), |http, _| http.answers(401, key));
     let end = block_on(queue(&http).claim(1, Duration::from_secs(60), &JobType::IMAGES)).unwrap_err();
     assert!(matches!(end, QueueError::Denied(_)), "a wrong key is told from an outage: {end:?}");
 }

@@ -97,7 +97,8 @@ pub enum QueueError {
     /// It did not answer, or not now: that passes.
     #[error("queue: {0}")]
     Unavailable(String),
-    /// It does not accept our key: somebody has to put the right one, unless keys are being rotated.
+    /// It does not accept our key, or the key lacks a right: somebody has to put the right one, unless keys are being
+    /// rotated or the schema is being changed.
     #[error("queue: the service key is not accepted: {0}")]
     Denied(String),
     /// An answer that should not happen: a defect, or a missing migration.

@@ -33,7 +33,8 @@ impl<'a, H: Http, W: Clock + Random> Queue<'a, H, W> {
     async fn call_once(&self, function: &str, arguments: &Value) -> Result<Value, QueueError> {
         self.rpc.call(function, arguments).await.map_err(|error| match error {
             RpcError::Transient(cause) | RpcError::Unavailable(cause) => QueueError::Unavailable(cause),
-            RpcError::Denied(cause) => QueueError::Denied(cause),
+            // A right that is missing for good is seldom; after a change of the schema it comes back.
+            RpcError::Denied(cause) | RpcError::Forbidden(cause) => QueueError::Denied(cause),
             RpcError::Defect(cause) => QueueError::Defect(cause),
             RpcError::Refused(problem) => QueueError::Defect(problem.detail),
         })

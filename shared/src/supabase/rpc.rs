@@ -28,7 +28,10 @@ pub enum RpcError {
     /// verified, so that passes as a rule: the clocks inside Supabase differ, or keys are being rotated.
     #[error("not authorized: {0}")]
     Denied(String),
-    /// An answer that should not happen: a defect, or a right that is missing.
+    /// A right is missing (42501), and nothing was changed.
+    #[error("{0}")]
+    Forbidden(String),
+    /// An answer that should not happen: a defect.
     #[error("{0}")]
     Defect(String),
 }
@@ -39,7 +42,7 @@ impl RpcError {
         match self {
             Self::Transient(_) | Self::Denied(_) => true,
             Self::Unavailable(_) => idempotent,
-            Self::Refused(_) | Self::Defect(_) => false,
+            Self::Refused(_) | Self::Forbidden(_) | Self::Defect(_) => false,
         }
     }
 
@@ -48,7 +51,7 @@ impl RpcError {
         match self {
             Self::Refused(problem) => problem,
             Self::Transient(_) | Self::Unavailable(_) | Self::Denied(_) => Problem::unavailable(),
-            Self::Defect(_) => Problem::internal(),
+            Self::Forbidden(_) | Self::Defect(_) => Problem::internal(),
         }
     }
 
@@ -164,6 +167,7 @@ fn read(function: &str, response: &HttpResponse) -> Result<Value, RpcError> {
     let summary = format!("{function}: status {} {} {}", response.status, text("code"), text("message"));
     Err(match (response.status, text("code")) {
         (401, _) => RpcError::Denied(summary),
+        (_, "42501") => RpcError::Forbidden(summary),
         (_, code) if passes(code) => RpcError::Transient(summary),
         // Without a word of PostgREST's or of the database's it is the gateway that speaks.
         (408 | 425 | 429 | 500.., _) | (_, "") => RpcError::Unavailable(summary),

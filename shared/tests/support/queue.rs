@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use shared::job::{Job, JobType};
 use shared::persist::persist;
 use shared::ports::{
-    AfterPrediction, Bucket, Clock, Failure, Finished, JobQueue, Paused, QueueError, Recorded, Refusal,
-    Refused, Removable, Step,
+    AfterPrediction, Bucket, Clock, Failure, Finished, JobQueue, Paused, QueueError, Random, Recorded,
+    Refusal, Refused, Removable, Step,
 };
 use shared::progress::Progress;
 use uuid::Uuid;
@@ -197,10 +197,11 @@ impl JobQueue for MemoryQueue {
         &self,
         job_id: Uuid,
         prediction_id: &str,
-        outcome: Value,
+        mut outcome: Value,
         lease: Duration,
         _more: u32,
     ) -> Result<Finished, QueueError> {
+        outcome["call"] = json!(self.world.unit());
         self.call("finish_prediction", |tables, now| {
             let next = match tables.finish_prediction(now, job_id, prediction_id, &outcome, ms(lease)) {
                 (_, Some(at)) => AfterPrediction::Run(Box::new(job(&tables.jobs[at]))),

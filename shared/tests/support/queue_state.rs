@@ -341,7 +341,14 @@ impl Tables {
         let Some(at) = place.filter(|_| end.is_none()) else { return (end.unwrap_or("mismatch"), None) };
         let row = &mut self.jobs[at];
         if matches!(row.status, "completed" | "failed") {
-            return ("duplicate", None);
+            let generation_id = row.generation_id;
+            let same_call = |row: &Row| {
+                (row.job_type.as_str(), row.status, row.lease) == ("download-image", "processing", 1)
+                    && row.generation_id == generation_id
+                    && row.payload["call"] == outcome["call"]
+            };
+            let told = self.jobs.iter().position(same_call);
+            return (if told.is_some() { "download" } else { "duplicate" }, told);
         }
         row.prediction_id = Some(prediction_id.to_owned());
         if outcome["status"] != "succeeded" {
