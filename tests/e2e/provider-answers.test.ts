@@ -184,8 +184,9 @@ test('a prediction whose answers cannot be read ends at its deadline', async () 
   expect(await stack.jobs(started.generation_id)).toMatchObject([{ status: 'processing', attempts: 0 }]);
   await look(17);
   const job = await stack.job(started.generation_id, 'to be retried', ({ attempts }) => attempts === 1);
-  expect(job).toMatchObject({ status: 'pending', error_details: [{ code: 'timed_out' }] });
-  expect(await statuses(started)).toEqual(['canceled']);
+  expect(job).toMatchObject({ error_details: [{ code: 'timed_out' }] });
+  // The next attempt may have begun already.
+  expect((await statuses(started))[0]).toBe('canceled');
   await stack.simulator.faults([]);
 });
 

@@ -39,7 +39,9 @@ pub enum Outcome {
 /// failed after it began may be paid for too: it is made again once, and no further.
 pub fn outcome(prediction: &Prediction, provider_origin: &str) -> Outcome {
     match meaning(prediction, provider_origin) {
-        Outcome::Failed { class, failure } if prediction.may_be_billed() => {
+        Outcome::Failed { class, failure }
+            if class != FailureClass::Permanent && prediction.may_be_billed() =>
+        {
             Outcome::Failed { class, failure: failure.once() }
         }
         other => other,
@@ -205,7 +207,8 @@ mod tests {
             assert_eq!(billed(body.clone()), expected, "{body}");
         }
         assert!(!billed(json!({ "status": "aborted" })));
-        assert!(billed(json!({ "status": "canceled", "started_at": time, "completed_at": time })));
+        // We stop what a run has created that had lost its job, within seconds, and another one is made.
+        assert!(!billed(json!({ "status": "canceled", "started_at": time, "completed_at": time })));
     }
 
     #[test]
