@@ -11,8 +11,9 @@ const STARTS = '**/start-generation';
 const UPDATES = /ERR_FAILED|ERR_CONNECTION_RESET/;
 
 const prompts = async (visitor: Visitor) => (await visitor.generations()).map(({ prompt }) => prompt);
-const box = ({ page }: Visitor) => page.getByRole('textbox', { name: 'Prompt', exact: true });
-const make = ({ page }: Visitor) => page.getByRole('button', { name: /^(Make |Starting)/ });
+type Tab = Pick<Visitor, 'page'>;
+const box = ({ page }: Tab) => page.getByRole('textbox', { name: 'Prompt', exact: true });
+const make = ({ page }: Tab) => page.getByRole('button', { name: /^(Make |Starting)/ });
 
 /** Lets starts through to the server, and keeps the keys that they came with; `answer` decides what comes back. */
 async function starts(visitor: Visitor, answer: (route: Route, nth: number) => Promise<void>) {
@@ -66,6 +67,28 @@ story(
     for (const prompt of await prompts(ada)) expect(await stack.simulator.withPrompt(prompt)).toHaveLength(1);
   },
 );
+
+story('the same asked for in two tabs at once is one picture', async ({ member, stack }) => {
+  const ada = await member();
+  const page = await ada.context.newPage();
+  await page.goto(ada.page.url());
+  await page.getByRole('button', { name: 'Sign out' }).waitFor();
+  let go = () => {};
+  const bothAsked = new Promise<void>((resolve) => (go = resolve));
+  const keys = await starts(ada, async (route, nth) => {
+    if (nth === 2) go();
+    await bothAsked;
+    await route.continue();
+  });
+  for (const tab of [ada, { page }]) {
+    await box(tab).fill('in two tabs');
+    await make(tab).click();
+  }
+  await ada.picture('in two tabs').waitFor();
+  expect(new Set(keys).size, 'keys').toBe(1);
+  expect(await prompts(ada)).toEqual(['in two tabs']);
+  expect(await stack.simulator.withPrompt('in two tabs')).toHaveLength(1);
+});
 
 story('while the server is slow the button says so and takes no other press', async ({ member }) => {
   const ada = await member();
