@@ -82,12 +82,18 @@ export class Database {
       await superuser.end();
       await migrate(url, MIGRATIONS, SEED);
     }
-    const database = new Database(url, superuserUrl);
-    afterAll(() => database.sql.end());
+    const database = Database.at({ url, superuserUrl });
     await database.sql`
       insert into public.models
         (replicate_id, display_name, default_width, default_height, cost_per_generation, estimated_time_seconds)
       values (${MODEL}, 'Painter', 1024, 768, 0.003, 6)`;
+    return database;
+  }
+
+  /** One that is there already. */
+  static at({ url, superuserUrl }: { url: string; superuserUrl: string }): Database {
+    const database = new Database(url, superuserUrl);
+    afterAll(() => database.sql.end());
     return database;
   }
 
@@ -184,6 +190,19 @@ export class Database {
       lease_expires_at = case when status = 'processing' then now() - interval '1 second' end,
       scheduled_at = least(scheduled_at, now() - interval '1 second')
       where id = ${jobId}`;
+  }
+
+  /** As if so many seconds had passed for all that waits or runs, and for a pause of the provider. */
+  async pass(seconds: number): Promise<undefined> {
+    await this.sql`update public.job_queue set
+      lease_expires_at = lease_expires_at - make_interval(secs => ${seconds}),
+      scheduled_at = case when scheduled_at > now() then scheduled_at - make_interval(secs => ${seconds})
+        else scheduled_at end,
+      expires_at = expires_at - make_interval(secs => ${seconds})
+      where status in ('pending', 'processing')`;
+    await this.sql`update private.provider_pause set
+      until = until - make_interval(secs => ${seconds}), probe_until = probe_until - make_interval(secs => ${seconds})
+      where only_row and until > '-infinity'`;
   }
 
   async clear(): Promise<void> {

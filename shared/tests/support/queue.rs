@@ -89,7 +89,12 @@ impl MemoryQueue {
 
     /// `claim_jobs`: lost jobs first, then ready ones.
     pub fn claim_now(&self, limit: usize, lease_ms: u64) -> Vec<Job> {
-        claim_of(&mut self.tables.borrow_mut(), self.world.now_ms(), limit, lease_ms, &[])
+        self.claim_types(limit, lease_ms, &[])
+    }
+
+    /// `claim_jobs` of these types; of all where none is named.
+    pub fn claim_types(&self, limit: usize, lease_ms: u64, types: &[&str]) -> Vec<Job> {
+        claim_of(&mut self.tables.borrow_mut(), self.world.now_ms(), limit, lease_ms, types)
     }
 
     /// One call: lost before or after its effect, or answered.

@@ -31,6 +31,8 @@ pub struct Tables {
     pub pause: Pause,
     /// By model.
     pub refused_models: BTreeMap<String, RefusedModel>,
+    /// By user: how many of their images may run at once. Any number of others'.
+    pub running_jobs: BTreeMap<Uuid, usize>,
     /// How many jobs have been handed out so far.
     pub claims: u64,
     /// The last prediction that was recorded ended a pause.
@@ -200,6 +202,15 @@ impl Tables {
         lost
     }
 
+    /// By user with a limit: how many more of their images may run.
+    fn free_places(&self) -> BTreeMap<Uuid, usize> {
+        let runs = |user: &Uuid| {
+            let of = |row: &&Row| row.payload["user_id"] == json!(user) && row.status == "processing";
+            self.jobs.iter().filter(of).filter(|row| row.job_type == "generate-image").count()
+        };
+        self.running_jobs.iter().map(|(user, most)| (*user, most.saturating_sub(runs(user)))).collect()
+    }
+
     /// `pick_ready` and `claim_jobs`, without fair turns: within a priority, first come first served.
     pub fn claim_ready(&mut self, now_ms: u64, limit: usize, lease_ms: u64, types: &[&str]) -> Vec<usize> {
         let mut ready: Vec<usize> = (0..self.jobs.len())
@@ -207,9 +218,19 @@ impl Tables {
             .filter(|at| types.is_empty() || types.contains(&self.jobs[*at].job_type.as_str()))
             .filter(|at| self.jobs[*at].job_type != "generate-image" || !self.is_paused(now_ms))
             .collect();
-        ready.sort_by_key(|at| {
+        ready.sort_by_key(|at| -self.jobs[*at].priority);
+        let mut places = self.free_places();
+        ready.retain(|at| {
             let row = &self.jobs[*at];
-            (types.iter().position(|one| *one == row.job_type), -row.priority)
+            let user = row.payload["user_id"].as_str().and_then(|id| Uuid::try_parse(id).ok());
+            match user.filter(|_| row.job_type == "generate-image").and_then(|id| places.get_mut(&id)) {
+                Some(0) => false,
+                Some(free) => {
+                    *free -= 1;
+                    true
+                }
+                None => true,
+            }
         });
         if self.pause.probing {
             // One image at most, and that only where nobody else is trying.
