@@ -122,3 +122,14 @@ test('calls for jobs that have waited for some time, over lines in opposite orde
     ).toEqual([]);
   }
 });
+
+test('a sweep that admits held jobs, and a call for jobs that have waited for some time', async () => {
+  const users = await Promise.all([0, 1].map(() => db.createUser({ running_jobs: 1 })));
+  const [first, last] = users.sort() as [string, string];
+  await enqueue([first, first]);
+  await db.sql`update private.plans set running_jobs = 9 where name = ${first}`;
+  await stopped(last, [
+    () => enqueue([first, last], { scheduled_at: new Date(Date.now() - 60_000) }),
+    () => db.service('record_sweep', { p_stats: {} }),
+  ]);
+});

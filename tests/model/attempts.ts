@@ -79,6 +79,7 @@ export function reopen(family: Family, status: 'queued' | 'downloading' | 'proce
   if (generation?.status !== 'failed') return;
   generation.status = status;
   generation.code = null;
+  generation.counts = true;
 }
 
 /** Answers with the outcome and, where one is handed on, the job. */

@@ -49,6 +49,7 @@ export function handOut(family: Family, row: Row, now: number, weather: boolean)
     if (job.due > now + MARGIN) return `it is not due before ${new Date(job.due).toISOString()}`;
     job.status = 'processing';
     job.rescued = false;
+    if (family.generation && job.type === 'generate-image') family.generation.counts = true;
   }
   job.lease += 1;
   job.leaseEnds = time(row.lease_expires_at);
@@ -99,6 +100,27 @@ export function lookAfter(family: Family, at: number, now: number, types: string
     return true;
   }
   return stray(job, now, types);
+}
+
+/**
+ * A picture for later is due, and asked for like any other.
+ * @param refused it does not fit into its user's money
+ */
+export function admit(family: Family, at: number, now: number, refused: boolean): boolean {
+  const job = family.jobs[at] as ModelJob;
+  const { generation } = family;
+  const is =
+    job.type === 'generate-image' && job.status === 'pending' && !job.gone && job.due <= now + MARGIN;
+  if (!is || !generation || generation.gone || generation.counts || generation.status !== 'queued')
+    return false;
+  if (!refused) generation.counts = true;
+  else {
+    if (!generation.limited) return false;
+    job.errors.push({ code: 'quota_exceeded', prediction: null, once: false });
+    end(job, 'failed');
+    endGeneration(family, job, 'failed', 'quota_exceeded');
+  }
+  return true;
 }
 
 /** A lost job of a type that the claim does not want waits for whoever claims it. */

@@ -44,14 +44,15 @@ export function eventsOf(world: World, calls: Call[], rows: Row[]): Round {
         break;
       case 'start_generation':
         if (answer.replayed === true) wrong.push(...replayed(world, call));
-        else for (const [key, family] of started(call)) add(key, { kind: 'start', call, family });
+        else for (const [key, family] of started(world, call)) add(key, { kind: 'start', call, family });
         break;
       case 'enqueue_job': {
         const key = world.familyOf.get(answer as string);
         add(key, {
           kind: 'start',
           call,
-          family: args.as === undefined ? enqueued(args, answer, call) : single(call, answer, key as string),
+          family:
+            args.as === undefined ? enqueued(args, answer, call) : single(world, call, answer, key as string),
         });
         break;
       }
@@ -183,6 +184,7 @@ const reservedFor = (model: unknown) => {
 };
 
 function generationFamily(
+  world: World,
   id: string,
   job: string,
   user: string,
@@ -215,6 +217,8 @@ function generationFamily(
       code: null,
       reserved: reservedFor(request.model_id),
       cost: null,
+      counts: request.scheduled_at === undefined,
+      limited: world.users.some((one) => one.id === user && one.money !== null),
       open: false,
       gone: false,
     },
@@ -223,18 +227,27 @@ function generationFamily(
   };
 }
 
-function started(call: Call): [string, Family][] {
+function started(world: World, call: Call): [string, Family][] {
   const { args, answer } = call;
   return answer.generations.map(({ generation_id, job_id }: Row) => [
     generation_id,
-    generationFamily(generation_id, job_id, args.as as string, args.p_request as Row, answer.batch_id, call),
+    generationFamily(
+      world,
+      generation_id,
+      job_id,
+      args.as as string,
+      args.p_request as Row,
+      answer.batch_id,
+      call,
+    ),
   ]);
 }
 
-function single(call: Call, job: string, generation: string): Family {
+function single(world: World, call: Call, job: string, generation: string): Family {
   const { p_payload, p_priority, as } = call.args as Args & { p_priority: number };
   const name = p_priority > 0 ? 'high' : p_priority < 0 ? 'low' : 'normal';
   return generationFamily(
+    world,
     generation,
     job,
     as as string,

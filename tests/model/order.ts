@@ -1,6 +1,6 @@
 import { type Row, time } from './attempts.ts';
 import type { Args, Call } from './calls.ts';
-import { differs, handOut, lookAfter, stray } from './claims.ts';
+import { admit, differs, handOut, lookAfter, stray } from './claims.ts';
 import { apply } from './spec.ts';
 import type { Family, ModelJob } from './state.ts';
 
@@ -94,6 +94,11 @@ export function compare(family: Family, seen: Seen): string | null {
   const pairs: [string, unknown, unknown][] = [
     ['status', generation.status, row.status],
     ['error_code', generation.code, row.error_code],
+    [
+      'money',
+      generation.counts ? 'counted' : 'not counted',
+      row.reserved_on === null ? 'not counted' : 'counted',
+    ],
     ['retry_count', generation.retries, row.retry_count],
     ['replicate_prediction_id', generation.prediction, row.replicate_prediction_id],
     ['cost_usd', generation.status === 'completed' ? generation.cost : null, micro(row.cost_usd)],
@@ -186,6 +191,11 @@ export function findOrder(
         const next = copy(family);
         (next.jobs[at] as ModelJob).gone = true;
         yield next;
+      }
+      const latest = Math.max(since, ...claims.map(({ call }) => call.ended));
+      for (const refused of [false, true]) {
+        const next = copy(family);
+        if (admit(next, at, latest, refused)) yield next;
       }
       const kinds = new Map(claims.map((claim) => [`${claim.types}`, claim]));
       for (const { types } of kinds.values()) {

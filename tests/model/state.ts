@@ -41,6 +41,10 @@ export interface ModelGeneration {
   /** Millionths of a US dollar, as all money here. */
   reserved: number;
   cost: number | null;
+  /** In its user's money and in the budget: one for later is from when it is due on. */
+  counts: boolean;
+  /** Its user's money is limited. */
+  limited: boolean;
   /** Cancelled, and what its run has cost is not known yet. */
   open: boolean;
   gone: boolean;
@@ -100,14 +104,15 @@ export const newJob = (job: Partial<ModelJob> & Pick<ModelJob, 'type'>): ModelJo
 });
 
 /** What a generation counts for in its user's money of the day. */
-export function counted({ status, cost, reserved }: ModelGeneration): number {
+export function counted({ status, cost, reserved, counts }: ModelGeneration): number {
+  if (!counts) return 0;
   if (status === 'completed') return cost ?? 0;
   return status === 'failed' ? 0 : reserved;
 }
 
 /** What it holds of the installation's budget. */
 export function held(generation: ModelGeneration): number {
-  if (generation.gone) return 0;
+  if (generation.gone || !generation.counts) return 0;
   const waits = ['queued', 'processing'].includes(generation.status);
   return waits || (generation.status === 'cancelled' && generation.open) ? generation.reserved : 0;
 }
