@@ -129,7 +129,10 @@ declare
   v_reopened boolean := false;
 begin
   select * into v_job from public.job_queue where id = p_job_id and job_type = 'generate-image' for update;
-  if v_running and v_job.status = 'processing' and v_job.prediction_id is null then
+  -- One that an earlier attempt ended with is told of late: nothing more is to be awaited of it.
+  if v_running and v_job.status = 'processing' and v_job.prediction_id is null
+    and not private.knew_prediction(v_job, p_prediction_id)
+  then
     return private.record_prediction(p_job_id, v_job.lease, p_prediction_id, p_lease_seconds, '{"learned": "webhook"}');
   end if;
   v_job.id := p_job_id;

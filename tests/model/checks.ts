@@ -97,7 +97,7 @@ export function moneyWrong(world: World, { tenants, status }: Snapshot, before: 
   }
   const day = (status.budget_periods as Row[]).find(({ period }) => period === 'day');
   const spent = before.spent + spentBy([...world.families.values()]);
-  const reserved = sum(generations.map(held));
+  const reserved = before.reserved + sum(generations.map(held));
   if (micro(day?.spent_usd) !== spent)
     wrong.push(`the budget counts ${micro(day?.spent_usd)} as spent, should be ${spent}`);
   const found = (micro(day?.used_usd) ?? 0) - (micro(day?.spent_usd) ?? 0);
@@ -108,7 +108,11 @@ export function moneyWrong(world: World, { tenants, status }: Snapshot, before: 
 export interface Money {
   /** By families that are forgotten. */
   spent: number;
+  reserved: number;
 }
+
+export const reservedBy = (families: Family[]) =>
+  sum(families.map(({ generation }) => (generation ? held(generation) : 0)));
 
 export const spentBy = (families: Family[]) =>
   sum(families.flatMap(({ predictions }) => Object.values(predictions).map(({ cost }) => cost ?? 0)));

@@ -42,6 +42,11 @@ export async function drain(
     if (clock() - last > PATIENCE)
       fail([`${open.length} jobs are lost: ${JSON.stringify(open.slice(0, 5))}`]);
     if (round > 200) fail([`the queue does not become empty: ${JSON.stringify(open.slice(0, 5))}`]);
+    // Searches for what a run may have left wait for the end of its lease, which may be minutes.
+    const far = open.filter(
+      (job) => job.status === 'pending' && Date.parse(job.scheduled_at) > Date.now() + 3000,
+    );
+    for (const { id } of far) await player.call('complete_job', { p_job_id: id });
     const mine = open.filter(({ status }) => status === 'processing');
     await Promise.all(
       players.map(async (one, index) => {

@@ -7,6 +7,7 @@ import {
   type Money,
   moneyWrong,
   placesWrong,
+  reservedBy,
   type Snapshot,
   spentBy,
   tenantsWrong,
@@ -59,7 +60,7 @@ class Run {
   readonly done: Outcome = { calls: 0, epochs: 0, rounds: 0, families: 0 };
   /** All calls of the epoch by family, for whoever has to find out. */
   private history = new Map<string, Event[]>();
-  private money: Money = { spent: 0 };
+  private money: Money = { spent: 0, reserved: 0 };
   private since = new Date();
   private where = '';
 
@@ -121,7 +122,9 @@ class Run {
     );
     this.fail(await turnsWrong(world, dice));
     this.done.families += world.families.size;
-    this.money.spent += spentBy([...world.families.values()]);
+    const families = [...world.families.values()];
+    this.money.spent += spentBy(families);
+    this.money.reserved += reservedBy(families);
     await world.calls.call('prune_jobs', { p_completed_days: 0, p_failed_days: 0, p_limit: 100_000 });
     world.forget();
   }
@@ -145,7 +148,10 @@ class Run {
     const { world } = this;
     const made = world.calls.made.splice(0);
     this.done.calls += made.length;
-    this.fail(made.flatMap(contractWrong));
+    const unknown = made.flatMap(contractWrong);
+    const dead = made.find(({ refused }) => refused?.sqlstate === '40P01');
+    const others = made.filter((one) => dead && one.begun < dead.ended && one.ended > dead.begun);
+    this.fail([...unknown, ...others.map((call) => `meanwhile ${line(call, call.args).slice(0, 300)}`)]);
     this.fail(made.flatMap((call) => this.leases.wrong(call)));
     const seen = await look(world.calls, this.since);
     this.families(made, seen);

@@ -47,7 +47,7 @@ export function finish(family: Family, args: Args, now: number): Answer {
   const outcome = args.p_outcome as Args;
   const job = find(family, args.p_job_id);
   const runs = outcome.status === 'running';
-  if (runs && job?.status === 'processing' && job.prediction === null) {
+  if (runs && job?.status === 'processing' && job.prediction === null && !knew(job, prediction)) {
     return record(family, { ...args, p_lease: job.lease, p_wait_seconds: args.p_lease_seconds }, now);
   }
   const isNew = note(

@@ -338,7 +338,8 @@ impl Tables {
     ) -> (&'static str, Option<usize>) {
         let running = outcome["status"] == "running";
         let place = self.place(id).filter(|at| self.jobs[*at].job_type == "generate-image");
-        let awaits = |row: &Row| row.status == "processing" && row.prediction_id.is_none();
+        let awaits =
+            |row: &Row| row.status == "processing" && row.prediction_id.is_none() && !row.knew(prediction_id);
         if let Some(at) = place.filter(|at| running && awaits(&self.jobs[*at])) {
             let held = (id, self.jobs[at].lease);
             return self.record(now_ms, held, prediction_id, lease_ms, &json!({ "learned": "webhook" }));
