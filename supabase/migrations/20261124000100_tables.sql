@@ -137,8 +137,11 @@ create table public.image_generations (
   multi_index int,
   created_at timestamptz not null default now(),
   completed_at timestamptz,
-  -- The job 'generate-image' it was started with. No foreign key: jobs are pruned, generations stay.
+  -- The job 'generate-image' it was started with, the 'download-image' that stores its picture, and the
+  -- 'cancel-prediction' that stops its run. No foreign keys: jobs are pruned, generations stay.
   job_id uuid,
+  download_job_id uuid,
+  cancel_job_id uuid,
   progress smallint not null default 0 check (progress between 0 and 100),
   -- What was changed to fit the model: [{field, requested, used, reason}].
   adjustments jsonb not null default '[]',

@@ -1,98 +1,112 @@
--- The queue's tables. `private` is never exposed by the API; what the API needs of it
--- is reached through the functions of `public`.
+-- The queue's tables. `private` is never exposed by the API; what the API needs of it is reached through the
+-- functions of `public`, and through the view public.job_queue, which shows all jobs as the rows of one table.
+--
+-- A job stands in one of five tables, and that table is its state. A step moves it: it deletes the row here and
+-- inserts it there, in one transaction. So every table has the indexes of its own readers and no others, what has
+-- finished is out of a claim's sight, and no wide row is rewritten for a state that changes.
+--
+--   scheduled_jobs   not due yet                     → ready or blocked when due
+--   blocked_jobs     its user has no free slot       → ready when one becomes free
+--   ready_jobs       the next ones of each type      → running by a claim
+--   running_jobs     under a lease                   → finished; scheduled for a retry
+--   finished_jobs    completed, failed or cancelled  → deleted after some days
 
-create table public.job_queue (
-  id uuid primary key default gen_random_uuid(),
-  job_type text not null check (length(job_type) between 1 and 100),
-  payload jsonb not null default '{}',
-  status text not null default 'pending'
-    check (status in ('pending', 'processing', 'completed', 'failed', 'cancelled')),
-  -- Runs that ended in an error or whose lease ran out; waiting for a prediction is no attempt.
-  attempts int not null default 0,
-  max_attempts int not null default 3 check (max_attempts >= 1),
-  scheduled_at timestamptz not null default now(),
-  -- Finite: durations are taken of them, and before PostgreSQL 17 none with an infinite end.
-  started_at timestamptz check (isfinite(started_at)),
-  completed_at timestamptz check (isfinite(completed_at)),
-  -- The last error, in words for users.
-  error_message text,
-  -- Every attempt's error: [{attempt, at, message, prediction_id?, ...details}].
-  error_details jsonb,
-  -- No foreign key: its check would wait for a deletion of the account, which waits for the job.
-  created_by uuid,
-  priority int not null default 0,
-  created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now(),
+-- Order of arrival.
+create sequence private.job_seq;
+
+create table private.scheduled_jobs (
+  id uuid primary key,
+  seq bigint not null,
+  created_at timestamptz not null,
+  -- Due since then, or not before then.
+  scheduled_at timestamptz not null,
   -- Fencing token: raised by every claim, named by every later write.
-  lease bigint not null default 0,
-  lease_expires_at timestamptz,
-  -- What complete_job was given to keep.
-  result jsonb,
-  -- The provider's prediction whose end is awaited.
-  prediction_id text,
-  -- A create may or may not have reached the provider: look before creating again.
-  outcome_unknown boolean not null default false,
-  -- The current claim took the job over from a lease that ran out.
-  rescued boolean not null default false,
-  generation_id uuid references public.image_generations on delete cascade,
+  lease bigint not null,
   -- Not started by then: cancelled.
   expires_at timestamptz,
   -- Time decides how long it is tried, and no run uses an attempt (private.is_timed). Of a generate-image job:
   -- when it is given up if nobody can serve it, set when it is first put off.
   retry_until timestamptz,
-  -- Whose turn it uses: the user it is made for, known to auth.users or not. Null: the system's own.
+  -- Whose turn and slots it uses: the user it is made for, known to auth.users or not. Null: the system's own.
   fair_key uuid,
-  -- A pending job is in one of three states: scheduled (ready_at null, not held), held (its user has as
-  -- many jobs running or ready as the plan allows), or ready since ready_at. Only ready ones are claimed.
-  ready_at timestamptz,
-  held boolean not null default false,
-  -- Ready or running on one of its user's places (private.lanes counts them).
-  slot boolean not null default false,
-  -- Place in the order of its type and priority, in microseconds (private.next_turn). Null: not ready.
-  turn bigint,
-  -- Order of arrival, for equal turns.
-  seq bigint generated always as identity
+  -- No foreign key: a check at each move would cost more than the move. image_generations.job_id points back.
+  generation_id uuid,
+  priority int not null,
+  -- Runs that ended in an error or whose lease ran out; waiting for a prediction is no attempt.
+  attempts int not null,
+  max_attempts int not null check (max_attempts >= 1),
+  job_type text not null check (length(job_type) between 1 and 100),
+  payload jsonb not null,
+  -- The last error, in words for users.
+  error_message text,
+  -- Every attempt's error: [{attempt, at, message, prediction_id?, ...details}].
+  error_details jsonb
 )
--- Every row is rewritten two or three times within seconds, each time into other indexes: no free space
--- on the pages would save that (fillfactor stays 100). Vacuum by the change, not by the size of the
--- history, and without pauses: what it removes stands at the front of the ready index.
-with (
-  autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05,
-  autovacuum_vacuum_cost_delay = 0
+with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- The claim's look for what is due.
+create index scheduled_jobs_due on private.scheduled_jobs (scheduled_at);
+-- Images that are not stored yet (private.unstored_outputs).
+create index scheduled_jobs_unstored on private.scheduled_jobs (created_at) where job_type = 'download-image';
+create index scheduled_jobs_expiry on private.scheduled_jobs (expires_at) where expires_at is not null;
+
+create table private.blocked_jobs (like private.scheduled_jobs including constraints, primary key (id))
+with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- A user's next job when a slot becomes free.
+create index blocked_jobs_next on private.blocked_jobs (fair_key, job_type, priority desc, seq);
+create index blocked_jobs_expiry on private.blocked_jobs (expires_at) where expires_at is not null;
+
+create table private.ready_jobs (
+  like private.scheduled_jobs including constraints,
+  -- Place in the order of its type and priority, in microseconds (private.next_time).
+  virtual_time bigint not null,
+  -- Takes one of its user's slots (private.user_slots counts them).
+  slot boolean not null,
+  primary key (id)
+)
+with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- A claim reads this one from its head.
+create index ready_jobs_order on private.ready_jobs (job_type, priority desc, virtual_time, seq);
+-- A user's ready job of the lowest priority, which gives its slot to one of a higher (private.reorder_user).
+create index ready_jobs_user on private.ready_jobs (fair_key, job_type, priority, seq desc) where slot;
+create index ready_jobs_expiry on private.ready_jobs (expires_at) where expires_at is not null;
+
+create table private.running_jobs (
+  like private.scheduled_jobs including constraints,
+  started_at timestamptz not null check (isfinite(started_at)),
+  lease_expires_at timestamptz not null,
+  slot boolean not null,
+  -- The current claim took the job over from a lease that ran out.
+  rescued boolean not null,
+  -- A create may or may not have reached the provider: look before creating again.
+  outcome_unknown boolean not null,
+  -- The provider's prediction whose end is awaited.
+  prediction_id text,
+  primary key (id)
+)
+with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- The claim's look for lost leases.
+create index running_jobs_lease on private.running_jobs (lease_expires_at);
+
+create table private.finished_jobs (
+  like private.scheduled_jobs including constraints,
+  started_at timestamptz check (isfinite(started_at)),
+  completed_at timestamptz not null check (isfinite(completed_at)),
+  status text not null check (status in ('completed', 'failed', 'cancelled')),
+  prediction_id text,
+  -- What complete_job was given to keep.
+  result jsonb,
+  primary key (id)
 );
-
--- `seq > 0` and `max_attempts >= 1` are always true. They are there so that only queries that repeat them can be
--- planned on that index: with statistics of a moment ago the planner took these small indexes for smaller than a
--- look-up by id. No two of these indexes may serve one query: after an ANALYZE while nothing runs both look empty,
--- and the planner takes whichever.
-
--- The claim reads this one: ready jobs and nothing else, in the order they are handed out.
-create index job_queue_ready on public.job_queue (job_type, priority desc, turn, seq)
-where status = 'pending' and ready_at is not null;
--- A user's jobs that are held, and those that hold a place and are not running yet.
-create index job_queue_lane on public.job_queue (fair_key, job_type, held, priority desc, seq)
-where status = 'pending' and (held or slot);
--- Not due yet: made ready by the claim when due.
-create index job_queue_scheduled on public.job_queue (scheduled_at)
-where status = 'pending' and ready_at is null and not held;
-create index job_queue_lease on public.job_queue (lease_expires_at)
-where status = 'processing' and seq > 0;
-create index job_queue_expiry on public.job_queue (expires_at)
-where status = 'pending' and expires_at is not null;
--- For the views: the oldest and the newest of what is not finished.
-create index job_queue_live on public.job_queue (job_type, status, created_at)
-where status in ('pending', 'processing') and max_attempts >= 1;
--- For pruning and for the views.
-create index job_queue_finished on public.job_queue (status, completed_at)
-where status in ('completed', 'failed', 'cancelled') and seq > 0;
-create index job_queue_owner on public.job_queue (created_by, created_at desc) where created_by is not null;
-create index job_queue_generation on public.job_queue (generation_id) where generation_id is not null;
+-- The views and the pruner, from either end.
+create index finished_jobs_ended on private.finished_jobs (status, completed_at);
+-- A user's own jobs, over the API.
+create index finished_jobs_user on private.finished_jobs (fair_key, created_at) where fair_key is not null;
 
 create table private.settings (
   only_row boolean primary key default true check (only_row),
-  -- A job whose turn is this long ago is never overtaken again, whatever its priority.
+  -- A job whose virtual time is this long ago is never overtaken again, whatever its priority.
   age_after interval not null default '10 minutes',
-  -- How much later a user's next job has its turn for each one that is ready or running already.
+  -- How much later a user's next job is in virtual time for each one that is ready or running already.
   turn_step interval not null default '10 seconds',
   -- Images made at the same time, for estimates.
   parallel_images int not null default 3 check (parallel_images >= 1)
@@ -105,7 +119,7 @@ create table private.plans (
   requests_per_minute int,
   images_per_day int,
   priorities text[] not null default '{low,normal,high}',
-  -- Jobs of one type that a user has running at once; further ones are held.
+  -- Jobs of one type that a user has running at once; further ones are blocked.
   running_jobs int check (running_jobs >= 1),
   -- US dollars a day (UTC), by the models' prices.
   money_per_day numeric
@@ -134,30 +148,32 @@ create table private.usage (
 -- Rewritten by every request: room on the page keeps the new version beside the old one (HOT).
 with (fillfactor = 50);
 
--- How many places of a user are taken, by type of job: jobs that are ready or running (job_queue.slot).
+-- How many slots of a user are taken, by type of job: jobs that are ready or running (their column slot).
 -- The row's lock makes the count exact. No foreign key: a job's user need not exist.
-create table private.lanes (
+create table private.user_slots (
   fair_key uuid not null,
   job_type text not null,
-  active int not null,
-  -- Places given to the latest request, so that it learns from the same statement how many it got.
+  taken int not null,
+  -- Slots given to the latest request, so that it learns from the same statement how many it got.
   granted int not null,
   primary key (fair_key, job_type)
 )
 with (fillfactor = 50);
 
--- The types and priorities that have ever had a ready job: what a claim looks through.
-create table private.lines (
+-- The ready queues that have ever had a job, by type and priority: what a claim looks through.
+create table private.ready_queues (
   job_type text not null,
   priority int not null,
-  -- Low-water mark (private.raise_low_water): no ready job of this line has an earlier turn.
-  low_turn bigint not null default -9223372036854775808,
+  -- Low-water mark (private.raise_low_water): no ready job of this queue has an earlier virtual time.
+  low_time bigint not null default -9223372036854775808,
+  -- The head when the mark was raised last: the next mark.
+  head_time bigint not null default -9223372036854775808,
   primary key (job_type, priority)
 )
 with (fillfactor = 50);
 
 -- Those that every deployment has, so that no two transactions wait for each other to make them.
-insert into private.lines (job_type, priority)
+insert into private.ready_queues (job_type, priority)
 values ('generate-image', -10), ('generate-image', 0), ('generate-image', 10),
   ('download-image', 100), ('cancel-prediction', 100), ('process-webhook', -10), ('process-webhook', 0);
 

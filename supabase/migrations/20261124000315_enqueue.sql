@@ -10,6 +10,9 @@
 create function private.as_uuid(p_text text) returns uuid
 language plpgsql immutable set search_path = '' as $$
 begin
+  if p_text is null then
+    return null;
+  end if;
   return p_text::uuid;
 exception when invalid_text_representation then
   return null;
@@ -17,95 +20,129 @@ end
 $$;
 
 -- Any number of jobs in one statement: [{id?, job_type, payload?, priority?, scheduled_at?, expires_at?,
--- max_attempts?, retry_until?}]. The payload's user_id, where it is a uuid, is whose turn and places the job uses, and
--- its owner if there is such a user; its generation_id need not exist either. Returns the ids in order.
+-- max_attempts?, retry_until?}]. The payload's user_id, where it is a uuid, is whose turn and slots the job uses;
+-- neither that user nor its generation_id need exist. Returns the ids in order.
 create function private.insert_jobs(p_jobs jsonb) returns uuid[]
-language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+language plpgsql set search_path = '' set enable_seqscan = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan as $$
 declare
   v_ids uuid[];
-  v_held jsonb;
-  v_lane record;
+  v_blocked jsonb;
+  v_past jsonb;
+  v_one record;
+  v_step bigint := private.turn_step();
 begin
   with given as materialized (
     select
-      j.place,
+      j.ord,
       coalesce((j.job ->> 'id')::uuid, gen_random_uuid()) as id,
-      j.job ->> 'job_type' as job_type,
-      coalesce(nullif(j.job -> 'payload', 'null'), '{}') as payload,
-      coalesce((j.job ->> 'priority')::int, 0) as priority,
+      nextval('private.job_seq') as seq,
       coalesce((j.job ->> 'scheduled_at')::timestamptz, now()) as scheduled_at,
       (j.job ->> 'expires_at')::timestamptz as expires_at,
-      coalesce((j.job ->> 'max_attempts')::int, 3) as max_attempts,
       (j.job ->> 'retry_until')::timestamptz as retry_until,
       private.as_uuid(j.job -> 'payload' ->> 'user_id') as fair_key,
-      private.as_uuid(j.job -> 'payload' ->> 'generation_id') as generation_id
-    from jsonb_array_elements(p_jobs) with ordinality as j (job, place)
-  ), due as (
+      private.as_uuid(j.job -> 'payload' ->> 'generation_id') as generation_id,
+      coalesce((j.job ->> 'priority')::int, 0) as priority,
+      coalesce((j.job ->> 'max_attempts')::int, 3) as max_attempts,
+      j.job ->> 'job_type' as job_type,
+      coalesce(nullif(j.job -> 'payload', 'null'), '{}') as payload
+    from jsonb_array_elements(p_jobs) with ordinality as j (job, ord)
+  ), due as materialized (
     select
       id, fair_key, job_type, priority,
       -- Due for some time already: it has waited since then.
-      case when scheduled_at < now() - interval '1 second' then private.turn_at(scheduled_at) end as since,
+      case when scheduled_at < now() - interval '1 second' then private.time_at(scheduled_at) end as since,
       private.is_limited(fair_key, job_type) as limited,
-      row_number() over (partition by fair_key, job_type order by priority desc, place) as nth
+      row_number() over (partition by fair_key, job_type order by priority desc, ord) as nth
     from given
     where scheduled_at <= now()
-  ), wanted as (
-    select fair_key, job_type, count(*)::int as jobs, private.running_limit(fair_key) as most
-    from due
-    where limited
-    group by fair_key, job_type
-  ), lanes as (
-    insert into private.lanes as l (fair_key, job_type, active, granted)
+  ), wanted as materialized (
+    select d.fair_key, d.job_type, d.jobs, coalesce(p.running_jobs, 1000000000) as most
+    from (
+      select fair_key, job_type, count(*)::int as jobs from due where limited group by fair_key, job_type
+    ) as d
+    left join private.user_plans as u on u.user_id = d.fair_key
+    left join private.plans as p on p.name = coalesce(u.plan, 'default')
+  ), slots as (
+    -- A user without a free slot: the row is locked all the same, and not written.
+    insert into private.user_slots as s (fair_key, job_type, taken, granted)
     select fair_key, job_type, least(jobs, most), least(jobs, most)
     from wanted order by fair_key, job_type
-    on conflict (fair_key, job_type) do update set
-      active = l.active + least(
-        excluded.granted, greatest(private.running_limit(l.fair_key) - l.active, 0)
-      ),
-      granted = least(excluded.granted, greatest(private.running_limit(l.fair_key) - l.active, 0))
-    returning l.fair_key, l.job_type, l.active - l.granted as first, l.granted
-  ), lines as materialized (
-    select job_type, priority, private.next_turn(job_type, priority) as turn
+    on conflict (fair_key, job_type) do update set (taken, granted) = (
+      select s.taken + least(w.jobs, w.most - s.taken), least(w.jobs, w.most - s.taken)
+      from wanted as w where w.fair_key = s.fair_key and w.job_type = s.job_type
+    )
+    where s.taken < (select w.most from wanted as w where w.fair_key = s.fair_key and w.job_type = s.job_type)
+    returning s.fair_key, s.job_type, s.taken - s.granted as first, s.granted
+  ), queues as materialized (
+    select job_type, priority, private.next_time(job_type, priority) as head
     from (select distinct job_type, priority from due order by job_type, priority) as used
-  ), turns as (
+  ), placed as materialized (
     select
       d.id,
-      d.limited and d.nth > l.granted as held,
-      d.limited and d.nth <= l.granted as slot,
-      case
-        when not d.limited then coalesce(d.since, n.turn)
-        when d.nth <= l.granted then coalesce(d.since, n.turn) + (l.first + d.nth - 1) * private.turn_step()
-      end as turn
+      d.limited and d.nth > coalesce(s.granted, 0) as blocked,
+      d.limited as slot,
+      coalesce(d.since, q.head) + case when d.limited then (s.first + d.nth - 1) * v_step else 0 end as virtual_time
     from due as d
-    join lines as n on n.job_type = d.job_type and n.priority = d.priority
-    left join lanes as l on l.fair_key = d.fair_key and l.job_type = d.job_type
-  ), inserted as (
-    insert into public.job_queue (
-      id, job_type, payload, priority, scheduled_at, expires_at, max_attempts, retry_until, created_by, generation_id,
-      fair_key, ready_at, turn, held, slot
+    join queues as q on q.job_type = d.job_type and q.priority = d.priority
+    left join slots as s on s.fair_key = d.fair_key and s.job_type = d.job_type
+  ), ready as (
+    insert into private.ready_jobs (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload, virtual_time, slot
     )
-    select
-      g.id, g.job_type, g.payload, g.priority, g.scheduled_at, g.expires_at, g.max_attempts, g.retry_until,
-      (select u.id from auth.users as u where u.id = g.fair_key),
-      (select i.id from public.image_generations as i where i.id = g.generation_id),
-      g.fair_key, case when t.turn is not null then clock_timestamp() end, t.turn,
-      coalesce(t.held, false), coalesce(t.slot, false)
-    from given as g left join turns as t on t.id = g.id
-    order by g.place
-    returning id, fair_key, job_type, held
+    select g.id, g.seq, now(), g.scheduled_at, 0, g.expires_at, g.retry_until, g.fair_key, g.generation_id, g.priority,
+      0, g.max_attempts, g.job_type, g.payload, p.virtual_time, p.slot
+    from given as g join placed as p on p.id = g.id
+    where p.blocked is not true
+  ), blocked as (
+    insert into private.blocked_jobs (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload
+    )
+    select g.id, g.seq, now(), g.scheduled_at, 0, g.expires_at, g.retry_until, g.fair_key, g.generation_id, g.priority,
+      0, g.max_attempts, g.job_type, g.payload
+    from given as g join placed as p on p.id = g.id
+    where p.blocked
+    returning fair_key, job_type
+  ), scheduled as (
+    insert into private.scheduled_jobs (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload
+    )
+    select id, seq, now(), scheduled_at, 0, expires_at, retry_until, fair_key, generation_id, priority,
+      0, max_attempts, job_type, payload
+    from given
+    -- What is no time at all is refused there.
+    where (scheduled_at <= now()) is not true
+  ), counted as (
+    insert into private.job_deltas (job_type, status, jobs, oldest, newest)
+    select job_type, 'pending', count(*), now(), now() from given group by job_type
   )
   select
-    array_agg(g.id order by g.place),
-    jsonb_agg(jsonb_build_array(i.fair_key, i.job_type)) filter (where i.held)
-  into v_ids, v_held
-  from given as g join inserted as i on i.id = g.id;
+    (select array_agg(id order by ord) from given),
+    (select jsonb_agg(distinct jsonb_build_array(fair_key, job_type)) from blocked),
+    (
+      select jsonb_agg(distinct jsonb_build_array(job_type, priority)) from given
+      where least(scheduled_at, expires_at) < now() - interval '1 second'
+    )
+  into v_ids, v_blocked, v_past;
 
-  for v_lane in
-    select distinct (lane ->> 0)::uuid as fair_key, lane ->> 1 as job_type
-    from jsonb_array_elements(v_held) as h (lane) order by 1, 2
-  loop
-    perform private.reorder_lane(v_lane.fair_key, v_lane.job_type);
-  end loop;
+  if v_blocked is not null then
+    for v_one in
+      select (pair ->> 0)::uuid as fair_key, pair ->> 1 as job_type
+      from jsonb_array_elements(v_blocked) as b (pair) order by 1, 2
+    loop
+      perform private.reorder_user(v_one.fair_key, v_one.job_type);
+    end loop;
+  end if;
+  if v_past is not null then
+    for v_one in
+      select pair ->> 0 as job_type, (pair ->> 1)::int as priority from jsonb_array_elements(v_past) as b (pair)
+    loop
+      perform private.lower_marks(v_one.job_type, v_one.priority);
+    end loop;
+  end if;
   return v_ids;
 end
 $$;
@@ -115,38 +152,94 @@ create function private.insert_job(
 ) returns uuid
 language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
-  v_fair_key uuid := private.as_uuid(p_payload ->> 'user_id');
+  v_fair_key uuid;
+  v_generation_id uuid;
+  v_id uuid := gen_random_uuid();
+  v record;
+  v_taken int;
+  v_time bigint;
   v_limited boolean;
-  v_slots record;
-  v_turn bigint;
-  v_held boolean := false;
-  v_id uuid;
+  v_blocked boolean := false;
 begin
-  if p_scheduled_at < now() - interval '1 second' then
-    v_turn := private.turn_at(p_scheduled_at);
-  elsif p_scheduled_at <= now() then
-    v_turn := private.next_turn(p_job_type, p_priority);
+  begin
+    v_fair_key := p_payload ->> 'user_id';
+    v_generation_id := p_payload ->> 'generation_id';
+  exception when invalid_text_representation then
+    v_fair_key := private.as_uuid(p_payload ->> 'user_id');
+    v_generation_id := private.as_uuid(p_payload ->> 'generation_id');
+  end;
+  if p_scheduled_at <= now() then
+    v_limited := v_fair_key is not null
+      and p_job_type <> all('{download-image,process-webhook,cleanup-storage,cancel-prediction}'::text[]);
+    -- All that decides its place, in one look.
+    select
+      (extract(epoch from s.turn_step) * 1000000)::bigint as step,
+      q.low_time is not null as is_open,
+      q.head_time,
+      (
+        select j.virtual_time from private.ready_jobs as j
+        where j.job_type = p_job_type and j.priority = p_priority and j.virtual_time >= q.low_time
+        order by j.virtual_time, j.seq limit 1
+      ) as head,
+      case when v_limited then coalesce((
+        select p.running_jobs from private.plans as p
+        where p.name = coalesce((select u.plan from private.user_plans as u where u.user_id = v_fair_key), 'default')
+      ), 1000000000) end as most
+    into v
+    from private.settings as s
+    left join private.ready_queues as q on q.job_type = p_job_type and q.priority = p_priority;
+    if p_scheduled_at < now() - interval '1 second' then
+      v_time := private.time_at(p_scheduled_at);
+    elsif v.is_open then
+      v_time := greatest((extract(epoch from clock_timestamp()) * 1000000)::bigint, v.head, v.head_time);
+    else
+      v_time := private.next_time(p_job_type, p_priority);
+    end if;
+    if v_limited then
+      insert into private.user_slots as s (fair_key, job_type, taken, granted)
+      values (v_fair_key, p_job_type, 1, 1)
+      -- Where none is free the row is locked all the same, and not written.
+      on conflict (fair_key, job_type) do update set taken = s.taken + 1, granted = 1 where s.taken < v.most
+      returning s.taken - 1 into v_taken;
+      v_blocked := v_taken is null;
+      v_time := v_time + v_taken * v.step;
+    end if;
   end if;
-  v_limited := v_turn is not null and private.is_limited(v_fair_key, p_job_type);
-  if v_limited then
-    v_slots := private.take_slots(v_fair_key, p_job_type, 1);
-    v_held := v_slots.granted = 0;
-    v_turn := case when not v_held then v_turn + v_slots.first * private.turn_step() end;
+  if v_blocked then
+    insert into private.blocked_jobs (
+      id, seq, created_at, scheduled_at, lease, fair_key, generation_id, priority, attempts, max_attempts, job_type,
+      payload
+    )
+    values (
+      v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, v_fair_key, v_generation_id, p_priority, 0,
+      p_max_attempts, p_job_type, p_payload
+    );
+    perform private.reorder_user(v_fair_key, p_job_type);
+  elsif v_time is not null then
+    insert into private.ready_jobs (
+      id, seq, created_at, scheduled_at, lease, fair_key, generation_id, priority, attempts, max_attempts, job_type,
+      payload, virtual_time, slot
+    )
+    values (
+      v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, v_fair_key, v_generation_id, p_priority, 0,
+      p_max_attempts, p_job_type, p_payload, v_time, v_limited
+    );
+    if p_scheduled_at < now() - interval '1 second' then
+      perform private.open_queue(p_job_type, p_priority);
+      perform private.lower_marks(p_job_type, p_priority);
+    end if;
+  else
+    insert into private.scheduled_jobs (
+      id, seq, created_at, scheduled_at, lease, fair_key, generation_id, priority, attempts, max_attempts, job_type,
+      payload
+    )
+    values (
+      v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, v_fair_key, v_generation_id, p_priority, 0,
+      p_max_attempts, p_job_type, p_payload
+    );
   end if;
-  insert into public.job_queue (
-    job_type, payload, priority, scheduled_at, max_attempts, created_by, generation_id,
-    fair_key, ready_at, turn, held, slot
-  )
-  values (
-    p_job_type, p_payload, p_priority, p_scheduled_at, p_max_attempts,
-    (select u.id from auth.users as u where u.id = v_fair_key),
-    (select i.id from public.image_generations as i where i.id = private.as_uuid(p_payload ->> 'generation_id')),
-    v_fair_key, case when v_turn is not null then clock_timestamp() end, v_turn, v_held, v_limited and not v_held
-  )
-  returning id into v_id;
-  if v_held then
-    perform private.reorder_lane(v_fair_key, p_job_type);
-  end if;
+  insert into private.job_deltas (job_type, status, jobs, oldest, newest)
+  values (p_job_type, 'pending', 1, now(), now());
   return v_id;
 end
 $$;
@@ -161,11 +254,10 @@ begin
   if jsonb_array_length(p_jobs) > 1000 then
     perform private.refuse(422, 'invalid_request', 'A call takes at most 1000 jobs.');
   end if;
-  -- Before the lanes, as in every step.
-  if jsonb_path_exists(p_jobs, '$[*].payload.generation_id') then
-    perform 1 from public.image_generations
-    where id in (select private.as_uuid(j -> 'payload' ->> 'generation_id') from jsonb_array_elements(p_jobs) as j)
-    order by id for key share;
+  if p_jobs @? '$[*].id' then
+    perform private.refuse_taken_ids(array(
+      select (job ->> 'id')::uuid from jsonb_array_elements(p_jobs) as j (job) where job ->> 'id' is not null
+    ));
   end if;
   return coalesce(private.insert_jobs(p_jobs), '{}');
 end
@@ -176,9 +268,6 @@ create function private.enqueue_job(
 ) returns uuid
 language plpgsql security definer set search_path = '' as $$
 begin
-  if p_payload ? 'generation_id' then
-    perform 1 from public.image_generations where id = private.as_uuid(p_payload ->> 'generation_id') for key share;
-  end if;
   return private.insert_job(
     p_job_type, coalesce(p_payload, '{}'), coalesce(p_priority, 0),
     coalesce(p_scheduled_at, now()), coalesce(p_max_attempts, 3)

@@ -1,43 +1,17 @@
 -- Out of the queue. Which ready jobs are next: the higher priority first, fair turns within a priority
--- (private.next_turn); but a job whose turn is longer ago than settings.age_after goes before all that are
+-- (private.next_time); but a job whose virtual time is longer ago than settings.age_after goes before all that are
 -- younger, whatever their priority: low is slow and never starved.
 --
--- A line is the ready jobs of one type and priority: one range of one index. Lines of one priority are
--- served in the order of their first jobs. `ARRAY(SELECT … FOR UPDATE SKIP LOCKED LIMIT n)` is locked and
+-- A ready queue is the ready jobs of one type and priority: one range of one index. Queues of one priority are
+-- served in the order of their heads. `ARRAY(SELECT … FOR UPDATE SKIP LOCKED LIMIT n)` is locked and
 -- counted exactly once; a join in its place was planned as a hash join over the whole table. Rows are
 -- passed on by ctid, which cannot change while this transaction holds their locks.
 
-create type private.line_head as (job_type text, priority int, low_turn bigint, turn bigint);
+create type private.queue_head as (job_type text, priority int, low_time bigint, virtual_time bigint);
 
--- The lines that have ready jobs, in the order in which they are served. Where p_creates is false, without those
--- that would create a prediction.
-create function private.line_heads(p_job_types text[], p_marked boolean, p_creates boolean)
-returns private.line_head[]
-language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
-begin
-  return (
-    select array_agg(
-      row(l.job_type, l.priority, l.low_turn, head.turn)::private.line_head order by l.priority desc, head.turn
-    )
-    from (
-      select job_type, priority, case when p_marked then low_turn else -9223372036854775808 end as low_turn
-      from private.lines
-      where (p_job_types is null or job_type = any(p_job_types))
-        and (job_type <> 'generate-image' or p_creates)
-    ) as l
-    cross join lateral (
-      select j.turn from public.job_queue as j
-      where j.status = 'pending' and j.ready_at is not null
-        and j.job_type = l.job_type and j.priority = l.priority and j.turn >= l.low_turn
-      order by j.turn, j.seq limit 1
-    ) as head
-  );
-end
-$$;
-
--- Locks up to p_limit jobs whose turn is at or before p_turn, the oldest first, of whatever line. Where
+-- Locks up to p_limit jobs whose virtual time is at or before p_time, the oldest first, of whatever queue. Where
 -- other claims have taken those it saw, it looks further, twice.
-create function private.pick_aged(p_heads private.line_head[], p_turn bigint, p_limit int) returns tid[]
+create function private.pick_aged(p_heads private.queue_head[], p_time bigint, p_limit int) returns tid[]
 language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_window int := p_limit;
@@ -48,18 +22,17 @@ begin
     v_seen := array(
       select aged.job from unnest(p_heads) as h
       cross join lateral (
-        select j.ctid as job, j.turn, j.seq from public.job_queue as j
-        where j.status = 'pending' and j.ready_at is not null
-          and j.job_type = h.job_type and j.priority = h.priority and j.turn between h.low_turn and p_turn
+        select j.ctid as job, j.virtual_time, j.seq from private.ready_jobs as j
+        where j.job_type = h.job_type and j.priority = h.priority and j.virtual_time between h.low_time and p_time
           and (j.expires_at is null or j.expires_at > now())
-        order by j.turn, j.seq limit v_window
+        order by j.virtual_time, j.seq limit v_window
       ) as aged
-      order by aged.turn, aged.seq limit v_window
+      order by aged.virtual_time, aged.seq limit v_window
     );
     v_rows := v_rows || array(
-      select j.ctid from public.job_queue as j
-      where j.ctid = any(v_seen) and j.ctid <> all(v_rows) and j.status = 'pending' and j.ready_at is not null
-      order by j.turn, j.seq limit p_limit - cardinality(v_rows)
+      select j.ctid from private.ready_jobs as j
+      where j.ctid = any(v_seen) and j.ctid <> all(v_rows)
+      order by j.virtual_time, j.seq limit p_limit - cardinality(v_rows)
       for update skip locked
     );
     exit when cardinality(v_rows) = p_limit or cardinality(v_seen) < v_window;
@@ -69,30 +42,28 @@ begin
 end
 $$;
 
--- Locks up to p_limit ready jobs of these lines, the first first.
-create function private.pick_from(p_heads private.line_head[], p_limit int) returns tid[]
+-- Locks up to p_limit ready jobs of these queues, the first first.
+create function private.pick_from(p_heads private.queue_head[], p_limit int) returns tid[]
 language plpgsql set search_path = '' set enable_seqscan = off set enable_sort = off
 set plan_cache_mode = force_generic_plan as $$
 declare
-  v_heads private.line_head[] := p_heads;
-  v_aged_turn bigint;
+  v_aged bigint;
   v_rows tid[] := '{}';
 begin
-  if v_heads[1].priority > v_heads[cardinality(v_heads)].priority then
-    select (extract(epoch from now() - age_after) * 1000000)::bigint into v_aged_turn from private.settings;
-    perform 1 from unnest(v_heads) where turn <= v_aged_turn and priority < v_heads[1].priority;
+  if cardinality(p_heads) > 1 and p_heads[1].priority > p_heads[cardinality(p_heads)].priority then
+    select (extract(epoch from now() - age_after) * 1000000)::bigint into v_aged from private.settings;
+    perform 1 from unnest(p_heads) where virtual_time <= v_aged and priority < p_heads[1].priority;
     if found then
-      v_rows := private.pick_aged(v_heads, v_aged_turn, p_limit);
+      v_rows := private.pick_aged(p_heads, v_aged, p_limit);
     end if;
   end if;
   return v_rows || array(
-    select ready.job from unnest(v_heads) as h
+    select ready.job from unnest(p_heads) as h
     cross join lateral (
-      select j.ctid as job from public.job_queue as j
-      where j.status = 'pending' and j.ready_at is not null
-        and j.job_type = h.job_type and j.priority = h.priority and j.turn >= h.low_turn
+      select j.ctid as job from private.ready_jobs as j
+      where j.job_type = h.job_type and j.priority = h.priority and j.virtual_time >= h.low_time
         and (j.expires_at is null or j.expires_at > now()) and j.ctid <> all(v_rows)
-      order by j.turn, j.seq limit p_limit - cardinality(v_rows)
+      order by j.virtual_time, j.seq limit p_limit - cardinality(v_rows)
       for update skip locked
     ) as ready
     limit p_limit - cardinality(v_rows)
@@ -100,29 +71,50 @@ begin
 end
 $$;
 
--- Nothing that would create a prediction while the provider refuses to; and after that one job alone, until it
--- is known that it creates again.
+-- Locks up to p_limit ready jobs of these types, in the order in which they are served. Nothing that would create a
+-- prediction while the provider refuses to; and after that one job alone, until it is known that it creates again.
 create function private.pick_ready(p_limit int, p_job_types text[], p_marked boolean) returns tid[]
-language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+language plpgsql set search_path = '' set enable_seqscan = off set enable_sort = off
+set plan_cache_mode = force_generic_plan as $$
 declare
-  v_pause record;
-  v_heads private.line_head[];
-  v_creating private.line_head[];
+  v record;
+  v_creating private.queue_head[];
+  v_others private.queue_head[];
   v_rows tid[] := '{}';
   v_probe tid[];
 begin
-  select until > now() as is_on, probing into v_pause from private.provider_pause where only_row;
-  v_heads := private.line_heads(p_job_types, p_marked, v_pause.is_on is not true);
-  if v_heads is null then
+  select
+    pause.probing,
+    -- The ready queues that have jobs.
+    (
+      select array_agg(
+        row(q.job_type, q.priority, q.low_time, head.virtual_time)::private.queue_head
+        order by q.priority desc, head.virtual_time
+      )
+      from (
+        select job_type, priority, case when p_marked then low_time else -9223372036854775808 end as low_time
+        from private.ready_queues
+        where (p_job_types is null or job_type = any(p_job_types))
+          and (job_type <> 'generate-image' or pause.until <= now())
+      ) as q
+      cross join lateral (
+        select j.virtual_time from private.ready_jobs as j
+        where j.job_type = q.job_type and j.priority = q.priority and j.virtual_time >= q.low_time
+        order by j.virtual_time, j.seq limit 1
+      ) as head
+    ) as heads
+  into v
+  from private.provider_pause as pause;
+  if v.heads is null then
     return v_rows;
   end if;
-  if v_pause.probing is not true then
-    return private.pick_from(v_heads, p_limit);
+  if not v.probing then
+    return private.pick_from(v.heads, p_limit);
   end if;
-  v_creating := array(select h from unnest(v_heads) as h where h.job_type = 'generate-image');
-  v_heads := array(select h from unnest(v_heads) as h where h.job_type <> 'generate-image');
-  if cardinality(v_heads) > 0 then
-    v_rows := private.pick_from(v_heads, p_limit);
+  v_creating := array(select h from unnest(v.heads) as h where h.job_type = 'generate-image');
+  v_others := array(select h from unnest(v.heads) as h where h.job_type <> 'generate-image');
+  if cardinality(v_others) > 0 then
+    v_rows := private.pick_from(v_others, p_limit);
   end if;
   if cardinality(v_creating) > 0 and cardinality(v_rows) < p_limit and private.take_probe() then
     v_probe := private.pick_from(v_creating, 1);
@@ -143,6 +135,7 @@ language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mo
 declare
   v_rows tid[] := private.pick_ready(p_limit, p_job_types, p_marked);
   v_refused text[];
+  v_until timestamptz := now() + make_interval(secs => p_lease_seconds);
 begin
   if cardinality(v_rows) = 0 then
     return;
@@ -150,22 +143,31 @@ begin
   v_refused := array(select model from private.refused_models where until > now());
   return query
   with claimed as (
-    update public.job_queue set
-      status = 'processing',
-      lease = lease + 1,
-      lease_expires_at = now() + make_interval(secs => p_lease_seconds),
-      rescued = false,
-      started_at = now(),
-      payload = case
+    delete from private.ready_jobs where ctid = any(v_rows)
+    returning id, seq, created_at, scheduled_at, lease + 1 as lease, expires_at, retry_until, fair_key, generation_id,
+      priority, attempts, max_attempts, job_type,
+      case
         when v_refused <> '{}' and job_type = 'generate-image' and payload ->> 'model_id' = any(v_refused)
           then payload || '{"model_refused": true}'
         else payload
-      end,
-      updated_at = now()
-    where ctid = any(v_rows)
-    returning *
+      end as payload,
+      error_message, error_details, virtual_time, slot
+  ), running as (
+    insert into private.running_jobs
+    select id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority,
+      attempts, max_attempts, job_type, payload, error_message, error_details,
+      now(), v_until, slot, false, false, null
+    from claimed
+  ), counted as (
+    insert into private.job_deltas (job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest)
+    select job_type, 'pending', sum(attempts), 'processing', count(*), sum(attempts), min(created_at), max(created_at)
+    from claimed group by job_type
   )
-  select * from claimed order by priority desc, turn, seq;
+  select id, job_type, payload, 'processing'::text, attempts, max_attempts, scheduled_at, now(), null::timestamptz,
+    error_message, error_details, fair_key, priority, created_at, now(), lease, v_until,
+    null::jsonb, null::text, false, false, generation_id, expires_at, retry_until, fair_key,
+    null::timestamptz, false, slot, null::bigint, seq
+  from claimed order by priority desc, virtual_time, seq;
 end
 $$;
 
@@ -189,6 +191,19 @@ begin
 end
 $$;
 
+-- A running job as public.job_queue shows it, updated_at being now: who gets it reckons its times from there, by this
+-- clock.
+create function private.as_job(p_job private.running_jobs) returns public.job_queue
+language sql stable set search_path = '' as $$
+  select row(
+    p_job.id, p_job.job_type, p_job.payload, 'processing'::text, p_job.attempts, p_job.max_attempts,
+    p_job.scheduled_at, p_job.started_at, null::timestamptz, p_job.error_message, p_job.error_details, p_job.fair_key,
+    p_job.priority, p_job.created_at, now(), p_job.lease, p_job.lease_expires_at, null::jsonb,
+    p_job.prediction_id, p_job.outcome_unknown, p_job.rescued, p_job.generation_id, p_job.expires_at,
+    p_job.retry_until, p_job.fair_key, null::timestamptz, false, p_job.slot, null::bigint, p_job.seq
+  )::public.job_queue
+$$;
+
 -- Up to p_limit jobs under a new lease: lost ones first, then ready ones in order. Null types: all.
 create function private.claim_jobs(p_limit int, p_lease_seconds int, p_job_types text[])
 returns setof public.job_queue
@@ -198,10 +213,9 @@ declare
   v_limit int := least(coalesce(p_limit, 1), 1000);
   v_lease_seconds int := least(greatest(coalesce(p_lease_seconds, 60), 1), 86400);
   v_marks private.low_water;
-  v_expired boolean;
-  v_due boolean;
+  v_chores boolean;
   v_lost boolean;
-  v_rescued int;
+  v_job private.running_jobs;
 begin
   if v_limit < 1 then
     return;
@@ -210,28 +224,29 @@ begin
   -- One look tells whether there is anything to do but hand out ready jobs.
   select
     exists (
-      select from public.job_queue
-      where status = 'pending' and expires_at <= now() and expires_at >= v_marks.expires_at
+      select from private.scheduled_jobs where scheduled_at <= now() and scheduled_at >= v_marks.scheduled_at
+    ) or exists (
+      select from private.ready_jobs where expires_at <= now() and expires_at >= v_marks.expires_at
+    ) or exists (
+      select from private.blocked_jobs where expires_at <= now() and expires_at >= v_marks.expires_at
+    ) or exists (
+      select from private.scheduled_jobs where expires_at <= now() and expires_at >= v_marks.expires_at
     ),
     exists (
-      select from public.job_queue
-      where status = 'pending' and ready_at is null and not held
-        and scheduled_at <= now() and scheduled_at >= v_marks.scheduled_at
-    ),
-    exists (
-      select from public.job_queue
-      where status = 'processing' and seq > 0
-        and lease_expires_at <= now() and lease_expires_at >= v_marks.lease_expires_at
+      select from private.running_jobs
+      where lease_expires_at <= now() and lease_expires_at >= v_marks.lease_expires_at
     )
-  into v_expired, v_due, v_lost;
-  if v_expired or v_due or v_lost then
+  into v_chores, v_lost;
+  if v_chores or v_lost then
     perform private.do_chores(greatest(100, v_limit * 2), p_job_types, v_marks);
   end if;
   if v_lost then
-    return query
-    select * from private.rescue_jobs(v_limit, v_lease_seconds, p_job_types, v_marks.lease_expires_at);
-    get diagnostics v_rescued = row_count;
-    v_limit := v_limit - v_rescued;
+    for v_job in
+      select * from private.rescue_jobs(v_limit, v_lease_seconds, p_job_types, v_marks.lease_expires_at)
+    loop
+      v_limit := v_limit - 1;
+      return next private.as_job(v_job);
+    end loop;
     if v_limit < 1 then
       return;
     end if;

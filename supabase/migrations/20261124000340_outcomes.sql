@@ -7,27 +7,56 @@ language sql immutable set search_path = '' as $$
   select p_job_type in ('generate-image', 'download-image')
 $$;
 
--- The job's history with one more attempt's error.
-create function private.add_error(p_job public.job_queue, p_message text, p_details jsonb) returns jsonb
-language sql stable set search_path = '' as $$
-  select case jsonb_typeof(p_job.error_details) when 'array' then p_job.error_details else '[]' end
-    || jsonb_build_array(
-      jsonb_strip_nulls(jsonb_build_object(
-        'attempt', p_job.attempts + 1, 'at', now(), 'message', p_message, 'prediction_id', p_job.prediction_id
-      )) || case jsonb_typeof(p_details) when 'object' then p_details else '{}' end
-    )
+-- A running job under its lease, its row locked; null where the lease is not the job's.
+create function private.leased_job(p_job_id uuid, p_lease bigint) returns public.job_queue
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_job private.running_jobs;
+begin
+  select * into v_job from private.running_jobs where id = p_job_id and lease = p_lease for update;
+  if not found then
+    return null;
+  end if;
+  return private.as_job(v_job);
+end
+$$;
+
+-- A job that follows from a step and is leased to its caller already.
+create function private.insert_running(
+  p_id uuid, p_job_type text, p_fair_key uuid, p_generation_id uuid, p_payload jsonb, p_lease_seconds int,
+  p_retry_until timestamptz
+) returns private.running_jobs
+language plpgsql set search_path = '' as $$
+declare
+  v_job private.running_jobs;
+begin
+  insert into private.running_jobs (
+    id, seq, created_at, scheduled_at, lease, retry_until, fair_key, generation_id, priority, attempts, max_attempts,
+    job_type, payload, started_at, lease_expires_at, slot, rescued, outcome_unknown
+  )
+  values (
+    p_id, nextval('private.job_seq'), now(), now(), 1, p_retry_until, p_fair_key, p_generation_id, 100, 0, 3,
+    p_job_type, p_payload, now(), now() + make_interval(secs => p_lease_seconds), false, false, false
+  )
+  returning * into v_job;
+  insert into private.job_deltas (job_type, status, jobs, oldest, newest)
+  values (p_job_type, 'processing', 1, now(), now());
+  return v_job;
+end
 $$;
 
 -- Counts an attempt that ended in an error: back to pending after p_retry_in_seconds, or failed when
 -- that is null or the attempts are used up. An error that says {"retry": "once"} is one that may have been paid
 -- for, or of which nobody can tell whether another attempt makes sense: the second such error of a job ends it.
--- The caller holds the job's row. Returns the outcome.
+-- p_old is the job as it stands, p_job the same, perhaps with the prediction that it is now known to have had. The
+-- caller holds its row. Returns the outcome.
 create function private.end_attempt(
-  p_job public.job_queue, p_error_message text, p_error_details jsonb, p_retry_in_seconds numeric
+  p_old public.job_queue, p_job public.job_queue, p_error_message text, p_error_details jsonb,
+  p_retry_in_seconds numeric
 ) returns text
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
-  v_history jsonb := private.add_error(p_job, p_error_message, p_error_details);
+  v_new public.job_queue := p_job;
   v_code text := p_error_details ->> 'code';
 begin
   if p_job.job_type = 'generate-image' then
@@ -37,15 +66,24 @@ begin
       perform private.return_probe();
     end if;
   end if;
+  v_new.error_message := p_error_message;
+  v_new.error_details := private.with_error(
+    p_job.error_details, p_job.attempts + 1, p_job.prediction_id, p_error_message, p_error_details);
+  v_new.slot := false;
+  v_new.blocked := false;
+  v_new.virtual_time := null;
+  v_new.lease_expires_at := null;
+  v_new.outcome_unknown := false;
   if p_retry_in_seconds is not null and p_job.attempts + 1 < p_job.max_attempts
     and not (p_error_details @> '{"retry": "once"}' and p_job.error_details @> '[{"retry": "once"}]') is true
   then
-    update public.job_queue set
-      status = 'pending', attempts = attempts + 1, ready_at = null, turn = null, slot = false, held = false,
-      scheduled_at = now() + make_interval(secs => greatest(p_retry_in_seconds, 0)::double precision),
-      lease_expires_at = null, prediction_id = null, outcome_unknown = false, rescued = false,
-      error_message = p_error_message, error_details = v_history
-    where id = p_job.id;
+    v_new.status := 'pending';
+    v_new.attempts := p_job.attempts + 1;
+    v_new.scheduled_at := now() + make_interval(secs => greatest(p_retry_in_seconds, 0)::double precision);
+    v_new.completed_at := null;
+    v_new.started_at := null;
+    v_new.prediction_id := null;
+    perform private.save_job(p_old, v_new);
     if p_job.generation_id is not null and p_job.job_type = 'generate-image' then
       update public.image_generations set
         status = 'queued', progress = 0, retry_count = retry_count + 1,
@@ -55,12 +93,11 @@ begin
     return 'retrying';
   end if;
 
-  update public.job_queue set
-    status = 'failed', completed_at = now(), lease_expires_at = null, slot = false,
-    -- Nothing was tried where the provider refuses the model.
-    attempts = attempts + case v_code when 'model_unavailable' then 0 else 1 end,
-    prediction_id = p_job.prediction_id, error_message = p_error_message, error_details = v_history
-  where id = p_job.id;
+  v_new.status := 'failed';
+  v_new.completed_at := now();
+  -- Nothing was tried where the provider refuses the model.
+  v_new.attempts := p_job.attempts + case v_code when 'model_unavailable' then 0 else 1 end;
+  perform private.save_job(p_old, v_new);
   if p_job.generation_id is not null and private.carries_generation(p_job.job_type) then
     perform private.end_generation(
       p_job.generation_id, case v_code when 'cancelled' then 'cancelled' else 'failed' end,
@@ -76,47 +113,46 @@ create function private.fail_job(
 ) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
-  v_job public.job_queue;
+  v_job public.job_queue := private.leased_job(p_job_id, p_lease);
 begin
-  select * into v_job from public.job_queue
-  where id = p_job_id and lease = p_lease and status = 'processing' for update;
-  if not found then
+  if v_job.id is null then
     return '{"outcome": "stale"}';
   end if;
   return jsonb_build_object(
-    'outcome', private.end_attempt(v_job, p_error_message, p_error_details, p_retry_in_seconds)
+    'outcome', private.end_attempt(v_job, v_job, p_error_message, p_error_details, p_retry_in_seconds)
   );
 end
 $$;
 
 -- Puts a run off without using an attempt. With a prediction, or one that may exist, the job stays
--- processing and is looked at by the sweep when the time is over; else it is pending again.
+-- running and is looked at by the sweep when the time is over; else it is pending again.
 create function private.snooze_job(p_job_id uuid, p_lease bigint, p_seconds numeric, p_outcome_unknown boolean)
 returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_until timestamptz := now() + make_interval(secs => greatest(coalesce(p_seconds, 0), 0)::double precision);
-  v_creates boolean;
+  v_job public.job_queue := private.leased_job(p_job_id, p_lease);
+  v_new public.job_queue := v_job;
 begin
-  update public.job_queue set
-    outcome_unknown = coalesce(p_outcome_unknown, false),
-    status = case when prediction_id is not null or p_outcome_unknown then status else 'pending' end,
-    lease_expires_at = case when prediction_id is not null or p_outcome_unknown then v_until end,
-    scheduled_at = case when prediction_id is not null or p_outcome_unknown then scheduled_at else v_until end,
-    slot = slot and (prediction_id is not null or p_outcome_unknown),
-    retry_until = case
-      when job_type <> 'generate-image' or prediction_id is not null then retry_until
-      -- A day after it was due: an end for what nobody can serve.
-      else coalesce(retry_until, greatest(created_at, scheduled_at) + interval '24 hours')
-    end,
-    ready_at = null,
-    turn = null
-  where id = p_job_id and lease = p_lease and status = 'processing'
-  returning job_type = 'generate-image' and prediction_id is null into v_creates;
-  if not found then
+  if v_job.id is null then
     return '{"outcome": "stale"}';
   end if;
-  if v_creates then
+  v_new.outcome_unknown := coalesce(p_outcome_unknown, false);
+  if v_job.job_type = 'generate-image' and v_job.prediction_id is null then
+    -- A day after it was due: an end for what nobody can serve.
+    v_new.retry_until := coalesce(
+      v_job.retry_until, greatest(v_job.created_at, v_job.scheduled_at) + interval '24 hours');
+  end if;
+  if v_job.prediction_id is not null or p_outcome_unknown then
+    v_new.lease_expires_at := v_until;
+  else
+    v_new.status := 'pending';
+    v_new.scheduled_at := v_until;
+    v_new.lease_expires_at := null;
+    v_new.slot := false;
+  end if;
+  perform private.save_job(v_job, v_new);
+  if v_job.job_type = 'generate-image' and v_job.prediction_id is null then
     perform private.return_probe();
   end if;
   return '{"outcome": "snoozed"}';
@@ -126,54 +162,95 @@ $$;
 create function private.extend_lease(p_job_id uuid, p_lease bigint, p_lease_seconds int) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
-  update public.job_queue
+  update private.running_jobs
   set lease_expires_at = now() + make_interval(secs => least(greatest(p_lease_seconds, 1), 86400))
-  where id = p_job_id and lease = p_lease and status = 'processing';
+  where id = p_job_id and lease = p_lease;
   return jsonb_build_object('outcome', case when found then 'extended' else 'stale' end);
 end
 $$;
 
 create function private.complete_job(p_job_id uuid, p_lease bigint, p_result jsonb) returns jsonb
-language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off
+set plan_cache_mode = force_generic_plan as $$
 declare
-  v_payload jsonb;
+  v_job private.running_jobs;
 begin
-  update public.job_queue set
-    status = 'completed', completed_at = now(), lease_expires_at = null, slot = false,
-    error_message = null, result = p_result, updated_at = now()
-  where id = p_job_id and lease = p_lease and status = 'processing'
-  returning case job_type when 'cancel-prediction' then payload end into v_payload;
+  delete from private.running_jobs where id = p_job_id and lease = p_lease returning * into v_job;
   if not found then
     return '{"outcome": "stale"}';
   end if;
-  if v_payload is not null and jsonb_typeof(p_result -> 'predictions') = 'array' then
-    perform private.note_stopped(v_payload, p_result -> 'predictions');
+  insert into private.finished_jobs
+  values (
+    v_job.id, v_job.seq, v_job.created_at, v_job.scheduled_at, v_job.lease, v_job.expires_at, v_job.retry_until,
+    v_job.fair_key, v_job.generation_id, v_job.priority, v_job.attempts, v_job.max_attempts, v_job.job_type,
+    v_job.payload, null, v_job.error_details, v_job.started_at, now(), 'completed', v_job.prediction_id, p_result
+  );
+  insert into private.job_deltas (
+    job_type, from_status, from_attempts, status, hour, jobs, attempts, timed, seconds, oldest, newest
+  )
+  values (
+    v_job.job_type, 'processing', v_job.attempts, 'completed', date_trunc('hour', now(), 'UTC'), 1, v_job.attempts, 1,
+    extract(epoch from now() - v_job.started_at), v_job.created_at, v_job.created_at
+  );
+  if v_job.slot then
+    perform private.free_slot(v_job.fair_key, v_job.job_type);
+  end if;
+  if v_job.job_type = 'cancel-prediction' and jsonb_typeof(p_result -> 'predictions') = 'array' then
+    perform private.note_stopped(v_job.payload, p_result -> 'predictions');
   end if;
   return '{"outcome": "completed"}';
 end
 $$;
 
--- Many jobs, each under its lease: returns the ids of those that are completed now. The rows are locked
--- before the lanes that they free, so that two such calls never meet crosswise.
+-- Many jobs, each under its lease: returns the ids of those that are completed now. The rows are locked in the order
+-- of their ids before the slots that they free, so that two such calls never meet crosswise.
 create function private.complete_jobs(p_job_ids uuid[], p_leases bigint[]) returns uuid[]
-language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off
+set plan_cache_mode = force_generic_plan as $$
 declare
-  v_ids uuid[];
+  v_rows tid[];
+  v record;
 begin
   if cardinality(p_job_ids) is distinct from cardinality(p_leases) then
     perform private.refuse(422, 'invalid_request', 'Each job needs its lease.');
   end if;
-  v_ids := array(
-    select id from public.job_queue
-    where id = any(p_job_ids) and lease = p_leases[array_position(p_job_ids, id)] and status = 'processing'
-    order by id for update
+  v_rows := array(
+    select mine.rid
+    from (select id, lease from unnest(p_job_ids, p_leases) as u (id, lease) order by id) as given
+    -- Looked up one by one, in this order: no join, whatever statistics say.
+    cross join lateral (
+      select r.ctid as rid from private.running_jobs as r where r.id = given.id and r.lease = given.lease for update
+    ) as mine
   );
-  perform private.lock_lanes(v_ids);
-  update public.job_queue set
-    status = 'completed', completed_at = now(), lease_expires_at = null, slot = false,
-    error_message = null, updated_at = now()
-  where id = any(v_ids);
-  return v_ids;
+  with done as (
+    delete from private.running_jobs where ctid = any(v_rows) returning *
+  ), finished as (
+    insert into private.finished_jobs
+    select id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority,
+      attempts, max_attempts, job_type, payload, null, error_details, started_at, now(), 'completed', prediction_id,
+      null
+    from done
+  ), counted as (
+    insert into private.job_deltas (
+      job_type, from_status, from_attempts, status, hour, jobs, attempts, timed, seconds, oldest, newest
+    )
+    select job_type, 'processing', sum(attempts), 'completed', date_trunc('hour', now(), 'UTC'), count(*),
+      sum(attempts), count(*), sum(extract(epoch from now() - started_at)), min(created_at), max(created_at)
+    from done group by job_type
+  ), users as (
+    select fair_key, job_type, count(*)::int as jobs from done where slot group by fair_key, job_type
+    order by fair_key, job_type
+  )
+  select
+    (select array_agg(id) from done) as ids,
+    (select array_agg(fair_key) from users) as fair_keys,
+    (select array_agg(job_type) from users) as job_types,
+    (select array_agg(jobs) from users) as counts
+  into v;
+  if v.fair_keys is not null then
+    perform private.free_slots(v.fair_keys, v.job_types, v.counts);
+  end if;
+  return coalesce(v.ids, '{}');
 end
 $$;
 
@@ -184,22 +261,27 @@ create function private.complete_job_unfenced(
 ) returns void
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
-  v_job public.job_queue;
+  v_job public.job_queue := private.lock_job(p_job_id);
+  v_new public.job_queue := v_job;
 begin
-  select * into v_job from public.job_queue
-  where id = p_job_id and status in ('pending', 'processing') for update;
-  if not found then
+  if v_job.id is null or v_job.status not in ('pending', 'processing') then
     return;
   end if;
   if p_error_message is not null then
     perform private.end_attempt(
-      v_job, p_error_message, p_error_details, (random() * least(600, 10 * 2 ^ least(v_job.attempts, 10)))::numeric
+      v_job, v_job, p_error_message, p_error_details,
+      (random() * least(600, 10 * 2 ^ least(v_job.attempts, 10)))::numeric
     );
     return;
   end if;
-  update public.job_queue set
-    status = 'completed', completed_at = now(), lease_expires_at = null, slot = false, error_message = null,
-    result = p_result
-  where id = p_job_id;
+  v_new.status := 'completed';
+  v_new.completed_at := now();
+  v_new.lease_expires_at := null;
+  v_new.slot := false;
+  v_new.blocked := false;
+  v_new.virtual_time := null;
+  v_new.error_message := null;
+  v_new.result := p_result;
+  perform private.save_job(v_job, v_new);
 end
 $$;

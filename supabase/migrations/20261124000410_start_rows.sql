@@ -51,36 +51,33 @@ begin
 end
 $$;
 
--- Place of a pending job in its queue, 1 being next: the ready jobs that go first and, while it is held,
--- its user's held jobs before it; counted up to 1,000. Null for a scheduled one.
+-- Place of a pending job in its queue, 1 being next: the ready jobs that go first and, while it is blocked,
+-- its user's blocked jobs before it; counted up to 1,000. Null for a scheduled one.
 create function private.queue_position(p_job public.job_queue) returns int
 language plpgsql stable set search_path = '' set enable_seqscan = off as $$
 declare
   v_ahead int := 0;
   v_more int;
 begin
-  if p_job.status <> 'pending' or (p_job.ready_at is null and not p_job.held) then
+  if p_job.status <> 'pending' or (p_job.virtual_time is null and not p_job.blocked) then
     return null;
   end if;
   select count(*) into v_ahead from (
-    select from public.job_queue
-    where status = 'pending' and ready_at is not null
-      and job_type = p_job.job_type and priority > p_job.priority
+    select from private.ready_jobs
+    where job_type = p_job.job_type and priority > p_job.priority
     limit 999
   ) as higher;
   select count(*) into v_more from (
-    select from public.job_queue
-    where status = 'pending' and ready_at is not null
-      and job_type = p_job.job_type and priority = p_job.priority
-      and (p_job.held or (turn, seq) < (p_job.turn, p_job.seq))
+    select from private.ready_jobs
+    where job_type = p_job.job_type and priority = p_job.priority
+      and (p_job.blocked or (virtual_time, seq) < (p_job.virtual_time, p_job.seq))
     limit 999 - v_ahead
   ) as earlier;
   v_ahead := v_ahead + v_more;
-  if p_job.held then
+  if p_job.blocked then
     select count(*) into v_more from (
-      select from public.job_queue
-      where status = 'pending' and (held or slot) and held
-        and fair_key = p_job.fair_key and job_type = p_job.job_type
+      select from private.blocked_jobs
+      where fair_key = p_job.fair_key and job_type = p_job.job_type
         and (priority > p_job.priority or (priority = p_job.priority and seq < p_job.seq))
       limit 999 - v_ahead
     ) as own;

@@ -12,10 +12,9 @@ declare
   v_now timestamptz;
   v_tomorrow int;
 begin
-  -- The lane before the usage, as in every step that frees a place and then settles its cost.
-  insert into private.lanes (fair_key, job_type, active, granted) values (p_user_id, 'generate-image', 0, 0)
-  on conflict do nothing;
-  perform 1 from private.lanes where fair_key = p_user_id and job_type = 'generate-image' for update;
+  -- The slots before the usage, as in every step that frees a slot and then settles its cost.
+  insert into private.user_slots as s (fair_key, job_type, taken, granted) values (p_user_id, 'generate-image', 0, 0)
+  on conflict (fair_key, job_type) do update set granted = s.granted;
 
   -- clock_timestamp(): a request may have waited for the row since its transaction began.
   insert into private.usage as u (user_id, minute_started_at, minute_requests, day, day_images, day_cost)

@@ -28,8 +28,9 @@ create function private.record_prediction(
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_job public.job_queue;
+  v_running private.running_jobs;
 begin
-  update public.job_queue set
+  update private.running_jobs set
     prediction_id = p_prediction_id,
     lease_expires_at = now() + make_interval(secs => p_wait_seconds),
     -- How long it is awaited is measured from here, by this clock alone.
@@ -38,9 +39,10 @@ begin
     -- Started in time: a retry may come later than that.
     expires_at = null,
     retry_until = null
-  where id = p_job_id and lease = p_lease and status = 'processing' and prediction_id is null
-  returning * into v_job;
+  where id = p_job_id and lease = p_lease and prediction_id is null
+  returning * into v_running;
   if found then
+    v_job := private.as_job(v_running);
     perform private.note_prediction(v_job, p_prediction_id, coalesce(p_details ->> 'learned', 'created'), null);
     update public.image_generations set
       status = 'processing', progress = greatest(progress, 10), replicate_prediction_id = p_prediction_id,
@@ -53,8 +55,8 @@ begin
   end if;
 
   -- An answer that came too late may still name what the webhook has told us meanwhile.
-  select * into v_job from public.job_queue where id = p_job_id for update;
-  if found and v_job.status <> 'cancelled'
+  v_job := private.lock_job(p_job_id);
+  if v_job.id is not null and v_job.status <> 'cancelled'
     and (v_job.prediction_id = p_prediction_id or private.knew_prediction(v_job, p_prediction_id))
   then
     return private.recorded(v_job.payload ->> 'model_id');
@@ -62,13 +64,7 @@ begin
   if v_job.status = 'cancelled' and v_job.lease = p_lease then
     -- This is what the search would look for that cancel_generation has left. Waits for nobody: one that somebody
     -- else has finds it, too.
-    update public.job_queue set status = 'completed', completed_at = now()
-    where id = any(array(
-      select id from public.job_queue
-      where generation_id = v_job.generation_id and job_type = 'cancel-prediction' and status = 'pending'
-        and payload ->> 'job_id' = p_job_id::text
-      for update skip locked
-    ));
+    perform private.complete_search(v_job.generation_id);
   end if;
   if v_job.id is null then
     -- Deleted, with its user. What this costs stays known.
@@ -100,9 +96,17 @@ language sql stable set search_path = '' set enable_seqscan = off as $$
     round(extract(epoch from min(waiting.deleted_at) - now()), 3)
   from (
     select coalesce(retry_until - interval '5 minutes', created_at + interval '1 hour') as deleted_at
-    from public.job_queue
-    where job_type = 'download-image' and status in ('pending', 'processing') and max_attempts >= 1
-    order by created_at limit 10000
+    from (
+      (
+        select retry_until, created_at from private.scheduled_jobs where job_type = 'download-image'
+        order by created_at limit 10000
+      )
+      union all
+      (select retry_until, created_at from private.ready_jobs where job_type = 'download-image' limit 10000)
+      union all
+      (select retry_until, created_at from private.running_jobs where job_type = 'download-image' limit 10000)
+    ) as unstored
+    limit 10000
   ) as waiting
 $$;
 
@@ -119,16 +123,22 @@ create function private.finish_prediction(
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_job public.job_queue;
-  v_download public.job_queue;
+  v_old public.job_queue;
+  v_download private.running_jobs;
   v_generation public.image_generations;
   v_running boolean := coalesce(p_outcome ->> 'status' = 'running', false);
   v_new boolean;
   v_end text;
   v_error jsonb;
   v_stopped boolean;
+  v_download_id uuid := gen_random_uuid();
   v_reopened boolean := false;
 begin
-  select * into v_job from public.job_queue where id = p_job_id and job_type = 'generate-image' for update;
+  v_job := private.lock_job(p_job_id);
+  if v_job.job_type <> 'generate-image' then
+    v_job := null;
+  end if;
+  v_old := v_job;
   -- One that an earlier attempt ended with is told of late: nothing more is to be awaited of it.
   if v_running and v_job.status = 'processing' and v_job.prediction_id is null
     and not private.knew_prediction(v_job, p_prediction_id)
@@ -155,11 +165,11 @@ begin
   end if;
   if v_job.status = 'completed' then
     -- The caller that ended it, once more, because the first answer was lost: the download is still its own.
-    select * into v_download from public.job_queue
-    where generation_id = v_job.generation_id and job_type = 'download-image' and status = 'processing'
+    select * into v_download from private.running_jobs
+    where id = (select download_job_id from public.image_generations where id = v_job.generation_id)
       and lease = 1 and payload ->> 'call' = p_outcome ->> 'call';
     if found then
-      return jsonb_build_object('outcome', 'download', 'job', to_jsonb(v_download));
+      return jsonb_build_object('outcome', 'download', 'job', to_jsonb(private.as_job(v_download)));
     end if;
     return '{"outcome": "duplicate"}';
   end if;
@@ -181,26 +191,31 @@ begin
     -- One that we have stopped ourselves, for a run that had lost the job, was stopped by nobody else: another
     -- is made.
     v_stopped := p_outcome ->> 'error_code' = 'cancelled_at_provider' and exists (
-      select from public.job_queue
-      where generation_id = v_job.generation_id and job_type = 'cancel-prediction'
-        and payload ->> 'prediction_id' = p_prediction_id
+      select from private.predictions where id = p_prediction_id and is_unwanted
     );
     -- Kept with the job, so that a repeated delivery is known after the retry has cleared it.
     v_end := private.end_attempt(
-      v_job, p_outcome ->> 'error_message', v_error,
+      v_old, v_job, p_outcome ->> 'error_message', v_error,
       case when v_stopped then 0 else (p_outcome ->> 'retry_in_seconds')::numeric end
     );
     return jsonb_build_object('outcome', v_end, 'next', private.next_jobs(p_next, p_lease_seconds));
   end if;
 
-  update public.job_queue set
-    status = 'completed', completed_at = now(), lease_expires_at = null, slot = false,
-    prediction_id = p_prediction_id, outcome_unknown = false, expires_at = null, error_message = null
-  where id = p_job_id;
+  v_job.status := 'completed';
+  v_job.completed_at := now();
+  v_job.lease_expires_at := null;
+  v_job.slot := false;
+  v_job.blocked := false;
+  v_job.virtual_time := null;
+  v_job.outcome_unknown := false;
+  v_job.expires_at := null;
+  v_job.error_message := null;
+  perform private.save_job(v_old, v_job);
   update public.image_generations set
     status = 'downloading', progress = greatest(progress, 90), replicate_prediction_id = p_prediction_id,
     started_at = coalesce(started_at, v_job.started_at, now()),
     predict_time_seconds = coalesce((p_outcome ->> 'predict_time')::numeric, predict_time_seconds),
+    download_job_id = v_download_id,
     error_message = null, error_code = null, completed_at = null,
     reserved_on = case when v_reopened then private.today() else reserved_on end
   where id = v_job.generation_id
@@ -210,12 +225,8 @@ begin
     perform private.count_reopened(v_generation);
   end if;
 
-  insert into public.job_queue (
-    job_type, payload, status, priority, created_by, fair_key, generation_id, started_at, lease, lease_expires_at,
-    retry_until
-  )
-  values (
-    'download-image',
+  v_download := private.insert_running(
+    v_download_id, 'download-image', v_job.fair_key, v_job.generation_id,
     jsonb_strip_nulls(jsonb_build_object('width', v_generation.width, 'height', v_generation.height))
       || (p_outcome - '{status,provider_status,learned,completed_at}'::text[])
       -- Tells the worker that the end will be announced.
@@ -225,13 +236,11 @@ begin
         'user_id', coalesce(v_generation.user_id::text, v_job.payload ->> 'user_id'),
         'prediction_id', p_prediction_id
       ),
-    'processing', 100, v_job.created_by, v_job.fair_key, v_job.generation_id, now(), 1,
-    now() + make_interval(secs => least(greatest(coalesce(p_lease_seconds, 120), 1), 86400)),
+    least(greatest(coalesce(p_lease_seconds, 120), 1), 86400),
     private.output_retry_until(p_outcome ->> 'completed_at')
-  )
-  returning * into v_download;
+  );
   return jsonb_build_object(
-    'outcome', 'download', 'job', to_jsonb(v_download), 'next', private.next_jobs(p_next, p_lease_seconds)
+    'outcome', 'download', 'job', to_jsonb(private.as_job(v_download)), 'next', private.next_jobs(p_next, p_lease_seconds)
   );
 end
 $$;
@@ -245,18 +254,16 @@ declare
 begin
   -- The image will refer to it, and a deletion of the account locks it before the job.
   perform 1 from public.profiles where id = (
-    select g.user_id from public.job_queue as j inner join public.image_generations as g on g.id = j.generation_id
+    select g.user_id from private.running_jobs as j inner join public.image_generations as g on g.id = j.generation_id
     where j.id = p_job_id
   ) for key share;
-  update public.job_queue
-  set status = 'completed', completed_at = now(), lease_expires_at = null, error_message = null
-  where id = p_job_id and lease = p_lease and status = 'processing' and job_type = 'download-image'
-  returning generation_id into v_generation_id;
-  if not found then
+  select generation_id into v_generation_id from private.running_jobs
+  where id = p_job_id and lease = p_lease and job_type = 'download-image' for update;
+  if not found or private.complete_job(p_job_id, p_lease, null) ->> 'outcome' <> 'completed' then
     -- Told a second time, because the first answer was lost.
     return jsonb_build_object('outcome', case
       when exists (
-        select from public.job_queue where id = p_job_id and lease = p_lease and status = 'completed'
+        select from private.finished_jobs where id = p_job_id and lease = p_lease and status = 'completed'
       ) then 'completed' else 'stale' end);
   end if;
   perform private.correct_cost(v_generation_id, (p_image ->> 'width')::int, (p_image ->> 'height')::int);

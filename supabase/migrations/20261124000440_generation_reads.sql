@@ -137,7 +137,9 @@ create function private.cancel_generation(p_generation_id uuid) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_generation public.image_generations;
-  v_running public.job_queue;
+  v_job public.job_queue;
+  v_new public.job_queue;
+  v_cancel_job_id uuid;
 begin
   select * into v_generation from public.image_generations
   where id = p_generation_id and user_id = auth.uid();
@@ -146,10 +148,7 @@ begin
   end if;
 
   -- Waits for a step that is just being taken: whether the picture is made is known after that.
-  perform 1 from public.job_queue where id = v_generation.job_id for update;
-  perform 1 from public.job_queue
-  where generation_id = p_generation_id and job_type = 'generate-image' and status in ('pending', 'processing')
-  order by seq for update;
+  v_job := private.lock_job(v_generation.job_id);
   select * into v_generation from public.image_generations where id = p_generation_id for update;
   if v_generation.status in ('completed', 'failed') then
     perform private.refuse(409, 'conflict', format('The generation is already %s.', v_generation.status));
@@ -161,16 +160,24 @@ begin
   end if;
 
   if v_generation.status <> 'cancelled' then
-    select * into v_running from public.job_queue
-    where generation_id = p_generation_id and job_type = 'generate-image' and status = 'processing'
-    limit 1;
-    update public.job_queue set
-      status = 'cancelled', completed_at = now(), lease_expires_at = null, slot = false, held = false,
-      error_message = 'Cancelled by the user.'
-    where generation_id = p_generation_id and job_type = 'generate-image' and status in ('pending', 'processing');
-    perform private.end_generation(p_generation_id, 'cancelled', null, null, v_running.id is not null);
-    if v_running.id is not null then
-      perform private.stop_run(v_running);
+    if v_job.status in ('pending', 'processing') then
+      v_new := v_job;
+      v_new.status := 'cancelled';
+      v_new.completed_at := now();
+      v_new.lease_expires_at := null;
+      v_new.slot := false;
+      v_new.blocked := false;
+      v_new.virtual_time := null;
+      v_new.error_message := 'Cancelled by the user.';
+      perform private.save_job(v_job, v_new);
+    end if;
+    if v_job.status = 'processing' then
+      v_cancel_job_id := gen_random_uuid();
+    end if;
+    perform private.end_generation(
+      p_generation_id, 'cancelled', null, null, v_cancel_job_id is not null, v_cancel_job_id);
+    if v_cancel_job_id is not null then
+      perform private.stop_run(v_job, v_cancel_job_id);
     end if;
   end if;
   return jsonb_build_object('generation_id', p_generation_id, 'status', 'cancelled');

@@ -7,6 +7,35 @@ language sql stable set search_path = '' as $$
   select current_setting('role') in ('authenticated', 'anon')
 $$;
 
+-- When the oldest and the newest of a type's pending or processing jobs were created, of the first 1,000 of each
+-- table.
+create function private.live_ages(p_job_type text, p_status text, out oldest timestamptz, out newest timestamptz)
+language sql stable set search_path = '' set enable_seqscan = off as $$
+  select min(created_at), max(created_at)
+  from (
+    (
+      select job_type, created_at from private.ready_jobs where job_type = p_job_type and p_status = 'pending'
+      order by job_type, priority desc, virtual_time limit 1000
+    )
+    union all
+    (
+      select job_type, created_at from private.blocked_jobs where p_status = 'pending'
+      order by fair_key limit 1000
+    )
+    union all
+    (
+      select job_type, created_at from private.scheduled_jobs where p_status = 'pending'
+      order by scheduled_at limit 1000
+    )
+    union all
+    (
+      select job_type, created_at from private.running_jobs where p_status = 'processing'
+      order by lease_expires_at limit 1000
+    )
+  ) as live
+  where job_type = p_job_type
+$$;
+
 -- Jobs by type and status, from the counts that are kept as jobs move: the cost does not depend on how
 -- many there are. Finished jobs are those of the last 24 hours, by whole hours. Nothing for users.
 create function private.queue_totals() returns table (
@@ -21,9 +50,9 @@ begin
   return query
   select
     total.job_type, total.status, total.jobs::bigint,
-    case when total.live then first.created_at else total.oldest end,
-    case when total.live then last.created_at else total.newest end,
-    (total.seconds / nullif(total.timed, 0))::double precision,
+    case when total.live then live.oldest else total.oldest end,
+    case when total.live then live.newest else total.newest end,
+    total.seconds / nullif(total.timed, 0),
     round(total.attempts::numeric / total.jobs, 4)
   from (
     select
@@ -33,24 +62,13 @@ begin
     from (
       select * from private.job_counts
       union all
-      select * from private.job_deltas
+      select * from private.delta_sums()
     ) as c
     where c.hour = '-infinity' or c.hour >= date_trunc('hour', now() - interval '24 hours', 'UTC')
     group by c.job_type, c.status
     having sum(c.jobs) > 0
   ) as total
-  left join lateral (
-    select j.created_at from public.job_queue as j
-    where j.job_type = total.job_type and j.status = total.status
-      and j.status in ('pending', 'processing') and j.max_attempts >= 1
-    order by j.created_at limit 1
-  ) as first on true
-  left join lateral (
-    select j.created_at from public.job_queue as j
-    where j.job_type = total.job_type and j.status = total.status
-      and j.status in ('pending', 'processing') and j.max_attempts >= 1
-    order by j.created_at desc limit 1
-  ) as last on true;
+  left join lateral private.live_ages(total.job_type, total.status) as live on total.live;
 end
 $$;
 
@@ -74,7 +92,7 @@ group by job_type, status;
 create view public.failed_jobs_recent with (security_invoker = true) as
 select id, job_type, payload, attempts, error_message, created_at, completed_at
 from public.job_queue
-where status = 'failed' and seq > 0 and completed_at > now() - interval '24 hours'
+where status = 'failed' and completed_at > now() - interval '24 hours'
 order by completed_at desc;
 
 create view public.stuck_jobs with (security_invoker = true) as
@@ -82,7 +100,7 @@ select
   id, job_type, payload, started_at,
   extract(epoch from now() - started_at) / 60 as minutes_stuck
 from public.job_queue
-where status = 'processing' and seq > 0 and started_at < now() - interval '10 minutes'
+where status = 'processing' and started_at < now() - interval '10 minutes'
 order by started_at;
 
 -- How long the jobs of the last hour waited, from when they were due until their last run began, and how
@@ -112,9 +130,8 @@ begin
       extract(epoch from ended.completed_at - ended.started_at)::double precision as run
     from (values ('completed'), ('failed')) as wanted (status)
     cross join lateral (
-      select j.job_type, j.scheduled_at, j.started_at, j.completed_at from public.job_queue as j
-      where j.status = wanted.status and j.status in ('completed', 'failed', 'cancelled') and j.seq > 0
-        and j.completed_at > now() - interval '1 hour'
+      select j.job_type, j.scheduled_at, j.started_at, j.completed_at from private.finished_jobs as j
+      where j.status = wanted.status and j.completed_at > now() - interval '1 hour'
       order by j.completed_at desc limit 10000
     ) as ended
     where ended.started_at is not null
@@ -144,21 +161,19 @@ language sql stable security definer set search_path = '' as $$
     p.images_per_day,
     case when u.day = (now() at time zone 'UTC')::date then u.day_cost else 0 end,
     p.money_per_day,
-    coalesce(l.active, 0),
+    coalesce(s.taken, 0),
     p.running_jobs,
     (
       select count(*)::int from (
-        select from public.job_queue as j
-        where j.status = 'pending' and (j.held or j.slot) and j.held and j.fair_key = u.user_id
-        limit 10000
+        select from private.blocked_jobs as j where j.fair_key = u.user_id limit 10000
       ) as waiting
     )
   from private.usage as u
   left join private.user_plans as up on up.user_id = u.user_id
   left join private.plans as p on p.name = coalesce(up.plan, 'default')
   left join (
-    select fair_key, sum(active)::int as active from private.lanes group by fair_key
-  ) as l on l.fair_key = u.user_id
+    select fair_key, sum(taken)::int as taken from private.user_slots group by fair_key
+  ) as s on s.fair_key = u.user_id
   order by u.day desc, u.day_images desc
 $$;
 
@@ -186,10 +201,9 @@ begin
   select jsonb_object_agg(status, jobs) into v_totals
   from (select status, sum(count) as jobs from private.queue_totals() group by status) as by_status;
   select count(*) into v_held from (
-    select from public.job_queue where status = 'pending' and (held or slot) and held limit 10000) as held;
+    select from private.blocked_jobs limit 10000) as blocked;
   select count(*) into v_scheduled from (
-    select from public.job_queue
-    where status = 'pending' and ready_at is null and not held limit 10000) as later;
+    select from private.scheduled_jobs limit 10000) as later;
   return jsonb_build_object(
     'last_sweep_at', v_sweep.last_sweep_at,
     -- By this clock, for whoever's own differs.
@@ -200,8 +214,7 @@ begin
     'scheduled', v_scheduled,
     'processing', coalesce((v_totals -> 'processing')::bigint, 0),
     'lost', (select count(*) from (
-      select from public.job_queue
-      where status = 'processing' and seq > 0 and lease_expires_at <= now() limit 10000) as lost),
+      select from private.running_jobs where lease_expires_at <= now() limit 10000) as lost),
     'failed_24h', coalesce((v_totals -> 'failed')::bigint, 0),
     'output_seconds_left', v_outputs.seconds_left,
     'refused_models', private.refused_model_names(),

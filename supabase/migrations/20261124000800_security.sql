@@ -27,36 +27,37 @@ revoke all on
   public.job_queue, public.queue_health, public.failed_jobs_recent, public.stuck_jobs,
   public.queue_latency, public.tenant_usage
 from public, anon, authenticated, service_role;
-do $$
-begin
-  execute format('revoke all on sequence %s from public, anon, authenticated, service_role',
-    pg_get_serial_sequence('public.job_queue', 'seq'));
-end
-$$;
-
 -- Tables: everybody reads their own; the queue and what the pipeline writes is written by nobody
 -- but the service and the functions.
 alter table public.models enable row level security;
 alter table public.batch_generations enable row level security;
 alter table public.image_generations enable row level security;
 alter table public.images enable row level security;
-alter table public.job_queue enable row level security;
 alter table private.settings enable row level security;
 alter table private.plans enable row level security;
 alter table private.user_plans enable row level security;
 alter table private.usage enable row level security;
 alter table private.idempotency_keys enable row level security;
 alter table private.sweep enable row level security;
-alter table private.lanes enable row level security;
-alter table private.lines enable row level security;
+alter table private.scheduled_jobs enable row level security;
+alter table private.blocked_jobs enable row level security;
+alter table private.ready_jobs enable row level security;
+alter table private.running_jobs enable row level security;
+alter table private.finished_jobs enable row level security;
+alter table private.user_slots enable row level security;
+alter table private.ready_queues enable row level security;
 alter table private.low_water enable row level security;
 alter table private.job_deltas enable row level security;
 alter table private.job_counts enable row level security;
 
 grant all on
-  public.models, public.batch_generations, public.image_generations, public.images,
-  public.job_queue
+  public.models, public.batch_generations, public.image_generations, public.images
 to service_role;
+-- The view reads with its reader's rights, and writes by a trigger.
+grant select, insert, update, delete on public.job_queue to service_role;
+grant select on
+  private.scheduled_jobs, private.blocked_jobs, private.ready_jobs, private.running_jobs, private.finished_jobs
+to service_role, authenticated;
 grant select on public.queue_health, public.failed_jobs_recent, public.stuck_jobs to service_role, authenticated;
 grant select on public.queue_latency, public.tenant_usage to service_role;
 
@@ -70,8 +71,16 @@ using (user_id = (select auth.uid()));
 create policy "own generations" on public.image_generations for select to authenticated
 using (user_id = (select auth.uid()));
 -- Not those that store a picture: they know its address at the provider, which is nobody's before the picture is.
-create policy "own jobs" on public.job_queue for select to authenticated
-using (created_by = (select auth.uid()) and job_type <> 'download-image');
+create policy "own jobs" on private.scheduled_jobs for select to authenticated
+using (fair_key = (select auth.uid()) and job_type <> 'download-image');
+create policy "own jobs" on private.blocked_jobs for select to authenticated
+using (fair_key = (select auth.uid()) and job_type <> 'download-image');
+create policy "own jobs" on private.ready_jobs for select to authenticated
+using (fair_key = (select auth.uid()) and job_type <> 'download-image');
+create policy "own jobs" on private.running_jobs for select to authenticated
+using (fair_key = (select auth.uid()) and job_type <> 'download-image');
+create policy "own jobs" on private.finished_jobs for select to authenticated
+using (fair_key = (select auth.uid()) and job_type <> 'download-image');
 
 grant select on public.images to authenticated;
 grant update (is_public, is_favorite, rating, archived_at) on public.images to authenticated;

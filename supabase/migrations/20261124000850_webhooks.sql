@@ -129,8 +129,8 @@ declare
   v_user uuid;
   v_secrets jsonb;
 begin
-  select payload into v_payload from public.job_queue
-  where id = p_job_id and lease = p_lease and status = 'processing' and job_type = 'process-webhook';
+  select payload into v_payload from private.running_jobs
+  where id = p_job_id and lease = p_lease and job_type = 'process-webhook';
   if not found then
     return '{"outcome": "stale"}';
   end if;
@@ -161,8 +161,8 @@ declare
   v_answer jsonb;
   v_attempt int;
 begin
-  select attempts + 1 into v_attempt from public.job_queue
-  where id = p_job_id and lease = p_lease and status = 'processing' and job_type = 'process-webhook' for update;
+  select attempts + 1 into v_attempt from private.running_jobs
+  where id = p_job_id and lease = p_lease and job_type = 'process-webhook' for update;
   if not found then
     return '{"outcome": "stale"}';
   end if;
@@ -176,7 +176,7 @@ begin
   end if;
   -- Fresh webhooks come first: a receiver that is down must not hold up those of others.
   if v_answer ->> 'outcome' = 'retrying' then
-    update public.job_queue set priority = -10 where id = p_job_id;
+    update private.scheduled_jobs set priority = -10 where id = p_job_id;
   end if;
   update private.webhook_deliveries set
     status = case v_answer ->> 'outcome' when 'retrying' then 'pending' else p_status end,

@@ -91,7 +91,7 @@ begin
   if not found then
     perform private.refuse(404, 'not_found', 'There is no webhook of that generation.');
   end if;
-  select status into v_status from public.job_queue where id = v_delivery.job_id for update;
+  v_status := (private.lock_job(v_delivery.job_id)).status;
   select * into v_delivery from private.webhook_deliveries where id = v_delivery.id for update;
   if v_delivery.resent_at > now() - interval '1 minute' then
     perform private.refuse(429, 'quota_exceeded', 'A webhook can be sent again once a minute.', 60);
@@ -101,7 +101,7 @@ begin
   end if;
   if v_status = 'pending' then
     -- Promoted by the next claim.
-    update public.job_queue set scheduled_at = now() where id = v_delivery.job_id and turn is null;
+    update private.scheduled_jobs set scheduled_at = now() where id = v_delivery.job_id;
   else
     perform private.enqueue_delivery(v_delivery, auth.uid());
   end if;

@@ -19,7 +19,7 @@ begin
     progress = greatest(g.progress, v_progress),
     progress_at = case when g.progress < v_progress then now() else g.progress_at end,
     started_at = greatest(g.started_at, v_started)
-  where g.id = (select j.generation_id from public.job_queue as j where j.id = p_job_id)
+  where g.id = (select j.generation_id from private.running_jobs as j where j.id = p_job_id)
     and g.status = 'processing' and g.replicate_prediction_id = p_prediction_id
     and (g.progress < v_progress or g.started_at < v_started);
   if found then
@@ -54,9 +54,8 @@ begin
     ), 900)),
     count(*)
   from (
-    select generation_id, job_type, completed_at from public.job_queue
-    where status = 'completed' and status in ('completed', 'failed', 'cancelled') and seq > 0
-      and completed_at > coalesce((select s.last_sweep_at from private.sweep as s), '-infinity')
+    select generation_id, job_type, completed_at from private.finished_jobs
+    where status = 'completed' and completed_at > coalesce((select s.last_sweep_at from private.sweep as s), '-infinity')
     order by completed_at desc limit 2000
   ) as ended
   join public.image_generations as g on g.id = ended.generation_id

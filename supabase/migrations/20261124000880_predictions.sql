@@ -23,7 +23,9 @@ create table private.predictions (
   -- Seconds that the model ran, by the provider's own measure.
   predict_time numeric,
   -- US dollars; null where it is not known.
-  cost_usd numeric
+  cost_usd numeric,
+  -- We stop it: no job wants it.
+  is_unwanted boolean not null default false
 );
 create index predictions_generation on private.predictions (generation_id);
 create index predictions_age on private.predictions (recorded_at);
@@ -115,34 +117,26 @@ $$;
 -- which runs and costs, has reached its deadline.
 create function private.stop_prediction(p_job public.job_queue, p_prediction_id text) returns jsonb
 language plpgsql set search_path = '' set enable_seqscan = off as $$
-declare
-  v_cancel public.job_queue;
 begin
-  insert into public.job_queue (
-    job_type, payload, status, priority, created_by, fair_key, generation_id,
-    started_at, lease, lease_expires_at, retry_until
-  )
-  values (
-    'cancel-prediction',
+  update private.predictions set is_unwanted = true where id = p_prediction_id;
+  return to_jsonb(private.as_job(private.insert_running(
+    gen_random_uuid(), 'cancel-prediction', p_job.fair_key, p_job.generation_id,
     jsonb_strip_nulls(jsonb_build_object(
       'prediction_id', p_prediction_id, 'generation_id', p_job.generation_id, 'user_id', p_job.fair_key
     )),
-    'processing', 100, p_job.created_by, p_job.fair_key, p_job.generation_id,
-    now(), 1, now() + interval '1 minute', private.stop_until()
-  )
-  returning * into v_cancel;
-  return to_jsonb(v_cancel);
+    60, private.stop_until()
+  )));
 end
 $$;
 
 -- Leaves a job that stops what a run at the provider has created, or may be creating: the prediction that is
 -- known; or whatever a search finds, at once where a create is in doubt, and else when the run's lease is over,
 -- for its worker is told first. It is no part of the generation, which may be about to be deleted.
-create function private.stop_run(p_job public.job_queue) returns void
+create function private.stop_run(p_job public.job_queue, p_id uuid) returns void
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 begin
   perform private.insert_jobs(jsonb_build_array(jsonb_build_object(
-    'job_type', 'cancel-prediction', 'priority', 100, 'retry_until', private.stop_until(),
+    'id', p_id, 'job_type', 'cancel-prediction', 'priority', 100, 'retry_until', private.stop_until(),
     'scheduled_at', case
       when p_job.prediction_id is null and not p_job.outcome_unknown then p_job.lease_expires_at
     end,
@@ -158,33 +152,71 @@ begin
 end
 $$;
 
--- With a user, or by hand, go rows whose runs go on at the provider, and cost.
-create function private.after_run_delete() returns trigger
-language plpgsql security definer set search_path = '' as $$
+-- The job that stop_run has left finds nothing any more: the worker itself has told what its run created.
+create function private.complete_search(p_generation_id uuid) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_id uuid := (select cancel_job_id from public.image_generations where id = p_generation_id);
+  v_job public.job_queue;
+  v_new public.job_queue;
 begin
-  perform private.stop_run(old);
+  perform 1 from private.scheduled_jobs where id = v_id for update skip locked;
+  if not found then
+    perform 1 from private.ready_jobs where id = v_id for update skip locked;
+    if not found then
+      return;
+    end if;
+  end if;
+  select * into v_job from public.job_queue where id = v_id;
+  v_new := v_job;
+  v_new.status := 'completed';
+  v_new.completed_at := now();
+  v_new.slot := false;
+  v_new.virtual_time := null;
+  perform private.save_job(v_job, v_new);
+end
+$$;
+
+-- With a user, or by hand, go generations, and their jobs with them. What runs at the provider is stopped
+-- (private.write_job).
+create function private.after_generation_delete() returns trigger
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+begin
+  delete from public.job_queue where id in (old.job_id, old.download_job_id);
+  delete from public.job_queue
+  where fair_key = old.user_id and generation_id = old.id and status in ('completed', 'failed', 'cancelled')
+    and created_at between old.created_at - interval '1 minute' and coalesce(old.completed_at, now()) + interval '1 minute';
   return null;
 end
 $$;
-create trigger job_queue_after_run_delete after delete on public.job_queue
-for each row when (old.job_type = 'generate-image' and old.status = 'processing')
-execute function private.after_run_delete();
+create trigger image_generations_delete_jobs after delete on public.image_generations
+for each row execute function private.after_generation_delete();
 
 -- Steps lock a job before its generation, and with a user the rows go the other way round: all the jobs first, in
--- whatever state, so that neither waits for the other. Twice: whoever held one of them may have left another.
+-- whatever state, so that neither waits for the other. Twice: whoever held one of them may have left another. What has
+-- finished for a generation goes at once, not for each of them.
 create function private.before_profile_delete() returns trigger
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
   for v_try in 1..2 loop
-    perform 1 from public.job_queue
-    where id = any(array(
-      select id from public.job_queue where created_by = old.id
+    perform private.lock_job(mine.id)
+    from (
+      select unnest(array[job_id, download_job_id, cancel_job_id]) as id from public.image_generations
+      where user_id = old.id
       union
-      select j.id from public.image_generations as g inner join public.job_queue as j on j.generation_id = g.id
-      where g.user_id = old.id
-    ))
-    order by id for update;
+      select id from private.blocked_jobs where fair_key = old.id
+      union
+      select id from private.ready_jobs where slot and fair_key = old.id
+      union
+      select id from private.running_jobs where fair_key = old.id
+      union
+      select id from private.finished_jobs where fair_key = old.id
+      order by 1
+    ) as mine
+    where mine.id is not null;
   end loop;
+  delete from public.job_queue
+  where fair_key = old.id and status in ('completed', 'failed', 'cancelled') and generation_id is not null;
   return old;
 end
 $$;
@@ -247,7 +279,7 @@ $$;
 
 revoke all on function
   private.note_end, private.note_prediction, private.stop_until, private.stop_prediction, private.stop_run,
-  private.after_run_delete, private.before_profile_delete, private.after_user_delete,
+  private.after_generation_delete, private.complete_search, private.before_profile_delete, private.after_user_delete,
   private.note_stopped, private.prune_predictions, private.settle_cancelled, private.after_prediction_end
 from public, anon, authenticated, service_role;
 

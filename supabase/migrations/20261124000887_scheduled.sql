@@ -2,7 +2,7 @@
 -- at that moment. Until then it holds nothing that somebody else could want.
 
 -- Which of these due jobs may go on; the generations of the others have failed. The caller holds their rows and
--- lanes. A job that has counted already, or that nobody asked for through start_generation, goes on.
+-- their users' slots. A job that has counted already, or that nobody asked for through start_generation, goes on.
 create function private.admit_due(p_ids uuid[]) returns uuid[]
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
@@ -21,7 +21,7 @@ begin
     from public.job_queue as j
     inner join public.image_generations as g on g.id = j.generation_id and g.job_id = j.id
     left join public.models as m on m.id = g.model_id
-    where j.id = any(p_ids) and g.reserved_on is null and g.status = 'queued'
+    where j.id = any(p_ids) and j.status = 'pending' and g.reserved_on is null and g.status = 'queued'
     order by j.scheduled_at, j.seq
   loop
     -- A refusal takes back what its picture has counted.
@@ -42,7 +42,9 @@ begin
       end if;
       update public.job_queue set
         status = 'failed', completed_at = now(), error_message = v_message,
-        error_details = private.add_error(v_due.job, v_message, jsonb_build_object('code', v_code))
+        error_details = private.with_error(
+          (v_due.job).error_details, (v_due.job).attempts + 1, null, v_message, jsonb_build_object('code', v_code)
+        )
       where id = (v_due.job).id;
       perform private.end_generation(v_due.id, 'failed', v_message, v_code);
       v_ids := array_remove(v_ids, (v_due.job).id);

@@ -79,15 +79,11 @@ create function private.refuse_model(
 ) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
-  v_job public.job_queue;
+  v_job public.job_queue := private.leased_job(p_job_id, p_lease);
   v_model text;
   v_refusals int;
 begin
-  select * into v_job from public.job_queue
-  where id = p_job_id and lease = p_lease and status = 'processing'
-    and job_type = 'generate-image' and prediction_id is null
-  for update;
-  if not found then
+  if v_job.id is null or v_job.job_type <> 'generate-image' or v_job.prediction_id is not null then
     return '{"outcome": "stale", "started": false}';
   end if;
   v_model := coalesce(v_job.payload ->> 'model_id', '');
@@ -105,7 +101,7 @@ begin
     end,
     refusals = r.refusals + case when r.until > now() then 0 else 1 end
   returning refusals + case when since < now() then 1 else 0 end into v_refusals;
-  perform private.end_attempt(v_job, p_error_message, jsonb_build_object('code', p_error_code), null);
+  perform private.end_attempt(v_job, v_job, p_error_message, jsonb_build_object('code', p_error_code), null);
   return jsonb_build_object('outcome', 'failed', 'refused', 'model', 'started', v_refusals = 1);
 end
 $$;

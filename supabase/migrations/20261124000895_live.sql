@@ -58,9 +58,10 @@ declare
   -- By id and nothing else: a condition that an index has would invite the planner to read all of that index.
   v_asked uuid[] := array(
     select mine.id from (
-      select j.id, j.status, j.held, j.ready_at from public.job_queue as j where j.id = any(p_job_ids) offset 0
+      select j.id from private.ready_jobs as j where j.id = any(p_job_ids)
+      union all
+      select j.id from private.blocked_jobs as j where j.id = any(p_job_ids)
     ) as mine
-    where mine.status = 'pending' and (mine.held or mine.ready_at is not null)
   );
 begin
   if cardinality(v_asked) = 0 then
@@ -68,33 +69,34 @@ begin
   end if;
   return query
   with asked as materialized (
-    select j.id, j.seq, j.fair_key, j.held from public.job_queue as j where j.id = any(v_asked)
+    select j.id, j.seq, j.fair_key, false as blocked from private.ready_jobs as j where j.id = any(v_asked)
+    union all
+    select j.id, j.seq, j.fair_key, true from private.blocked_jobs as j where j.id = any(v_asked)
   ), ready as materialized (
-    select head.seq, head.priority, row_number() over (order by head.priority desc, head.turn, head.seq) as place
+    select head.seq, head.priority, row_number() over (order by head.priority desc, head.virtual_time, head.seq) as place
     from (
-      select j.seq, j.priority, j.turn from public.job_queue as j
-      where j.status = 'pending' and j.ready_at is not null and j.job_type = 'generate-image'
-      order by j.priority desc, j.turn, j.seq limit 999
+      select j.seq, j.priority, j.virtual_time from private.ready_jobs as j
+      where j.job_type = 'generate-image'
+      order by j.priority desc, j.virtual_time, j.seq limit 999
     ) as head
-  ), lines as materialized (
+  ), queues as materialized (
     select r.priority, count(*) as jobs from ready as r group by r.priority
-  ), held as materialized (
+  ), blocked as materialized (
     select
       own.seq,
-      row_number() over (partition by lane.fair_key order by own.priority desc, own.seq)
-        + (select coalesce(sum(l.jobs), 0) from lines as l where l.priority >= own.priority) as place
-    from (select distinct a.fair_key from asked as a where a.held) as lane
+      row_number() over (partition by mine.fair_key order by own.priority desc, own.seq)
+        + (select coalesce(sum(q.jobs), 0) from queues as q where q.priority >= own.priority) as place
+    from (select distinct a.fair_key from asked as a where a.blocked) as mine
     cross join lateral (
-      select j.seq, j.priority from public.job_queue as j
-      where j.status = 'pending' and (j.held or j.slot) and j.held
-        and j.fair_key = lane.fair_key and j.job_type = 'generate-image'
+      select j.seq, j.priority from private.blocked_jobs as j
+      where j.fair_key = mine.fair_key and j.job_type = 'generate-image'
       order by j.priority desc, j.seq limit 999
     ) as own
   )
-  select a.id, least(coalesce(case when a.held then h.place else r.place end, 1000), 1000)::int
+  select a.id, least(coalesce(case when a.blocked then b.place else r.place end, 1000), 1000)::int
   from asked as a
   left join ready as r on r.seq = a.seq
-  left join held as h on h.seq = a.seq;
+  left join blocked as b on b.seq = a.seq;
 end
 $$;
 

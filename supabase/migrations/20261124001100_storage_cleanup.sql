@@ -9,7 +9,7 @@
 -- Whether a row names an object.
 create index images_storage_path on public.images (storage_path);
 
-insert into private.lines (job_type, priority) values ('cleanup-storage', -10);
+insert into private.ready_queues (job_type, priority) values ('cleanup-storage', -10);
 
 -- Files of rows that are no more, until the cron makes jobs of them: deleting a user with 10,000 pictures
 -- deletes the rows one by one, and is to be 100 jobs.
@@ -89,8 +89,8 @@ declare
   v_bucket text;
 begin
   select payload -> 'names', coalesce(payload ->> 'bucket', 'generated-images') into v_names, v_bucket
-  from public.job_queue
-  where id = p_job_id and lease = p_lease and status = 'processing' and job_type = 'cleanup-storage';
+  from private.running_jobs
+  where id = p_job_id and lease = p_lease and job_type = 'cleanup-storage';
   if not found then
     return '{"outcome": "stale"}';
   end if;

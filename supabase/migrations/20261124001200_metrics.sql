@@ -41,9 +41,8 @@ begin
     select ended.job_type, ended.code, count(*) as jobs
     from (
       select j.job_type, left(coalesce(j.error_details -> -1 ->> 'code', 'unknown'), 100) as code
-      from public.job_queue as j
-      where j.status = 'failed' and j.status in ('completed', 'failed', 'cancelled') and j.seq > 0
-        and j.completed_at > now() - interval '24 hours'
+      from private.finished_jobs as j
+      where j.status = 'failed' and j.completed_at > now() - interval '24 hours'
       order by j.completed_at desc limit 10000
     ) as ended
     group by ended.job_type, ended.code
@@ -68,7 +67,7 @@ begin
       select jsonb_agg(jsonb_build_object('model', name, 'refused', 1))
       from jsonb_array_elements_text(private.refused_model_names()) as listed (name)
     ),
-    'enqueued', coalesce(pg_sequence_last_value(pg_get_serial_sequence('public.job_queue', 'seq')::regclass), 0),
+    'enqueued', coalesce(pg_sequence_last_value('private.job_seq'::regclass), 0),
     'removed_files', (
       select count(*) from (select from private.removed_objects limit 10000) as removed
     )

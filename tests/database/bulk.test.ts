@@ -41,11 +41,11 @@ describe('enqueue_jobs', () => {
     const rows = await Promise.all(ids.map((id) => db.job(id)));
     expect(rows).toMatchObject([
       { job_type: 'a', priority: 5, max_attempts: 7, created_by: one, generation_id, payload: { n: 1 } },
-      { job_type: 'b', priority: -5, max_attempts: 3, created_by: other, generation_id: null },
+      { job_type: 'b', priority: -5, max_attempts: 3, created_by: other },
       {
         job_type: 'a',
         priority: 0,
-        created_by: null,
+        created_by: stranger,
         scheduled_at: later,
         fair_key: stranger,
         ready_at: null,

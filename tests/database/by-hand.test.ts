@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { makeDeadRows } from './fill.ts';
 import { countsOf, expectPlacesRight, placesOf } from './places.ts';
 import { Database, type Job } from './support.ts';
 
@@ -6,7 +7,8 @@ import { Database, type Job } from './support.ts';
 
 const db = await Database.open();
 // Dead rows are made below, and must stay.
-await db.sql`alter table public.job_queue set (autovacuum_enabled = off)`;
+for (const state of ['ready', 'running', 'scheduled'])
+  await db.sql.unsafe(`alter table private.${state}_jobs set (autovacuum_enabled = off)`);
 beforeEach(() => db.clear());
 afterEach(() => expectPlacesRight(db));
 
@@ -54,7 +56,12 @@ test('the original’s complete_job with an error puts a held job off', async ()
   const user = await db.createUser({ running_jobs: 1 });
   const [, second] = (await enqueue(user, 2)) as [string, string];
   await db.service('complete_job', { p_job_id: second, p_error_message: 'broken' });
-  expect(await db.job(second)).toMatchObject({ status: 'pending', attempts: 1, held: false, ready_at: null });
+  expect(await db.job(second)).toMatchObject({
+    status: 'pending',
+    attempts: 1,
+    blocked: false,
+    ready_at: null,
+  });
 });
 
 test('the service sets the time of a ready job back, over the API', async () => {
@@ -96,7 +103,7 @@ test('a failed job that is set to pending runs again', async () => {
 test('a held job that is set to processing and then completed takes no place', async () => {
   const user = await db.createUser({ running_jobs: 1 });
   const [, second] = (await enqueue(user, 2)) as [string, string];
-  await set(second, "status = 'processing', started_at = now(), held = false");
+  await set(second, "status = 'processing', started_at = now(), blocked = false");
   await set(second, "status = 'completed', completed_at = now()");
   expect(await countsOf(db, user, 'a')).toMatchObject({ ready: 1, held: 0 });
 });
@@ -110,14 +117,7 @@ test('rows inserted by hand are handed out, and held where their user has no pla
 
 /** Raises the marks at which claims begin: what lies below them is found only if its change lowers them. */
 async function raiseMarks(): Promise<void> {
-  await db.sql`insert into public.job_queue (job_type, status, completed_at)
-    select 'dead', 'completed', now() from generate_series(1, 25000)`;
-  await db.sql`delete from public.job_queue where job_type = 'dead'`;
-  for (let dead = 0; dead <= 20_000; ) {
-    const [row] = await db.sql<{ dead: number }[]>`
-      select pg_stat_get_dead_tuples('public.job_queue'::regclass)::int as dead`;
-    dead = row?.dead ?? 0;
-  }
+  await makeDeadRows(db);
   await db.service('record_sweep', { p_stats: {} });
   const [row] =
     await db.sql`select scheduled_at > now() - interval '30 seconds' as raised from private.low_water`;

@@ -60,8 +60,8 @@ test('the prediction that runs is cancelled, and what it cost is known', async (
 test('a step that is being taken while a profile is deleted comes to its end, and so does the deletion', async () => {
   const { user, generation_id, job_id } = await running();
   let deletion: Promise<unknown> | undefined;
-  await db.as('service_role', null, async (sql) => {
-    await sql`select 1 from public.job_queue where id = ${job_id} for update`;
+  await db.sql.begin(async (sql) => {
+    await sql`select 1 from private.running_jobs where id = ${job_id} for update`;
     deletion = db.sql`delete from public.profiles where id = ${user}`.execute();
     deletion.catch(() => {}); // judged below
     for (let waiting = 0; waiting === 0; ) {

@@ -82,7 +82,7 @@ const halves: Record<string, () => Promise<Half>> = {
       { job_type: 'generate-image', payload: { user_id: users[0] } },
       { job_type: 'generate-image', payload: { user_id: users[1] } },
     ];
-    const held = `select from private.lanes where fair_key = '${users[1]}' for update`;
+    const held = `select from private.user_slots where fair_key = '${users[1]}' for update`;
     return { user: users[0], call: () => db.service('enqueue_jobs', { p_jobs }), held };
   },
   'the end of a prediction': async () => {
@@ -125,7 +125,7 @@ const halves: Record<string, () => Promise<Half>> = {
   'a prediction that was created too late': async () => {
     const account = await running();
     await cancel(account);
-    const held = one('public.image_generations', account.generation);
+    const held = one('private.finished_jobs', account.job);
     return { user: account.user, call: () => record(account), held };
   },
   'an operator’s requeue': async () => {

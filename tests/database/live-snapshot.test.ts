@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { allBlocks, expectBounded, type Node, nodes, Watcher } from './explain.ts';
-import { fillReady } from './fill.ts';
+import { fillReady, JOB_TABLES } from './fill.ts';
 import { Database } from './support.ts';
 
 const db = await Database.open();
@@ -221,7 +221,7 @@ describe('over a long history, a long queue and many listeners', async () => {
     };
     const stale = await check();
     await db.sql`vacuum analyze public.image_generations`;
-    await db.sql`vacuum analyze public.job_queue`;
+    await db.sql.unsafe(`vacuum analyze ${JOB_TABLES}`);
     const fresh = await check();
     console.info('pages of a snapshot of 107 generations: with old statistics, with new:', stale, fresh);
   });

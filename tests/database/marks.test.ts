@@ -1,49 +1,96 @@
-import postgres from 'postgres';
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { makeDeadRows } from './fill.ts';
 import { Database } from './support.ts';
-import { jobs, ofUser, Worker } from './worker.ts';
 
-// Under an old snapshot claims begin at marks, below which nothing waits. Whatever the marks follow, a job must not
-// be enqueued below one.
+// With a backlog, virtual time runs ahead of the clock, and the low-water marks follow it. What comes in when the
+// backlog is over must not lie below them.
 
 const db = await Database.open();
-const worker = await Worker.open(db);
+// Dead rows are made below, and must stay.
+for (const state of ['ready', 'running', 'scheduled'])
+  await db.sql.unsafe(`alter table private.${state}_jobs set (autovacuum_enabled = off)`);
+beforeEach(() => db.clear());
+afterEach(() => db.sql`update private.settings set turn_step = '10 seconds' where only_row`);
 
-/** Waits until the statistics know of so many dead rows. */
-async function dead(rows: number): Promise<void> {
-  for (let known = 0; known < rows; ) {
-    const [row] = await db.sql<{ dead: number }[]>`
-      select sum(n_dead_tup)::int as dead from pg_stat_user_tables where schemaname in ('public', 'private')`;
-    known = row?.dead ?? 0;
+const enqueue = (user: string | null, more: object = {}) =>
+  db.service<string[]>('enqueue_jobs', {
+    p_jobs: [{ job_type: 'a', payload: user ? { user_id: user } : {}, ...more }],
+  });
+
+/** Waits until the next claim raises the marks. */
+async function untilMarksMayRise(): Promise<void> {
+  for (let may = false; !may; ) {
+    const [row] = await db.sql<{ may: boolean }[]>`
+      select raised_at < clock_timestamp() - interval '1.1 second' as may from private.low_water`;
+    may = row?.may ?? false;
   }
 }
 
-/** Marks are raised once a second. */
-async function claimASecondLater(limit: number): Promise<void> {
-  await worker.until(new Date(Date.now() + 1_100));
-  await worker.claim(limit);
+/** A mark an hour ahead of the clock, and nothing ready any more. */
+async function drainBacklogAhead(): Promise<void> {
+  await db.sql`update private.settings set turn_step = '1 hour' where only_row`;
+  await makeDeadRows(db);
+  const user = await db.createUser({ running_jobs: 5 });
+  for (let count = 0; count < 5; count++) await enqueue(user);
+  await db.service('record_sweep', { p_stats: {} });
+  await db.claim(1);
+  for (let time = 0; time < 2; time++) {
+    await untilMarksMayRise();
+    await db.claim(1);
+  }
+  const [queue] = await db.sql<{ ahead: boolean }[]>`
+    select low_time > extract(epoch from now() + interval '30 minutes') * 1000000 as ahead
+    from private.ready_queues where job_type = 'a' and priority = 0`;
+  expect(queue?.ahead, 'the mark is ahead of the clock').toBe(true);
+  await db.complete(await db.claim(10));
+  const [left] = await db.sql<{ jobs: number }[]>`select count(*)::int as jobs from private.ready_jobs`;
+  expect(left?.jobs).toBe(0);
 }
 
-test('a job is found though those before it were ahead of the clock', async () => {
-  const user = await db.createUser({ running_jobs: null });
-  const holder = postgres(db.superuserUrl, { max: 1 });
-  try {
-    await holder.unsafe('begin isolation level repeatable read; select count(*) from public.job_queue');
-    for (let passed = 0; passed < 12_000; passed += 1_000) {
-      await worker.enqueue(jobs(1_000));
-      await worker.drain();
-    }
-    await dead(24_000);
-    // One user's jobs have their turns ten seconds apart: an hour from now on.
-    await worker.enqueue(jobs(360, () => ofUser(user)));
-    for (let time = 0; time < 4; time++) await claimASecondLater(60);
-    await worker.drain();
-    await worker.enqueue(jobs(10));
-    expect(await worker.claim(10)).toHaveLength(10);
-    await worker.enqueue(jobs(10));
-    await claimASecondLater(0);
-    expect(await worker.claim(10)).toHaveLength(10);
-  } finally {
-    await holder.end();
+test('a job that comes in after a backlog is handed out at once', async () => {
+  await drainBacklogAhead();
+  const [id] = await enqueue(null);
+  expect(await db.claim(1)).toMatchObject([{ id }]);
+});
+
+test('so is one that comes in by itself', async () => {
+  await drainBacklogAhead();
+  const id = await db.service('enqueue_job', { p_job_type: 'a', p_payload: {} });
+  expect(await db.claim(1)).toMatchObject([{ id }]);
+});
+
+test('so is one that is claimed after the marks have been raised', async () => {
+  await drainBacklogAhead();
+  const [id] = await enqueue(null);
+  await untilMarksMayRise();
+  expect(await db.claim(1)).toMatchObject([{ id }]);
+});
+
+test('so is a retry', async () => {
+  await enqueue(null);
+  const job = await db.claimOne();
+  await drainBacklogAhead();
+  await db.service('fail_job', {
+    p_job_id: job.id,
+    p_lease: job.lease,
+    p_error_message: 'x',
+    p_retry_in_seconds: 0,
+  });
+  await untilMarksMayRise();
+  expect(await db.claim(1)).toMatchObject([{ id: job.id }]);
+});
+
+test('a ready job that is set to now by hand is next, though its queue is ahead of the clock', async () => {
+  await db.sql`update private.settings set turn_step = '1 hour' where only_row`;
+  await makeDeadRows(db);
+  const user = await db.createUser({ running_jobs: 5 });
+  const ids = [];
+  for (let count = 0; count < 5; count++) ids.push(...(await enqueue(user)));
+  await db.claim(1);
+  for (let time = 0; time < 2; time++) {
+    await untilMarksMayRise();
+    await db.claim(1);
   }
-}, 120_000);
+  await db.sql`update public.job_queue set scheduled_at = now() where id = ${ids[4] as string}`;
+  expect(await db.claim(1)).toMatchObject([{ id: ids[4] }]);
+});

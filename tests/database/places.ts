@@ -2,44 +2,42 @@ import { expect } from 'vitest';
 import type { Database } from './support.ts';
 
 /**
- * Says what is wrong with the users' places, read in one snapshot: lanes that do not count what is there,
- * jobs in none or two of a pending job's states, users over their limit, and jobs held beside a free place.
+ * Says what is wrong with the users' places, read in one snapshot: slots that are not counted,
+ * jobs that stand in two tables, users over their limit, and jobs blocked beside a free slot.
  */
 const WRONG_PLACES = `
   with limits as (
-    select l.fair_key, l.job_type, l.active, p.running_jobs
-    from private.lanes as l
-    left join private.user_plans as u on u.user_id = l.fair_key
+    select s.fair_key, s.job_type, s.taken, p.running_jobs
+    from private.user_slots as s
+    left join private.user_plans as u on u.user_id = s.fair_key
     join private.plans as p on p.name = coalesce(u.plan, 'default')
-  ), taken as (
-    select fair_key, job_type, count(*) filter (where slot)::int as places, count(*) filter (where held)::int as held
+  ), jobs as (
+    select fair_key, job_type, count(*) filter (where slot)::int as slots,
+      count(*) filter (where blocked)::int as blocked
     from public.job_queue
     where fair_key is not null
       and job_type not in ('download-image', 'process-webhook', 'cleanup-storage', 'cancel-prediction')
     group by fair_key, job_type
   ), both_sides as (
-    select fair_key, job_type, coalesce(l.active, 0) as active, coalesce(t.places, 0) as places,
-      coalesce(t.held, 0) as held, l.running_jobs
-    from limits as l full join taken as t using (fair_key, job_type)
+    select fair_key, job_type, coalesce(l.taken, 0) as taken, coalesce(j.slots, 0) as slots,
+      coalesce(j.blocked, 0) as blocked, l.running_jobs
+    from limits as l full join jobs as j using (fair_key, job_type)
   )
-  select format('lane %s %s counts %s places, %s are taken', fair_key, job_type, active, places) as wrong
-  from both_sides where active <> places
+  select format('user %s, type %s: %s slots counted, %s taken', fair_key, job_type, taken, slots) as wrong
+  from both_sides where taken <> slots
   union all
-  select format('lane %s %s has %s of %s places', fair_key, job_type, places, running_jobs)
-  from both_sides where places > running_jobs
+  select format('user %s, type %s has %s of %s slots', fair_key, job_type, slots, running_jobs)
+  from both_sides where slots > running_jobs
   union all
-  select format('lane %s %s has a place free (%s of %s) beside %s held jobs', fair_key, job_type, places,
-    running_jobs, held)
-  from both_sides where held > 0 and places < coalesce(running_jobs, 1000000)
+  select format('user %s, type %s has a slot free (%s of %s) beside %s blocked jobs', fair_key, job_type, slots,
+    running_jobs, blocked)
+  from both_sides where blocked > 0 and slots < coalesce(running_jobs, 1000000)
   union all
-  select format('job %s is %s, held %s, slot %s, ready %s, turn %s', id, status, held, slot, ready_at, turn)
-  from public.job_queue
-  where (held and (slot or status <> 'pending' or ready_at is not null or turn is not null))
-    or (slot and status = 'pending' and (ready_at is null or turn is null))
-    or (slot and status not in ('pending', 'processing'))
-    or (status = 'pending' and (ready_at is null) <> (turn is null))
-    or (slot and (fair_key is null
-      or job_type in ('download-image', 'process-webhook', 'cleanup-storage', 'cancel-prediction')))`;
+  select format('job %s stands in %s tables', id, count(*)) from public.job_queue group by id having count(*) > 1
+  union all
+  select format('job %s, %s, has a slot and should not', id, job_type) from public.job_queue
+  where slot and (fair_key is null
+    or job_type in ('download-image', 'process-webhook', 'cleanup-storage', 'cancel-prediction'))`;
 
 /** Fails when the places are counted or given wrongly. */
 export async function expectPlacesRight(db: Database): Promise<void> {
@@ -62,7 +60,7 @@ export async function placesOf(db: Database, user: string, type = 'generate-imag
   const rows = await db.sql<{ id: string; state: keyof Places }[]>`
     select id, case
       when status = 'processing' then 'running'
-      when held then 'held'
+      when blocked then 'held'
       when ready_at is not null then 'ready'
       else 'later'
     end as state

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { allBlocks, expectBounded, Watcher } from './explain.ts';
-import { fillEnded, fillLater, fillLost, fillReady, forgetRunning } from './fill.ts';
+import { fillEnded, fillLater, fillLost, fillReady, forgetRunning, JOB_TABLES } from './fill.ts';
 import { Database, type Started } from './support.ts';
 
 const db = await Database.open();
@@ -37,7 +37,7 @@ test('a claim costs the same over 1,000 waiting jobs and over 1,000,000, with as
   await fillReady(db, 1_000, { type: 'another-type', priority: 20 });
   await fillLater(db, 1_000, { priority: 50 });
   await fillEnded(db, 1_000);
-  await db.sql`vacuum analyze public.job_queue`;
+  await db.sql.unsafe(`vacuum analyze ${JOB_TABLES}`);
   const small = await costs();
 
   await fillReady(db, 1_000_000);
@@ -45,7 +45,7 @@ test('a claim costs the same over 1,000 waiting jobs and over 1,000,000, with as
   await fillLater(db, 100_000, { priority: 50 });
   await fillEnded(db, 1_000_000);
   const stale = await costs();
-  await db.sql`vacuum analyze public.job_queue`;
+  await db.sql.unsafe(`vacuum analyze ${JOB_TABLES}`);
   const fresh = await costs();
   console.info('pages over 1,000 jobs, over 2,150,000 with old statistics, with new:', small, stale, fresh);
   for (const large of [stale, fresh]) {
@@ -64,7 +64,7 @@ test.each([
   async (_, prediction) => {
     await forgetRunning(db);
     await fillLost(db, 100_000, prediction);
-    await db.sql`analyze public.job_queue`;
+    await db.sql.unsafe(`analyze ${JOB_TABLES}`);
     for (const claim of CLAIMS) {
       const tops = await watcher.plansOf(claim);
       // do_chores takes up to 100 at a time.

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { expectBounded, Watcher } from './explain.ts';
-import { fillEnded } from './fill.ts';
+import { fillEnded, JOB_TABLES } from './fill.ts';
 import { Database, type Job, SUCCEEDED } from './support.ts';
 
 const db = await Database.open();
@@ -209,7 +209,7 @@ describe('estimated_seconds', () => {
     await fillEnded(db, 50_000);
     const sweep = () => watcher.plansOf("select public.record_sweep('{}')");
     expectBounded(await sweep(), 2_000);
-    await db.sql`analyze public.job_queue`;
+    await db.sql.unsafe(`analyze ${JOB_TABLES}`);
     await db.sql`truncate private.sweep`;
     expectBounded(await sweep(), 2_000);
     expectBounded(await sweep(), 10);

@@ -81,9 +81,10 @@ describe.each(['anon', 'authenticated'] as const)('%s', (role) => {
       );
   });
 
-  test('every table of private is closed', async () => {
+  test('every table of private is closed, save those that job_queue shows a reader’s rows of', async () => {
     const tables = await db.sql<{ name: string }[]>`select relname as name from pg_class
-      where relkind = 'r' and relnamespace = 'private'::regnamespace`;
+      where relkind = 'r' and relnamespace = 'private'::regnamespace
+        and (relname not like '%\_jobs' or ${role} = 'anon')`;
     expect(tables.length).toBeGreaterThan(10);
     for (const { name } of tables) {
       const attempt = db.as(role, owner, (sql) => sql.unsafe(`select * from private.${name}`));

@@ -202,8 +202,12 @@ describe('an accepted request', () => {
     expect(queue_position).toBeNull();
     expect(estimated_seconds).toBeGreaterThan(3_590);
     const [job] =
-      await db.sql`select scheduled_at, expires_at, turn from public.job_queue where id = ${job_id}`;
-    expect(job).toMatchObject({ scheduled_at: at, expires_at: new Date(at.getTime() + 60_000), turn: null });
+      await db.sql`select scheduled_at, expires_at, ready_at from public.job_queue where id = ${job_id}`;
+    expect(job).toMatchObject({
+      scheduled_at: at,
+      expires_at: new Date(at.getTime() + 60_000),
+      ready_at: null,
+    });
   });
 });
 

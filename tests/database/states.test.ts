@@ -2,17 +2,19 @@ import { readFileSync } from 'node:fs';
 import postgres from 'postgres';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Action, actions, asOwner, asService } from './states/actions.ts';
-import { forget, noted, type Step, watch } from './states/audit.ts';
+import { doubles, forget, noted, type Step, watch } from './states/audit.ts';
 import { type Arrow, mermaidBlocks, readArrows } from './states/diagram.ts';
 import { type Case, situations } from './states/situations.ts';
 import { Database } from './support.ts';
 
 // The two diagrams of docs/queue.md against the SQL. Everything that can be done is done to a job in every
-// state, a trigger notes each change with the functions that were running, and both sides must agree: no
-// change that is not drawn, no arrow that is never taken, and on each arrow the functions that take it.
+// state, triggers on the tables of states note each change with the functions that were running, and both sides must
+// agree: no change that is not drawn, no arrow that is never taken, and on each arrow the functions that take it.
 
 const db = await Database.open();
 const steps: Step[] = [];
+/** What left a job in two tables. */
+const doubled: string[] = [];
 
 class RollBack extends Error {}
 
@@ -27,6 +29,7 @@ async function tryOut(made: Case, action: Action, by: string): Promise<void> {
       await action(sql, made, now);
       await asOwner(sql);
       steps.push(...(await noted(sql, by)));
+      if ((await doubles(sql)).length > 0) doubled.push(by);
       throw new RollBack();
     });
   } catch (error) {
@@ -43,6 +46,7 @@ beforeAll(async () => {
     await forget(db.sql);
     const made = await make();
     steps.push(...(await noted(db.sql, situation)));
+    if ((await doubles(db.sql)).length > 0) doubled.push(situation);
     await forget(db.sql);
     for (const [name, action] of Object.entries(actions)) {
       await tryOut(made, action, `${name}; the job: ${situation}`);
@@ -81,6 +85,10 @@ describe.each([
     });
     expect(untaken).toEqual([]);
   });
+});
+
+test('a job stands in one table at a time', () => {
+  expect(doubled).toEqual([]);
 });
 
 test('every function that may change something is tried out', async () => {

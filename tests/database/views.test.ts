@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { pagesOf } from './explain.ts';
+import { fillLater, JOB_TABLES } from './fill.ts';
 import { Database, type Job, refusal } from './support.ts';
 
 const db = await Database.open();
@@ -150,13 +151,16 @@ describe('a signed-in user', () => {
 
 test('the views cost the same whatever waits and whatever has ended', async () => {
   const views = ['queue_health', 'failed_jobs_recent', 'stuck_jobs', 'queue_latency'];
-  const fill = (waiting: number, ended: number) =>
-    db.sql.unsafe(`
-      insert into public.job_queue (job_type, scheduled_at)
-      select 'work', now() + interval '1 day' from generate_series(1, ${waiting});
-      insert into public.job_queue (job_type, status, created_at, scheduled_at, started_at, completed_at)
-      select 'work', case when n % 3 = 0 then 'failed' else 'completed' end, at, at, at, at
+  const fill = async (waiting: number, ended: number) => {
+    await fillLater(db, waiting, { type: 'work' });
+    await db.sql.unsafe(`
+      insert into private.finished_jobs (
+        id, seq, created_at, scheduled_at, started_at, completed_at, lease, priority, attempts, max_attempts, job_type,
+        payload, status
+      )
+      select gen_random_uuid(), 0, at, at, at, at, 1, 0, 0, 3, 'work', '{}', case when n % 3 = 0 then 'failed' else 'completed' end
       from generate_series(1, ${ended}) as n, lateral (select now() - interval '25 hours' - n * interval '0.1 second' as at) as t`);
+  };
   const few = async () => {
     await db.sql`insert into public.job_queue (job_type, status, started_at, completed_at)
       select 'work', status, now() - interval '1 hour', case status when 'processing' then null else now() end
@@ -165,7 +169,7 @@ test('the views cost the same whatever waits and whatever has ended', async () =
   };
   const measure = async (): Promise<Record<string, number>> => {
     await db.service('record_sweep', { p_stats: {} });
-    await db.sql`vacuum analyze public.job_queue`;
+    await db.sql.unsafe(`vacuum analyze ${JOB_TABLES}`);
     await db.sql`vacuum analyze private.job_deltas`;
     await db.sql`vacuum analyze private.job_counts`;
     const pages: Record<string, number> = {};

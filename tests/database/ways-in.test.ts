@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
+import { makeDeadRows } from './fill.ts';
 import { expectPlacesRight } from './places.ts';
 import { Database, type Job, SUCCEEDED } from './support.ts';
 
@@ -9,7 +10,8 @@ import { Database, type Job, SUCCEEDED } from './support.ts';
 
 const db = await Database.open();
 // Dead rows are made below, and must stay.
-await db.sql`alter table public.job_queue set (autovacuum_enabled = off)`;
+for (const state of ['ready', 'running', 'scheduled'])
+  await db.sql.unsafe(`alter table private.${state}_jobs set (autovacuum_enabled = off)`);
 afterEach(() => expectPlacesRight(db));
 
 interface Tried {
@@ -52,7 +54,7 @@ const claimed = async (tried: Tried, payload: object = {}, closing = true): Prom
   if (closing) await close(tried);
   return job;
 };
-const close = ({ type }: Tried) => db.sql`delete from private.lines where job_type = ${type}`;
+const close = ({ type }: Tried) => db.sql`delete from private.ready_queues where job_type = ${type}`;
 const lease = (job: Job) => ({ p_job_id: job.id, p_lease: job.lease });
 
 const WAYS: Record<string, Way> = {
@@ -91,7 +93,7 @@ const WAYS: Record<string, Way> = {
     const user = await db.createUser({ running_jobs: 1 });
     const running = await claimed(tried, { user_id: user }, false);
     const held = await enqueue(tried, { user_id: user });
-    expect((await db.job(held)) as Job & { held: boolean }).toMatchObject({ held: true });
+    expect((await db.job(held)) as Job & { blocked: boolean }).toMatchObject({ blocked: true });
     await close(tried);
     await db.complete([running]);
     return held;
@@ -120,10 +122,10 @@ const WAYS: Record<string, Way> = {
     insert('job_type, priority, scheduled_at', `'${type}', ${priority}, ${at}`),
   'a row inserted by hand, ready': ({ type, priority, at }) =>
     insert(
-      'job_type, priority, scheduled_at, ready_at, turn',
-      `'${type}', ${priority}, ${at}, now(), private.turn_at(${at})`,
+      'job_type, priority, scheduled_at, ready_at, virtual_time',
+      `'${type}', ${priority}, ${at}, now(), private.time_at(${at})`,
     ),
-  'a row inserted by hand, ready without a turn': ({ type, priority, at }) =>
+  'a row inserted by hand, ready without a virtual time': ({ type, priority, at }) =>
     insert('job_type, priority, scheduled_at, ready_at', `'${type}', ${priority}, ${at}, now()`),
   'a row inserted by hand, running until then': ({ type, priority, at }) =>
     insert('job_type, priority, status, lease_expires_at', `'${type}', ${priority}, 'processing', ${at}`),
@@ -141,7 +143,7 @@ const WAYS: Record<string, Way> = {
   'a ready job set back by hand': async (tried) => {
     const id = await enqueue(tried);
     await close(tried);
-    await db.sql`insert into private.lines (job_type, priority) values (${tried.type}, ${tried.priority})`;
+    await db.sql`insert into private.ready_queues (job_type, priority) values (${tried.type}, ${tried.priority})`;
     await set(id, `scheduled_at = ${tried.at}`);
     return id;
   },
@@ -161,9 +163,9 @@ const WAYS: Record<string, Way> = {
     await set(job.id, `status = 'pending', attempts = 0, scheduled_at = ${tried.at}`);
     return job.id;
   },
-  'a ready job whose turn is cleared by hand': async (tried) => {
+  'a ready job whose virtual time is cleared by hand': async (tried) => {
     const id = await enqueue(tried);
-    await set(id, 'turn = null');
+    await set(id, 'virtual_time = null');
     return id;
   },
 };
@@ -208,22 +210,14 @@ describe.each(['with all entries read', 'with the marks raised'])('%s', (marks) 
 
 /** As in by-hand.test.ts: claims begin at the marks from here on. */
 async function raiseMarks(): Promise<void> {
-  for (let dead = 0; dead <= 20_000; ) {
-    const [row] = await db.sql<{ dead: number }[]>`
-      select pg_stat_get_dead_tuples('public.job_queue'::regclass)::int as dead`;
-    dead = row?.dead ?? 0;
-    if (dead > 20_000) break;
-    await db.sql`insert into public.job_queue (job_type, status, completed_at)
-      select 'dead', 'completed', now() from generate_series(1, 25000)`;
-    await db.sql`delete from public.job_queue where job_type = 'dead'`;
-  }
+  await makeDeadRows(db);
   await db.service('record_sweep', { p_stats: {} });
 }
 
 test('a request of a user, a picture that follows it, and what cancels it', async () => {
   const user = await db.createUser();
   for (const priority of ['low', 'normal', 'high']) {
-    await db.sql`delete from private.lines where job_type = 'generate-image'`;
+    await db.sql`delete from private.ready_queues where job_type = 'generate-image'`;
     const started = await db.start(user, { priority, scheduled_at: '2020-01-01T00:00:00Z' });
     const [job] = await db.claim(10, { types: ['generate-image'] });
     expect(job?.id, priority).toBe(started.job_id);
@@ -236,7 +230,7 @@ test('a request of a user, a picture that follows it, and what cancels it', asyn
     expect((await db.claim(10, { types: ['download-image'] })).map((one) => one.id)).toEqual([download.id]);
     await db.service('fail_job', { p_job_id: download.id, p_lease: 2, p_error_message: 'x' });
   }
-  await db.sql`delete from private.lines where job_type in ('generate-image', 'cancel-prediction')`;
+  await db.sql`delete from private.ready_queues where job_type in ('generate-image', 'cancel-prediction')`;
   const started = await db.start(user);
   const [job] = (await db.claim(10, { types: ['generate-image'] })) as [Job];
   await db.service('record_prediction', { ...lease(job), p_prediction_id: 'to-cancel', p_wait_seconds: 60 });
@@ -246,14 +240,12 @@ test('a request of a user, a picture that follows it, and what cancels it', asyn
   ]);
 });
 
-test('the cron finds a job that came past the triggers', async () => {
-  const id = await db.sql.begin(async (sql) => {
-    await sql`alter table public.job_queue disable trigger job_queue_after_insert`;
-    const [row] = await sql`insert into public.job_queue (job_type, ready_at, turn)
-      values ('restored', now(), 1) returning id`;
-    await sql`alter table public.job_queue enable trigger job_queue_after_insert`;
-    return row?.id as string;
-  });
+test('the cron finds a job that came past the functions', async () => {
+  const [row] = await db.sql`insert into private.ready_jobs
+      (id, seq, created_at, scheduled_at, lease, priority, attempts, max_attempts, job_type, payload, virtual_time, slot)
+    values (gen_random_uuid(), nextval('private.job_seq'), now(), now(), 0, 0, 0, 3, 'restored', '{}', 1, false)
+    returning id`;
+  const id = row?.id as string;
   await db.service('record_sweep', { p_stats: {} });
   expect((await db.claim(1, { types: ['restored'] })).map((job) => job.id)).toEqual([id]);
 });

@@ -67,7 +67,11 @@ export function differs(job: ModelJob, row: Row): string | null {
     ['priority', job.priority, row.priority],
     ['lease', job.lease, Number(row.lease)],
     ['prediction_id', job.prediction, row.prediction_id ?? null],
-    ['outcome_unknown', job.unknown, row.outcome_unknown],
+    [
+      'outcome_unknown',
+      job.status === 'processing' && job.unknown,
+      job.status === 'processing' && row.outcome_unknown,
+    ],
     ['rescued', job.status === 'processing' && job.rescued, job.status === 'processing' && row.rescued],
     [
       'error codes',

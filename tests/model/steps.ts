@@ -162,7 +162,7 @@ export function store(family: Family, args: Args): Answer {
   return { outcome: 'completed' };
 }
 
-/** With a user go their generations and these the jobs; what runs at the provider is stopped. */
+/** With a user go their generations and these the jobs; what runs at the provider is stopped, or is being stopped. */
 export function deleteUser(family: Family, now: number): Answer {
   const generation = family.generation;
   if (!generation) {
@@ -171,6 +171,7 @@ export function deleteUser(family: Family, now: number): Answer {
   generation.gone = true;
   for (const job of [...family.jobs]) {
     if (job.gone || !job.ofGeneration) continue;
+    if (job.type === 'cancel-prediction' && isOpen(job)) continue;
     job.gone = true;
     if (job.type === 'generate-image' && job.status === 'processing') stopRun(family, job, now, false);
   }

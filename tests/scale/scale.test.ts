@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { allBlocks, expectBounded, pagesOf, Watcher } from '../database/explain.ts';
-import { fillEnded, fillLater, fillReady } from '../database/fill.ts';
+import { fillEnded, fillLater, fillReady, JOB_TABLES } from '../database/fill.ts';
 import { Database } from '../database/support.ts';
 
 const MILLION = 1_000_000;
@@ -60,7 +60,7 @@ beforeAll(async () => {
   await fillReady(db, 1_000);
   await fillEnded(db, 1_000);
   await count();
-  await db.sql`vacuum analyze public.job_queue`;
+  await db.sql.unsafe(`vacuum analyze ${JOB_TABLES}`);
   small.find = await costOf(FIND, 40);
   small.claim = await costOf(CLAIM, 40);
   small.views = await viewCosts();
@@ -74,7 +74,7 @@ beforeAll(async () => {
   await fillLater(db, MILLION / 10, { priority: 50 });
   say('1,000,000 wait, 100,000 wait for tomorrow');
   await count();
-  await db.sql`vacuum analyze public.job_queue`;
+  await db.sql.unsafe(`vacuum analyze ${JOB_TABLES}`);
   const [size] = await db.sql`select pg_size_pretty(pg_total_relation_size('public.job_queue')) as size`;
   say(`vacuumed and analysed: ${size?.size}`);
 }, 900_000);

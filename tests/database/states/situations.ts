@@ -1,6 +1,6 @@
 import { type Database, SUCCEEDED } from '../support.ts';
 
-/** A job in some state; its user has one place. */
+/** A job in some state; its user has one slot. */
 export interface Case {
   user: string;
   job: string;
@@ -41,8 +41,8 @@ export function situations(db: Database): Record<string, () => Promise<Case>> {
     return made;
   }
 
-  /** Moves due jobs on and hands none out. */
-  async function promote(made: Case): Promise<Case> {
+  /** Stages due jobs and hands none out. */
+  async function stage(made: Case): Promise<Case> {
     await db.claim(1, { types: ['none'] });
     return made;
   }
@@ -82,15 +82,15 @@ export function situations(db: Database): Record<string, () => Promise<Case>> {
   return {
     scheduled: () => start({ scheduled_at: inAnHour() }),
     'scheduled, with an end': () => start({ scheduled_at: inAnHour(), expires_in: 60 }),
-    'scheduled, no place free': async () => start({ scheduled_at: inAnHour() }, (await run()).user),
+    'scheduled, no slot free': async () => start({ scheduled_at: inAnHour() }, (await run()).user),
     ready: () => start(),
     'ready, with an end': () => start({ expires_in: 60 }),
-    held: async () => start({}, (await run()).user),
-    'held, with an end': async () => start({ expires_in: 60 }, (await run()).user),
-    'held behind a ready one': async () => start({}, (await start()).user),
+    blocked: async () => start({}, (await run()).user),
+    'blocked, with an end': async () => start({ expires_in: 60 }, (await run()).user),
+    'blocked behind a ready one': async () => start({}, (await start()).user),
     running: () => run(),
     'running, with an end': () => run({ expires_in: 60 }),
-    'running, another is held': async () => {
+    'running, another is blocked': async () => {
       const made = await run();
       await start({}, made.user);
       return made;
@@ -108,11 +108,11 @@ export function situations(db: Database): Record<string, () => Promise<Case>> {
       return made;
     },
     'scheduled for a retry': async () => fail(await run(), 3600),
-    'ready for a retry': async () => promote(await fail(await run(), 0)),
-    'held for a retry': async () => {
+    'ready for a retry': async () => stage(await fail(await run(), 0)),
+    'blocked for a retry': async () => {
       const made = await fail(await run(), 0);
       await start({}, made.user);
-      return promote(made);
+      return stage(made);
     },
     completed: async () => {
       const { user, generation } = await download();
@@ -142,11 +142,11 @@ export function situations(db: Database): Record<string, () => Promise<Case>> {
       await db.callAs(made.user, 'cancel_generation', { p_generation_id: made.generation });
       await db.sql`update public.job_queue set scheduled_at = now()
         where generation_id = ${made.generation} and job_type = 'cancel-prediction'`;
-      return promote(made);
+      return stage(made);
     },
     'a running download': download,
     'a download scheduled for a retry': async () => fail(await download(), 3600),
-    'a download ready for a retry': async () => promote(await fail(await download(), 0)),
+    'a download ready for a retry': async () => stage(await fail(await download(), 0)),
     'a failed download': async () => fail(await download(), null),
     'a ready job of another type': () => enqueue('resize'),
     'a scheduled job of another type': () => enqueue('resize', inAnHour()),
