@@ -10,6 +10,11 @@ export async function sweep(player: Player): Promise<void> {
 }
 
 export async function prune(player: Player): Promise<void> {
+  if (player.world.deletions === 'alone') return;
+  await pruneNow(player);
+}
+
+export async function pruneNow(player: Player): Promise<void> {
   await player.call('prune_jobs', {
     p_completed_days: 0,
     p_failed_days: player.dice.any([0, 30]),

@@ -10,7 +10,8 @@ that the contract does not know.
   --seed N         which calls are made; the same seed makes the same choices (1)
   --minutes N      how long it plays; it ends with the epoch that is under way (10)
   --connections N  as many calls at once, 1 to 64 (16)
-  --deletions HOW  users are deleted alone, between the rounds, or together with other calls (alone)
+  --deletions HOW  users are deleted and jobs pruned alone, between the rounds, or together
+                   with other calls (alone)
   --help           this text
 
 Exit code 1: something is not as the model has it. The calls concerned are listed, with what the model expected.

@@ -15,7 +15,7 @@ import {
 import { contractWrong, Leases } from './contract.ts';
 import { drain } from './drain.ts';
 import { eventsOf } from './events.ts';
-import { deleteUser } from './operators.ts';
+import { deleteUser, pruneNow } from './operators.ts';
 import { type Event, findOrder } from './order.ts';
 import { Player } from './player.ts';
 import { Dice } from './random.ts';
@@ -108,7 +108,8 @@ class Run {
       );
       await this.check();
       if (dice.chance(0.3)) {
-        await deleteUser(world, dice);
+        if (dice.chance(0.5)) await deleteUser(world, dice);
+        else await pruneNow(players[0] as Player);
         await this.check();
       }
       this.done.rounds += 1;
