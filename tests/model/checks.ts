@@ -16,6 +16,8 @@ export interface Snapshot {
   metrics: Row;
   tenants: Row[];
   plans: Row[];
+  /** How each prediction ended, by its id: the ledger. */
+  ledger: Map<string, string | null>;
 }
 
 /** Everything that anybody may read, of the users of this run. */
@@ -31,6 +33,7 @@ export async function look({ sql }: Calls, since: Date): Promise<Snapshot> {
     const counts = await rows(`select job_type, status, count(*) as count, avg(attempts) as avg_attempts
       from public.job_queue group by job_type, status`);
     const plans = await rows('select name, running_jobs from private.plans');
+    const ended = await rows('select id, status from private.predictions where recorded_at >= $1', [since]);
     await tx`select set_config('role', 'service_role', true)`;
     const health = await rows('select job_type, status, count, avg_attempts from public.queue_health');
     const tenants = await rows('select * from public.tenant_usage');
@@ -43,6 +46,7 @@ export async function look({ sql }: Calls, since: Date): Promise<Snapshot> {
       health,
       tenants,
       plans,
+      ledger: new Map(ended.map(({ id, status }) => [id, status])),
       status: more?.status,
       metrics: more?.metrics,
     };

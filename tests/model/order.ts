@@ -28,6 +28,8 @@ export interface Surroundings {
 export interface Seen {
   jobs: Row[];
   generation: Row | null;
+  /** How each prediction ended, by its id. */
+  ledger: Map<string, string | null>;
 }
 
 const copy = (family: Family): Family => structuredClone(family);
@@ -86,6 +88,11 @@ export function compare(family: Family, seen: Seen): string | null {
     if (wrong) return `job ${job.id}: ${wrong}`;
   }
   if (rows.size > 0) return `jobs that nobody made: ${JSON.stringify([...rows.values()])}`;
+  // Of two that tell of its end at the same time the first counts.
+  for (const [id, { status }] of Object.entries(family.predictions)) {
+    const found = seen.ledger.get(id) ?? null;
+    if (found !== status) return `prediction ${id} should be ${status} and is ${found}`;
+  }
   const { generation } = family;
   if (!generation) return null;
   const row = seen.generation;

@@ -16,7 +16,7 @@ import { contractWrong, Leases } from './contract.ts';
 import { drain } from './drain.ts';
 import { eventsOf } from './events.ts';
 import { deleteUser, pruneNow } from './operators.ts';
-import { type Event, findOrder } from './order.ts';
+import { type Event, findOrder, type Seen } from './order.ts';
 import { Player } from './player.ts';
 import { Dice } from './random.ts';
 import { turnsWrong } from './turns.ts';
@@ -178,7 +178,11 @@ class Run {
     for (const key of new Set([...world.families.keys(), ...events.keys(), ...jobs.keys()])) {
       const own = events.get(key) ?? [];
       const before = world.families.get(key);
-      const there = { jobs: jobs.get(key) ?? [], generation: generations.get(key) ?? null };
+      const there = {
+        jobs: jobs.get(key) ?? [],
+        generation: generations.get(key) ?? null,
+        ledger: seen.ledger,
+      };
       this.history.set(key, [...(this.history.get(key) ?? []), ...own]);
       const { family, against } = findOrder(before, own, around, there);
       if (!family) this.explain(key, before, own, there, against);
@@ -186,7 +190,7 @@ class Run {
     }
   }
 
-  private explain(key: string, before: unknown, own: Event[], there: unknown, against: string[]): never {
+  private explain(key: string, before: unknown, own: Event[], there: Seen, against: string[]): never {
     const calls = (this.history.get(key) ?? []).slice(-25).map(({ call, ...event }) => {
       const now = own.some((one) => one.call === call) ? '*' : ' ';
       const what =
@@ -201,7 +205,7 @@ class Run {
       'The last calls, those of this round with *:',
       ...calls,
       `The model before them: ${JSON.stringify(before)}`,
-      `What is there now: ${JSON.stringify(there)}`,
+      `What is there now: ${JSON.stringify({ ...there, ledger: undefined })}`,
     ]);
   }
 
