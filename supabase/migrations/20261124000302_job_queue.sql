@@ -141,6 +141,70 @@ begin
 end
 $$;
 
+-- Rewrites a row in place: who waits for it finds it, and not that it was deleted.
+create function private.update_row(p_job public.job_queue) returns void
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+begin
+  case private.place_of(p_job)
+    when 'scheduled' then
+      update private.scheduled_jobs set (
+        created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+        max_attempts, job_type, payload, error_message, error_details
+      ) = (
+        p_job.created_at, p_job.scheduled_at, p_job.lease, p_job.expires_at, p_job.retry_until, p_job.fair_key,
+        p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type, p_job.payload,
+        p_job.error_message, p_job.error_details
+      )
+      where id = p_job.id;
+    when 'blocked' then
+      update private.blocked_jobs set (
+        created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+        max_attempts, job_type, payload, error_message, error_details
+      ) = (
+        p_job.created_at, p_job.scheduled_at, p_job.lease, p_job.expires_at, p_job.retry_until, p_job.fair_key,
+        p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type, p_job.payload,
+        p_job.error_message, p_job.error_details
+      )
+      where id = p_job.id;
+    when 'ready' then
+      update private.ready_jobs set (
+        created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+        max_attempts, job_type, payload, error_message, error_details, virtual_time, slot
+      ) = (
+        p_job.created_at, p_job.scheduled_at, p_job.lease, p_job.expires_at, p_job.retry_until, p_job.fair_key,
+        p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type, p_job.payload,
+        p_job.error_message, p_job.error_details, p_job.virtual_time, p_job.slot
+      )
+      where id = p_job.id;
+    when 'running' then
+      update private.running_jobs set (
+        created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+        max_attempts, job_type, payload, error_message, error_details, started_at, lease_expires_at, slot, rescued,
+        outcome_unknown, prediction_id
+      ) = (
+        p_job.created_at, p_job.scheduled_at, p_job.lease, p_job.expires_at, p_job.retry_until, p_job.fair_key,
+        p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type, p_job.payload,
+        p_job.error_message, p_job.error_details, p_job.started_at, p_job.lease_expires_at, p_job.slot,
+        p_job.rescued, p_job.outcome_unknown, p_job.prediction_id
+      )
+      where id = p_job.id;
+    when 'finished' then
+      update private.finished_jobs set (
+        created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+        max_attempts, job_type, payload, error_message, error_details, started_at, completed_at, status,
+        prediction_id, result
+      ) = (
+        p_job.created_at, p_job.scheduled_at, p_job.lease, p_job.expires_at, p_job.retry_until, p_job.fair_key,
+        p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type, p_job.payload,
+        p_job.error_message, p_job.error_details, p_job.started_at, p_job.completed_at, p_job.status,
+        p_job.prediction_id, p_job.result
+      )
+      where id = p_job.id;
+    else null;
+  end case;
+end
+$$;
+
 create function private.delete_row(p_job public.job_queue) returns void
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 begin
@@ -165,8 +229,12 @@ $$;
 create function private.save_job(p_old public.job_queue, p_new public.job_queue) returns void
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 begin
-  perform private.delete_row(p_old);
-  perform private.insert_row(p_new);
+  if private.place_of(p_old) = private.place_of(p_new) then
+    perform private.update_row(p_new);
+  else
+    perform private.delete_row(p_old);
+    perform private.insert_row(p_new);
+  end if;
   perform private.count_change(p_old, p_new);
   if p_new.virtual_time is not null and p_new.status = 'pending' then
     perform private.open_queue(p_new.job_type, p_new.priority);

@@ -112,10 +112,7 @@ begin
     or pg_stat_get_dead_tuples('private.scheduled_jobs'::regclass) > 2000
   then
     select * into v_marks from private.low_water;
-    if v_marks.raised_at < clock_timestamp() - interval '1 second' then
-      perform private.raise_low_water(false);
-      select * into v_marks from private.low_water;
-    end if;
+    v_marks.raised_at := greatest(v_marks.raised_at, 'epoch');
   end if;
   return v_marks;
 end

@@ -247,12 +247,14 @@ begin
       v_limit := v_limit - 1;
       return next private.as_job(v_job);
     end loop;
-    if v_limit < 1 then
-      return;
-    end if;
   end if;
-
-  return query
-  select * from private.lease_ready(v_limit, v_lease_seconds, p_job_types, v_marks.raised_at > '-infinity');
+  if v_limit > 0 then
+    return query
+    select * from private.lease_ready(v_limit, v_lease_seconds, p_job_types, v_marks.raised_at > '-infinity');
+  end if;
+  -- Last: whoever brings jobs of a time past lowers the marks, and has locked the slots of their users before.
+  if v_marks.raised_at > '-infinity' then
+    perform private.raise_low_water(false);
+  end if;
 end
 $$;

@@ -168,6 +168,10 @@ begin
     end if;
   end if;
   select * into v_job from public.job_queue where id = v_id;
+  -- One that stops a prediction that was known is not done.
+  if not v_job.payload ? 'job_id' then
+    return;
+  end if;
   v_new := v_job;
   v_new.status := 'completed';
   v_new.completed_at := now();
