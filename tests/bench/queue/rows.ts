@@ -27,27 +27,27 @@ function row(
 }
 
 const ENQUEUE_WORK =
-  "A job of ours counts one of its user's places (a row rewritten under a lock), looks at the head of its line and at whose it is, is a row in six of ten indexes with two foreign keys, and a row of the counts; pgmq appends to a table with two indexes and knows no users.";
+  'A job of ours counts one of its user’s slots (a row rewritten under a lock), looks at the head of its ready queue and at whose it is, is a row in three or four indexes, and a row of the counts; pgmq appends to a table with two indexes and knows no users.';
 const KEPT =
-  'Ours rewrites the row at claim and at completion and keeps it, with lease, times and result, counts both moves, and gives the place of the user on; pgmq and graphile-worker delete it, which is one row version and its index entries less.';
+  'Ours moves the row twice, to the running jobs and to the finished ones, which it keeps with lease, times and result, counts both moves, and gives the slot of the user on; pgmq and graphile-worker delete it, which is one row version and its index entries less.';
 const LIMIT =
-  'With the default plan, five jobs of a user at a time, each completion also makes a held job ready: a third version of its row.';
+  'With the default plan, five jobs of a user at a time, each completion also makes a blocked job ready: a third move.';
 const CLAIM_WORK =
-  'A claim of ours looks first for expired, due and lost jobs, then at the head of each line, then picks, and updates: four small statements where a peer has one.';
+  'A claim of ours looks first for expired, due and lost jobs, then at the head of each ready queue, then picks, and moves: four small statements where a peer has one.';
 
 row(
   'enqueue 1',
   'enqueue singly, jobs/s',
   'more',
   0,
-  `${ENQUEUE_WORK} It would take the counts of places and of jobs to be written later, by the cron.`,
+  `${ENQUEUE_WORK} It would take the counts of slots and of jobs to be written later, by the cron.`,
 );
 row(
   'enqueue 10',
   'enqueue in tens, jobs/s',
   'more',
   0,
-  `${ENQUEUE_WORK} enqueue_jobs does it for all in one statement; what is left is paid for each row. It would take fewer indexes, and counts by statement instead of by row.`,
+  `${ENQUEUE_WORK} enqueue_jobs does it for all in one statement; what is left is paid for each row. It would take fewer indexes.`,
 );
 row('enqueue 100', 'enqueue in hundreds, best settings, jobs/s', 'more', 0, 'As in tens.');
 row(
@@ -57,19 +57,13 @@ row(
   0,
   `${CLAIM_WORK} ${KEPT} ${LIMIT} It would take completion of one job together with the claim of the next, one commit for two.`,
 );
-row(
-  'drain 10',
-  (o) => `drain ${n(o.jobs)} in tens, jobs/s`,
-  'more',
-  0,
-  `${KEPT} ${LIMIT} It would take places that are given on by statement instead of by row.`,
-);
+row('drain 10', (o) => `drain ${n(o.jobs)} in tens, jobs/s`, 'more', 0, `${KEPT} ${LIMIT}`);
 row(
   'drain 100',
   (o) => `drain ${n(o.jobs)} in hundreds, best settings, jobs/s`,
   'more',
   0,
-  `${KEPT} It would take counts by statement instead of by row, and fewer indexes that a change of status touches.`,
+  `${KEPT} It would take fewer indexes.`,
 );
 row(
   'steady 100',
@@ -119,7 +113,7 @@ row(
   'buffers touched, 1,000 waiting',
   'less',
   0,
-  'Most of them are index entries written for ten changed rows; it would take fewer indexes that a change of status touches.',
+  'Most of them are index entries written for ten changed rows; it would take fewer indexes.',
 );
 row('buffers big', (o) => `buffers touched, ${n(o.waiting)} waiting`, 'less', 0, 'As with 1,000 waiting.');
 row('buffers ratio', 'ratio of the two', 'less', 2, 'Flat is the most there is to have.');
