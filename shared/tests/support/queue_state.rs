@@ -367,6 +367,8 @@ impl Tables {
             let same_call = |row: &Row| {
                 (row.job_type.as_str(), row.status, row.lease) == ("download-image", "processing", 1)
                     && row.generation_id == generation_id
+                    // As in SQL: no name is no call's.
+                    && !outcome["call"].is_null()
                     && row.payload["call"] == outcome["call"]
             };
             let told = self.jobs.iter().position(same_call);
