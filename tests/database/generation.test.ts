@@ -207,7 +207,8 @@ describe('finish_prediction', () => {
     const first = await finish(job.id, 'p1', { ...SUCCEEDED, call: 0.25 });
     expect(first).toMatchObject({ outcome: 'download', job: { lease: 1 } });
     const again = await finish(job.id, 'p1', { ...SUCCEEDED, call: 0.25 });
-    expect(again).toEqual({ outcome: 'download', job: first.job });
+    // Its times are reckoned from when it was handed out.
+    expect(again).toEqual({ outcome: 'download', job: { ...first.job, updated_at: expect.anything() } });
     const rows = await db.sql`select from public.job_queue where job_type = 'download-image'`;
     expect(rows.length).toBe(1);
     for (const call of [0.75, null]) {

@@ -111,7 +111,7 @@ describe('settings', () => {
 
   afterAll(async () => {
     const sql = client(supabase.databaseUrl);
-    await sql.unsafe(`drop owned by ${role}; drop role ${role}`);
+    await sql.unsafe(`revoke usage on schema public from ${role}; drop role ${role}`);
     await sql.end();
   });
 

@@ -75,6 +75,8 @@ test('only a new stage of a known generation is read out', () => {
   expect(announcement('processing', now)).toBe('“a fox” has failed: No luck.');
   expect(announcement('failed', now)).toBeUndefined();
   expect(announcement(undefined, now)).toBeUndefined();
+  expect(announcement(undefined, { ...now, status: 'queued' })).toBeUndefined();
+  expect(announcement(undefined, { ...now, status: 'processing' })).toBe('“a fox” is being painted');
   const long = { ...now, status: 'completed', prompt: 'x'.repeat(200) } as typeof now;
   expect(announcement('downloading', long)?.length).toBeLessThan(80);
 });

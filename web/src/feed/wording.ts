@@ -26,9 +26,12 @@ export function outlook(one: Pick<Generation, 'status' | 'queue_position' | 'est
   return parts.join(' · ');
 }
 
-/** What is read out when something has changed; undefined: nothing that matters. */
+/**
+ * What is read out when something has changed; undefined: nothing that matters. One that is seen for the first time
+ * has been waiting before, unless it has ended: then it is from an earlier day.
+ */
 export function announcement(before: Status | undefined, now: Generation): string | undefined {
-  if (before === now.status || before === undefined) return undefined;
+  if ((before ?? (hasEnded(now.status) ? now.status : 'queued')) === now.status) return undefined;
   const prompt = now.prompt.length > 60 ? `${now.prompt.slice(0, 60)}…` : now.prompt;
   const said: Record<Status, string> = {
     queued: 'is waiting again',
