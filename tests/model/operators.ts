@@ -1,3 +1,4 @@
+import type postgres from 'postgres';
 import type { Player } from './player.ts';
 import type { Dice } from './random.ts';
 import { DEFAULT_LIMIT, PLAIN_TYPES, type World } from './world.ts';
@@ -83,7 +84,7 @@ async function edit(player: Player): Promise<void> {
   const id = rows[dice.below(rows.length)]?.id;
   if (!id) return;
   const what = dice.any(['delete', 'due now', 'cancelled', 'priority'] as const);
-  await world.calls.byHand('edit', { what, job: id }, (sql) => {
+  const write = (sql: postgres.Sql) => {
     switch (what) {
       case 'delete':
         return sql`delete from public.job_queue where id = ${id}`;
@@ -95,5 +96,6 @@ async function edit(player: Player): Promise<void> {
       default:
         return sql`update public.job_queue set priority = priority + 1 where id = ${id}`;
     }
-  });
+  };
+  await world.calls.byHand('edit', { what, job: id }, async (sql) => ({ written: (await write(sql)).count }));
 }
