@@ -171,7 +171,7 @@ begin
   if p_scheduled_at <= now() then
     v_limited := v_fair_key is not null
       and p_job_type <> all('{download-image,process-webhook,cleanup-storage,cancel-prediction}'::text[]);
-    -- All that decides its place, in one look.
+    -- All that decides its position, in one look.
     select
       (extract(epoch from s.turn_step) * 1000000)::bigint as step,
       q.low_time is not null as is_open,

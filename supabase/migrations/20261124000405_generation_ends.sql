@@ -25,7 +25,7 @@ end
 $$;
 
 -- Ends a generation for good, gives back what was reserved for it and counts it in its batch. The caller
--- holds the job's row: rows are always locked in the order job, generation, lane, usage, batch. With
+-- holds the job's row: rows are always locked in the order job, generation, slots, usage, batch. With
 -- p_cost_open the reservation counts until private.settle_cancelled.
 create function private.end_generation(
   p_generation_id uuid, p_status text, p_error_message text, p_error_code text, p_cost_open boolean = false,
