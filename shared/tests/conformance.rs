@@ -98,6 +98,7 @@ impl Play {
         let now = self.bench.world.now_ms();
         match step.r#do.as_str() {
             "start" => self.start(step),
+            "startNext" => self.start_next(step),
             "enqueue" => self.enqueue(step),
             "claim" => self.claim(step),
             "pass" => self.bench.world.advance(step.ms("seconds")),
@@ -184,6 +185,15 @@ impl Play {
         let generation = self.bench.queue.row(id).generation_id.unwrap();
         self.bench.queue.tables.borrow_mut().generations.get_mut(&generation).unwrap().user_id = user;
         self.ids.insert(step.name.clone(), id);
+    }
+
+    /// A start that asks for its job: it is handed over, or not.
+    fn start_next(&mut self, step: &Step) {
+        self.start(step);
+        let id = self.ids[&step.name];
+        let given: Vec<Uuid> = self.bench.queue.hand_over(id).iter().map(|job| job.id).collect();
+        let expected: Vec<Uuid> = step.gives.iter().flatten().map(|name| self.ids[name]).collect();
+        assert_eq!(given, expected);
     }
 
     fn claim(&mut self, step: &Step) {

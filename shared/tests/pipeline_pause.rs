@@ -252,7 +252,7 @@ fn jobs_that_were_handed_on_sleep_out_a_pause_too() {
     bench.start();
     let leased = vec![bench.claim()];
     bench.wire.fail("create", Fault::Throttled(3));
-    block_on(bench.pipeline().run_leased(&leased, BUDGET)).unwrap();
+    block_on(bench.pipeline().run_leased(&leased, false, BUDGET)).unwrap();
     assert_eq!(bench.provider.created(), 2);
 }
 

@@ -27,6 +27,8 @@ struct Report {
     /// Completed generations for which more than one prediction was created.
     repeated: usize,
     crashes: usize,
+    /// Jobs that came with the answer to their start.
+    handed_over: usize,
     /// Periods in which the provider refused every create, and how many it refused then.
     storms: usize,
     refused: usize,
@@ -59,6 +61,7 @@ impl Report {
             *self.alerts.entry(what).or_default() += count;
         }
         self.crashes += other.crashes;
+        self.handed_over += other.handed_over;
         self.storms += other.storms;
         self.refused += other.refused;
         self.calls += other.calls;
@@ -72,6 +75,7 @@ fn simulate(plan: Plan) -> Report {
     simulation.run();
     let mut report = Report {
         crashes: simulation.crashes.get(),
+        handed_over: simulation.handed_over,
         storms: simulation.storms,
         outages: simulation.outages,
         refused: bench.provider.refused.get(),
@@ -171,9 +175,10 @@ fn never_backwards(generation: &Generation) -> bool {
     })
 }
 
-/// One create an attempt, and one for the attempt that did not fail.
+/// One create an attempt, and one for the attempt that did not fail. A run that its start had handed over and that
+/// slept over its lease was no attempt.
 fn most_creates(job: &Row) -> usize {
-    job.attempts as usize + usize::from(job.status != "failed")
+    job.attempts as usize + usize::from(job.status != "failed") + usize::from(job.hand_over_lost)
 }
 
 #[derive(Debug, Default)]

@@ -328,7 +328,7 @@ fn what_passes_is_asked_again_and_told_to_nobody() {
         let answers = || Recorder::default().answers(status, body).answers(200, r#"{"ok":true}"#);
         let http = answers();
         let started =
-            block_on(Generations::new(Rpc::new(&http, URL, "anon", Some("jwt"))).start(json!({}), key));
+            block_on(Generations::new(Rpc::new(&http, URL, "anon", Some("jwt"))).start(json!({}), key, 0));
         assert_eq!(
             (http.requests.borrow().len(), started.is_ok()),
             (starts, starts == 2),
@@ -380,13 +380,14 @@ fn a_step_is_told_again_within_seconds_unless_it_is_refused_for_good() {
 fn a_user_calls_with_the_users_own_token() {
     let http = Recorder::default().answers(200, "{}");
     let generations = Generations::new(Rpc::new(&http, URL, "anon-key", Some("users.jwt.token")));
-    block_on(generations.start(json!({ "prompt": "x" }), Some(("key", "hash")))).unwrap();
+    block_on(generations.start(json!({ "prompt": "x" }), Some(("key", "hash")), 3)).unwrap();
     let request = http.only();
     assert_eq!(request.url, "https://project.supabase.co/rest/v1/rpc/start_generation");
     assert_eq!(header(&request, "authorization"), Some("Bearer users.jwt.token"));
     assert_eq!(header(&request, "apikey"), Some("anon-key"));
-    let expected =
-        json!({ "p_request": { "prompt": "x" }, "p_idempotency_key": "key", "p_request_hash": "hash" });
+    let expected = json!({
+        "p_request": { "prompt": "x" }, "p_idempotency_key": "key", "p_request_hash": "hash", "p_next": 3,
+    });
     assert_eq!(body(&http), expected);
 }
 

@@ -81,6 +81,8 @@ create table private.running_jobs (
   outcome_unknown boolean not null,
   -- The provider's prediction whose end is awaited.
   prediction_id text,
+  -- Leased in the answer to its start (private.hand_over): whether a worker has heard of it is not known.
+  handed_over boolean not null default false,
   primary key (id)
 )
 with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);

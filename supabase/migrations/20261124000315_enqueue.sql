@@ -294,6 +294,6 @@ begin
       v_request := v_request || jsonb_build_object('scheduled_at', p_scheduled_at);
     end if;
   end if;
-  return private.start_generation(v_request, null, null) ->> 'job_id';
+  return private.start_generation(v_request, null, null, 0) ->> 'job_id';
 end
 $$;

@@ -31,7 +31,8 @@ $$;
 -- Rescues jobs whose lease ran out and whose run may go on. Without a prediction, known or possible,
 -- the run is lost and counts as an attempt. While the provider is paused, such a run may look for what it
 -- left and not create: it counts as one whose outcome is unknown. So it does while one job at a time tries whether
--- the provider creates again; but there it was that job, and the run counts.
+-- the provider creates again; but there it was that job, and the run counts. A job that was handed over by its start
+-- may have reached no worker: its outcome is unknown, too.
 create function private.rescue_jobs(
   p_limit int, p_lease_seconds int, p_job_types text[], p_after timestamptz
 ) returns setof private.running_jobs
@@ -45,7 +46,8 @@ begin
   v_ids := array(
     select id from (
       select
-        id, job_type, prediction_id, outcome_unknown, attempts, max_attempts, expires_at, lease_expires_at, retry_until
+        id, job_type, prediction_id, outcome_unknown, handed_over, attempts, max_attempts, expires_at,
+        lease_expires_at, retry_until
       from private.running_jobs
       where lease_expires_at <= now() and lease_expires_at >= p_after
       -- Bounded before it is filtered; do_chores sees to it that what the filter leaves does not stay here.
@@ -53,7 +55,7 @@ begin
     ) as lost
     where (p_job_types is null or job_type = any(p_job_types))
       and (
-        prediction_id is not null or outcome_unknown
+        prediction_id is not null or outcome_unknown or handed_over
         or case
           when private.is_timed(job_type, retry_until) then retry_until > now()
           else attempts + 1 < max_attempts and (expires_at is null or expires_at > now())
@@ -66,7 +68,7 @@ begin
     insert into private.job_deltas (job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest)
     select job_type, 'processing', 0, 'processing', count(*), count(*), min(created_at), max(created_at)
     from private.running_jobs
-    where id = any(v_ids) and prediction_id is null and not outcome_unknown
+    where id = any(v_ids) and prediction_id is null and not outcome_unknown and not handed_over
       and not (v_paused and job_type = 'generate-image') and not private.is_timed(job_type, retry_until)
     group by job_type
   )
@@ -75,15 +77,16 @@ begin
     lease_expires_at = now() + make_interval(secs => p_lease_seconds),
     rescued = true,
     outcome_unknown = outcome_unknown
-      or ((v_paused or v_probing) and prediction_id is null and job_type = 'generate-image'),
+      or ((v_paused or v_probing or handed_over) and prediction_id is null and job_type = 'generate-image'),
+    handed_over = false,
     attempts = attempts + case
-      when prediction_id is null and not outcome_unknown and not (v_paused and job_type = 'generate-image')
-        and not private.is_timed(job_type, retry_until) then 1
+      when prediction_id is null and not outcome_unknown and not handed_over
+        and not (v_paused and job_type = 'generate-image') and not private.is_timed(job_type, retry_until) then 1
       else 0
     end,
     error_details = case
-      when prediction_id is null and not outcome_unknown and not (v_paused and job_type = 'generate-image')
-        and not private.is_timed(job_type, retry_until)
+      when prediction_id is null and not outcome_unknown and not handed_over
+        and not (v_paused and job_type = 'generate-image') and not private.is_timed(job_type, retry_until)
         then private.with_lost_run(r)
       else error_details
     end
@@ -338,7 +341,7 @@ begin
     coalesce(array_agg(id) filter (where not is_last and job_type <> all(p_job_types)), '{}')
   into v_lost, v_stray
   from (
-    select id, job_type, prediction_id, outcome_unknown,
+    select id, job_type, prediction_id, outcome_unknown, handed_over,
       case
         when private.is_timed(job_type, retry_until) then retry_until <= now()
         else attempts + 1 >= max_attempts or coalesce(expires_at <= now(), false)
@@ -347,7 +350,7 @@ begin
     where lease_expires_at <= now() and lease_expires_at >= p_marks.lease_expires_at
     order by lease_expires_at limit p_limit for update skip locked
   ) as lost
-  where prediction_id is null and not outcome_unknown;
+  where prediction_id is null and not outcome_unknown and not handed_over;
   v_due := array(
     select id from private.scheduled_jobs
     where scheduled_at <= now() and scheduled_at >= p_marks.scheduled_at

@@ -204,6 +204,63 @@ language sql stable set search_path = '' as $$
   )::public.job_queue
 $$;
 
+-- What a start hands on to its caller: up to p_limit of the jobs that it has made, leased for as long as a worker's run
+-- takes. Only where a claim that followed at once would hand out these and find nothing else to do: nothing else is
+-- ready, due or lost, and the provider creates. So nobody is overtaken, and a pause's one try is not used up.
+-- The caller is a user: that a worker hears of the jobs is likely and not certain. So a run that is lost then uses no
+-- attempt (private.rescue_jobs).
+create function private.hand_over(p_job_ids uuid[], p_limit int) returns jsonb
+language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_marks private.low_water := private.low_water_marks();
+  v_ids uuid[];
+  v_jobs jsonb;
+begin
+  if exists (
+    select from private.provider_pause where probing or until > now()
+  ) or exists (
+    select from private.scheduled_jobs where scheduled_at <= now() and scheduled_at >= v_marks.scheduled_at
+  ) or exists (
+    select from private.running_jobs
+    where lease_expires_at <= now() and lease_expires_at >= v_marks.lease_expires_at
+  ) or exists (
+    select from private.ready_queues as q
+    cross join lateral (
+      select from private.ready_jobs as j
+      where j.job_type = q.job_type and j.priority = q.priority and j.virtual_time >= q.low_time
+        and j.id <> all(p_job_ids)
+      order by j.virtual_time, j.seq limit 1
+    ) as other
+    where q.job_type = any('{generate-image,download-image,cancel-prediction}')
+  ) then
+    return '[]';
+  end if;
+  v_ids := array(
+    select id from private.ready_jobs where id = any(p_job_ids) order by seq limit least(p_limit, 10)
+  );
+  with claimed as (
+    delete from private.ready_jobs where id = any(v_ids) returning *
+  ), running as (
+    insert into private.running_jobs as r (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload, error_message, error_details, started_at, lease_expires_at, slot, rescued,
+      outcome_unknown, handed_over
+    )
+    select id, seq, created_at, scheduled_at, lease + 1, expires_at, retry_until, fair_key, generation_id, priority,
+      attempts, max_attempts, job_type, payload, error_message, error_details, now(), now() + interval '60 seconds',
+      slot, false, false, true
+    from claimed
+    returning r.seq, to_jsonb(private.as_job(r)) as job
+  ), counted as (
+    insert into private.job_deltas (job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest)
+    select job_type, 'pending', 0, 'processing', count(*), 0, min(created_at), max(created_at)
+    from claimed group by job_type
+  )
+  select jsonb_agg(job order by seq) into v_jobs from running;
+  return coalesce(v_jobs, '[]');
+end
+$$;
+
 -- Up to p_limit jobs under a new lease: lost ones first, then ready ones in order. Null types: all.
 create function private.claim_jobs(p_limit int, p_lease_seconds int, p_job_types text[])
 returns setof public.job_queue

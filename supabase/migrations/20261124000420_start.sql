@@ -117,8 +117,11 @@ begin
 end
 $$;
 
-create function private.start_generation(p_request jsonb, p_idempotency_key text, p_request_hash text)
-returns jsonb
+-- With p_next, up to so many of the jobs come back under a lease where they are next (private.hand_over): who has
+-- started them can go on at once. A repetition under the same key gets none.
+create function private.start_generation(
+  p_request jsonb, p_idempotency_key text, p_request_hash text, p_next int
+) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_user uuid := auth.uid();
@@ -139,6 +142,7 @@ declare
   v_scheduled timestamptz;
   v_expires timestamptz;
   v_batch uuid;
+  v_next jsonb := '[]';
 begin
   if v_user is null then
     perform private.refuse(403, 'forbidden', 'Sign in to make images.');
@@ -239,8 +243,16 @@ begin
     update private.idempotency_keys set response = v_answer where user_id = v_user and key = p_idempotency_key;
   end if;
   if v_scheduled is null then
+    if p_next > 0 then
+      -- What listeners hear of is the start, as the answer tells it.
+      v_answer := private.with_own_changes(v_answer);
+      v_next := private.hand_over(
+        array(select (one ->> 'job_id')::uuid from jsonb_array_elements(v_answer -> 'generations') as g (one)), p_next
+      );
+    end if;
+    -- The budget's row is locked last.
     perform private.check_budget();
   end if;
-  return v_answer;
+  return case when v_next = '[]' then v_answer else v_answer || jsonb_build_object('next', v_next) end;
 end
 $$;

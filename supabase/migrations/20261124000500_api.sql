@@ -109,10 +109,10 @@ end
 $$;
 
 create function public.start_generation(
-  p_request jsonb, p_idempotency_key text = null, p_request_hash text = null
+  p_request jsonb, p_idempotency_key text = null, p_request_hash text = null, p_next int = 0
 ) returns jsonb language plpgsql set search_path = '' as $$
 begin
-  return private.with_own_changes(private.start_generation(p_request, p_idempotency_key, p_request_hash));
+  return private.with_own_changes(private.start_generation(p_request, p_idempotency_key, p_request_hash, p_next));
 end
 $$;
 

@@ -55,6 +55,7 @@ class Play {
     const { seconds } = step;
     switch (step.do) {
       case 'start':
+      case 'startNext':
         return this.start(step);
       case 'enqueue': {
         const id = await db.service<string>('enqueue_job', {
@@ -131,11 +132,19 @@ class Play {
     return { status: 'failed', error_code: 'provider_failed', error_message: 'x', ...again };
   }
 
-  private async start({ as = '', user = '', expires, priority }: Step): Promise<undefined> {
+  private async start(step: Step): Promise<undefined> {
+    const { as = '', user = '', expires, priority, gives = [] } = step;
     const owner = this.users.get(user) as string;
     const more = { ...(expires && { expires_in: expires }), ...(priority && { priority }) };
-    const started = await db.start(owner, { model_id: MODEL, ...more });
+    const started = await db.start(
+      owner,
+      { model_id: MODEL, ...more },
+      undefined,
+      undefined,
+      step.do === 'startNext' ? 1 : 0,
+    );
     this.ids.set(as, started.job_id);
+    expect((started.next ?? []).map(({ id }) => id)).toEqual(gives.map((name) => this.ids.get(name)));
     this.generations.set(as, { id: started.generation_id, user: owner });
   }
 

@@ -39,6 +39,8 @@ export interface Started {
   batch_id: string | null;
   replayed: boolean;
   generations: { generation_id: string; job_id: string; queue_position: number | null }[];
+  /** Jobs that it has handed over, leased. */
+  next?: Job[];
 }
 
 export const MODEL = 'test/painter';
@@ -131,11 +133,13 @@ export class Database {
     return this.as('service_role', null, (sql) => call<T>(sql, name, args));
   }
 
-  start(userId: string, request: Request = {}, key?: string, hash?: string): Promise<Started> {
+  /** @param next how many of its jobs the start may hand over */
+  start(userId: string, request: Request = {}, key?: string, hash?: string, next?: number): Promise<Started> {
     return this.callAs(userId, 'start_generation', {
       p_request: { prompt: 'a lighthouse', model_id: MODEL, ...request },
       ...(key ? { p_idempotency_key: key } : {}),
       ...(hash ? { p_request_hash: hash } : {}),
+      ...(next === undefined ? {} : { p_next: next }),
     });
   }
 

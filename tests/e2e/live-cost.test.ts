@@ -32,7 +32,7 @@ test('a listener costs one request, and a picture that they hear of not one more
   expect(proxy.counts(before)).toEqual({
     [SNAPSHOT]: 1,
     'POST /rest/v1/rpc/start_generation': 1,
-    'POST /rest/v1/rpc/claim_jobs': 1,
+
     'POST /rest/v1/rpc/record_prediction': 1,
     'POST /rest/v1/rpc/finish_prediction': 1,
     'POST /storage/v1/object/generated-images/*/*.webp': 1,

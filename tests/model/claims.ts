@@ -9,7 +9,7 @@ export const MARGIN = 50;
 export const isLost = (job: ModelJob, now: number) =>
   job.status === 'processing' && job.leaseEnds !== null && job.leaseEnds <= now + MARGIN;
 const isExpired = (job: ModelJob, now: number) => job.expires !== null && job.expires <= now + MARGIN;
-const leftNothing = (job: ModelJob) => job.prediction === null && !job.unknown;
+const leftNothing = (job: ModelJob) => job.prediction === null && !job.unknown && !job.handedOver;
 const LOST = { code: 'lease_expired', prediction: null, once: false };
 
 /**
@@ -43,6 +43,7 @@ export function handOut(family: Family, row: Row, now: number, weather: boolean)
         job.errors.push(LOST);
       }
     }
+    if (job.handedOver && job.prediction === null) job.unknown = true;
     job.rescued = true;
   } else {
     if (job.status !== 'pending') return `it is ${job.status}, it was handed out as waiting`;
@@ -51,6 +52,7 @@ export function handOut(family: Family, row: Row, now: number, weather: boolean)
     job.rescued = false;
     if (family.generation && job.type === 'generate-image') family.generation.counts = true;
   }
+  job.handedOver = false;
   job.lease += 1;
   job.leaseEnds = time(row.lease_expires_at);
   return differs(job, row);

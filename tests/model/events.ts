@@ -173,6 +173,7 @@ function learnFamilies(world: World, calls: Call[], rows: Row[]): void {
 function replayed(world: World, { n, args, answer }: Call): string[] {
   const known = world.keys.get(args.p_idempotency_key as string);
   const ids = JSON.stringify(answer.generations.map(({ generation_id }: Row) => generation_id));
+  if (answer.next) return [`#${n}: a repeated start has handed over jobs`];
   if (known && known.ids === null) known.ids = ids;
   return known?.ids === ids
     ? []
@@ -231,9 +232,9 @@ function generationFamily(
 
 function started(world: World, call: Call): [string, Family][] {
   const { args, answer } = call;
-  return answer.generations.map(({ generation_id, job_id }: Row) => [
-    generation_id,
-    generationFamily(
+  const next = (answer.next ?? []) as Row[];
+  return answer.generations.map(({ generation_id, job_id }: Row) => {
+    const family = generationFamily(
       world,
       generation_id,
       job_id,
@@ -241,8 +242,15 @@ function started(world: World, call: Call): [string, Family][] {
       args.p_request as Row,
       answer.batch_id,
       call,
-    ),
-  ]);
+    );
+    const [job] = family.jobs;
+    const row = next.find(({ id }) => id === job_id);
+    if (job && row) {
+      Object.assign(job, { status: 'processing', lease: 1, handedOver: true });
+      job.leaseEnds = time(row.lease_expires_at);
+    }
+    return [generation_id, family];
+  });
 }
 
 function single(world: World, call: Call, job: string, generation: string): Family {

@@ -127,12 +127,16 @@ export class Player {
     if (dice.chance(0.1) && known.length > 0) {
       const [key, { request: earlier }] = dice.any(known);
       const p_request = dice.chance(0.8) ? earlier : { ...earlier, prompt: 'another' };
-      await this.call('start_generation', { p_request, p_idempotency_key: key }, user.id);
+      await this.call('start_generation', { p_request, p_idempotency_key: key, p_next: 1 }, user.id);
       return;
     }
     const key = dice.chance(0.3) ? `${user.id}-${world.keys.size}` : undefined;
     if (key) world.keys.set(key, { request, ids: null });
-    const args = { p_request: request, ...(key ? { p_idempotency_key: key } : {}) };
+    const args = {
+      p_request: request,
+      ...(key ? { p_idempotency_key: key } : {}),
+      ...(dice.chance(0.6) ? { p_next: dice.any([1, 3]) } : {}),
+    };
     // At once, as from two tabs.
     const calls = key && dice.chance(0.2) ? [args, args] : [args];
     const answers = await Promise.all(calls.map((one) => this.call('start_generation', one, user.id)));
@@ -141,6 +145,7 @@ export class Player {
         world.generations.push({ id: generation_id, user: user.id });
         world.familyOf.set(job_id, generation_id);
       }
+      this.take(answer?.next ?? []);
     }
   }
 

@@ -17,6 +17,8 @@ export interface ModelJob {
   expires: number | null;
   prediction: string | null;
   unknown: boolean;
+  /** Leased in the answer to its start: that a worker hears of it is not certain. */
+  handedOver: boolean;
   rescued: boolean;
   /** Tried until a time: no run uses an attempt. */
   timed: boolean;
@@ -93,6 +95,7 @@ export const newJob = (job: Partial<ModelJob> & Pick<ModelJob, 'type'>): ModelJo
   expires: null,
   prediction: null,
   unknown: false,
+  handedOver: false,
   rescued: false,
   timed: false,
   errors: [],

@@ -22,10 +22,13 @@ pub fn wakes(env: &Env) -> bool {
 }
 
 /// What process-jobs is woken for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WakeFor {
     /// Images are to be made.
-    Images,
+    Images {
+        /// What is handed over ([`shared::pipeline::HandedOver`]).
+        handed_over: Option<String>,
+    },
     /// A generation was cancelled: there may be a webhook to deliver, too.
     Cancellation,
 }
@@ -51,15 +54,17 @@ pub fn wake(env: &Env, context: &Context, what: WakeFor) {
 
 async fn call_until_empty(process_jobs: &Fetcher, what: WakeFor) -> worker::Result<()> {
     // The host is not looked up: the binding leads to the Worker.
-    let url = match what {
-        WakeFor::Images => "https://process-jobs/process-jobs".to_owned(),
-        WakeFor::Cancellation => format!("https://process-jobs/process-jobs?{WEBHOOKS}=true"),
+    let (url, mut handed_over) = match what {
+        WakeFor::Images { handed_over } => ("https://process-jobs/process-jobs".to_owned(), handed_over),
+        WakeFor::Cancellation => (format!("https://process-jobs/process-jobs?{WEBHOOKS}=true"), None),
     };
     for _ in 0..MAX_CALLS {
+        // Once only: a job that is run twice may be paid for twice.
+        let body = handed_over.take().unwrap_or_else(|| "{}".to_owned());
         let headers = Headers::new();
         headers.set("content-type", "application/json")?;
         let mut init = RequestInit::new();
-        init.with_method(Method::Post).with_headers(headers).with_body(Some("{}".into()));
+        init.with_method(Method::Post).with_headers(headers).with_body(Some(body.into()));
         let response = process_jobs.fetch(&url, Some(init)).await?;
         let status = response.status_code();
         if !(200..=299).contains(&status) {

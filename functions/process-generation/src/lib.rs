@@ -135,7 +135,8 @@ async fn follow_up(
     budget: Budget,
 ) -> Result<(), QueueError> {
     let images = budget.for_images();
-    let ran = workplace.with_pipeline(async |pipeline| pipeline.run_leased(jobs, images).await).await?;
+    let ran =
+        workplace.with_pipeline(async |pipeline| pipeline.run_leased(jobs, false, images).await).await?;
     if callback.failed(&workplace.replicate.origin) || ran.errors > 0 || jobs.iter().any(Job::announces) {
         let beside = (ran.errors > 0).then_some(budget);
         workplace.deliver_webhooks(Budget::after_generation(beside)).await?;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use shared::health::health;
 use shared::http::route::{Route, find};
 use shared::metrics;
-use shared::pipeline::{Budget, Drained};
+use shared::pipeline::{Budget, Drained, HandedOver};
 use shared::ports::{Clock, QueueError};
 use shared::problem::Problem;
 use worker::{
@@ -18,6 +18,8 @@ use worker::{
 
 /// An explicit call is somebody's waiting HTTP request; a sweep ends before the next one begins.
 const SWEEP_TIME: Duration = Duration::from_secs(50);
+/// A wake-up carries at most ten jobs: what an answer of the database may have.
+const MAX_WAKE_BYTES: usize = 4 * 1024 * 1024;
 
 #[derive(Clone, Copy)]
 enum Target {
@@ -72,10 +74,10 @@ fn alert(recorded: &Value) {
     }
 }
 
-async fn handle(incoming: &Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
-    let found = find(ROUTES, &incoming.method(), incoming.path())?;
+async fn handle(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
+    let target = find(ROUTES, &incoming.method(), incoming.path())?.target;
     let workplace = Workplace::from_env(env, context)?;
-    match found.target {
+    match target {
         Target::ProcessJobs => process_jobs(incoming, workplace, env, context).await,
         Target::Metrics => {
             service_caller(incoming, context, &workplace.service_keys)?;
@@ -99,7 +101,7 @@ async fn ask(workplace: &Workplace, function: &str) -> Result<Value, Problem> {
 }
 
 async fn process_jobs(
-    incoming: &Incoming,
+    incoming: &mut Incoming,
     workplace: Workplace,
     env: &Env,
     context: &Context,
@@ -115,7 +117,16 @@ async fn process_jobs(
     }
     let started = workplace.world.now_ms();
     let budget = budget(env, WAKE_TIME);
-    let counts = images(&workplace, budget).await.map_err(failed)?;
+    let handed_over = HandedOver::parse(&incoming.body(MAX_WAKE_BYTES).await?);
+    let counts = if handed_over.jobs.is_empty() {
+        images(&workplace, budget).await
+    } else {
+        let HandedOver { jobs, more } = &handed_over;
+        workplace
+            .with_pipeline(async |pipeline| pipeline.run_leased(jobs, *more, budget.for_images()).await)
+            .await
+    };
+    let counts = counts.map_err(failed)?;
     let answer = answer(&Run::since(started, counts, &workplace));
     // Receivers that do not answer must not hold up the caller, who calls again when jobs are left.
     if (counts.errors > 0 || incoming.query(WEBHOOKS).is_some())

@@ -3,12 +3,12 @@
 
 use edge::{
     Answer, FetchClient, Incoming, LiveUpdates, SignedIn, WakeFor, misconfigured, signed_in, variables, wake,
-    within_limit,
+    wakes, within_limit,
 };
 use serde_json::{Value, json};
 use shared::idempotency::Key;
 use shared::list_query::ListQuery;
-use shared::pipeline::{StartPlan, Started};
+use shared::pipeline::{HandedOver, StartPlan, Started};
 use shared::problem::{Code, Problem};
 use shared::rate_limit;
 use shared::request::MAX_BODY_BYTES;
@@ -29,8 +29,11 @@ pub(crate) async fn start(
     let allowed = variables(env).webhook_allowed_origins().map_err(|error| misconfigured(&error))?;
     let plan = StartPlan::from_body(&body, &allowed)?;
     let live = LiveUpdates::new(env, context);
-    let row = Generations::new(rpc(&supabase, &token).telling(&live))
-        .start(plan.request, key.as_ref().map(|key| (key.key.as_str(), key.request_hash.as_str())))
+    // Whoever leaves jobs to the cron trigger has nobody to hand them to.
+    let next = if wakes(env) { variables(env).max_parallel_jobs() } else { 0 };
+    let key = key.as_ref().map(|key| (key.key.as_str(), key.request_hash.as_str()));
+    let mut row = Generations::new(rpc(&supabase, &token).telling(&live))
+        .start(plan.request, key, next)
         .await
         .map_err(problem)?;
     let started = Started::from_row(&row, &format!("{}{prefix}", incoming.origin())).ok_or_else(|| {
@@ -41,7 +44,7 @@ pub(crate) async fn start(
     if started.replayed {
         return Ok(answer.header("idempotency-replayed", "true"));
     }
-    wake(env, context, WakeFor::Images);
+    wake(env, context, WakeFor::Images { handed_over: HandedOver::take(&mut row, next) });
     Ok(answer)
 }
 

@@ -102,18 +102,20 @@ impl Drained {
 }
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
-    /// Runs jobs that are leased already, at once, and goes on with [`drain`](Self::drain) where one
-    /// failed, for the place of its user may have gone to a job that was held, or ended a pause.
-    pub async fn run_leased(&self, jobs: &[Job], budget: Budget) -> Result<Drained, QueueError> {
+    /// Runs jobs that are leased already, at once, and goes on with [`drain`](Self::drain) where there may be `more`
+    /// that are ready: also where one failed, for the place of its user may have gone to a job that was held, or
+    /// ended a pause.
+    pub async fn run_leased(&self, jobs: &[Job], more: bool, budget: Budget) -> Result<Drained, QueueError> {
         let mut drained = Drained::default();
         let end = end_of(budget, self.world);
         let then = run_all(self.world, jobs, &async |job| self.run_job(job).await, &mut drained).await;
         let slept = sleep_out(then.pause, end, self.world).await;
-        if drained.errors == 0 && !then.resumed && !slept {
+        if !more && drained.errors == 0 && !then.resumed && !slept {
             return Ok(drained);
         }
         let time = Duration::from_millis(end.saturating_sub(self.world.now_ms()));
-        Ok(drained.and(self.drain(Budget { time, ..budget }).await?))
+        let left = budget.jobs.saturating_sub(drained.claimed).max(1);
+        Ok(drained.and(self.drain(Budget { time, jobs: left, ..budget }).await?))
     }
 
     /// Claims and runs jobs that make images until the queue is empty or the budget is used up.

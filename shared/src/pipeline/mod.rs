@@ -5,6 +5,7 @@ mod deliver_webhook;
 mod drain;
 mod find_created;
 mod generate;
+mod hand_over;
 mod receive_prediction;
 mod run_alone;
 mod run_job;
@@ -21,6 +22,7 @@ use crate::replicate::DEADLINE;
 
 pub use deliver_webhook::Courier;
 pub use drain::{Budget, Drained};
+pub use hand_over::HandedOver;
 pub use receive_prediction::Callback;
 pub use run_alone::run_alone;
 pub use run_job::RunEnd;

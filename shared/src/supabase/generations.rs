@@ -24,9 +24,15 @@ impl<'a, H: Http> Generations<'a, H> {
     }
 
     /// Checks, creates and enqueues in one transaction. `request_hash` tells bodies apart that use
-    /// the same idempotency key.
-    pub async fn start(&self, request: Value, idempotency: Option<(&str, &str)>) -> Result<Value, RpcError> {
-        let mut arguments = json!({ "p_request": request });
+    /// the same idempotency key. Up to `next` of the jobs come back under a lease, where they are next: the
+    /// caller sees to it that they are run.
+    pub async fn start(
+        &self,
+        request: Value,
+        idempotency: Option<(&str, &str)>,
+        next: u32,
+    ) -> Result<Value, RpcError> {
+        let mut arguments = json!({ "p_request": request, "p_next": next });
         if let (Some((key, request_hash)), Some(arguments)) = (idempotency, arguments.as_object_mut()) {
             arguments.insert("p_idempotency_key".into(), json!(key));
             arguments.insert("p_request_hash".into(), json!(request_hash));

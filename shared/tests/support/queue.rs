@@ -37,6 +37,13 @@ impl MemoryQueue {
         self.tables.borrow_mut().start_generation(self.world.now_ms(), request)
     }
 
+    /// What a start that has just made this job hands over.
+    pub fn hand_over(&self, id: Uuid) -> Vec<Job> {
+        let mut tables = self.tables.borrow_mut();
+        let handed = tables.hand_over(self.world.now_ms(), &[id], 1);
+        handed.into_iter().map(|at| job(&tables.jobs[at])).collect()
+    }
+
     /// Adds a job of any type.
     pub fn enqueue(&self, job_type: &str, payload: Value) -> Uuid {
         let mut tables = self.tables.borrow_mut();

@@ -24,6 +24,10 @@ pub struct Row {
     pub lease_expires_ms: Option<u64>,
     pub prediction_id: Option<String>,
     pub outcome_unknown: bool,
+    /// Leased in the answer to its start.
+    pub handed_over: bool,
+    /// That lease ran out: a run that counts for nothing.
+    pub hand_over_lost: bool,
     pub rescued: bool,
     pub generation_id: Option<Uuid>,
     pub expires_ms: Option<u64>,
@@ -66,7 +70,7 @@ impl Row {
 
     /// The current run left no prediction, known or possible.
     pub fn left_nothing(&self) -> bool {
-        self.prediction_id.is_none() && !self.outcome_unknown
+        self.prediction_id.is_none() && !self.outcome_unknown && !self.handed_over
     }
 
     /// `is_timed`: time decides how long it is tried, and no run uses an attempt.

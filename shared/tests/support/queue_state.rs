@@ -64,6 +64,8 @@ impl Tables {
             lease_expires_ms: None,
             prediction_id: None,
             outcome_unknown: false,
+            handed_over: false,
+            hand_over_lost: false,
             rescued: false,
             generation_id,
             expires_ms: None,
@@ -193,6 +195,9 @@ impl Tables {
             self.claims += 1;
             let row = &mut self.jobs[*at];
             row.claimed = self.claims;
+            row.hand_over_lost |= row.handed_over && row.prediction_id.is_none();
+            row.outcome_unknown |= row.handed_over && row.prediction_id.is_none();
+            row.handed_over = false;
             row.rescued = true;
             row.claimed_ms = Some(now_ms);
             row.lease += 1;
@@ -211,8 +216,8 @@ impl Tables {
         self.running_jobs.iter().map(|(user, most)| (*user, most.saturating_sub(runs(user)))).collect()
     }
 
-    /// `pick_ready` and `claim_jobs`, without fair turns: within a priority, first come first served.
-    pub fn claim_ready(&mut self, now_ms: u64, limit: usize, lease_ms: u64, types: &[&str]) -> Vec<usize> {
+    /// The ready jobs of these types in order, without fair turns: within a priority, first come first served.
+    fn ready(&self, now_ms: u64, types: &[&str]) -> Vec<usize> {
         let mut ready: Vec<usize> = (0..self.jobs.len())
             .filter(|at| self.jobs[*at].status == "pending" && self.jobs[*at].scheduled_ms <= now_ms)
             .filter(|at| types.is_empty() || types.contains(&self.jobs[*at].job_type.as_str()))
@@ -232,6 +237,29 @@ impl Tables {
                 None => true,
             }
         });
+        ready
+    }
+
+    /// `hand_over`: up to `limit` of these jobs, where a claim would hand out nothing else and find nothing else
+    /// to do.
+    pub fn hand_over(&mut self, now_ms: u64, ids: &[Uuid], limit: usize) -> Vec<usize> {
+        let mut ready = self.ready(now_ms, &["generate-image", "download-image", "cancel-prediction"]);
+        let others = ready.iter().any(|at| !ids.contains(&self.jobs[*at].id));
+        let lost = self.jobs.iter().any(|row| row.is_lost(now_ms));
+        if others || lost || self.is_paused(now_ms) || self.pause.probing {
+            return Vec::new();
+        }
+        ready.truncate(limit);
+        self.lease_all(now_ms, 60_000, &ready);
+        for at in &ready {
+            self.jobs[*at].handed_over = true;
+        }
+        ready
+    }
+
+    /// `pick_ready` and `claim_jobs`.
+    pub fn claim_ready(&mut self, now_ms: u64, limit: usize, lease_ms: u64, types: &[&str]) -> Vec<usize> {
+        let mut ready = self.ready(now_ms, types);
         if self.pause.probing {
             // One image at most, and that only where nobody else is trying.
             let mut probe = None;
@@ -244,18 +272,22 @@ impl Tables {
             ready.extend(probe.filter(|_| ready.len() < limit && self.take_probe(now_ms)));
         }
         ready.truncate(limit);
-        for at in &ready {
+        self.lease_all(now_ms, lease_ms, &ready);
+        ready
+    }
+
+    fn lease_all(&mut self, now_ms: u64, lease_ms: u64, ready: &[usize]) {
+        for at in ready {
             self.claims += 1;
             let row = &mut self.jobs[*at];
             row.claimed = self.claims;
             row.status = "processing";
             row.lease += 1;
             row.lease_expires_ms = Some(now_ms + lease_ms);
-            row.rescued = false;
+            (row.rescued, row.handed_over) = (false, false);
             row.started_ms = Some(now_ms);
             row.claimed_ms = Some(now_ms);
         }
-        ready
     }
 
     /// `record_prediction`; the second value is the place of the job that cancels it.
@@ -509,7 +541,9 @@ impl Tables {
             }
             let at = self.add_job(now_ms, "cancel-prediction", payload, Some(id));
             (self.jobs[at].priority, self.jobs[at].retry_until_ms) = (100, Some(now_ms + CANCEL_LIFE_MS));
-            if let Some(later) = row.lease_expires_ms.filter(|_| row.left_nothing()) {
+            if let Some(later) =
+                row.lease_expires_ms.filter(|_| row.prediction_id.is_none() && !row.outcome_unknown)
+            {
                 self.jobs[at].scheduled_ms = later;
             }
         }

@@ -59,6 +59,8 @@ pub struct Simulation<'a> {
     outage_until_ms: u64,
     pub outages: usize,
     pub crashes: Cell<usize>,
+    /// Jobs that came with the answer to their start.
+    pub handed_over: usize,
 }
 
 const BUDGET: Budget = Budget { parallel: 3, time: Duration::from_secs(20), jobs: 9 };
@@ -97,6 +99,7 @@ impl<'a> Simulation<'a> {
             outage_until_ms: 0,
             outages: 0,
             crashes: Cell::new(0),
+            handed_over: 0,
         }
     }
 
@@ -200,9 +203,20 @@ impl<'a> Simulation<'a> {
 
     fn start(&mut self) {
         self.started += 1;
-        self.bench.queue.start_generation(request());
-        if self.rng.chance(0.8) {
+        let id = self.bench.queue.start_generation(request());
+        // Started by somebody who asks for the job, or who does not.
+        let jobs = if self.rng.chance(0.7) { self.bench.queue.hand_over(id) } else { Vec::new() };
+        self.handed_over += jobs.len();
+        let bench = self.bench;
+        if self.rng.chance(0.2) {
+            // The answer or the wake-up is lost.
+        } else if jobs.is_empty() {
             self.wake();
+        } else {
+            self.workers.push(Box::pin(async move {
+                let _ = bench.pipeline().run_leased(&jobs, false, BUDGET).await;
+                None
+            }));
         }
     }
 

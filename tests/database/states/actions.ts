@@ -65,6 +65,10 @@ export const actions: Record<string, Action> = {
     await asUser(sql, user);
     await sql`select public.start_generation(${request}::text::jsonb)`;
   },
+  'start_generation with its job leased': async (sql, { user }) => {
+    await asUser(sql, user);
+    await sql`select public.start_generation(${request}::text::jsonb, p_next => 1)`;
+  },
   'enqueue_job by the user': async (sql, { user }) => {
     await asUser(sql, user);
     await sql`select public.enqueue_job('generate-image', ${request}::text::jsonb, 10)`;
