@@ -10,6 +10,9 @@
 --   ready_jobs       the next ones of each type      → running by a claim
 --   running_jobs     under a lease                   → finished; scheduled for a retry
 --   finished_jobs    completed, failed or cancelled  → deleted after some days
+--
+-- What a job must look like is checked on its way in (private.check_job, private.write_job), once: a CHECK is parsed
+-- anew by each statement that writes its table, which is an eighth of a completion, and jobs only move from there on.
 
 -- Order of arrival.
 create sequence private.job_seq;
@@ -34,8 +37,8 @@ create table private.scheduled_jobs (
   priority int not null,
   -- Runs that ended in an error or whose lease ran out; waiting for a prediction is no attempt.
   attempts int not null,
-  max_attempts int not null check (max_attempts >= 1),
-  job_type text not null check (length(job_type) between 1 and 100),
+  max_attempts int not null,
+  job_type text not null,
   payload jsonb not null,
   -- The last error, in words for users.
   error_message text,
@@ -49,14 +52,14 @@ create index scheduled_jobs_due on private.scheduled_jobs (scheduled_at);
 create index scheduled_jobs_unstored on private.scheduled_jobs (created_at) where job_type = 'download-image';
 create index scheduled_jobs_expiry on private.scheduled_jobs (expires_at) where expires_at is not null;
 
-create table private.blocked_jobs (like private.scheduled_jobs including constraints, primary key (id))
+create table private.blocked_jobs (like private.scheduled_jobs, primary key (id))
 with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 -- A user's next job when a slot becomes free.
 create index blocked_jobs_next on private.blocked_jobs (fair_key, job_type, priority desc, seq);
 create index blocked_jobs_expiry on private.blocked_jobs (expires_at) where expires_at is not null;
 
 create table private.ready_jobs (
-  like private.scheduled_jobs including constraints,
+  like private.scheduled_jobs,
   -- Place in the order of its type and priority, in microseconds (private.next_time).
   virtual_time bigint not null,
   -- Takes one of its user's slots (private.user_slots counts them).
@@ -71,8 +74,8 @@ create index ready_jobs_user on private.ready_jobs (fair_key, job_type, priority
 create index ready_jobs_expiry on private.ready_jobs (expires_at) where expires_at is not null;
 
 create table private.running_jobs (
-  like private.scheduled_jobs including constraints,
-  started_at timestamptz not null check (isfinite(started_at)),
+  like private.scheduled_jobs,
+  started_at timestamptz not null,
   lease_expires_at timestamptz not null,
   slot boolean not null,
   -- The current claim took the job over from a lease that ran out.
@@ -90,10 +93,11 @@ with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index running_jobs_lease on private.running_jobs (lease_expires_at);
 
 create table private.finished_jobs (
-  like private.scheduled_jobs including constraints,
-  started_at timestamptz check (isfinite(started_at)),
-  completed_at timestamptz not null check (isfinite(completed_at)),
-  status text not null check (status in ('completed', 'failed', 'cancelled')),
+  like private.scheduled_jobs,
+  started_at timestamptz,
+  completed_at timestamptz not null,
+  -- completed, failed or cancelled.
+  status text not null,
   prediction_id text,
   -- What complete_job was given to keep.
   result jsonb,
@@ -158,6 +162,9 @@ create table private.user_slots (
   taken int not null,
   -- Slots given to the latest request, so that it learns from the same statement how many it got.
   granted int not null,
+  -- How many the user's plan allowed at the latest request. While fewer are taken no job of the user is blocked; where
+  -- a plan has come to allow more since, the cron looks.
+  most int not null default 0,
   primary key (fair_key, job_type)
 )
 with (fillfactor = 50);

@@ -67,16 +67,15 @@ alter view public.job_queue alter column slot set default false;
 
 -- The table that a job stands in.
 create function private.place_of(p_job public.job_queue) returns text
-language sql immutable set search_path = '' as $$
-  select case
-    when p_job.id is null then 'nowhere'
-    when p_job.status = 'processing' then 'running'
-    when p_job.status <> 'pending' then 'finished'
-    when p_job.blocked then 'blocked'
-    when p_job.virtual_time is not null then 'ready'
-    else 'scheduled'
-  end
-$$;
+language sql immutable
+return case
+  when p_job.id is null then 'nowhere'
+  when p_job.status = 'processing' then 'running'
+  when p_job.status <> 'pending' then 'finished'
+  when p_job.blocked then 'blocked'
+  when p_job.virtual_time is not null then 'ready'
+  else 'scheduled'
+end;
 
 -- A job by its id, whichever table it stands in; its row is locked. Null where there is none. A job that moves while
 -- its tables are looked through is looked for again.
@@ -327,6 +326,7 @@ begin
   new.rescued := coalesce(new.rescued, false);
   new.blocked := coalesce(new.blocked, false) and tg_op = 'UPDATE';
   new.slot := coalesce(v_old.slot, false);
+  perform private.check_job(new.job_type, new.max_attempts);
   if new.status not in ('pending', 'processing', 'completed', 'failed', 'cancelled') then
     raise exception using errcode = '23514',
       message = 'The status of a job is pending, processing, completed, failed or cancelled.';

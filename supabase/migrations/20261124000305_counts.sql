@@ -41,9 +41,8 @@ create table private.job_counts (
 with (fillfactor = 50);
 
 create function private.this_hour() returns timestamptz
-language sql stable set search_path = '' as $$
-  select date_trunc('hour', now(), 'UTC')
-$$;
+language sql stable
+return date_trunc('hour', now(), 'UTC');
 
 -- What a single job adds where it comes to, and takes away where it came from.
 create function private.count_change(p_old public.job_queue, p_new public.job_queue) returns void

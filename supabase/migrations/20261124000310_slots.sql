@@ -8,10 +8,9 @@
 -- The jobs that a plan limits. What follows an image already made is not: holding it back would only
 -- put a paid picture at risk.
 create function private.is_limited(p_fair_key uuid, p_job_type text) returns boolean
-language sql immutable set search_path = '' as $$
-  select p_fair_key is not null
-    and p_job_type <> all('{download-image,process-webhook,cleanup-storage,cancel-prediction}'::text[])
-$$;
+language sql immutable
+return p_fair_key is not null
+  and p_job_type <> all('{download-image,process-webhook,cleanup-storage,cancel-prediction}'::text[]);
 
 -- Jobs of one type that a user may have ready or running at once.
 create function private.running_limit(p_fair_key uuid) returns int
@@ -37,9 +36,8 @@ $$;
 
 -- A time as virtual time, which may be -infinity.
 create function private.time_at(p_at timestamptz) returns bigint
-language sql immutable set search_path = '' as $$
-  select greatest(extract(epoch from p_at) * 1000000, -1000000000000000000)::bigint
-$$;
+language sql immutable
+return greatest(extract(epoch from p_at) * 1000000, -1000000000000000000)::bigint;
 
 -- The virtual time of a job that becomes ready now: now, or the one at the head of its queue if that is later, as
 -- in start-time fair queueing. A user's further jobs follow in steps of settings.turn_step for each slot that the
@@ -103,11 +101,12 @@ begin
     return;
   end if;
   v_most := private.running_limit(p_fair_key);
-  insert into private.user_slots as s (fair_key, job_type, taken, granted)
-  values (p_fair_key, p_job_type, least(p_count, v_most), least(p_count, v_most))
+  insert into private.user_slots as s (fair_key, job_type, taken, granted, most)
+  values (p_fair_key, p_job_type, least(p_count, v_most), least(p_count, v_most), v_most)
   on conflict (fair_key, job_type) do update set
     taken = s.taken + least(p_count, greatest(v_most - s.taken, 0)),
-    granted = least(p_count, greatest(v_most - s.taken, 0))
+    granted = least(p_count, greatest(v_most - s.taken, 0)),
+    most = v_most
   returning s.taken - s.granted, s.granted into first, granted;
 end
 $$;
@@ -119,17 +118,35 @@ create function private.free_slots(p_fair_keys uuid[], p_job_types text[], p_cou
 language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_step bigint;
+  v record;
 begin
   -- A statement of its own: the next one sees what was blocked while this one waited.
-  perform 1 from unnest(p_fair_keys, p_job_types) as u (fair_key, job_type)
+  select
+    array_agg(slots.rid) filter (where is_plain) as rows,
+    array_agg(slots.taken - u.jobs) filter (where is_plain) as taken,
+    bool_and(is_plain) as all_plain,
+    array_agg(u.fair_key) filter (where not is_plain) as fair_keys,
+    array_agg(u.job_type) filter (where not is_plain) as job_types,
+    array_agg(u.jobs) filter (where not is_plain) as counts
+  into v
+  from unnest(p_fair_keys, p_job_types, p_counts) as u (fair_key, job_type, jobs)
   cross join lateral (
-    select from private.user_slots as s where s.fair_key = u.fair_key and s.job_type = u.job_type for update
-  ) as locked;
+    select s.ctid as rid, s.taken, s.most from private.user_slots as s
+    where s.fair_key = u.fair_key and s.job_type = u.job_type for update
+  ) as slots
+  -- Nothing of the user's is blocked.
+  cross join lateral (select slots.taken < slots.most and u.jobs > 0 as is_plain) as its;
+  update private.user_slots as s set taken = u.taken
+  from unnest(v.rows, v.taken) as u (rid, taken)
+  where s.ctid = u.rid;
+  if v.all_plain is not false then
+    return;
+  end if;
   v_step := (select extract(epoch from turn_step) * 1000000 from private.settings);
   with free as materialized (
     select s.fair_key, s.job_type, u.jobs, s.taken - u.jobs as taken,
-      coalesce(p.running_jobs, 1000000000) - s.taken + u.jobs as slots
-    from unnest(p_fair_keys, p_job_types, p_counts) as u (fair_key, job_type, jobs)
+      coalesce(p.running_jobs, 1000000000) as most
+    from unnest(v.fair_keys, v.job_types, v.counts) as u (fair_key, job_type, jobs)
     cross join lateral (
       select l.fair_key, l.job_type, l.taken from private.user_slots as l
       where l.fair_key = u.fair_key and l.job_type = u.job_type offset 0
@@ -143,7 +160,7 @@ begin
     cross join lateral (
       select j.id, j.ctid as rid, j.priority, j.seq from private.blocked_jobs as j
       where j.fair_key = f.fair_key and j.job_type = f.job_type
-      order by j.priority desc, j.seq limit least(greatest(f.slots, 0), 1000) for update skip locked
+      order by j.priority desc, j.seq limit least(greatest(f.most - f.taken, 0), 1000) for update skip locked
     ) as b
   ), queues as materialized (
     select job_type, priority, private.next_time(job_type, priority) as head
@@ -157,12 +174,13 @@ begin
     join best as b on b.id = g.id
     join queues as q on q.job_type = g.job_type and q.priority = g.priority
   )
-  update private.user_slots as s set taken = f.taken + coalesce(n.jobs, 0)
+  update private.user_slots as s set taken = f.taken + coalesce(n.jobs, 0), most = f.most
   from free as f
   left join (
     select fair_key, job_type, count(*)::int as jobs from best group by fair_key, job_type
   ) as n on n.fair_key = f.fair_key and n.job_type = f.job_type
-  where s.fair_key = f.fair_key and s.job_type = f.job_type and coalesce(n.jobs, 0) <> f.jobs;
+  where s.fair_key = f.fair_key and s.job_type = f.job_type
+    and (coalesce(n.jobs, 0) <> f.jobs or s.most <> f.most);
 end
 $$;
 
@@ -172,17 +190,24 @@ language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mo
 declare
   v_taken int;
   v_most int;
+  v_limit int;
   v_job private.blocked_jobs;
   v_time bigint;
 begin
-  select taken - 1 into v_taken from private.user_slots
+  -- Nothing of the user's is blocked.
+  update private.user_slots set taken = taken - 1
+  where fair_key = p_fair_key and job_type = p_job_type and taken < most;
+  if found then
+    return;
+  end if;
+  select taken - 1, most into v_taken, v_most from private.user_slots
   where fair_key = p_fair_key and job_type = p_job_type for update;
   select * into v_job from private.blocked_jobs
   where fair_key = p_fair_key and job_type = p_job_type
   order by priority desc, seq limit 1 for update skip locked;
   if found then
-    v_most := private.running_limit(p_fair_key);
-    if v_taken = v_most - 1 then
+    v_limit := private.running_limit(p_fair_key);
+    if v_taken = v_limit - 1 and v_most = v_limit then
       delete from private.blocked_jobs where id = v_job.id;
       v_time := private.next_time(p_job_type, v_job.priority);
       insert into private.ready_jobs

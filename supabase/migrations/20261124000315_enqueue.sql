@@ -5,9 +5,8 @@
 -- plans for the life of a connection, and one made while a table was empty would read it whole for
 -- as long as statistics lag behind.
 
--- Null where it is none. Asking Postgres first needs version 16. Reading it in a subtransaction, which writes nothing
--- and so takes no transaction id, costs 1 us more than that; recognising the form by a regular expression, 20.
-create function private.as_uuid(p_text text) returns uuid
+-- Null where it is none. Asking Postgres first needs version 16; reading it takes a subtransaction.
+create function private.read_uuid(p_text text) returns uuid
 language plpgsql immutable set search_path = '' as $$
 begin
   if p_text is null then
@@ -16,6 +15,27 @@ begin
   return p_text::uuid;
 exception when invalid_text_representation then
   return null;
+end
+$$;
+
+-- The same. What is written as Postgres writes it is recognised without a call: this is inlined.
+create function private.as_uuid(p_text text) returns uuid
+language sql immutable
+return case
+  when p_text like '________-____-____-____-____________'
+    and translate(p_text, '0123456789abcdefABCDEF', '') = '----' then p_text::uuid
+  else private.read_uuid(p_text)
+end;
+
+-- What the tables rely on.
+create function private.check_job(p_job_type text, p_max_attempts int) returns void
+language plpgsql immutable set search_path = '' as $$
+begin
+  if p_job_type is null or length(p_job_type) not between 1 and 100 then
+    raise exception using errcode = '23514', message = 'The type of a job has 1 to 100 characters.';
+  elsif p_max_attempts < 1 then
+    raise exception using errcode = '23514', message = 'A job has at least one attempt: max_attempts is 1 or more.';
+  end if;
 end
 $$;
 
@@ -29,24 +49,32 @@ declare
   v_ids uuid[];
   v_blocked jsonb;
   v_past jsonb;
+  v_refused boolean;
   v_one record;
   v_step bigint := private.turn_step();
 begin
   with given as materialized (
     select
-      j.ord,
-      coalesce((j.job ->> 'id')::uuid, gen_random_uuid()) as id,
+      ord,
+      coalesce(id, gen_random_uuid()) as id,
       nextval('private.job_seq') as seq,
-      coalesce((j.job ->> 'scheduled_at')::timestamptz, now()) as scheduled_at,
-      (j.job ->> 'expires_at')::timestamptz as expires_at,
-      (j.job ->> 'retry_until')::timestamptz as retry_until,
-      private.as_uuid(j.job -> 'payload' ->> 'user_id') as fair_key,
-      private.as_uuid(j.job -> 'payload' ->> 'generation_id') as generation_id,
-      coalesce((j.job ->> 'priority')::int, 0) as priority,
-      coalesce((j.job ->> 'max_attempts')::int, 3) as max_attempts,
-      j.job ->> 'job_type' as job_type,
-      coalesce(nullif(j.job -> 'payload', 'null'), '{}') as payload
-    from jsonb_array_elements(p_jobs) with ordinality as j (job, ord)
+      coalesce(scheduled_at, now()) as scheduled_at,
+      expires_at,
+      retry_until,
+      private.as_uuid(payload ->> 'user_id') as fair_key,
+      private.as_uuid(payload ->> 'generation_id') as generation_id,
+      coalesce(priority, 0) as priority,
+      coalesce(max_attempts, 3) as max_attempts,
+      job_type,
+      coalesce(payload, '{}') as payload
+    from rows from (
+      jsonb_to_recordset(p_jobs) as (
+        id uuid, job_type text, payload jsonb, priority int, scheduled_at timestamptz, expires_at timestamptz,
+        max_attempts int, retry_until timestamptz
+      )
+    ) with ordinality as j (
+      id, job_type, payload, priority, scheduled_at, expires_at, max_attempts, retry_until, ord
+    )
   ), due as materialized (
     select
       id, fair_key, job_type, priority,
@@ -64,16 +92,17 @@ begin
     left join private.user_plans as u on u.user_id = d.fair_key
     left join private.plans as p on p.name = coalesce(u.plan, 'default')
   ), slots as (
-    -- A user without a free slot: the row is locked all the same, and not written.
-    insert into private.user_slots as s (fair_key, job_type, taken, granted)
-    select fair_key, job_type, least(jobs, most), least(jobs, most)
+    -- A user without a free slot: the row is locked all the same, and not written. A new row's granted is what was
+    -- asked for: excluded is all that the other branch sees.
+    insert into private.user_slots as s (fair_key, job_type, taken, granted, most)
+    select fair_key, job_type, least(jobs, most), jobs, most
     from wanted order by fair_key, job_type
-    on conflict (fair_key, job_type) do update set (taken, granted) = (
-      select s.taken + least(w.jobs, w.most - s.taken), least(w.jobs, w.most - s.taken)
-      from wanted as w where w.fair_key = s.fair_key and w.job_type = s.job_type
-    )
-    where s.taken < (select w.most from wanted as w where w.fair_key = s.fair_key and w.job_type = s.job_type)
-    returning s.fair_key, s.job_type, s.taken - s.granted as first, s.granted
+    on conflict (fair_key, job_type) do update set
+      taken = s.taken + least(excluded.granted, greatest(excluded.most - s.taken, 0)),
+      granted = least(excluded.granted, greatest(excluded.most - s.taken, 0)),
+      most = excluded.most
+    where s.taken < excluded.most or s.most <> excluded.most
+    returning s.fair_key, s.job_type, s.taken - least(s.granted, s.taken) as first, least(s.granted, s.taken) as granted
   ), queues as materialized (
     select job_type, priority, private.next_time(job_type, priority) as head
     from (select distinct job_type, priority from due order by job_type, priority) as used
@@ -125,8 +154,14 @@ begin
     (
       select jsonb_agg(distinct jsonb_build_array(job_type, priority)) from given
       where least(scheduled_at, expires_at) < now() - interval '1 second'
-    )
-  into v_ids, v_blocked, v_past;
+    ),
+    exists (select from given where length(job_type) not between 1 and 100 or max_attempts < 1)
+  into v_ids, v_blocked, v_past, v_refused;
+
+  if v_refused then
+    perform private.check_job(job ->> 'job_type', (job ->> 'max_attempts')::int)
+    from jsonb_array_elements(p_jobs) as j (job);
+  end if;
 
   if v_blocked is not null then
     for v_one in
@@ -161,6 +196,9 @@ declare
   v_limited boolean;
   v_blocked boolean := false;
 begin
+  if p_max_attempts < 1 or length(p_job_type) not between 1 and 100 then
+    perform private.check_job(p_job_type, p_max_attempts);
+  end if;
   begin
     v_fair_key := p_payload ->> 'user_id';
     v_generation_id := p_payload ->> 'generation_id';
@@ -196,11 +234,14 @@ begin
       v_time := private.next_time(p_job_type, p_priority);
     end if;
     if v_limited then
-      insert into private.user_slots as s (fair_key, job_type, taken, granted)
-      values (v_fair_key, p_job_type, 1, 1)
+      insert into private.user_slots as s (fair_key, job_type, taken, granted, most)
+      values (v_fair_key, p_job_type, 1, 1, v.most)
       -- Where none is free the row is locked all the same, and not written.
-      on conflict (fair_key, job_type) do update set taken = s.taken + 1, granted = 1 where s.taken < v.most
-      returning s.taken - 1 into v_taken;
+      on conflict (fair_key, job_type) do update set
+        taken = s.taken + (s.taken < excluded.most)::int, granted = (s.taken < excluded.most)::int,
+        most = excluded.most
+      where s.taken < excluded.most or s.most <> excluded.most
+      returning case when s.granted = 1 then s.taken - 1 end into v_taken;
       v_blocked := v_taken is null;
       v_time := v_time + v_taken * v.step;
     end if;

@@ -3,30 +3,27 @@
 
 -- Jobs that are tried until a time, however often.
 create function private.is_timed(p_job_type text, p_retry_until timestamptz) returns boolean
-language sql immutable set search_path = '' as $$
-  select p_retry_until is not null and p_job_type <> 'generate-image'
-$$;
+language sql immutable
+return p_retry_until is not null and p_job_type <> 'generate-image';
 
 -- A job's history with one more attempt's error.
 create function private.with_error(
   p_history jsonb, p_attempt int, p_prediction_id text, p_message text, p_details jsonb
 ) returns jsonb
-language sql stable set search_path = '' as $$
-  select case jsonb_typeof(p_history) when 'array' then p_history else '[]' end
-    || jsonb_build_array(
-      jsonb_strip_nulls(jsonb_build_object(
-        'attempt', p_attempt, 'at', now(), 'message', p_message, 'prediction_id', p_prediction_id
-      )) || case jsonb_typeof(p_details) when 'object' then p_details else '{}' end
-    )
-$$;
+language sql stable
+return case jsonb_typeof(p_history) when 'array' then p_history else '[]' end
+  || jsonb_build_array(
+    jsonb_strip_nulls(jsonb_build_object(
+      'attempt', p_attempt, 'at', now(), 'message', p_message, 'prediction_id', p_prediction_id
+    )) || case jsonb_typeof(p_details) when 'object' then p_details else '{}' end
+  );
 
 create function private.with_lost_run(p_job private.running_jobs) returns jsonb
-language sql stable set search_path = '' as $$
-  select private.with_error(
-    p_job.error_details, p_job.attempts + 1, p_job.prediction_id, 'The run ended without an answer.',
-    '{"code": "lease_expired"}'
-  )
-$$;
+language sql stable
+return private.with_error(
+  p_job.error_details, p_job.attempts + 1, p_job.prediction_id, 'The run ended without an answer.',
+  '{"code": "lease_expired"}'
+);
 
 -- Rescues jobs whose lease ran out and whose run may go on. Without a prediction, known or possible,
 -- the run is lost and counts as an attempt. While the provider is paused, such a run may look for what it

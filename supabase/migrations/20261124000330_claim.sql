@@ -131,43 +131,106 @@ $$;
 -- refuses is handed out with a mark in its payload: whoever runs it need not ask.
 create function private.lease_ready(p_limit int, p_lease_seconds int, p_job_types text[], p_marked boolean)
 returns setof public.job_queue
-language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+language plpgsql set search_path = '' set enable_seqscan = off set enable_sort = off
+set plan_cache_mode = force_generic_plan as $$
 declare
-  v_rows tid[] := private.pick_ready(p_limit, p_job_types, p_marked);
-  v_refused text[];
+  v record;
+  v_job private.ready_jobs;
   v_until timestamptz := now() + make_interval(secs => p_lease_seconds);
 begin
-  if cardinality(v_rows) = 0 then
-    return;
-  end if;
-  v_refused := array(select model from private.refused_models where until > now());
-  return query
-  with claimed as (
-    delete from private.ready_jobs where ctid = any(v_rows)
-    returning id, seq, created_at, scheduled_at, lease + 1 as lease, expires_at, retry_until, fair_key, generation_id,
-      priority, attempts, max_attempts, job_type,
-      case
-        when v_refused <> '{}' and job_type = 'generate-image' and payload ->> 'model_id' = any(v_refused)
-          then payload || '{"model_refused": true}'
-        else payload
-      end as payload,
-      error_message, error_details, virtual_time, slot
-  ), running as (
-    insert into private.running_jobs
-    select id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority,
-      attempts, max_attempts, job_type, payload, error_message, error_details,
-      now(), v_until, slot, false, false, null
-    from claimed
-  ), counted as (
-    insert into private.job_deltas (job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest)
-    select job_type, 'pending', sum(attempts), 'processing', count(*), sum(attempts), min(created_at), max(created_at)
-    from claimed group by job_type
+  -- The usual case in one statement; null: not the usual case.
+  with heads as materialized (
+    select q.job_type, q.priority, q.low_time, head.virtual_time
+    from (
+      select r.job_type, r.priority, case when p_marked then r.low_time else -9223372036854775808 end as low_time
+      from private.provider_pause as pause cross join private.ready_queues as r
+      where (p_job_types is null or r.job_type = any(p_job_types))
+        and (r.job_type <> 'generate-image' or (pause.until <= now() and not pause.probing))
+    ) as q
+    cross join lateral (
+      select j.virtual_time from private.ready_jobs as j
+      where j.job_type = q.job_type and j.priority = q.priority and j.virtual_time >= q.low_time
+      order by j.virtual_time, j.seq limit 1
+    ) as head
+    order by q.priority desc, head.virtual_time
   )
-  select id, job_type, payload, 'processing'::text, attempts, max_attempts, scheduled_at, now(), null::timestamptz,
-    error_message, error_details, fair_key, priority, created_at, now(), lease, v_until,
-    null::jsonb, null::text, false, false, generation_id, expires_at, retry_until, fair_key,
-    null::timestamptz, false, slot, null::bigint, seq
-  from claimed order by priority desc, virtual_time, seq;
+  select
+    array(select model from private.refused_models where until > now()) as refused,
+    case
+      when (select probing from private.provider_pause) then null
+      when (
+        select min(h.priority) filter (where h.virtual_time <= extract(epoch from now() - s.age_after) * 1000000)
+          < max(h.priority)
+        from heads as h cross join private.settings as s
+      ) then null
+      else array(
+        select ready.job from heads as h
+        cross join lateral (
+          select j.ctid as job from private.ready_jobs as j
+          where j.job_type = h.job_type and j.priority = h.priority and j.virtual_time >= h.low_time
+            and (j.expires_at is null or j.expires_at > now())
+          order by j.virtual_time, j.seq limit p_limit
+          for update skip locked
+        ) as ready
+        limit p_limit
+      )
+    end as rows
+  into v;
+  if v.rows is null then
+    v.rows := private.pick_ready(p_limit, p_job_types, p_marked);
+  end if;
+  if cardinality(v.rows) = 1 then
+    -- In plain statements, which cost less than one for many.
+    delete from private.ready_jobs where ctid = v.rows[1] returning * into v_job;
+    if v.refused <> '{}' and v_job.job_type = 'generate-image' and v_job.payload ->> 'model_id' = any(v.refused) then
+      v_job.payload := v_job.payload || '{"model_refused": true}';
+    end if;
+    insert into private.running_jobs
+    values (
+      v_job.id, v_job.seq, v_job.created_at, v_job.scheduled_at, v_job.lease + 1, v_job.expires_at, v_job.retry_until,
+      v_job.fair_key, v_job.generation_id, v_job.priority, v_job.attempts, v_job.max_attempts, v_job.job_type,
+      v_job.payload, v_job.error_message, v_job.error_details, now(), v_until, v_job.slot, false, false, null
+    );
+    insert into private.job_deltas (job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest)
+    values (
+      v_job.job_type, 'pending', v_job.attempts, 'processing', 1, v_job.attempts, v_job.created_at, v_job.created_at
+    );
+    return query
+    select v_job.id, v_job.job_type, v_job.payload, 'processing'::text, v_job.attempts, v_job.max_attempts,
+      v_job.scheduled_at, now(), null::timestamptz, v_job.error_message, v_job.error_details, v_job.fair_key,
+      v_job.priority, v_job.created_at, now(), v_job.lease + 1, v_until, null::jsonb, null::text, false, false,
+      v_job.generation_id, v_job.expires_at, v_job.retry_until, v_job.fair_key, null::timestamptz, false, v_job.slot,
+      null::bigint, v_job.seq;
+  elsif cardinality(v.rows) > 1 then
+    return query
+    with claimed as (
+      delete from private.ready_jobs where ctid = any(v.rows)
+      returning id, seq, created_at, scheduled_at, lease + 1 as lease, expires_at, retry_until, fair_key,
+        generation_id, priority, attempts, max_attempts, job_type,
+        case
+          when v.refused <> '{}' and job_type = 'generate-image' and payload ->> 'model_id' = any(v.refused)
+            then payload || '{"model_refused": true}'
+          else payload
+        end as payload,
+        error_message, error_details, virtual_time, slot
+    ), running as (
+      insert into private.running_jobs
+      select id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority,
+        attempts, max_attempts, job_type, payload, error_message, error_details,
+        now(), v_until, slot, false, false, null
+      from claimed
+    ), counted as (
+      insert into private.job_deltas (job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest)
+      select job_type, 'pending', sum(attempts), 'processing', count(*), sum(attempts), min(created_at),
+        max(created_at)
+      from claimed group by job_type
+    )
+    select id, job_type, payload, 'processing'::text, attempts, max_attempts, scheduled_at, now(), null::timestamptz,
+      error_message, error_details, fair_key, priority, created_at, now(), lease, v_until,
+      null::jsonb, null::text, false, false, generation_id, expires_at, retry_until, fair_key,
+      null::timestamptz, false, slot, null::bigint, seq
+    from claimed order by priority desc, virtual_time, seq;
+  end if;
 end
 $$;
 
@@ -194,15 +257,14 @@ $$;
 -- A running job as public.job_queue shows it, updated_at being now: who gets it reckons its times from there, by this
 -- clock.
 create function private.as_job(p_job private.running_jobs) returns public.job_queue
-language sql stable set search_path = '' as $$
-  select row(
-    p_job.id, p_job.job_type, p_job.payload, 'processing'::text, p_job.attempts, p_job.max_attempts,
-    p_job.scheduled_at, p_job.started_at, null::timestamptz, p_job.error_message, p_job.error_details, p_job.fair_key,
-    p_job.priority, p_job.created_at, now(), p_job.lease, p_job.lease_expires_at, null::jsonb,
-    p_job.prediction_id, p_job.outcome_unknown, p_job.rescued, p_job.generation_id, p_job.expires_at,
-    p_job.retry_until, p_job.fair_key, null::timestamptz, false, p_job.slot, null::bigint, p_job.seq
-  )::public.job_queue
-$$;
+language sql stable
+return row(
+  p_job.id, p_job.job_type, p_job.payload, 'processing'::text, p_job.attempts, p_job.max_attempts,
+  p_job.scheduled_at, p_job.started_at, null::timestamptz, p_job.error_message, p_job.error_details, p_job.fair_key,
+  p_job.priority, p_job.created_at, now(), p_job.lease, p_job.lease_expires_at, null::jsonb,
+  p_job.prediction_id, p_job.outcome_unknown, p_job.rescued, p_job.generation_id, p_job.expires_at,
+  p_job.retry_until, p_job.fair_key, null::timestamptz, false, p_job.slot, null::bigint, p_job.seq
+)::public.job_queue;
 
 -- What a start hands on to its caller: up to p_limit of the jobs that it has made, leased for as long as a worker's run
 -- takes. Only where a claim that followed at once would hand out these and find nothing else to do: nothing else is

@@ -3,9 +3,8 @@
 
 -- Job types whose end is their generation's end.
 create function private.carries_generation(p_job_type text) returns boolean
-language sql immutable set search_path = '' as $$
-  select p_job_type in ('generate-image', 'download-image')
-$$;
+language sql immutable
+return p_job_type in ('generate-image', 'download-image');
 
 -- A running job under its lease, its row locked; null where the lease is not the job's.
 create function private.leased_job(p_job_id uuid, p_lease bigint) returns public.job_queue

@@ -89,9 +89,13 @@ $$;
 
 -- Seconds until an image at that place should be there.
 create function private.estimate_seconds(p_model_seconds numeric, p_position int) returns int
-language sql stable set search_path = '' as $$
-  select ceil(coalesce(p_model_seconds, 20) * ceil(p_position::numeric / s.parallel_images))::int
-  from private.settings as s
+language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select ceil(coalesce(p_model_seconds, 20) * ceil(p_position::numeric / s.parallel_images))
+    from private.settings as s
+  );
+end
 $$;
 
 -- One generation and its job for each item; answers with the list that the user gets.

@@ -3,11 +3,10 @@
 
 -- Whether an earlier attempt of the job ended with this prediction.
 create function private.knew_prediction(p_job public.job_queue, p_prediction_id text) returns boolean
-language sql immutable set search_path = '' as $$
-  select coalesce(
-    p_job.error_details @> jsonb_build_array(jsonb_build_object('prediction_id', p_prediction_id)), false
-  )
-$$;
+language sql immutable
+return coalesce(
+  p_job.error_details @> jsonb_build_array(jsonb_build_object('prediction_id', p_prediction_id)), false
+);
 
 -- resumed: with it the provider has shown that it creates again.
 create function private.recorded(p_model text) returns jsonb
@@ -83,9 +82,8 @@ $$;
 -- Until when a prediction's output is worth fetching. The provider deletes it an hour after the end by its own
 -- clock, <https://replicate.com/docs/topics/predictions/data-retention>; clocks differ by less than five minutes.
 create function private.output_retry_until(p_completed_at text) returns timestamptz
-language sql stable set search_path = '' as $$
-  select least(coalesce(p_completed_at::timestamptz, now()), now()) + interval '1 hour' + interval '5 minutes'
-$$;
+language sql stable
+return least(coalesce(p_completed_at::timestamptz, now()), now()) + interval '1 hour' + interval '5 minutes';
 
 -- The outputs that are not stored yet: how many were made over half an hour ago, and how long the provider keeps
 -- the oldest of them, in seconds. Counted up to 10,000; a job for each is as old as its output.

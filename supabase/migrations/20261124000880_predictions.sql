@@ -109,9 +109,8 @@ for each row execute function private.after_prediction_end();
 
 -- Until when a prediction is to be stopped: by then it has stopped by itself, at its deadline.
 create function private.stop_until() returns timestamptz
-language sql stable set search_path = '' as $$
-  select now() + interval '30 minutes'
-$$;
+language sql stable
+return now() + interval '30 minutes';
 
 -- A job that stops a prediction nobody wants, leased to the caller already. It is tried until the prediction,
 -- which runs and costs, has reached its deadline.

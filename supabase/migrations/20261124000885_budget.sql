@@ -41,8 +41,10 @@ create table private.budget_deltas (
 with (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
 
 create function private.today() returns date
-language sql stable set search_path = '' as $$
-  select (clock_timestamp() at time zone 'UTC')::date
+language plpgsql stable set search_path = '' as $$
+begin
+  return (clock_timestamp() at time zone 'UTC')::date;
+end
 $$;
 
 create function private.has_budget() returns boolean
@@ -167,8 +169,10 @@ end
 $$;
 
 create function private.seconds_until(p_day date) returns int
-language sql stable set search_path = '' as $$
-  select greatest(1, ceil(extract(epoch from p_day::timestamp at time zone 'UTC' - clock_timestamp())))::int
+language plpgsql stable set search_path = '' as $$
+begin
+  return greatest(1, ceil(extract(epoch from p_day::timestamp at time zone 'UTC' - clock_timestamp())));
+end
 $$;
 
 -- How each of the two stands, without a lock: [{period, budget_usd, used_usd, spent_usd}], used_usd being what is
