@@ -67,7 +67,7 @@ alter view public.job_queue alter column slot set default false;
 
 -- The table that a job stands in.
 create function private.place_of(p_job public.job_queue) returns text
-language sql immutable
+language sql stable
 return case
   when p_job.id is null then 'nowhere'
   when p_job.status = 'processing' then 'running'
@@ -83,12 +83,14 @@ create function private.lock_job(p_id uuid) returns public.job_queue
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   v_job public.job_queue;
+  v_running private.running_jobs;
 begin
   for v_try in 1..5 loop
-    perform 1 from private.running_jobs where id = p_id for update;
-    if not found then
-      perform 1 from private.ready_jobs where id = p_id for update;
+    select * into v_running from private.running_jobs where id = p_id for update;
+    if found then
+      return private.as_job(v_running);
     end if;
+    perform 1 from private.ready_jobs where id = p_id for update;
     if not found then
       perform 1 from private.blocked_jobs where id = p_id for update;
     end if;

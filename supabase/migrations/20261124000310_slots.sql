@@ -5,10 +5,13 @@
 --
 -- Rows are locked in the order job, user_slots; those of several users in the order of their keys.
 
+-- A function of SQL whose body is one expression is put in the place of its call; with settings of its own, or
+-- immutable and called with constants, it would be planned anew at each call, which costs more than most statements.
+
 -- The jobs that a plan limits. What follows an image already made is not: holding it back would only
 -- put a paid picture at risk.
 create function private.is_limited(p_fair_key uuid, p_job_type text) returns boolean
-language sql immutable
+language sql stable
 return p_fair_key is not null
   and p_job_type <> all('{download-image,process-webhook,cleanup-storage,cancel-prediction}'::text[]);
 
@@ -36,7 +39,7 @@ $$;
 
 -- A time as virtual time, which may be -infinity.
 create function private.time_at(p_at timestamptz) returns bigint
-language sql immutable
+language sql stable
 return greatest(extract(epoch from p_at) * 1000000, -1000000000000000000)::bigint;
 
 -- The virtual time of a job that becomes ready now: now, or the one at the head of its queue if that is later, as

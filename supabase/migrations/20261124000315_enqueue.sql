@@ -1,5 +1,4 @@
--- Into the queue. private.insert_jobs is the way in for any number of jobs, private.insert_job the same for
--- one, without the machinery; the others say who may use them for what.
+-- Into the queue. private.insert_jobs is the way in for any number of jobs; the others say who may use it for what.
 --
 -- Every function of this queue that looks rows up pins `enable_seqscan = off`: plpgsql keeps its
 -- plans for the life of a connection, and one made while a table was empty would read it whole for
@@ -20,7 +19,7 @@ $$;
 
 -- The same. What is written as Postgres writes it is recognised without a call: this is inlined.
 create function private.as_uuid(p_text text) returns uuid
-language sql immutable
+language sql stable
 return case
   when p_text like '________-____-____-____-____________'
     and translate(p_text, '0123456789abcdefABCDEF', '') = '----' then p_text::uuid
@@ -39,6 +38,113 @@ begin
 end
 $$;
 
+-- One job: what private.insert_jobs does for many, without the machinery.
+create function private.insert_job(
+  p_id uuid, p_job_type text, p_payload jsonb, p_priority int, p_scheduled_at timestamptz, p_max_attempts int,
+  p_expires_at timestamptz, p_retry_until timestamptz
+) returns uuid
+language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_fair_key uuid;
+  v_generation_id uuid;
+  v_id uuid := coalesce(p_id, gen_random_uuid());
+  v record;
+  v_taken int;
+  v_time bigint;
+  v_limited boolean;
+  v_blocked boolean := false;
+begin
+  if p_max_attempts < 1 or length(p_job_type) not between 1 and 100 then
+    perform private.check_job(p_job_type, p_max_attempts);
+  end if;
+  begin
+    v_fair_key := p_payload ->> 'user_id';
+    v_generation_id := p_payload ->> 'generation_id';
+  exception when invalid_text_representation then
+    v_fair_key := private.as_uuid(p_payload ->> 'user_id');
+    v_generation_id := private.as_uuid(p_payload ->> 'generation_id');
+  end;
+  if p_scheduled_at <= now() then
+    v_limited := v_fair_key is not null
+      and p_job_type <> all('{download-image,process-webhook,cleanup-storage,cancel-prediction}'::text[]);
+    -- All that decides its position, in one look.
+    select
+      (extract(epoch from s.turn_step) * 1000000)::bigint as step,
+      q.low_time is not null as is_open,
+      q.head_time,
+      (
+        select j.virtual_time from private.ready_jobs as j
+        where j.job_type = p_job_type and j.priority = p_priority and j.virtual_time >= q.low_time
+        order by j.virtual_time, j.seq limit 1
+      ) as head,
+      case when v_limited then coalesce((
+        select p.running_jobs from private.plans as p
+        where p.name = coalesce((select u.plan from private.user_plans as u where u.user_id = v_fair_key), 'default')
+      ), 1000000000) end as most
+    into v
+    from private.settings as s
+    left join private.ready_queues as q on q.job_type = p_job_type and q.priority = p_priority;
+    if p_scheduled_at < now() - interval '1 second' then
+      v_time := private.time_at(p_scheduled_at);
+    elsif v.is_open then
+      v_time := greatest((extract(epoch from clock_timestamp()) * 1000000)::bigint, v.head, v.head_time);
+    else
+      v_time := private.next_time(p_job_type, p_priority);
+    end if;
+    if v_limited then
+      insert into private.user_slots as s (fair_key, job_type, taken, granted, most)
+      values (v_fair_key, p_job_type, 1, 1, v.most)
+      -- Where none is free the row is locked all the same, and not written.
+      on conflict (fair_key, job_type) do update set
+        taken = s.taken + (s.taken < excluded.most)::int, granted = (s.taken < excluded.most)::int,
+        most = excluded.most
+      where s.taken < excluded.most or s.most <> excluded.most
+      returning case when s.granted = 1 then s.taken - 1 end into v_taken;
+      v_blocked := v_taken is null;
+      v_time := v_time + v_taken * v.step;
+    end if;
+  end if;
+  if v_blocked then
+    insert into private.blocked_jobs (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload
+    )
+    values (
+      v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, p_expires_at, p_retry_until, v_fair_key,
+      v_generation_id, p_priority, 0, p_max_attempts, p_job_type, p_payload
+    );
+    perform private.reorder_user(v_fair_key, p_job_type);
+  elsif v_time is not null then
+    insert into private.ready_jobs (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload, virtual_time, slot
+    )
+    values (
+      v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, p_expires_at, p_retry_until, v_fair_key,
+      v_generation_id, p_priority, 0, p_max_attempts, p_job_type, p_payload, v_time, v_limited
+    );
+    if p_scheduled_at < now() - interval '1 second' then
+      perform private.open_queue(p_job_type, p_priority);
+    end if;
+  else
+    insert into private.scheduled_jobs (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload
+    )
+    values (
+      v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, p_expires_at, p_retry_until, v_fair_key,
+      v_generation_id, p_priority, 0, p_max_attempts, p_job_type, p_payload
+    );
+  end if;
+  insert into private.job_deltas (job_type, status, jobs, oldest, newest)
+  values (p_job_type, 'pending', 1, now(), now());
+  if least(p_scheduled_at, p_expires_at) < now() - interval '1 second' then
+    perform private.lower_marks(p_job_type, p_priority);
+  end if;
+  return v_id;
+end
+$$;
+
 -- Any number of jobs in one statement: [{id?, job_type, payload?, priority?, scheduled_at?, expires_at?,
 -- max_attempts?, retry_until?}]. The payload's user_id, where it is a uuid, is whose turn and slots the job uses;
 -- neither that user nor its generation_id need exist. Returns the ids in order.
@@ -46,13 +152,25 @@ create function private.insert_jobs(p_jobs jsonb) returns uuid[]
 language plpgsql set search_path = '' set enable_seqscan = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan as $$
 declare
+  v_job record;
   v_ids uuid[];
   v_blocked jsonb;
   v_past jsonb;
   v_refused boolean;
   v_one record;
-  v_step bigint := private.turn_step();
+  v_step bigint;
 begin
+  if jsonb_array_length(p_jobs) = 1 then
+    select * into v_job from jsonb_to_record(p_jobs -> 0) as j (
+      id uuid, job_type text, payload jsonb, priority int, scheduled_at timestamptz, expires_at timestamptz,
+      max_attempts int, retry_until timestamptz
+    );
+    return array[private.insert_job(
+      v_job.id, v_job.job_type, coalesce(v_job.payload, '{}'), coalesce(v_job.priority, 0),
+      coalesce(v_job.scheduled_at, now()), coalesce(v_job.max_attempts, 3), v_job.expires_at, v_job.retry_until
+    )];
+  end if;
+  v_step := private.turn_step();
   with given as materialized (
     select
       ord,
@@ -182,109 +300,6 @@ begin
 end
 $$;
 
-create function private.insert_job(
-  p_job_type text, p_payload jsonb, p_priority int, p_scheduled_at timestamptz, p_max_attempts int
-) returns uuid
-language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
-declare
-  v_fair_key uuid;
-  v_generation_id uuid;
-  v_id uuid := gen_random_uuid();
-  v record;
-  v_taken int;
-  v_time bigint;
-  v_limited boolean;
-  v_blocked boolean := false;
-begin
-  if p_max_attempts < 1 or length(p_job_type) not between 1 and 100 then
-    perform private.check_job(p_job_type, p_max_attempts);
-  end if;
-  begin
-    v_fair_key := p_payload ->> 'user_id';
-    v_generation_id := p_payload ->> 'generation_id';
-  exception when invalid_text_representation then
-    v_fair_key := private.as_uuid(p_payload ->> 'user_id');
-    v_generation_id := private.as_uuid(p_payload ->> 'generation_id');
-  end;
-  if p_scheduled_at <= now() then
-    v_limited := v_fair_key is not null
-      and p_job_type <> all('{download-image,process-webhook,cleanup-storage,cancel-prediction}'::text[]);
-    -- All that decides its position, in one look.
-    select
-      (extract(epoch from s.turn_step) * 1000000)::bigint as step,
-      q.low_time is not null as is_open,
-      q.head_time,
-      (
-        select j.virtual_time from private.ready_jobs as j
-        where j.job_type = p_job_type and j.priority = p_priority and j.virtual_time >= q.low_time
-        order by j.virtual_time, j.seq limit 1
-      ) as head,
-      case when v_limited then coalesce((
-        select p.running_jobs from private.plans as p
-        where p.name = coalesce((select u.plan from private.user_plans as u where u.user_id = v_fair_key), 'default')
-      ), 1000000000) end as most
-    into v
-    from private.settings as s
-    left join private.ready_queues as q on q.job_type = p_job_type and q.priority = p_priority;
-    if p_scheduled_at < now() - interval '1 second' then
-      v_time := private.time_at(p_scheduled_at);
-    elsif v.is_open then
-      v_time := greatest((extract(epoch from clock_timestamp()) * 1000000)::bigint, v.head, v.head_time);
-    else
-      v_time := private.next_time(p_job_type, p_priority);
-    end if;
-    if v_limited then
-      insert into private.user_slots as s (fair_key, job_type, taken, granted, most)
-      values (v_fair_key, p_job_type, 1, 1, v.most)
-      -- Where none is free the row is locked all the same, and not written.
-      on conflict (fair_key, job_type) do update set
-        taken = s.taken + (s.taken < excluded.most)::int, granted = (s.taken < excluded.most)::int,
-        most = excluded.most
-      where s.taken < excluded.most or s.most <> excluded.most
-      returning case when s.granted = 1 then s.taken - 1 end into v_taken;
-      v_blocked := v_taken is null;
-      v_time := v_time + v_taken * v.step;
-    end if;
-  end if;
-  if v_blocked then
-    insert into private.blocked_jobs (
-      id, seq, created_at, scheduled_at, lease, fair_key, generation_id, priority, attempts, max_attempts, job_type,
-      payload
-    )
-    values (
-      v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, v_fair_key, v_generation_id, p_priority, 0,
-      p_max_attempts, p_job_type, p_payload
-    );
-    perform private.reorder_user(v_fair_key, p_job_type);
-  elsif v_time is not null then
-    insert into private.ready_jobs (
-      id, seq, created_at, scheduled_at, lease, fair_key, generation_id, priority, attempts, max_attempts, job_type,
-      payload, virtual_time, slot
-    )
-    values (
-      v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, v_fair_key, v_generation_id, p_priority, 0,
-      p_max_attempts, p_job_type, p_payload, v_time, v_limited
-    );
-    if p_scheduled_at < now() - interval '1 second' then
-      perform private.open_queue(p_job_type, p_priority);
-      perform private.lower_marks(p_job_type, p_priority);
-    end if;
-  else
-    insert into private.scheduled_jobs (
-      id, seq, created_at, scheduled_at, lease, fair_key, generation_id, priority, attempts, max_attempts, job_type,
-      payload
-    )
-    values (
-      v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, v_fair_key, v_generation_id, p_priority, 0,
-      p_max_attempts, p_job_type, p_payload
-    );
-  end if;
-  insert into private.job_deltas (job_type, status, jobs, oldest, newest)
-  values (p_job_type, 'pending', 1, now(), now());
-  return v_id;
-end
-$$;
-
 -- For the service: many jobs at once, at most 1,000.
 create function private.enqueue_jobs(p_jobs jsonb) returns uuid[]
 language plpgsql security definer set search_path = '' as $$
@@ -310,8 +325,8 @@ create function private.enqueue_job(
 language plpgsql security definer set search_path = '' as $$
 begin
   return private.insert_job(
-    p_job_type, coalesce(p_payload, '{}'), coalesce(p_priority, 0),
-    coalesce(p_scheduled_at, now()), coalesce(p_max_attempts, 3)
+    null, p_job_type, coalesce(p_payload, '{}'), coalesce(p_priority, 0),
+    coalesce(p_scheduled_at, now()), coalesce(p_max_attempts, 3), null, null
   );
 end
 $$;

@@ -3,7 +3,7 @@
 
 -- Jobs that are tried until a time, however often.
 create function private.is_timed(p_job_type text, p_retry_until timestamptz) returns boolean
-language sql immutable
+language sql stable
 return p_retry_until is not null and p_job_type <> 'generate-image';
 
 -- A job's history with one more attempt's error.

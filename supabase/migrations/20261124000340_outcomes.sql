@@ -3,7 +3,7 @@
 
 -- Job types whose end is their generation's end.
 create function private.carries_generation(p_job_type text) returns boolean
-language sql immutable
+language sql stable
 return p_job_type in ('generate-image', 'download-image');
 
 -- A running job under its lease, its row locked; null where the lease is not the job's.
@@ -168,6 +168,29 @@ begin
 end
 $$;
 
+-- A running job that is completed and whose row the caller has taken away.
+create function private.finish_running(p_job private.running_jobs, p_result jsonb) returns void
+language plpgsql set search_path = '' as $$
+begin
+  insert into private.finished_jobs
+  values (
+    p_job.id, p_job.seq, p_job.created_at, p_job.scheduled_at, p_job.lease, p_job.expires_at, p_job.retry_until,
+    p_job.fair_key, p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type,
+    p_job.payload, null, p_job.error_details, p_job.started_at, now(), 'completed', p_job.prediction_id, p_result
+  );
+  insert into private.job_deltas (
+    job_type, from_status, from_attempts, status, hour, jobs, attempts, timed, seconds, oldest, newest
+  )
+  values (
+    p_job.job_type, 'processing', p_job.attempts, 'completed', date_trunc('hour', now(), 'UTC'), 1, p_job.attempts, 1,
+    extract(epoch from now() - p_job.started_at), p_job.created_at, p_job.created_at
+  );
+  if p_job.slot then
+    perform private.free_slot(p_job.fair_key, p_job.job_type);
+  end if;
+end
+$$;
+
 create function private.complete_job(p_job_id uuid, p_lease bigint, p_result jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off
 set plan_cache_mode = force_generic_plan as $$
@@ -178,22 +201,7 @@ begin
   if not found then
     return '{"outcome": "stale"}';
   end if;
-  insert into private.finished_jobs
-  values (
-    v_job.id, v_job.seq, v_job.created_at, v_job.scheduled_at, v_job.lease, v_job.expires_at, v_job.retry_until,
-    v_job.fair_key, v_job.generation_id, v_job.priority, v_job.attempts, v_job.max_attempts, v_job.job_type,
-    v_job.payload, null, v_job.error_details, v_job.started_at, now(), 'completed', v_job.prediction_id, p_result
-  );
-  insert into private.job_deltas (
-    job_type, from_status, from_attempts, status, hour, jobs, attempts, timed, seconds, oldest, newest
-  )
-  values (
-    v_job.job_type, 'processing', v_job.attempts, 'completed', date_trunc('hour', now(), 'UTC'), 1, v_job.attempts, 1,
-    extract(epoch from now() - v_job.started_at), v_job.created_at, v_job.created_at
-  );
-  if v_job.slot then
-    perform private.free_slot(v_job.fair_key, v_job.job_type);
-  end if;
+  perform private.finish_running(v_job, p_result);
   if v_job.job_type = 'cancel-prediction' and jsonb_typeof(p_result -> 'predictions') = 'array' then
     perform private.note_stopped(v_job.payload, p_result -> 'predictions');
   end if;

@@ -53,32 +53,40 @@ $$;
 
 -- Place of a pending job in its queue, 1 being next: the ready jobs that go first and, while it is blocked,
 -- its user's blocked jobs before it; counted up to 1,000. Null for a scheduled one.
-create function private.queue_position(p_job public.job_queue) returns int
+create function private.queue_position(p_job_id uuid) returns int
 language plpgsql stable set search_path = '' set enable_seqscan = off as $$
 declare
+  v_job record;
+  v_is_blocked boolean := false;
   v_ahead int := 0;
   v_more int;
 begin
-  if p_job.status <> 'pending' or (p_job.virtual_time is null and not p_job.blocked) then
-    return null;
+  select job_type, priority, seq, fair_key, virtual_time into v_job from private.ready_jobs where id = p_job_id;
+  if not found then
+    select job_type, priority, seq, fair_key, null::bigint as virtual_time into v_job
+    from private.blocked_jobs where id = p_job_id;
+    if not found then
+      return null;
+    end if;
+    v_is_blocked := true;
   end if;
   select count(*) into v_ahead from (
     select from private.ready_jobs
-    where job_type = p_job.job_type and priority > p_job.priority
+    where job_type = v_job.job_type and priority > v_job.priority
     limit 999
   ) as higher;
   select count(*) into v_more from (
     select from private.ready_jobs
-    where job_type = p_job.job_type and priority = p_job.priority
-      and (p_job.blocked or (virtual_time, seq) < (p_job.virtual_time, p_job.seq))
+    where job_type = v_job.job_type and priority = v_job.priority
+      and (v_is_blocked or (virtual_time, seq) < (v_job.virtual_time, v_job.seq))
     limit 999 - v_ahead
   ) as earlier;
   v_ahead := v_ahead + v_more;
-  if p_job.blocked then
+  if v_is_blocked then
     select count(*) into v_more from (
       select from private.blocked_jobs
-      where fair_key = p_job.fair_key and job_type = p_job.job_type
-        and (priority > p_job.priority or (priority = p_job.priority and seq < p_job.seq))
+      where fair_key = v_job.fair_key and job_type = v_job.job_type
+        and (priority > v_job.priority or (priority = v_job.priority and seq < v_job.seq))
       limit 999 - v_ahead
     ) as own;
     v_ahead := v_ahead + v_more;
@@ -145,7 +153,7 @@ begin
 
   v_ids := private.insert_jobs(v_jobs);
   -- The others follow the first: counting the queue once is enough.
-  select private.queue_position(j) into v_first from public.job_queue as j where j.id = v_ids[1];
+  v_first := private.queue_position(v_ids[1]);
   return (
     select jsonb_agg(
       jsonb_build_object(

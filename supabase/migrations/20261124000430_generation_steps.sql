@@ -3,7 +3,7 @@
 
 -- Whether an earlier attempt of the job ended with this prediction.
 create function private.knew_prediction(p_job public.job_queue, p_prediction_id text) returns boolean
-language sql immutable
+language sql stable
 return coalesce(
   p_job.error_details @> jsonb_build_array(jsonb_build_object('prediction_id', p_prediction_id)), false
 );
@@ -108,6 +108,52 @@ language sql stable set search_path = '' set enable_seqscan = off as $$
   ) as waiting
 $$;
 
+-- The picture is made: its generation goes on to a download, leased to the caller at once, with up to p_next further
+-- images. With p_reopened the generation had been given up.
+create function private.begin_download(
+  p_fair_key uuid, p_generation_id uuid, p_user_id text, p_started_at timestamptz, p_prediction_id text,
+  p_outcome jsonb, p_lease_seconds int, p_next int, p_reopened boolean
+) returns jsonb
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  v_id uuid := gen_random_uuid();
+  v_generation public.image_generations;
+  v_download private.running_jobs;
+begin
+  update public.image_generations set
+    status = 'downloading', progress = greatest(progress, 90), replicate_prediction_id = p_prediction_id,
+    started_at = coalesce(started_at, p_started_at, now()),
+    predict_time_seconds = coalesce((p_outcome ->> 'predict_time')::numeric, predict_time_seconds),
+    download_job_id = v_id,
+    error_message = null, error_code = null, completed_at = null,
+    reserved_on = case when p_reopened then private.today() else reserved_on end
+  where id = p_generation_id
+    and (status in ('pending', 'queued', 'processing') or (p_reopened and status = 'failed'))
+  returning * into v_generation;
+  if p_reopened then
+    perform private.count_reopened(v_generation);
+  end if;
+
+  v_download := private.insert_running(
+    v_id, 'download-image', p_fair_key, p_generation_id,
+    jsonb_strip_nulls(jsonb_build_object('width', v_generation.width, 'height', v_generation.height))
+      || (p_outcome - '{status,provider_status,learned,completed_at}'::text[])
+      -- Tells the worker that the end will be announced.
+      || case when v_generation.webhook_url is null then '{}' else '{"webhook": true}' end::jsonb
+      || jsonb_build_object(
+        'generation_id', p_generation_id,
+        'user_id', coalesce(v_generation.user_id::text, p_user_id),
+        'prediction_id', p_prediction_id
+      ),
+    least(greatest(coalesce(p_lease_seconds, 120), 1), 86400),
+    private.output_retry_until(p_outcome ->> 'completed_at')
+  );
+  return jsonb_build_object(
+    'outcome', 'download', 'job', to_jsonb(private.as_job(v_download)), 'next', private.next_jobs(p_next, p_lease_seconds)
+  );
+end
+$$;
+
 -- The end of a prediction, from the provider's webhook or from asking. A fact, whoever holds the
 -- lease: matched by job and prediction, and adopted where the run died before it could record it.
 -- With p_next, up to so many ready jobs come back under a lease: a place has become free, and whoever is
@@ -122,16 +168,36 @@ language plpgsql security definer set search_path = '' set enable_seqscan = off 
 declare
   v_job public.job_queue;
   v_old public.job_queue;
+  v_ended private.running_jobs;
   v_download private.running_jobs;
-  v_generation public.image_generations;
   v_running boolean := coalesce(p_outcome ->> 'status' = 'running', false);
   v_new boolean;
   v_end text;
   v_error jsonb;
   v_stopped boolean;
-  v_download_id uuid := gen_random_uuid();
   v_reopened boolean := false;
 begin
+  -- The usual end, without the machinery: the very prediction that a first attempt awaits has succeeded.
+  if p_outcome ->> 'status' = 'succeeded' then
+    delete from private.running_jobs
+    where id = p_job_id and prediction_id = p_prediction_id and job_type = 'generate-image' and error_details is null
+    returning * into v_ended;
+    if found then
+      v_ended.expires_at := null;
+      v_ended.outcome_unknown := false;
+      perform private.finish_running(v_ended, null);
+      if not private.note_end(
+        p_prediction_id, coalesce(p_outcome ->> 'provider_status', 'succeeded'), (p_outcome ->> 'predict_time')::numeric
+      ) then
+        perform private.note_prediction(
+          private.as_job(v_ended), p_prediction_id, coalesce(p_outcome ->> 'learned', 'webhook'), p_outcome);
+      end if;
+      return private.begin_download(
+        v_ended.fair_key, v_ended.generation_id, v_ended.payload ->> 'user_id', v_ended.started_at, p_prediction_id,
+        p_outcome, p_lease_seconds, p_next, false
+      );
+    end if;
+  end if;
   v_job := private.lock_job(p_job_id);
   if v_job.job_type <> 'generate-image' then
     v_job := null;
@@ -209,36 +275,9 @@ begin
   v_job.expires_at := null;
   v_job.error_message := null;
   perform private.save_job(v_old, v_job);
-  update public.image_generations set
-    status = 'downloading', progress = greatest(progress, 90), replicate_prediction_id = p_prediction_id,
-    started_at = coalesce(started_at, v_job.started_at, now()),
-    predict_time_seconds = coalesce((p_outcome ->> 'predict_time')::numeric, predict_time_seconds),
-    download_job_id = v_download_id,
-    error_message = null, error_code = null, completed_at = null,
-    reserved_on = case when v_reopened then private.today() else reserved_on end
-  where id = v_job.generation_id
-    and (status in ('pending', 'queued', 'processing') or (v_reopened and status = 'failed'))
-  returning * into v_generation;
-  if v_reopened then
-    perform private.count_reopened(v_generation);
-  end if;
-
-  v_download := private.insert_running(
-    v_download_id, 'download-image', v_job.fair_key, v_job.generation_id,
-    jsonb_strip_nulls(jsonb_build_object('width', v_generation.width, 'height', v_generation.height))
-      || (p_outcome - '{status,provider_status,learned,completed_at}'::text[])
-      -- Tells the worker that the end will be announced.
-      || case when v_generation.webhook_url is null then '{}' else '{"webhook": true}' end::jsonb
-      || jsonb_build_object(
-        'generation_id', v_job.generation_id,
-        'user_id', coalesce(v_generation.user_id::text, v_job.payload ->> 'user_id'),
-        'prediction_id', p_prediction_id
-      ),
-    least(greatest(coalesce(p_lease_seconds, 120), 1), 86400),
-    private.output_retry_until(p_outcome ->> 'completed_at')
-  );
-  return jsonb_build_object(
-    'outcome', 'download', 'job', to_jsonb(private.as_job(v_download)), 'next', private.next_jobs(p_next, p_lease_seconds)
+  return private.begin_download(
+    v_job.fair_key, v_job.generation_id, v_job.payload ->> 'user_id', v_job.started_at, p_prediction_id, p_outcome,
+    p_lease_seconds, p_next, v_reopened
   );
 end
 $$;

@@ -17,7 +17,7 @@ begin
   case
     when p_generation.status in ('pending', 'queued') then
       select * into v_job from public.job_queue where id = p_generation.job_id;
-      v_position := private.queue_position(v_job);
+      v_position := private.queue_position(p_generation.job_id);
       v_seconds := private.estimate_seconds(v_model_seconds, coalesce(v_position, 1))
         + greatest(0, ceil(extract(epoch from v_job.scheduled_at - now())));
     when p_generation.status = 'processing' then

@@ -7,7 +7,7 @@ alter table private.settings add column default_price_usd numeric check (default
 -- For an image of this size, 1 megapixel where it is not known; null where the model has no price for one. The
 -- provider rounds megapixels (of 1024 x 1024) up.
 create function private.image_price(p_model public.models, p_width int, p_height int) returns numeric
-language sql immutable
+language sql stable
 return case when p_model.cost_per_generation is not null or p_model.cost_per_megapixel is not null then
   coalesce(p_model.cost_per_generation, 0)
     + coalesce(p_model.cost_per_megapixel, 0) * ceil(coalesce(p_width::numeric * p_height, 1048576) / 1048576)
