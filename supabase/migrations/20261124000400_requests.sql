@@ -136,11 +136,14 @@ $$;
 
 -- Whether a text has nothing but white space, as Unicode has it.
 create function private.is_blank(p_text text) returns boolean
-language sql stable
-return btrim(
-  p_text,
-  E'\t\n\x0b\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
-) = '';
+language plpgsql immutable set search_path = '' as $$
+begin
+  return btrim(
+    p_text,
+    E'\t\n\x0b\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
+  ) = '';
+end
+$$;
 
 -- The items of a request, [{prompt, seed}], from either of its two forms.
 create function private.read_items(p_request jsonb) returns jsonb
@@ -178,11 +181,14 @@ $$;
 -- A public https address: a DNS name with a top-level domain of letters. No user name, no port, no address in
 -- numbers of any spelling, no name that only a local network knows.
 create function private.is_public_https_url(p_url text) returns boolean
-language sql stable
-return octet_length(p_url) <= 2048
-  and p_url ~* '^https://([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?(:443)?([/?#]|$)'
-  and p_url !~ '[[:space:][:cntrl:]\\]'
-  and p_url !~* '^https://[^/?#:]*\.(localhost|localdomain|local|internal|intranet|private|lan|home|corp|arpa|test|invalid|onion)([/?#:]|$)';
+language plpgsql immutable set search_path = '' as $$
+begin
+  return octet_length(p_url) <= 2048
+    and p_url ~* '^https://([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?(:443)?([/?#]|$)'
+    and p_url !~ '[[:space:][:cntrl:]\\]'
+    and p_url !~* '^https://[^/?#:]*\.(localhost|localdomain|local|internal|intranet|private|lan|home|corp|arpa|test|invalid|onion)([/?#:]|$)';
+end
+$$;
 
 -- The source image as the payload names it, {} where there is none: {source_image_url}, a public address, or
 -- {source_bucket, source_path}, a stored file of the user's own, with {source_generation_id}, whose picture it
