@@ -52,6 +52,28 @@ fn every_ready_job_is_run_and_counted() {
 }
 
 #[test]
+fn predictions_that_are_created_beside_each_other_are_recorded_in_one_call() {
+    let bench = Bench::new();
+    let jobs: Vec<_> = (0..3).map(|_| bench.start()).collect();
+    assert_eq!(drain(&bench, Budget { jobs: 3, ..BUDGET }).processed, 3);
+    assert_eq!((bench.provider.created(), bench.wire.count("record")), (3, 1));
+    for job in jobs {
+        assert!(bench.queue.row(job).prediction_id.is_some());
+    }
+}
+
+#[test]
+fn one_that_fails_beside_them_is_its_own_business() {
+    let bench = Bench::new();
+    let jobs: Vec<_> = (0..3).map(|_| bench.start()).collect();
+    bench.wire.pass_then_fail("create", Fault::LostRequest);
+    let drained = drain(&bench, Budget { jobs: 3, time: Duration::from_secs(1), ..BUDGET });
+    assert_eq!((drained.claimed, drained.processed), (3, 2));
+    assert_eq!(bench.wire.count("record"), 1);
+    assert!(bench.queue.row(jobs[1]).prediction_id.is_none());
+}
+
+#[test]
 fn a_short_claim_ends_it_without_another_look() {
     let bench = Bench::new();
     bench.start();

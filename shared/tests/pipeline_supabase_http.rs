@@ -13,8 +13,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::job::{Job, JobType};
 use shared::ports::{
-    AfterPrediction, Attempt, Bucket, Failure, Finished, HttpError, ImageStore, JobQueue, Outbox, Paused,
-    QueueError, Recorded, Refusal, Step, StoreError, ToSend, Verdict,
+    AfterPrediction, Attempt, Bucket, CreatedPrediction, Failure, Finished, HttpError, ImageStore, JobQueue,
+    Outbox, Paused, QueueError, Recorded, Refusal, Step, StoreError, ToSend, Verdict,
 };
 use shared::problem::Code;
 use shared::progress::Progress;
@@ -389,6 +389,24 @@ fn a_user_calls_with_the_users_own_token() {
         "p_request": { "prompt": "x" }, "p_idempotency_key": "key", "p_request_hash": "hash", "p_next": 3,
     });
     assert_eq!(body(&http), expected);
+}
+
+#[test]
+fn several_predictions_are_recorded_in_one_call() {
+    let one = |id: &str| CreatedPrediction { id: id.into(), details: json!({ "width": 8 }) };
+    let job = job();
+    let record = |answer: &str| {
+        let http = Recorder::default().answers(200, answer);
+        let both = [(&job, one("p1")), (&job, one("p2"))];
+        let recorded = block_on(queue(&http).record_predictions(&both, Duration::from_secs(120)));
+        (body(&http), recorded)
+    };
+    let (sent, recorded) = record(r#"{"answers":[{"outcome":"recorded"},{"outcome":"stale"}]}"#);
+    let sent_one = |id: &str| json!({ "job_id": job.id, "lease": job.lease, "prediction_id": id, "details": { "width": 8 } });
+    assert_eq!(sent, json!({ "p_predictions": [sent_one("p1"), sent_one("p2")], "p_wait_seconds": 120 }));
+    assert!(matches!(recorded.unwrap().as_slice(), [Recorded::Noted, Recorded::Unwanted(None)]));
+    let (_, short) = record(r#"{"answers":[{"outcome":"recorded"}]}"#);
+    assert!(matches!(short, Err(QueueError::Defect(_))));
 }
 
 fn png() -> Source {

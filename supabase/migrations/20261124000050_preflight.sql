@@ -10,6 +10,7 @@ declare
     cancel_generation claim_jobs claim_next_job complete_job complete_jobs enqueue_job enqueue_jobs
     extend_lease fail_job finish_download finish_prediction get_generation list_generations
     live_snapshot model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery record_prediction
+    record_predictions
     record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook rotate_webhook_secret
     snooze_job start_generation sweep_storage webhook_deliveries webhook_message webhook_secret
   ', E' \n'), '\s+');

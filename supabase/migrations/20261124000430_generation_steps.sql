@@ -79,6 +79,32 @@ begin
 end
 $$;
 
+-- The same for several: [{job_id, lease, prediction_id, details}]. The answers come in the same order. All jobs are
+-- locked first, in the order of their ids, so that two such calls never meet crosswise.
+create function private.record_predictions(p_predictions jsonb, p_wait_seconds int) returns jsonb
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  v_one record;
+  v_answers jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_predictions)]);
+begin
+  perform 1 from private.running_jobs
+  where id = any(array(select (p.one ->> 'job_id')::uuid from jsonb_array_elements(p_predictions) as p (one)))
+  order by id for update;
+  for v_one in
+    select
+      (p.one ->> 'job_id')::uuid as job_id, (p.one ->> 'lease')::bigint as lease, p.one ->> 'prediction_id' as prediction_id,
+      p.one -> 'details' as details, p.ord
+    from jsonb_array_elements(p_predictions) with ordinality as p (one, ord)
+    order by job_id
+  loop
+    v_answers[v_one.ord] := private.record_prediction(
+      v_one.job_id, v_one.lease, v_one.prediction_id, p_wait_seconds, v_one.details
+    );
+  end loop;
+  return jsonb_build_object('answers', to_jsonb(v_answers));
+end
+$$;
+
 -- Until when a prediction's output is worth fetching. The provider deletes it an hour after the end by its own
 -- clock, <https://replicate.com/docs/topics/predictions/data-retention>; clocks differ by less than five minutes.
 create function private.output_retry_until(p_completed_at text) returns timestamptz

@@ -93,6 +93,13 @@ begin
 end
 $$;
 
+create function public.record_predictions(p_predictions jsonb, p_wait_seconds int)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.with_changes(private.record_predictions(p_predictions, p_wait_seconds));
+end
+$$;
+
 create function public.finish_prediction(
   p_job_id uuid, p_prediction_id text, p_outcome jsonb, p_lease_seconds int = 120, p_next int = 0
 ) returns jsonb language plpgsql set search_path = '' as $$

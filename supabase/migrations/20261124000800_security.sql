@@ -10,7 +10,7 @@ begin
     where p.pronamespace = 'private'::regnamespace
       or (p.pronamespace = 'public'::regnamespace and p.proname = any(array[
         'enqueue_job', 'enqueue_jobs', 'claim_next_job', 'complete_job', 'complete_jobs', 'claim_jobs', 'fail_job', 'snooze_job', 'extend_lease',
-        'record_prediction', 'finish_prediction', 'finish_download', 'start_generation', 'get_generation',
+        'record_prediction', 'record_predictions', 'finish_prediction', 'finish_download', 'start_generation', 'get_generation',
         'list_generations', 'cancel_generation', 'requeue_job', 'prune_jobs', 'record_sweep', 'queue_status'
       ]))
   loop
@@ -116,6 +116,7 @@ grant execute on function
   public.snooze_job, private.snooze_job,
   public.extend_lease, private.extend_lease,
   public.record_prediction, private.record_prediction,
+  public.record_predictions, private.record_predictions,
   public.finish_prediction, private.finish_prediction,
   public.finish_download, private.finish_download,
   public.requeue_job, private.requeue_job,

@@ -321,3 +321,57 @@ test('the books outlive jobs and generations, for ninety days', async () => {
   await db.service('prune_jobs');
   expect(await predictions()).toHaveLength(0);
 });
+
+describe('several predictions in one call', () => {
+  const record = (jobs: Job[], lease?: number) =>
+    db.service<{ answers: { outcome: string; job?: Job }[] }>('record_predictions', {
+      p_predictions: jobs.map((job, at) => ({
+        job_id: job.id,
+        lease: lease ?? Number(job.lease),
+        prediction_id: `p${at}-${job.id}`,
+        details: { width: 640 },
+      })),
+      p_wait_seconds: 60,
+    });
+
+  test('are each recorded as by themselves, and the answers come in their order', async () => {
+    const user = await db.createUser({ running_jobs: null });
+    await db.start(user, { items: Array(4).fill({ prompt: 'x' }) });
+    const jobs = await db.claim(4);
+    const [lost] = jobs as [Job];
+    await db.service('snooze_job', { p_job_id: lost.id, p_lease: lost.lease, p_seconds: 60 });
+    for (const order of [jobs, [...jobs].reverse()]) {
+      // The second time it is known.
+      const { answers } = await record(order);
+      const at = order.indexOf(lost);
+      expect(answers.map(({ outcome }) => outcome)).toEqual(
+        order.map((_, index) => (index === at || order !== jobs ? 'stale' : 'recorded')),
+      );
+      expect(answers[at]?.job?.job_type).toBe('cancel-prediction');
+    }
+    for (const job of jobs.slice(1)) {
+      expect((await db.job(job.id)).prediction_id).toBe(`p${jobs.indexOf(job)}-${job.id}`);
+      expect(await db.generation(job.generation_id as string)).toMatchObject({
+        status: 'processing',
+        width: 640,
+      });
+    }
+    expect((await record(jobs)).answers.map(({ outcome }) => outcome)).toEqual([
+      'stale',
+      'recorded',
+      'recorded',
+      'recorded',
+    ]);
+  });
+
+  test('called crosswise, wait for each other and go on', async () => {
+    const user = await db.createUser({ running_jobs: null });
+    await db.start(user, { items: Array(10).fill({ prompt: 'x' }) });
+    const jobs = await db.claim(10);
+    const all = await Promise.all(
+      [...Array(8).keys()].map((at) => record(at % 2 ? jobs : [...jobs].reverse())),
+    );
+    const outcomes = all.flatMap(({ answers }) => answers.map(({ outcome }) => outcome));
+    expect(outcomes.filter((outcome) => outcome === 'recorded').length).toBeGreaterThanOrEqual(10);
+  });
+});

@@ -206,6 +206,7 @@ const SERVICE = [
   'refuse_model',
   'extend_lease',
   'record_prediction',
+  'record_predictions',
   'record_progress',
   'finish_prediction',
   'finish_download',

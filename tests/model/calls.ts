@@ -21,6 +21,14 @@ export interface Call {
   refused: Refused | null;
 }
 
+/** The jobs in an answer, each under a lease. */
+// biome-ignore lint/suspicious/noExplicitAny: whatever the function answers
+export const handedOutIn = (answer: any): any[] => [
+  ...(Array.isArray(answer) ? answer : []),
+  ...(answer?.next ?? []),
+  ...[answer, ...(answer?.answers ?? [])].flatMap((one) => one?.job ?? []),
+];
+
 export const clock = () => performance.timeOrigin + performance.now();
 
 export const line = ({ n, begun, ended, name }: Call, what: object) =>

@@ -1,4 +1,4 @@
-import type { Call } from './calls.ts';
+import { type Call, handedOutIn } from './calls.ts';
 
 /** What each function may answer, by the contract; anything else is a defect. */
 
@@ -65,9 +65,7 @@ export class Leases {
 
   wrong(call: Call): string[] {
     if (call.refused || typeof call.answer !== 'object' || call.answer === null) return [];
-    const { answer } = call;
-    const rows = Array.isArray(answer) ? answer : [answer.job ?? [], answer.next ?? []].flat();
-    return rows.flatMap((row: { id?: string; lease?: number }) => {
+    return handedOutIn(call.answer).flatMap((row: { id?: string; lease?: number }) => {
       if (row?.lease === undefined) return [];
       const key = `${row.id} ${row.lease}`;
       const earlier = this.given.get(key);

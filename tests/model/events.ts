@@ -1,5 +1,5 @@
 import { type Row, time } from './attempts.ts';
-import type { Args, Call } from './calls.ts';
+import { type Args, type Call, handedOutIn } from './calls.ts';
 import { MARGIN } from './claims.ts';
 import type { Event, Surroundings } from './order.ts';
 import { type Family, newJob } from './state.ts';
@@ -98,6 +98,21 @@ export function eventsOf(world: World, calls: Call[], rows: Row[]): Round {
         });
         break;
       }
+      case 'record_predictions':
+        for (const [index, one] of (args.p_predictions as Row[]).entries()) {
+          const { job_id: p_job_id, lease: p_lease, prediction_id: p_prediction_id } = one;
+          const its = { p_job_id, p_lease, p_prediction_id, p_wait_seconds: args.p_wait_seconds };
+          const { outcome, job = null } = answer.answers[index];
+          add(world.familyOf.get(p_job_id), {
+            kind: 'call',
+            call,
+            name: 'record_prediction',
+            args: its,
+            outcome,
+            job,
+          });
+        }
+        break;
       case 'delete user':
         deletions.push(call);
         break;
@@ -164,9 +179,7 @@ function learnFamilies(world: World, calls: Call[], rows: Row[]): void {
     else if (name === 'enqueue_jobs') for (const id of answer) world.familyOf.set(id, id);
     else if (name === 'insert' && answer[0]) world.familyOf.set(answer[0].id, answer[0].id);
   }
-  const handed = calls.flatMap(({ answer, refused }) =>
-    refused ? [] : [Array.isArray(answer) ? answer : [], answer?.next ?? [], answer?.job ?? []].flat(),
-  );
+  const handed = calls.flatMap(({ answer, refused }) => (refused ? [] : handedOutIn(answer)));
   for (const row of [...rows, ...handed]) if (typeof row === 'object' && row?.job_type) world.keyOf(row);
 }
 

@@ -38,8 +38,32 @@ const snooze = (player: Player, row: Row, unknown = false) =>
 const extend = (player: Player, row: Row) =>
   player.call('extend_lease', { ...lease(row), p_lease_seconds: player.dice.any([1, 60]) });
 
+/** Several that were created at about the same time, in one call; also of jobs that are no longer theirs. */
+async function recordAll(player: Player, rows: Row[]): Promise<void> {
+  const { dice, world } = player;
+  const made = rows.map((row) => ({ row, prediction: world.nextPrediction(row.id) }));
+  const { answer } = await player.call('record_predictions', {
+    p_predictions: made.map(({ row, prediction }) => ({
+      job_id: row.id,
+      lease: row.lease,
+      prediction_id: prediction,
+      details: { model_id: row.payload.model_id },
+    })),
+    p_wait_seconds: dice.any([1, 60]),
+  });
+  world.running.push(...made.map(({ row, prediction }) => ({ job: row.id as string, prediction })));
+  player.take((answer?.answers ?? []).flatMap((one: Row) => one.job ?? []));
+}
+
 async function record(player: Player, row: Row): Promise<void> {
   const { dice, world } = player;
+  const isNew = (one: Row) => one.job_type === 'generate-image' && !one.prediction_id && one.id !== row.id;
+  const others = [...player.hand.filter(isNew), ...world.known.slice(-20).filter(isNew)];
+  if (others.length > 0 && dice.chance(0.5)) {
+    const all = [...new Map([row, ...others.slice(0, 4)].map((one) => [one.id, one])).values()];
+    player.hand = player.hand.filter((one) => !all.includes(one));
+    return recordAll(player, dice.chance(0.5) ? all : all.reverse());
+  }
   const prediction = world.nextPrediction(row.id);
   const there = { job: row.id, prediction };
   if (dice.chance(0.1)) {

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
+
 use url::Url;
 
-use super::drain::{Budget, Drained, drain};
+use super::drain::{Budget, Drained, Runner, drain};
 use super::run_job::RunEnd;
 use crate::address_policy::is_public;
 use crate::job::{Job, JobType};
@@ -41,10 +43,16 @@ pub struct Courier<'a, O, H, R, W> {
     pub allowed: &'a AllowedOrigins,
 }
 
+impl<O: Outbox, H: Http, R: Resolver, W: Clock + Random + Log> Runner for Courier<'_, O, H, R, W> {
+    async fn run<'a>(&'a self, jobs: &'a [Job]) -> Vec<(&'a Job, Result<RunEnd, QueueError>)> {
+        join_all(jobs.iter().map(async |job| (job, self.deliver(job).await))).await
+    }
+}
+
 impl<O: Outbox, H: Http, R: Resolver, W: Clock + Random + Log> Courier<'_, O, H, R, W> {
     /// Claims and delivers webhooks until none is ready or the budget is used up.
     pub async fn drain(&self, queue: &impl JobQueue, budget: Budget) -> Result<Drained, QueueError> {
-        drain(queue, self.world, budget, &JobType::WEBHOOKS, async |job| self.deliver(job).await).await
+        drain(queue, self.world, budget, &JobType::WEBHOOKS, self).await
     }
 
     /// Runs one leased job. An error means that the queue could not be told: the lease runs out and

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
 use uuid::Uuid;
 
 use super::run_job::RunEnd;
@@ -108,7 +107,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     pub async fn run_leased(&self, jobs: &[Job], more: bool, budget: Budget) -> Result<Drained, QueueError> {
         let mut drained = Drained::default();
         let end = end_of(budget, self.world);
-        let then = run_all(self.world, jobs, &async |job| self.run_job(job).await, &mut drained).await;
+        let then = then(self.world, self.run_together(jobs).await, &mut drained);
         let slept = sleep_out(then.pause, end, self.world).await;
         if !more && drained.errors == 0 && !then.resumed && !slept {
             return Ok(drained);
@@ -122,12 +121,12 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// Nothing here waits for a generation: a job is let go once its prediction is created. An error
     /// means that the first claim failed.
     pub async fn drain(&self, budget: Budget) -> Result<Drained, QueueError> {
-        drain(self.queue, self.world, budget, &JobType::IMAGES, async |job| self.run_job(job).await).await
+        drain(self.queue, self.world, budget, &JobType::IMAGES, self).await
     }
 
     /// The same for jobs that delete stored files.
     pub async fn drain_cleanup(&self, budget: Budget) -> Result<Drained, QueueError> {
-        drain(self.queue, self.world, budget, &JobType::CLEANUP, async |job| self.run_job(job).await).await
+        drain(self.queue, self.world, budget, &JobType::CLEANUP, self).await
     }
 }
 
@@ -139,35 +138,42 @@ struct Then {
     pause: Option<Duration>,
 }
 
-/// Runs jobs beside each other.
-async fn run_all(
-    world: &impl Log,
-    jobs: &[Job],
-    run: &impl AsyncFn(&Job) -> Result<RunEnd, QueueError>,
-    drained: &mut Drained,
-) -> Then {
-    let ends = join_all(jobs.iter().map(|job| async move {
-        let end = run(job).await;
-        if let Err(error) = &end {
-            world.warn("the queue could not be told", job.id, &error.to_string());
-        }
-        end
-    }))
-    .await;
-    let resumed = ends.contains(&Ok(RunEnd::Resumed));
-    let pause =
-        ends.iter().filter_map(|end| if let Ok(RunEnd::Paused(time)) = end { Some(*time) } else { None });
-    let pause = pause.max();
-    for (job, end) in jobs.iter().zip(ends) {
-        drained.claimed += 1;
-        match end {
-            Ok(RunEnd::Forward | RunEnd::Resumed) => drained.processed += 1,
-            Ok(RunEnd::Paused(_)) => {}
-            Ok(RunEnd::Failed) | Err(_) => drained.errors += 1,
-        }
-        drained.rescued += u32::from(job.rescued);
+/// Who runs jobs beside each other.
+pub(super) trait Runner {
+    async fn run<'a>(&'a self, jobs: &'a [Job]) -> Vec<(&'a Job, Result<RunEnd, QueueError>)>;
+}
+
+impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Runner
+    for Pipeline<'_, Q, P, S, W>
+{
+    async fn run<'a>(&'a self, jobs: &'a [Job]) -> Vec<(&'a Job, Result<RunEnd, QueueError>)> {
+        self.run_together(jobs).await
     }
-    Then { resumed, pause }
+}
+
+/// Counts how jobs have ended, and tells what they have found.
+fn then(world: &impl Log, ends: Vec<(&Job, Result<RunEnd, QueueError>)>, drained: &mut Drained) -> Then {
+    let mut then = Then { resumed: false, pause: None };
+    for (job, end) in ends {
+        drained.claimed += 1;
+        drained.rescued += u32::from(job.rescued);
+        match end {
+            Ok(end) => match end {
+                RunEnd::Forward => drained.processed += 1,
+                RunEnd::Resumed => {
+                    drained.processed += 1;
+                    then.resumed = true;
+                }
+                RunEnd::Paused(time) => then.pause = then.pause.max(Some(time)),
+                RunEnd::Failed => drained.errors += 1,
+            },
+            Err(error) => {
+                world.warn("the queue could not be told", job.id, &error.to_string());
+                drained.errors += 1;
+            }
+        }
+    }
+    then
 }
 
 /// Whether a pause was met and is over now: a short one that ends in time is slept out, for jobs that are
@@ -192,7 +198,7 @@ pub(super) async fn drain(
     world: &(impl Clock + Log),
     budget: Budget,
     types: &[JobType],
-    run: impl AsyncFn(&Job) -> Result<RunEnd, QueueError>,
+    runner: &impl Runner,
 ) -> Result<Drained, QueueError> {
     let end = end_of(budget, world);
     let mut drained = Drained::default();
@@ -209,7 +215,7 @@ pub(super) async fn drain(
             Err(_) => return Ok(drained),
         };
         let before = drained;
-        let then = run_all(world, &jobs, &run, &mut drained).await;
+        let then = then(world, runner.run(&jobs).await, &mut drained);
         let slept = sleep_out(then.pause, end, world).await;
         // A job that has ended gives its user's place to one that was held: there may be more now.
         let ended =

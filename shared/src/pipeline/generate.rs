@@ -4,42 +4,45 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::run_job::RunEnd;
+use super::run_job::{Begun, RunEnd};
 use super::{ACCOUNT_PAUSE, JOB_LEASE, Pipeline, WEBHOOK_WINDOW};
 use crate::catalogue::Mapped;
 use crate::job::Job;
 use crate::ports::{
-    Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Recorded, Refusal, Refused,
-    Step, StoreError,
+    Clock, CreatedPrediction, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random,
+    Recorded, Refusal, Refused, Step, StoreError,
 };
 use crate::problem::Problem;
 use crate::replicate::{CreateError, DEADLINE, NewPrediction};
 use crate::request::{map_ask, parse_ask};
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
-    pub(super) async fn generate(&self, job: &Job) -> Result<RunEnd, QueueError> {
+    pub(super) async fn generate(&self, job: &Job) -> Result<Begun, QueueError> {
         if let Some(prediction_id) = &job.prediction_id {
-            return self.look_at(job, prediction_id).await;
+            return self.look_at(job, prediction_id).await.map(Begun::Ended);
         }
         // A run that ended without a word may have created a prediction: look before paying again.
         if job.outcome_unknown || job.rescued {
             match self.find_created(job).await {
-                Ok(found) if !found.is_empty() => return self.adopt(job, found).await,
-                Ok(_) if job.outcome_unknown => return self.left_nothing(job).await,
+                Ok(found) if !found.is_empty() => return self.adopt(job, found).await.map(Begun::Ended),
+                Ok(_) if job.outcome_unknown => return self.left_nothing(job).await.map(Begun::Ended),
                 // The search may have taken long: whoever has the job by now creates its prediction.
                 Ok(_) => {
                     if self.queue.extend_lease(job, JOB_LEASE).await? == Step::Stale {
                         self.world.warn("lease lost while searching", job.id, "nothing is created");
-                        return Ok(RunEnd::Failed);
+                        return Ok(Begun::Ended(RunEnd::Failed));
                     }
                 }
                 Err(error) if job.is_over() => {
-                    return self.give_up(job, unreachable().because(error.to_string())).await;
+                    return self
+                        .give_up(job, unreachable().because(error.to_string()))
+                        .await
+                        .map(Begun::Ended);
                 }
                 Err(error) => {
                     self.world.warn("outcome of a create is unknown", job.id, &error.to_string());
                     self.queue.snooze(job, WEBHOOK_WINDOW, true).await?;
-                    return Ok(RunEnd::Failed);
+                    return Ok(Begun::Ended(RunEnd::Failed));
                 }
             }
         }
@@ -47,34 +50,42 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         if self.options.webhook_base.is_none() && job.may_be_paid_twice() {
             let failure =
                 Failure::new("attempts_exhausted", "The image could not be made after several attempts.");
-            return self.give_up(job, failure.because("two runs may have been paid for")).await;
+            return self
+                .give_up(job, failure.because("two runs may have been paid for"))
+                .await
+                .map(Begun::Ended);
         }
         if job.model_is_refused() {
-            return self.give_up(job, model_unavailable().because("the provider refuses the model")).await;
+            return self
+                .give_up(job, model_unavailable().because("the provider refuses the model"))
+                .await
+                .map(Begun::Ended);
         }
         let mut ask = match parse_ask(&job.payload) {
             Ok(ask) => ask,
-            Err(problem) => return self.give_up(job, refused(problem)).await,
+            Err(problem) => return self.give_up(job, refused(problem)).await.map(Begun::Ended),
         };
         // Not `||`: neither may be left.
         if ask.source_generation_id.take().is_some() | ask.source_id.take().is_some() {
             match self.sign_source(&job.payload).await {
                 Ok(url) => ask.source_image_url = Some(url),
-                Err(StoreError::Permanent(failure)) => return self.give_up(job, failure).await,
+                Err(StoreError::Permanent(failure)) => {
+                    return self.give_up(job, failure).await.map(Begun::Ended);
+                }
                 Err(StoreError::Transient(cause) | StoreError::Gone(cause)) => {
                     let failure = Failure::new("storage_failed", "The source image could not be read.");
                     let failure = failure.because(cause);
-                    return self.put_off(job, failure.clone(), failure).await;
+                    return self.put_off(job, failure.clone(), failure).await.map(Begun::Ended);
                 }
             }
         }
         match map_ask(&ask) {
             Ok(mapped) => self.create(job, mapped).await,
-            Err(problem) => self.give_up(job, refused(problem)).await,
+            Err(problem) => self.give_up(job, refused(problem)).await.map(Begun::Ended),
         }
     }
 
-    async fn create(&self, job: &Job, mapped: Mapped) -> Result<RunEnd, QueueError> {
+    async fn create(&self, job: &Job, mapped: Mapped) -> Result<Begun, QueueError> {
         let mut details = details_of(&mapped);
         if let (Some(details), Some(model)) = (details.as_object_mut(), job.payload.get("model_id")) {
             details.insert("model_id".into(), model.clone());
@@ -85,8 +96,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             webhook: self.webhook_for(job),
             deadline: DEADLINE,
         };
-        match self.provider.create(&new).await {
-            Ok(prediction) => self.record(job, &prediction.id, details).await,
+        let end = match self.provider.create(&new).await {
+            Ok(prediction) => return Ok(Begun::Created(CreatedPrediction { id: prediction.id, details })),
             Err(CreateError::Throttled { retry_after }) => {
                 let (what, detail) = ("throttled", "the provider asks to wait");
                 self.pause(job, retry_after, Refusal::Throttled, what, detail).await
@@ -118,7 +129,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 let what = "the provider creates nothing";
                 self.pause(job, WEBHOOK_WINDOW, Refusal::Outage, what, &detail).await
             }
-        }
+        };
+        end.map(Begun::Ended)
     }
 
     /// Nothing is created for anybody for some time.
@@ -146,7 +158,12 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         details: Value,
     ) -> Result<RunEnd, QueueError> {
         let wait = self.options.sweep_after();
-        match self.queue.record_prediction(job, prediction_id, wait, details).await? {
+        let recorded = self.queue.record_prediction(job, prediction_id, wait, details).await?;
+        self.recorded(recorded, job).await
+    }
+
+    pub(super) async fn recorded(&self, recorded: Recorded, job: &Job) -> Result<RunEnd, QueueError> {
+        match recorded {
             Recorded::Noted => Ok(RunEnd::Forward),
             Recorded::Resumed => Ok(RunEnd::Resumed),
             Recorded::Unwanted(cancel) => {

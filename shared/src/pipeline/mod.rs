@@ -9,6 +9,7 @@ mod hand_over;
 mod receive_prediction;
 mod run_alone;
 mod run_job;
+mod run_together;
 mod sign_source;
 mod start;
 mod stop_prediction;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::Pipeline;
 use crate::job::{Job, JobType, backoff, retry_wait};
-use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step};
+use crate::ports::{
+    Clock, CreatedPrediction, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step,
+};
 
 /// How a run ended, for the counts of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +21,28 @@ pub enum RunEnd {
     Paused(Duration),
 }
 
+/// How far a run has come without the queue.
+pub(super) enum Begun {
+    /// It created a prediction, which is to be recorded.
+    Created(CreatedPrediction),
+    /// It has ended.
+    Ended(RunEnd),
+}
+
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
     /// Runs one leased job. An error means that the queue could not be told: the lease runs out
     /// and the job is taken up again.
     pub async fn run_job(&self, job: &Job) -> Result<RunEnd, QueueError> {
-        match job.job_type {
-            JobType::GenerateImage => self.generate(job).await,
+        match self.begin(job).await? {
+            Begun::Created(prediction) => self.record(job, &prediction.id, prediction.details).await,
+            Begun::Ended(end) => Ok(end),
+        }
+    }
+
+    /// The same up to the record of the prediction that it creates.
+    pub(super) async fn begin(&self, job: &Job) -> Result<Begun, QueueError> {
+        let end = match job.job_type {
+            JobType::GenerateImage => return self.generate(job).await,
             JobType::DownloadImage => self.download(job).await,
             JobType::CancelPrediction => self.cancel_prediction(job).await,
             JobType::CleanupStorage => self.clean_up(job).await,
@@ -33,7 +51,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 let failure = Failure::new("unknown_job_type", "No worker runs jobs of this type.");
                 self.give_up(job, failure).await
             }
-        }
+        };
+        end.map(Begun::Ended)
     }
 
     /// The run failed in a way that the next one may not: another attempt after the backoff.

@@ -19,7 +19,8 @@ pub use http::{
 pub use live_channel::LiveChannel;
 pub use provider::ImageProvider;
 pub use queue::{
-    AfterPrediction, Finished, JobQueue, Paused, QueueError, Recorded, Refusal, Refused, Removable, Step,
+    AfterPrediction, CreatedPrediction, Finished, JobQueue, Paused, QueueError, Recorded, Refusal, Refused,
+    Removable, Step,
 };
 pub use runtime::{Clock, Log, Random};
 pub use signatures::Signatures;

@@ -18,6 +18,15 @@ pub enum Step {
     Stale,
 }
 
+/// A prediction that a run has created.
+#[derive(Debug, Clone)]
+pub struct CreatedPrediction {
+    /// The provider's id.
+    pub id: String,
+    /// What is kept with its generation.
+    pub details: Value,
+}
+
 /// What became of a prediction that was to be recorded.
 #[derive(Debug, Clone)]
 pub enum Recorded {
@@ -126,6 +135,12 @@ pub trait JobQueue {
         wait: Duration,
         details: Value,
     ) -> Result<Recorded, QueueError>;
+    /// The same for several jobs in one call, all or none; the answers in the same order.
+    async fn record_predictions(
+        &self,
+        created: &[(&Job, CreatedPrediction)],
+        wait: Duration,
+    ) -> Result<Vec<Recorded>, QueueError>;
     /// A prediction is under way. `Stale`: that is no news, or not for this job; nothing goes backwards.
     /// `unknown`: nobody has noted this prediction yet.
     async fn record_progress(

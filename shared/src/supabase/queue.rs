@@ -9,8 +9,8 @@ use super::rpc::{Rpc, RpcError};
 use crate::job::{Job, JobType};
 use crate::persist::persist;
 use crate::ports::{
-    AfterPrediction, Bucket, Clock, Failure, Finished, Http, JobQueue, Paused, QueueError, Random, Recorded,
-    Refusal, Refused, Removable, Step,
+    AfterPrediction, Bucket, Clock, CreatedPrediction, Failure, Finished, Http, JobQueue, Paused, QueueError,
+    Random, Recorded, Refusal, Refused, Removable, Step,
 };
 use crate::progress::Progress;
 
@@ -57,6 +57,15 @@ pub(super) fn outcome(answer: &Value) -> &str {
     answer.get("outcome").and_then(Value::as_str).unwrap_or_default()
 }
 
+fn read_recorded(answer: &mut Value) -> Result<Recorded, QueueError> {
+    match outcome(answer) {
+        "recorded" if answer.get("resumed").is_some() => Ok(Recorded::Resumed),
+        "recorded" => Ok(Recorded::Noted),
+        "stale" => Ok(Recorded::Unwanted(follow_up("record_prediction", answer)?)),
+        _ => Err(QueueError::Defect("record_prediction: no outcome".into())),
+    }
+}
+
 /// The leased job that a step has handed back.
 fn follow_up(function: &str, answer: &mut Value) -> Result<Option<Box<Job>>, QueueError> {
     let job = answer.get_mut("job").map(Value::take).filter(|job| !job.is_null());
@@ -84,12 +93,26 @@ impl<H: Http, W: Clock + Random> JobQueue for Queue<'_, H, W> {
             "p_job_id": job.id, "p_lease": job.lease, "p_prediction_id": prediction_id,
             "p_wait_seconds": wait.as_secs(), "p_details": details,
         });
-        let mut answer = self.call("record_prediction", arguments).await?;
-        match outcome(&answer) {
-            "recorded" if answer.get("resumed").is_some() => Ok(Recorded::Resumed),
-            "recorded" => Ok(Recorded::Noted),
-            "stale" => Ok(Recorded::Unwanted(follow_up("record_prediction", &mut answer)?)),
-            _ => Err(QueueError::Defect("record_prediction: no outcome".into())),
+        read_recorded(&mut self.call("record_prediction", arguments).await?)
+    }
+
+    async fn record_predictions(
+        &self,
+        created: &[(&Job, CreatedPrediction)],
+        wait: Duration,
+    ) -> Result<Vec<Recorded>, QueueError> {
+        let predictions: Vec<Value> = created
+            .iter()
+            .map(|(job, one)| {
+                json!({ "job_id": job.id, "lease": job.lease, "prediction_id": one.id, "details": one.details })
+            })
+            .collect();
+        let arguments = json!({ "p_predictions": predictions, "p_wait_seconds": wait.as_secs() });
+        let mut answer = self.call("record_predictions", arguments).await?;
+        let answers = answer.get_mut("answers").and_then(Value::as_array_mut);
+        match answers.filter(|answers| answers.len() == created.len()) {
+            Some(answers) => answers.iter_mut().map(read_recorded).collect(),
+            None => Err(QueueError::Defect("record_predictions: not an answer for each".into())),
         }
     }
 

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use shared::job::{Job, JobType};
 use shared::persist::persist;
 use shared::ports::{
-    AfterPrediction, Bucket, Clock, Failure, Finished, JobQueue, Paused, QueueError, Random, Recorded,
-    Refusal, Refused, Removable, Step,
+    AfterPrediction, Bucket, Clock, CreatedPrediction, Failure, Finished, JobQueue, Paused, QueueError,
+    Random, Recorded, Refusal, Refused, Removable, Step,
 };
 use shared::progress::Progress;
 use uuid::Uuid;
@@ -144,6 +144,21 @@ fn claim_of(tables: &mut Tables, now_ms: u64, limit: usize, lease_ms: u64, types
     claimed.into_iter().map(|at| job(&tables.jobs[at])).collect()
 }
 
+fn record_one(
+    tables: &mut Tables,
+    now_ms: u64,
+    lease: (Uuid, i64),
+    prediction_id: &str,
+    wait: Duration,
+    details: &Value,
+) -> Recorded {
+    match tables.record(now_ms, lease, prediction_id, ms(wait), details) {
+        ("recorded", _) if tables.resumed => Recorded::Resumed,
+        ("recorded", _) => Recorded::Noted,
+        (_, cancel) => Recorded::Unwanted(cancel.map(|at| Box::new(job(&tables.jobs[at])))),
+    }
+}
+
 /// The row as PostgREST writes it.
 fn job(row: &Row) -> Job {
     let time =
@@ -184,12 +199,19 @@ impl JobQueue for MemoryQueue {
         details: Value,
     ) -> Result<Recorded, QueueError> {
         let lease = (job.id, job.lease);
+        self.call("record", |tables, now| record_one(tables, now, lease, prediction_id, wait, &details)).await
+    }
+
+    async fn record_predictions(
+        &self,
+        created: &[(&Job, CreatedPrediction)],
+        wait: Duration,
+    ) -> Result<Vec<Recorded>, QueueError> {
         self.call("record", |tables, now| {
-            match tables.record(now, lease, prediction_id, ms(wait), &details) {
-                ("recorded", _) if tables.resumed => Recorded::Resumed,
-                ("recorded", _) => Recorded::Noted,
-                (_, cancel) => Recorded::Unwanted(cancel.map(|at| Box::new(self::job(&tables.jobs[at])))),
-            }
+            created
+                .iter()
+                .map(|(job, one)| record_one(tables, now, (job.id, job.lease), &one.id, wait, &one.details))
+                .collect()
         })
         .await
     }

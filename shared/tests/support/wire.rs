@@ -107,11 +107,12 @@ struct Turns(u64);
 impl Future for Turns {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if self.0 == 0 {
             return Poll::Ready(());
         }
         self.0 -= 1;
+        context.waker().wake_by_ref();
         Poll::Pending
     }
 }

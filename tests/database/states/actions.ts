@@ -87,6 +87,10 @@ export const actions: Record<string, Action> = {
   claim_next_job: (sql) => sql`select public.claim_next_job()`,
   record_prediction: (sql, { job }, { lease }) =>
     sql`select public.record_prediction(${job}, ${lease}, 'p2', 60)`,
+  record_predictions: (sql, { job }, { lease }) => {
+    const one = { job_id: job, lease, prediction_id: 'p2', details: {} };
+    return sql`select public.record_predictions(${JSON.stringify([one])}::text::jsonb, 60)`;
+  },
   record_progress: (sql, { job }, { prediction }) =>
     sql`select public.record_progress(${job}, ${prediction}, 50)`,
   extend_lease: (sql, { job }, { lease }) => sql`select public.extend_lease(${job}, ${lease}, 60)`,
