@@ -106,6 +106,8 @@ export function compare(family: Family, seen: Seen): string | null {
       generation.counts ? 'counted' : 'not counted',
       row.reserved_on === null ? 'not counted' : 'counted',
     ],
+    // Two calls may be told apart by this alone.
+    ['cost_open', generation.open, row.cost_open],
     ['retry_count', generation.retries, row.retry_count],
     ['replicate_prediction_id', generation.prediction, row.replicate_prediction_id],
     ['cost_usd', generation.status === 'completed' ? generation.cost : null, micro(row.cost_usd)],
