@@ -7,7 +7,7 @@ import { ofUser } from './worker.ts';
 // What a step costs must not depend on how much there is: of what waits, of what has ended, of users and their
 // backlogs.
 
-/** FLAT_SCALE=10 fills in ten times as much: a million waiting jobs, ten million finished ones. */
+/** FLAT_SCALE=10 fills in ten times as much: a million waiting jobs, three million finished ones, a million blocked ones of one user. */
 const SCALE = Number(process.env.FLAT_SCALE ?? 1);
 
 const db = await Database.open();
