@@ -13,7 +13,7 @@ use serde_json::Value;
 use shared::catalogue::{Catalogue, Model};
 
 /// The migration that everything starts from.
-pub const FIRST: &str = "20261124000200_models.sql";
+pub const FIRST: &str = "20261124000300_models.sql";
 
 /// Columns in the order of [`row`], and the place; the first one is the key.
 const COLUMNS: [&str; 30] = [

@@ -19,11 +19,11 @@ use uuid::Uuid;
 /// How it was learned of and how it ended, of the prediction at this place in the order of creation.
 fn noted(bench: &Bench, place: usize) -> Option<(String, Option<String>)> {
     let row = bench.queue.prediction(&bench.provider.prediction(place).id)?;
-    Some((row.learned, row.status))
+    Some((row.source, row.status))
 }
 
-fn known(learned: &str, status: Option<&str>) -> Option<(String, Option<String>)> {
-    Some((learned.to_owned(), status.map(str::to_owned)))
+fn known(source: &str, status: Option<&str>) -> Option<(String, Option<String>)> {
+    Some((source.to_owned(), status.map(str::to_owned)))
 }
 
 #[test]

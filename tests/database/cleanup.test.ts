@@ -11,7 +11,7 @@ beforeEach(async () => {
   await db.deleteObjects((sql) => sql`true`);
   await db.sql`delete from private.removed_objects`;
   // As if the project had been installed two days ago, and the bucket not been looked through since.
-  await db.sql`update private.orphan_sweep
+  await db.sql`update private.storage_scan
     set objects_since = now() - interval '2 days', began_at = '-infinity', after_name = null`;
 });
 
@@ -226,7 +226,7 @@ describe('the look through the bucket', () => {
     ]);
     const seen = (await cleanups()).flatMap(({ payload }) => payload.names as string[]);
     expect(seen.sort()).toEqual(names.sort());
-    await db.sql`update private.orphan_sweep set began_at = began_at - interval '25 hours'`;
+    await db.sql`update private.storage_scan set began_at = began_at - interval '25 hours'`;
     expect(await db.service('sweep_storage', { p_limit: 10 })).toMatchObject({ looked_at: 10 });
   });
 
@@ -237,7 +237,7 @@ describe('the look through the bucket', () => {
           now() - interval '1 hour', now() - interval '1 hour'
         from generate_series(1, ${count})`;
     const cost = async () => {
-      await db.sql`update private.orphan_sweep set began_at = now(), after_name = '5'`;
+      await db.sql`update private.storage_scan set began_at = now(), after_name = '5'`;
       return pagesOf(db, 'service_role', 'select public.sweep_storage(100)');
     };
     await fill(1_000);

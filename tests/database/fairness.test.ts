@@ -116,11 +116,11 @@ describe('ageing', () => {
 
   test('parallel claims hand out every old job before a young one', async () => {
     const [low, high] = [await unlimited(), await unlimited()];
-    await db.sql`update private.settings set turn_step = '0 seconds'`;
+    await db.sql`update private.settings set virtual_time_step = '0 seconds'`;
     await backlog(low, 60, -10, "now() - interval '20 minutes'");
     await backlog(high, 60, 10);
     const claims = await Promise.all(Array.from({ length: 6 }, () => db.claim(5)));
-    await db.sql`update private.settings set turn_step = default`;
+    await db.sql`update private.settings set virtual_time_step = default`;
     expect(share(claims.flat(), low)).toBe(30);
   });
 });

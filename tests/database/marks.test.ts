@@ -10,7 +10,7 @@ const db = await Database.open();
 for (const state of ['ready', 'running', 'scheduled'])
   await db.sql.unsafe(`alter table private.${state}_jobs set (autovacuum_enabled = off)`);
 beforeEach(() => db.clear());
-afterEach(() => db.sql`update private.settings set turn_step = '10 seconds' where only_row`);
+afterEach(() => db.sql`update private.settings set virtual_time_step = '10 seconds' where only_row`);
 
 const enqueue = (user: string | null, more: object = {}) =>
   db.service<string[]>('enqueue_jobs', {
@@ -28,7 +28,7 @@ async function untilMarksMayRise(): Promise<void> {
 
 /** A mark an hour ahead of the clock, and nothing ready any more. */
 async function drainBacklogAhead(): Promise<void> {
-  await db.sql`update private.settings set turn_step = '1 hour' where only_row`;
+  await db.sql`update private.settings set virtual_time_step = '1 hour' where only_row`;
   await makeDeadRows(db);
   const user = await db.createUser({ running_jobs: 5 });
   for (let count = 0; count < 5; count++) await enqueue(user);
@@ -81,7 +81,7 @@ test('so is a retry', async () => {
 });
 
 test('a ready job that is set to now by hand is next, though its queue is ahead of the clock', async () => {
-  await db.sql`update private.settings set turn_step = '1 hour' where only_row`;
+  await db.sql`update private.settings set virtual_time_step = '1 hour' where only_row`;
   await makeDeadRows(db);
   const user = await db.createUser({ running_jobs: 5 });
   const ids = [];

@@ -35,7 +35,7 @@ async function fail(code?: string): Promise<void> {
 }
 
 test('an empty queue', async () => {
-  await db.sql`delete from private.sweep`;
+  await db.sql`delete from private.last_cron_run`;
   expect(await metrics()).toMatchObject({
     jobs: null,
     held: 0,

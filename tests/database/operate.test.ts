@@ -86,7 +86,7 @@ test('queue_health, failed_jobs_recent and stuck_jobs show what is there', async
 });
 
 test('queue_status tells when the cron last ran and what waits', async () => {
-  await db.sql`delete from private.sweep`;
+  await db.sql`delete from private.last_cron_run`;
   expect(await db.service('queue_status')).toMatchObject({ last_sweep_at: null });
   await failed();
   await db.service('record_sweep', { p_stats: { claimed: 3 } });

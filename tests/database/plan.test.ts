@@ -67,7 +67,7 @@ test.each([
     await db.sql.unsafe(`analyze ${JOB_TABLES}`);
     for (const claim of CLAIMS) {
       const tops = await watcher.plansOf(claim);
-      // do_chores takes up to 100 at a time.
+      // run_maintenance takes up to 100 at a time.
       expectBounded(tops, 200);
       expect(allBlocks(tops), claim).toBeLessThan(2_000);
     }

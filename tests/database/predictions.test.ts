@@ -11,7 +11,7 @@ interface Prediction {
   generation_id: string | null;
   attempt: number;
   model: string | null;
-  learned: string;
+  source: string;
   ended_at: Date | null;
   status: string | null;
   predict_time: string | null;
@@ -26,7 +26,7 @@ interface Answer {
 const FAILED = { status: 'failed', error_message: 'It failed.', error_code: 'x', predict_time: 2 };
 
 const predictions = async () =>
-  (await db.sql<Prediction[]>`select id, job_id, generation_id, attempt, model, learned, ended_at, status,
+  (await db.sql<Prediction[]>`select id, job_id, generation_id, attempt, model, source, ended_at, status,
     predict_time, cost_usd from private.predictions order by id`) as unknown as Prediction[];
 const only = async (): Promise<Prediction> => {
   const all = await predictions();
@@ -85,14 +85,14 @@ test('cancelled at the provider: not made again, unless it was we who stopped it
     outcome: 'stale',
     job: { job_type: 'cancel-prediction' },
   });
-  await record(next, 'p2', { learned: 'adopted' });
+  await record(next, 'p2', { source: 'adopted' });
   expect((await finish(other.job_id, 'p2', cancelled)).outcome).toBe('retrying');
 });
 
 test('a created prediction is noted with its job, and with its end and cost once it has ended', async () => {
   const { generation_id, job_id, job } = await running();
   await record(job, 'p1');
-  const noted = { id: 'p1', job_id, generation_id, attempt: 1, model: MODEL, learned: 'created' };
+  const noted = { id: 'p1', job_id, generation_id, attempt: 1, model: MODEL, source: 'created' };
   expect(await only()).toEqual({
     ...noted,
     ended_at: null,
@@ -115,9 +115,9 @@ test('what only the step needs does not go into the download job', async () => {
   const { job } = await finish(job_id, 'p1', {
     ...SUCCEEDED,
     provider_status: 'succeeded',
-    learned: 'webhook',
+    source: 'webhook',
   });
-  for (const name of ['status', 'provider_status', 'learned']) expect(job?.payload).not.toHaveProperty(name);
+  for (const name of ['status', 'provider_status', 'source']) expect(job?.payload).not.toHaveProperty(name);
   expect(job?.payload).toMatchObject({ output_url: SUCCEEDED.output_url });
 });
 
@@ -144,7 +144,7 @@ test('a model without a price: not known', async () => {
   await db.sql`insert into public.models (replicate_id) values ('test/unpriced') on conflict do nothing`;
   const { job_id } = await running({ model_id: 'test/unpriced' });
   await finish(job_id, 'p1', SUCCEEDED);
-  expect(await only()).toMatchObject({ model: 'test/unpriced', learned: 'webhook', cost_usd: null });
+  expect(await only()).toMatchObject({ model: 'test/unpriced', source: 'webhook', cost_usd: null });
 });
 
 test('a generation costs its user what its picture cost, not what was paid for attempts before it', async () => {
@@ -192,7 +192,7 @@ describe('a second prediction', () => {
     await complete(cancels[0], [{ id: 'p2', status: 'canceled', predict_time: 0.5 }]);
     expect(await predictions()).toMatchObject([
       { id: 'p1', ended_at: null },
-      { id: 'p2', learned: 'created', status: 'canceled', predict_time: '0.5' },
+      { id: 'p2', source: 'created', status: 'canceled', predict_time: '0.5' },
     ]);
     expect(await db.job(job.id)).toMatchObject({ prediction_id: 'p1', status: 'processing' });
   });
@@ -206,7 +206,7 @@ describe('a second prediction', () => {
     expect(await finish(job_id, 'p2', SUCCEEDED), 'too late').toEqual({ outcome: 'mismatch' });
     expect(await predictions()).toMatchObject([
       { id: 'p1', status: null },
-      { id: 'p2', learned: 'webhook', status: 'succeeded', cost_usd: '0.003' },
+      { id: 'p2', source: 'webhook', status: 'succeeded', cost_usd: '0.003' },
     ]);
   });
 
@@ -246,7 +246,7 @@ describe('a prediction that still runs', () => {
     expect(await finish(job_id, 'p1', { status: 'running' })).toEqual({ outcome: 'recorded' });
     expect(await db.job(job_id)).toMatchObject({ prediction_id: 'p1', outcome_unknown: false });
     expect((await db.generation(generation_id)).status).toBe('processing');
-    expect(await only()).toMatchObject({ learned: 'webhook', status: null });
+    expect(await only()).toMatchObject({ source: 'webhook', status: null });
   });
 
   test('of a cancelled job is cancelled at once', async () => {
@@ -260,7 +260,7 @@ describe('a prediction that still runs', () => {
     // The search that the cancel has left finds it as well, and knows no more than we do.
     const search = await db.claimOne();
     await complete(search, [{ id: 'p1', status: 'canceled', predict_time: 1 }]);
-    expect(await only()).toMatchObject({ learned: 'webhook', status: 'canceled', attempt: 1 });
+    expect(await only()).toMatchObject({ source: 'webhook', status: 'canceled', attempt: 1 });
   });
 
   test('and is the job’s own changes nothing', async () => {
@@ -294,8 +294,8 @@ test('what a search finds of a cancelled job is noted as found', async () => {
     { id: 'p2', status: 'running', predict_time: null },
   ]);
   expect(await predictions()).toMatchObject([
-    { id: 'p1', job_id, generation_id, learned: 'adopted', status: 'canceled', model: MODEL },
-    { id: 'p2', job_id, learned: 'adopted', status: null, ended_at: null },
+    { id: 'p1', job_id, generation_id, source: 'adopted', status: 'canceled', model: MODEL },
+    { id: 'p2', job_id, source: 'adopted', status: null, ended_at: null },
   ]);
 });
 

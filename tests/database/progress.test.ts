@@ -150,7 +150,7 @@ describe('estimated_seconds', () => {
   };
 
   beforeEach(async () => {
-    await db.sql`truncate private.model_times, private.sweep`;
+    await db.sql`truncate private.model_times, private.last_cron_run`;
   });
 
   test('without a sign of progress it is the model’s time that is left, and at least a second', async () => {
@@ -210,7 +210,7 @@ describe('estimated_seconds', () => {
     const sweep = () => watcher.plansOf("select public.record_sweep('{}')");
     expectBounded(await sweep(), 2_000);
     await db.sql.unsafe(`analyze ${JOB_TABLES}`);
-    await db.sql`truncate private.sweep`;
+    await db.sql`truncate private.last_cron_run`;
     expectBounded(await sweep(), 2_000);
     expectBounded(await sweep(), 10);
   });

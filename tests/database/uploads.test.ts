@@ -208,7 +208,7 @@ describe('more than the plan has room for, stored at once', () => {
 
   test('the oldest are used, no other one is, and a sweep has the rest deleted', async () => {
     await db.deleteObjects((sql) => sql`true`);
-    await db.sql`update private.orphan_sweep set after_source = '', source_jobs = '{}' where only_row`;
+    await db.sql`update private.storage_scan set after_source = '', source_jobs = '{}' where only_row`;
     const [user, other] = [await db.createUser({}), await db.createUser()];
     await db.sql`update private.plans set stored_sources = 5 where name = ${user}`;
     // As Storage writes them, each judged before any of the others was there.
@@ -257,7 +257,7 @@ describe('more than the plan has room for, stored at once', () => {
 describe('a day later', () => {
   beforeEach(async () => {
     await db.deleteObjects((sql) => sql`true`);
-    await db.sql`update private.orphan_sweep set after_source = '', source_jobs = '{}'`;
+    await db.sql`update private.storage_scan set after_source = '', source_jobs = '{}'`;
   });
   const sweep = (limit = 1000) => db.service<{ spent_sources: number }>('sweep_storage', { p_limit: limit });
   const cleanups = () =>

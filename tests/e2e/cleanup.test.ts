@@ -76,7 +76,7 @@ test('what lies in the bucket without a row for more than a day is found', async
   await stack.sql`update storage.objects
     set created_at = now() - interval '25 hours', updated_at = now() - interval '25 hours'
     where name in ${stack.sql([names[0] ?? '', kept.path])}`;
-  await stack.sql`update private.orphan_sweep
+  await stack.sql`update private.storage_scan
     set objects_since = now() - interval '2 days', began_at = '-infinity', after_name = null`;
   await stack.sweep();
   expect(await stored(names[0] ?? '')).toEqual([]);

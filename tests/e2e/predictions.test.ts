@@ -21,7 +21,7 @@ beforeEach(async () => {
 
 const health = () => call('GET', `${stack.addresses.processJobsUrl}/health`);
 const booked = ({ job_id }: Started) =>
-  stack.sql`select id, learned, status, attempt from private.predictions where job_id = ${job_id} order by recorded_at`;
+  stack.sql`select id, source, status, attempt from private.predictions where job_id = ${job_id} order by recorded_at`;
 /** The books, once they have these ends: Replicate tells of a cancellation a moment after it. */
 const bookedAs = (started: Started, ends: (string | null)[]) =>
   stack.until(`the ends ${ends.join(', ')} in the books`, async () => {
@@ -59,7 +59,7 @@ test('the books say what the simulator’s own say', async () => {
   expect(await user.completed(started.generation_id)).toMatchObject({ cost_usd: 0.003 });
   const theirs = await stack.simulator.predictions(started.job_id);
   expect([...(await booked(started))]).toEqual(
-    theirs.map(({ id, status }, index) => ({ id, learned: 'created', status, attempt: index + 1 })),
+    theirs.map(({ id, status }, index) => ({ id, source: 'created', status, attempt: index + 1 })),
   );
 });
 
@@ -70,8 +70,8 @@ describe('cancelled by the user', () => {
     await canceledThere(started);
     await stack.job(started.generation_id, 'done', (job) => job.status === 'completed', 'cancel-prediction');
     // By the search's own report or by the webhook of its end, whichever is faster.
-    const learned = expect.stringMatching(/^(adopted|webhook)$/);
-    expect(await bookedAs(started, ['canceled'])).toMatchObject([{ learned }]);
+    const source = expect.stringMatching(/^(adopted|webhook)$/);
+    expect(await bookedAs(started, ['canceled'])).toMatchObject([{ source }]);
     expect((await user.get(started.generation_id)).status).toBe('cancelled');
   });
 
@@ -84,7 +84,7 @@ describe('cancelled by the user', () => {
     );
     await cancel(started);
     await canceledThere(started);
-    expect(await bookedAs(started, ['canceled'])).toMatchObject([{ learned: 'created' }]);
+    expect(await bookedAs(started, ['canceled'])).toMatchObject([{ source: 'created' }]);
     await stack.until('nothing to be left to look for', async () => {
       const jobs = await stack.jobs(started.generation_id);
       return jobs.every(({ status }) => status === 'completed' || status === 'cancelled');
@@ -124,8 +124,8 @@ describe('a signed webhook about a prediction that still runs', () => {
     expect(await deliver(first.job_id, theirs?.prediction ?? {})).toBe(200);
     await canceledThere(second);
     expect(await bookedAs(first, [null, 'canceled'])).toMatchObject([
-      { learned: 'created' },
-      { id: theirs?.id, learned: 'webhook' },
+      { source: 'created' },
+      { id: theirs?.id, source: 'webhook' },
     ]);
     await cancel(second); // whose own prediction that was: not to be tried again
     await stack.simulator.release();
@@ -139,7 +139,7 @@ describe('a signed webhook about a prediction that still runs', () => {
     await stack.job(started.generation_id, 'waiting for it', (job) => job.prediction_id === theirs?.id);
     await stack.simulator.release();
     await user.completed(started.generation_id);
-    expect(await bookedAs(started, ['succeeded'])).toMatchObject([{ learned: 'webhook' }]);
+    expect(await bookedAs(started, ['succeeded'])).toMatchObject([{ source: 'webhook' }]);
   });
 });
 

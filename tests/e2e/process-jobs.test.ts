@@ -48,7 +48,7 @@ describe('process-jobs', () => {
   });
 
   test('health is 503 again when the last sweep is older than three minutes', async () => {
-    await stack.sql`update private.sweep set last_sweep_at = last_sweep_at - interval '3 minutes 1 second'`;
+    await stack.sql`update private.last_cron_run set ran_at = ran_at - interval '3 minutes 1 second'`;
     expect((await health()).status).toBe(503);
     await stack.sweep();
     expect((await health()).status).toBe(200);

@@ -439,7 +439,7 @@ describe('each step can fail, and says what to do', () => {
   });
 
   test('cron: it has never run', async () => {
-    await stack.sql`delete from private.sweep where true`;
+    await stack.sql`delete from private.last_cron_run where true`;
     const { detail, fix } = await fails(['cron'], options({ '--timeout': '1' }));
     expect(detail).toContain('never');
     expect(fix).toContain('wrangler deploy --env process-jobs');
@@ -447,7 +447,7 @@ describe('each step can fail, and says what to do', () => {
 
   test('cron: it stands', async () => {
     await stack.sweep();
-    await stack.sql`update private.sweep set last_sweep_at = now() - interval '10 minutes' where true`;
+    await stack.sql`update private.last_cron_run set ran_at = now() - interval '10 minutes' where true`;
     expect((await fails(['cron'], options({ '--timeout': '1' }))).detail).toContain('10 minutes');
     await stack.sweep();
   });

@@ -44,7 +44,7 @@ async function viewCosts(): Promise<Record<string, number>> {
 async function count(): Promise<void> {
   await db.sql`truncate private.job_deltas, private.job_counts`;
   await db.sql`
-    insert into private.job_counts (job_type, status, hour, jobs, attempts, timed, seconds, oldest, newest)
+    insert into private.job_counts (job_type, status, hour, jobs, attempts, measured, seconds, oldest, newest)
     select job_type, status, hour, count(*), sum(attempts), count(started_at), 0, min(created_at), max(created_at)
     from (
       select *, case when completed_at is null then '-infinity' else date_trunc('hour', completed_at, 'UTC') end as hour

@@ -193,7 +193,7 @@ test('--help', async () => {
 
 test('a migration comes behind all others', () => {
   const now = new Date('2027-01-02T03:04:05.678Z');
-  expect(versionAfter(['20261124000200_models.sql'], now)).toBe('20270102030405');
-  expect(versionAfter(['20261124000200_models.sql', '20280101000000_later.sql'], now)).toBe('20280101000001');
+  expect(versionAfter(['20261124000300_models.sql'], now)).toBe('20270102030405');
+  expect(versionAfter(['20261124000300_models.sql', '20280101000000_later.sql'], now)).toBe('20280101000001');
   expect(versionAfter([], now)).toBe('20270102030405');
 });

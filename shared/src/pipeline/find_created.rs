@@ -47,7 +47,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         let mapped = parse_ask(&job.payload).and_then(|ask| map_ask(&ask));
         let mut details = mapped.map_or_else(|_| json!({}), |mapped| details_of(&mapped));
         if let Some(details) = details.as_object_mut() {
-            details.insert("learned".into(), json!("adopted"));
+            details.insert("source".into(), json!("adopted"));
         }
         let recorded = self.record(job, &best.id, details).await?;
         if recorded == RunEnd::Failed {

@@ -112,7 +112,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         attempts: u32,
         prediction: &Prediction,
         meaning: Outcome,
-        (learned, more): (&str, u32),
+        (source, more): (&str, u32),
     ) -> Result<(Settled, Vec<Job>), QueueError> {
         let mut result = match meaning {
             Outcome::Running => json!({ "status": "running" }),
@@ -146,7 +146,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         };
         if let Some(result) = result.as_object_mut() {
             result.insert("provider_status".into(), json!(prediction.end()));
-            result.insert("learned".into(), json!(learned));
+            result.insert("source".into(), json!(source));
         }
         let finished =
             self.queue.finish_prediction(job_id, &prediction.id, result, DOWNLOAD_LEASE, more).await?;

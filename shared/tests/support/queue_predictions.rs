@@ -15,7 +15,7 @@ use super::queue_state::{CANCEL_LIFE_MS, Tables};
 pub struct PredictionRow {
     pub job_id: Uuid,
     pub attempt: u32,
-    pub learned: String,
+    pub source: String,
     /// The provider's word for its end; `unknown` where it was given up.
     pub status: Option<String>,
     pub predict_time: Option<f64>,
@@ -69,7 +69,7 @@ impl Tables {
         &mut self,
         job_id: Uuid,
         prediction_id: &str,
-        learned: &str,
+        source: &str,
         outcome: &Value,
     ) -> bool {
         let status = outcome["provider_status"].as_str().or(outcome["status"].as_str());
@@ -85,7 +85,7 @@ impl Tables {
         let row = PredictionRow {
             job_id,
             attempt,
-            learned: learned.to_owned(),
+            source: source.to_owned(),
             status: status.map(str::to_owned),
             predict_time,
         };

@@ -73,8 +73,8 @@ impl Row {
         self.prediction_id.is_none() && !self.outcome_unknown && !self.handed_over
     }
 
-    /// `is_timed`: time decides how long it is tried, and no run uses an attempt.
-    pub fn is_timed(&self) -> bool {
+    /// `has_deadline`: time decides how long it is tried, and no run uses an attempt.
+    pub fn has_deadline(&self) -> bool {
         self.retry_until_ms.is_some() && self.job_type != "generate-image"
     }
 

@@ -165,7 +165,7 @@ impl Tables {
         lost.retain(|at| {
             let row = &mut self.jobs[*at];
             let is_last = row.attempts + 1 >= row.max_attempts || row.is_expired(now_ms);
-            if row.is_timed() {
+            if row.has_deadline() {
                 if row.retry_until_ms <= Some(now_ms) {
                     row.add_error(now_ms, NO_ANSWER, &json!({ "code": "lease_expired" }));
                     let generation_id = row.generation_id.filter(|_| row.carries_generation());
@@ -299,9 +299,9 @@ impl Tables {
         wait_ms: u64,
         details: &Value,
     ) -> (&'static str, Option<usize>) {
-        let learned = details["learned"].as_str().unwrap_or("created");
+        let source = details["source"].as_str().unwrap_or("created");
         if let Some(at) = self.held(id, lease).filter(|at| self.jobs[*at].prediction_id.is_none()) {
-            self.note_prediction(id, prediction_id, learned, &Value::Null);
+            self.note_prediction(id, prediction_id, source, &Value::Null);
             let row = &mut self.jobs[at];
             row.prediction_id = Some(prediction_id.to_owned());
             row.lease_expires_ms = Some(now_ms + wait_ms);
@@ -341,7 +341,7 @@ impl Tables {
             }
         }
         self.resume(now_ms);
-        let new = self.note_prediction(id, prediction_id, learned, &Value::Null);
+        let new = self.note_prediction(id, prediction_id, source, &Value::Null);
         ("stale", new.then(|| self.stop_prediction(now_ms, id, prediction_id)))
     }
 
@@ -374,10 +374,10 @@ impl Tables {
             |row: &Row| row.status == "processing" && row.prediction_id.is_none() && !row.knew(prediction_id);
         if let Some(at) = place.filter(|at| running && awaits(&self.jobs[*at])) {
             let held = (id, self.jobs[at].lease);
-            return self.record(now_ms, held, prediction_id, lease_ms, &json!({ "learned": "webhook" }));
+            return self.record(now_ms, held, prediction_id, lease_ms, &json!({ "source": "webhook" }));
         }
-        let learned = outcome["learned"].as_str().unwrap_or("webhook");
-        let new = self.note_prediction(id, prediction_id, learned, outcome);
+        let source = outcome["source"].as_str().unwrap_or("webhook");
+        let new = self.note_prediction(id, prediction_id, source, outcome);
         let end = match place.map(|at| &self.jobs[at]) {
             Some(row) if row.knew(prediction_id) => Some("duplicate"),
             None => Some("mismatch"),
@@ -421,7 +421,7 @@ impl Tables {
         row.expires_ms = None;
         row.error_message = None;
         let mut payload = outcome.clone();
-        for name in ["status", "provider_status", "learned", "completed_at"] {
+        for name in ["status", "provider_status", "source", "completed_at"] {
             payload.as_object_mut().unwrap().remove(name);
         }
         let completed_ms = outcome["completed_at"].as_str().and_then(milliseconds).unwrap_or(now_ms);

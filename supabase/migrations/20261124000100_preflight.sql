@@ -1,5 +1,21 @@
--- Looks before anything is changed: whether the migrations can go onto this database at all. What stands in the
--- way is told in one sentence, with what to do about it; docs/deploy.md lists the same.
+-- First of eleven files, one for each room of the schema, in the order in which to read them:
+--
+--   preflight     whether this database can take the others
+--   tables        every table, with all its columns and indexes
+--   models        the rows of public.models
+--   queue         what moves a job: enqueue, slots, claim, outcomes
+--   maintenance   what claims and the cron do besides: stage, rescue, expire, prune, counts
+--   money         prices, users' quotas, the ledger of predictions, the installation's budget
+--   generations   what makes an image of a request: start, steps, reads, the provider's refusals
+--   webhooks      what is told to users' servers when a generation has ended
+--   live          what is told to users' clients while a generation changes
+--   storage       uploads, and files that nobody needs any more
+--   api           what PostgREST exposes, the operators' views, and all rights
+--
+-- A function may call one of a later file, for its body is read when it runs; tables and types come before their use.
+--
+-- This one looks before anything is changed: what stands in the way is told in one sentence, with what to do about
+-- it. docs/deploy.md lists the same.
 
 do $$
 declare
@@ -95,7 +111,3 @@ begin
   end if;
 end
 $$;
-
--- Not exposed over the API: what the functions of `public` do is done here.
-create schema if not exists private;
-comment on schema private is 'Picture Queue: its own tables and functions, for nobody else to call or change.';

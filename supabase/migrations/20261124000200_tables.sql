@@ -1,0 +1,724 @@
+-- All tables. Draw them in this order: users and what they see; the five tables of jobs; what claims look at besides;
+-- plans, money and the provider; webhooks, live channel, stored files.
+--
+--   auth.users ─ profiles ─┬─ batch_generations ─┐
+--                          ├─ image_generations ─┴─ job_id ··> one of five tables of jobs
+--                          └─ images                (no foreign key: jobs are pruned, generations stay)
+--
+--   who is next   user_slots, ready_queues, low_water
+--   counts        job_deltas, folded into job_counts; last_cron_run
+--   limits        settings, plans and user_plans, usage, idempotency_keys
+--   the provider  predictions, budget_deltas, folded into budget; provider_pause, refused_models, model_times
+--   webhooks      webhook_secrets, webhook_deliveries
+--   live          live_listeners
+--   files         removed_objects, storage_scan
+--
+-- `public` is exposed by the API. `private` never is: what users need of it is reached through the functions of the
+-- last file and the view public.job_queue. Rights and policies of all tables stand there, too.
+--
+-- Each index stands below its table, with the query that needs it.
+
+create schema if not exists private;
+comment on schema private is 'Picture Queue: its own tables and functions, for nobody else to call or change.';
+
+-- Users and what they see ---------------------------------------------------------------------------------------------
+
+-- A table of this name that is there already is the app's: it keeps its columns, its rights and its rows, and gets a
+-- row for each user. It gets no addresses either: others may be allowed to read it.
+do $do$
+begin
+  if to_regclass('public.profiles') is not null then
+    return;
+  end if;
+  create table public.profiles (
+    id uuid primary key references auth.users on delete cascade,
+    -- What users write themselves is bounded: characters.
+    username text check (char_length(username) <= 255),
+    email text,
+    avatar_url text check (char_length(avatar_url) <= 2048),
+    created_at timestamptz not null default now()
+  );
+  create function private.fill_profile() returns trigger
+  language plpgsql security definer set search_path = '' as $$
+  begin
+    if new.email is null then
+      select u.email into new.email from auth.users as u where u.id = new.id;
+    end if;
+    return new;
+  end
+  $$;
+  create trigger profiles_fill before insert on public.profiles
+  for each row execute function private.fill_profile();
+end
+$do$;
+
+create function private.create_profile() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into public.profiles (id) select u.id from auth.users as u where u.id = new.id
+  on conflict (id) do nothing;
+  return null;
+end
+$$;
+
+-- Deferred: a trigger of the app's own that adds the row, and fails where there is one, comes first.
+create constraint trigger picture_queue_profile after insert on auth.users
+deferrable initially deferred
+for each row execute function private.create_profile();
+
+-- Users from before.
+insert into public.profiles (id) select id from auth.users on conflict (id) do nothing;
+
+create table public.models (
+  id uuid primary key default gen_random_uuid(),
+  -- The model's name at the provider, owner/name. Requests name a model by it.
+  replicate_id text unique not null,
+  version text,
+  name text,
+  display_name text,
+  description text,
+  default_width int,
+  default_height int,
+  default_steps int,
+  default_guidance_scale numeric,
+  default_strength numeric,
+  min_width int,
+  min_height int,
+  max_width int,
+  max_height int,
+  max_steps int,
+  strength_min numeric,
+  strength_max numeric,
+  supported_aspect_ratios jsonb,
+  supports_negative_prompt boolean not null default false,
+  supports_seed boolean not null default false,
+  supports_img2img boolean not null default false,
+  -- What the provider asks, in US dollars: by cost_per_second where that is set, else for an image and its
+  -- megapixels together (private.expected_cost, private.prediction_cost).
+  cost_per_generation numeric,
+  -- For each megapixel of the image, 1048576 pixels, rounded up.
+  cost_per_megapixel numeric,
+  -- For a second that the model runs.
+  cost_per_second numeric,
+  -- Seconds that it usually runs, until runs have been measured.
+  typical_seconds numeric,
+  -- Where the price comes from: the legend is in shared/src/catalogue/models.json.
+  price_source text,
+  estimated_time_seconds numeric,
+  is_active boolean not null default true,
+  is_default boolean not null default false,
+  sort_order int not null default 0,
+  created_at timestamptz not null default now()
+);
+
+create table public.batch_generations (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references public.profiles on delete cascade,
+  name text,
+  total_count int not null default 0,
+  completed_count int not null default 0,
+  failed_count int not null default 0,
+  cancelled_count int not null default 0,
+  status text not null default 'pending'
+    check (status in ('pending', 'processing', 'completed', 'partial', 'failed', 'cancelled')),
+  model_id uuid references public.models on delete set null,
+  model_version text,
+  width int,
+  height int,
+  steps int,
+  guidance_scale numeric,
+  created_at timestamptz not null default now(),
+  completed_at timestamptz
+)
+-- Rewritten at the end of each image, in columns that no index has: room on the page keeps the new version
+-- beside the old one (HOT).
+with (fillfactor = 50);
+-- A user's batches, over the API.
+create index batch_generations_user on public.batch_generations (user_id, created_at desc);
+-- The foreign key.
+create index batch_generations_model on public.batch_generations (model_id);
+
+create table public.image_generations (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references public.profiles on delete cascade,
+  prompt text not null,
+  negative_prompt text,
+  -- The model's name at the provider as it was when the request came; model_id may go away.
+  model text,
+  model_id uuid references public.models on delete set null,
+  style text,
+  width int,
+  height int,
+  steps int,
+  guidance_scale numeric,
+  seed bigint,
+  source_image_url text,
+  generation_strength numeric,
+  status text not null default 'queued'
+    check (status in ('pending', 'queued', 'processing', 'downloading', 'completed', 'failed', 'cancelled')),
+  error_message text,
+  -- From the start of the run to the stored image.
+  generation_time_seconds numeric,
+  replicate_prediction_id text,
+  priority int not null default 0,
+  retry_count int not null default 0,
+  batch_id uuid references public.batch_generations on delete cascade,
+  batch_index int,
+  multi_group_id uuid,
+  multi_index int,
+  created_at timestamptz not null default now(),
+  completed_at timestamptz,
+  -- The job 'generate-image' it was started with, the 'download-image' that stores its image, and the
+  -- 'cancel-prediction' that stops its run. No foreign keys: jobs are pruned, generations stay.
+  job_id uuid,
+  download_job_id uuid,
+  cancel_job_id uuid,
+  progress smallint not null default 0 check (progress between 0 and 100),
+  -- When it was last raised by what the model printed.
+  progress_at timestamptz,
+  -- What was changed to fit the model: [{field, requested, used, reason}].
+  adjustments jsonb not null default '[]',
+  operation text not null default 'generate',
+  error_code text,
+  cost_usd numeric,
+  -- What it counts for in its user's money of that day until it is completed or fails: the model's price. Once it
+  -- is cancelled, what its run has cost.
+  reserved_usd numeric not null default 0,
+  -- Null: in no day's. So is one for later, until it is due.
+  reserved_on date,
+  -- Cancelled, and what its prediction has cost is not known yet: what was reserved still counts.
+  cost_open boolean not null default false,
+  started_at timestamptz,
+  -- The provider's own measure of the model's run.
+  predict_time_seconds numeric,
+  source_generation_id uuid references public.image_generations on delete set null,
+  -- The upload that it starts from. No foreign key: the file goes before the generation.
+  source_id uuid,
+  -- What it holds of the budget: its expected cost, until its prediction has succeeded (then the ledger has the
+  -- cost) or it has ended.
+  budget_usd numeric not null default 0,
+  -- Where its end is told.
+  webhook_url text,
+  -- Raised by every change that a listener sees (private.before_generation_change).
+  seq bigint not null default 0
+)
+-- Rewritten three or four times within a minute, all but the last time in columns that no index has (HOT),
+-- then never again.
+with (fillfactor = 70);
+-- A user's generations by pages (private.list_generations).
+create index image_generations_user on public.image_generations (user_id, created_at desc, id desc);
+-- A user's open generations (completed_at is null), the oldest first, and those that ended last. Not by
+-- status: what an index has may not change at each step, or no step would be HOT.
+create index image_generations_ended on public.image_generations (user_id, completed_at, created_at);
+-- The generations of a batch; the foreign key.
+create index image_generations_batch on public.image_generations (batch_id) where batch_id is not null;
+-- The foreign key.
+create index image_generations_model on public.image_generations (model_id);
+-- The foreign key.
+create index image_generations_source on public.image_generations (source_generation_id)
+where source_generation_id is not null;
+-- Whether an open generation needs an upload (private.is_spent_source).
+create index image_generations_upload on public.image_generations (source_id) where source_id is not null;
+
+create table public.images (
+  id uuid primary key default gen_random_uuid(),
+  -- One image for a generation, however often its storing is repeated.
+  generation_id uuid unique references public.image_generations on delete cascade,
+  user_id uuid not null references public.profiles on delete cascade,
+  filename text,
+  storage_path text not null,
+  public_url text not null,
+  -- Bytes.
+  file_size bigint,
+  width int,
+  height int,
+  format text,
+  prompt text,
+  negative_prompt text,
+  model text,
+  style text,
+  source_image_id uuid references public.images on delete set null,
+  generation_strength numeric,
+  blurhash text,
+  is_public boolean not null default false,
+  is_favorite boolean not null default false,
+  -- Its owner's: stars, percent or thumbs, as the app has it.
+  rating int check (rating between -100 and 100),
+  download_count int not null default 0,
+  -- Its owner's: a time that every client can read.
+  archived_at timestamptz check (archived_at >= '1970-01-01Z' and archived_at < '10000-01-01Z'),
+  created_at timestamptz not null default now()
+);
+-- A user's images, over the API.
+create index images_user on public.images (user_id, created_at desc);
+-- The foreign key.
+create index images_source on public.images (source_image_id) where source_image_id is not null;
+-- Whether a row names an object (private.is_unreferenced).
+create index images_storage_path on public.images (storage_path);
+
+-- Jobs ----------------------------------------------------------------------------------------------------------------
+--
+-- A job stands in one of five tables, and that table is its state. A step moves it: it deletes the row here and
+-- inserts it there, in one transaction. So every table has the indexes of its own readers and no others, what has
+-- finished is out of a claim's sight, and no wide row is rewritten for a state that changes.
+--
+--   scheduled_jobs   not due yet                     → ready or blocked when due
+--   blocked_jobs     its user has no free slot       → ready when one becomes free
+--   ready_jobs       the next ones of each type      → running by a claim
+--   running_jobs     under a lease                   → finished; scheduled for a retry
+--   finished_jobs    completed, failed or cancelled  → deleted after some days
+--
+-- What a job must look like is checked on its way in (private.check_job, private.write_job), once: a CHECK is parsed
+-- anew by each statement that writes its table, which is an eighth of a completion, and jobs only move from there on.
+
+-- Order of arrival.
+create sequence private.job_seq;
+
+create table private.scheduled_jobs (
+  id uuid primary key,
+  seq bigint not null,
+  created_at timestamptz not null,
+  -- Due since then, or not before then.
+  scheduled_at timestamptz not null,
+  -- Fencing token: raised by every claim, named by every later write.
+  lease bigint not null,
+  -- Not started by then: cancelled.
+  expires_at timestamptz,
+  -- Time decides how long it is tried, and no run uses an attempt (private.has_deadline). Of a generate-image job:
+  -- when it is given up if nobody can serve it, set when it is first put off.
+  retry_until timestamptz,
+  -- Whose virtual time and slots it uses: the user it is made for, known to auth.users or not. Null: the system's own.
+  fair_key uuid,
+  -- No foreign key: a check at each move would cost more than the move. image_generations.job_id points back.
+  generation_id uuid,
+  priority int not null,
+  -- Runs that ended in an error or whose lease ran out; waiting for a prediction is no attempt.
+  attempts int not null,
+  max_attempts int not null,
+  job_type text not null,
+  payload jsonb not null,
+  -- The last error, in words for users.
+  error_message text,
+  -- Every attempt's error: [{attempt, at, message, prediction_id?, ...details}].
+  error_details jsonb
+)
+with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- The claim's look for what is due.
+create index scheduled_jobs_due on private.scheduled_jobs (scheduled_at);
+-- Images that are not stored yet (private.unstored_outputs).
+create index scheduled_jobs_unstored on private.scheduled_jobs (created_at) where job_type = 'download-image';
+-- The claim's look for what has expired.
+create index scheduled_jobs_expiry on private.scheduled_jobs (expires_at) where expires_at is not null;
+
+create table private.blocked_jobs (like private.scheduled_jobs, primary key (id))
+with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- A user's next job when a slot becomes free.
+create index blocked_jobs_next on private.blocked_jobs (fair_key, job_type, priority desc, seq);
+-- The claim's look for what has expired.
+create index blocked_jobs_expiry on private.blocked_jobs (expires_at) where expires_at is not null;
+
+create table private.ready_jobs (
+  like private.scheduled_jobs,
+  -- Position in the order of its type and priority, in microseconds (private.next_time).
+  virtual_time bigint not null,
+  -- Takes one of its user's slots (private.user_slots counts them).
+  slot boolean not null,
+  primary key (id)
+)
+with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- A claim reads this one from its head.
+create index ready_jobs_order on private.ready_jobs (job_type, priority desc, virtual_time, seq);
+-- A user's ready job of the lowest priority, which gives its slot to one of a higher (private.reorder_user).
+create index ready_jobs_user on private.ready_jobs (fair_key, job_type, priority, seq desc) where slot;
+-- The claim's look for what has expired.
+create index ready_jobs_expiry on private.ready_jobs (expires_at) where expires_at is not null;
+
+create table private.running_jobs (
+  like private.scheduled_jobs,
+  started_at timestamptz not null,
+  lease_expires_at timestamptz not null,
+  slot boolean not null,
+  -- The current claim took the job over from a lease that ran out.
+  rescued boolean not null,
+  -- A create may or may not have reached the provider: look before creating again.
+  outcome_unknown boolean not null,
+  -- The provider's prediction whose end is awaited.
+  prediction_id text,
+  -- Leased in the answer to its start (private.hand_over): whether a worker has heard of it is not known.
+  handed_over boolean not null default false,
+  primary key (id)
+)
+with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- The claim's look for lost leases.
+create index running_jobs_lease on private.running_jobs (lease_expires_at);
+
+create table private.finished_jobs (
+  like private.scheduled_jobs,
+  started_at timestamptz,
+  completed_at timestamptz not null,
+  -- completed, failed or cancelled.
+  status text not null,
+  prediction_id text,
+  -- What complete_job was given to keep.
+  result jsonb,
+  primary key (id)
+);
+-- The views and the pruner, from either end.
+create index finished_jobs_ended on private.finished_jobs (status, completed_at);
+-- A user's own jobs, over the API.
+create index finished_jobs_user on private.finished_jobs (fair_key, created_at) where fair_key is not null;
+
+-- Who is next ---------------------------------------------------------------------------------------------------------
+
+-- How many slots of a user are taken, by type of job: jobs that are ready or running (their column slot).
+-- The row's lock makes the count exact. No foreign key: a job's user need not exist.
+create table private.user_slots (
+  fair_key uuid not null,
+  job_type text not null,
+  taken int not null,
+  -- Slots given to the latest request, so that it learns from the same statement how many it got.
+  granted int not null,
+  -- How many the user's plan allowed at the latest request. While fewer are taken no job of the user is blocked; where
+  -- a plan has come to allow more since, the cron looks.
+  most int not null default 0,
+  primary key (fair_key, job_type)
+)
+with (fillfactor = 50);
+
+-- The ready queues that have ever had a job, by type and priority: what a claim looks through.
+create table private.ready_queues (
+  job_type text not null,
+  priority int not null,
+  -- Low-water mark (private.raise_low_water): no ready job of this queue has an earlier virtual time.
+  low_time bigint not null default -9223372036854775808,
+  -- The head when the mark was raised last: the next mark.
+  head_time bigint not null default -9223372036854775808,
+  primary key (job_type, priority)
+)
+with (fillfactor = 50);
+
+-- Those that every deployment has, so that no two transactions wait for each other to make them.
+insert into private.ready_queues (job_type, priority)
+values ('generate-image', -10), ('generate-image', 0), ('generate-image', 10),
+  ('download-image', 100), ('cancel-prediction', 100), ('process-webhook', -10), ('process-webhook', 0),
+  ('cleanup-storage', -10);
+
+-- The same for what a claim looks after besides: no live entry of the index is before the mark.
+create table private.low_water (
+  only_row boolean primary key default true check (only_row),
+  lease_expires_at timestamptz not null default '-infinity',
+  scheduled_at timestamptz not null default '-infinity',
+  expires_at timestamptz not null default '-infinity',
+  raised_at timestamptz not null default '-infinity'
+)
+with (fillfactor = 50);
+insert into private.low_water default values;
+
+-- Counts of jobs, and the cron's last run -----------------------------------------------------------------------------
+--
+-- How many jobs there are of each type and status, without counting them. Every step appends what it moves, one row
+-- for a type and a move, in its own transaction: no row is shared, so nothing waits, and what is rolled back was never
+-- counted. The cron folds the rows into the totals; a reader adds up both, in one snapshot.
+
+create table private.job_deltas (
+  job_type text not null,
+  -- Where the jobs came from; null: they are new, or go on as what they were.
+  from_status text,
+  -- Where they are now; null: deleted.
+  status text,
+  -- The hour (UTC) in which a finished job ended; -infinity for jobs that are not finished.
+  hour timestamptz not null default '-infinity',
+  jobs int not null,
+  -- Attempts of these jobs, before and after.
+  from_attempts int not null default 0,
+  attempts int not null default 0,
+  -- Jobs whose run time is known, and their sum in seconds.
+  measured int not null default 0,
+  seconds double precision not null default 0,
+  oldest timestamptz,
+  newest timestamptz
+)
+-- Filled and emptied all the time, and read whole.
+with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+
+create table private.job_counts (
+  job_type text not null,
+  status text not null,
+  hour timestamptz not null,
+  jobs bigint not null,
+  attempts bigint not null,
+  measured bigint not null,
+  seconds double precision not null,
+  -- Of all that ever ended in that hour: a job that is taken back later does not move them.
+  oldest timestamptz,
+  newest timestamptz,
+  primary key (job_type, status, hour)
+)
+with (fillfactor = 50);
+
+-- When the cron last ran, and what it did.
+create table private.last_cron_run (
+  only_row boolean primary key default true check (only_row),
+  ran_at timestamptz not null,
+  stats jsonb not null
+);
+
+-- Settings, plans and what is used of them ----------------------------------------------------------------------------
+
+create table private.settings (
+  only_row boolean primary key default true check (only_row),
+  -- A job whose virtual time is this long ago is never overtaken again, whatever its priority.
+  age_after interval not null default '10 minutes',
+  -- How much later a user's next job is in virtual time for each one that is ready or running already.
+  virtual_time_step interval not null default '10 seconds',
+  -- Images made at the same time, for estimates.
+  parallel_images int not null default 3 check (parallel_images >= 1),
+  -- Origins that a webhook's address may have although they are not public https ones, for local development. The
+  -- Workers have a list of their own, WEBHOOK_ALLOWED_ORIGINS: both must agree.
+  webhook_allowed_origins text[] not null default '{}',
+  -- What a start reserves for an image of a model that has no price of its own. Null: such a model is refused
+  -- wherever money is limited. US dollars.
+  default_price_usd numeric check (default_price_usd >= 0),
+  -- What everybody together may spend in a day and in a month (UTC), US dollars. Null: no bound.
+  budget_per_day_usd numeric check (budget_per_day_usd >= 0),
+  budget_per_month_usd numeric check (budget_per_month_usd >= 0)
+);
+insert into private.settings default values;
+
+-- What a user may do; null is no limit. A user without a row in user_plans has the plan 'default'.
+create table private.plans (
+  name text primary key,
+  requests_per_minute int,
+  images_per_day int,
+  priorities text[] not null default '{low,normal,high}',
+  -- Jobs of one type that a user has running at once; further ones are blocked.
+  running_jobs int check (running_jobs >= 1),
+  -- US dollars a day (UTC), by the models' prices.
+  money_per_day numeric,
+  -- Source images that a user has stored at the same time.
+  stored_sources int default 100
+);
+insert into private.plans (name, requests_per_minute, images_per_day, running_jobs)
+values ('default', 60, 500, 5);
+
+create table private.user_plans (
+  user_id uuid primary key references auth.users on delete cascade,
+  plan text not null references private.plans
+);
+-- The foreign key.
+create index user_plans_plan on private.user_plans (plan);
+
+-- Fixed windows, one row per user: the row's lock makes the count exact under parallel requests.
+-- No foreign key: a row written twice in a transaction is checked, and the check would wait for a deletion of the
+-- account that waits for the caller. private.after_user_delete removes it.
+create table private.usage (
+  user_id uuid primary key,
+  minute_started_at timestamptz not null,
+  minute_requests int not null,
+  day date not null,
+  day_images int not null,
+  -- US dollars: what finished images cost, and what unfinished ones are expected to.
+  day_cost numeric not null default 0
+)
+-- Rewritten by every request: room on the page keeps the new version beside the old one (HOT).
+with (fillfactor = 50);
+
+-- Answers already given, kept for 24 hours.
+create table private.idempotency_keys (
+  user_id uuid not null references auth.users on delete cascade,
+  key text not null,
+  request_hash text not null,
+  -- Null only inside the transaction that is still working on the answer.
+  response jsonb,
+  created_at timestamptz not null default now(),
+  primary key (user_id, key)
+);
+-- Those whose time is over (private.prune_jobs).
+create index idempotency_keys_age on private.idempotency_keys (created_at);
+
+-- The provider: predictions, budget, pause ----------------------------------------------------------------------------
+
+-- The ledger: the provider's predictions, one row each, and what they cost. Written inside the steps that learn of
+-- them: no step takes a further round trip. Not for users: what an image cost its user stands in
+-- image_generations.cost_usd.
+create table private.predictions (
+  -- The provider's.
+  id text primary key,
+  -- No foreign keys: jobs are pruned and generations deleted, what was paid stays.
+  job_id uuid not null,
+  generation_id uuid,
+  -- Which of the job's attempts it was, from 1, and the lease then.
+  attempt int not null,
+  lease bigint not null,
+  -- The model's name at the provider.
+  model text,
+  -- How we came to know of it: by the answer to our create, from the provider's list, from a webhook.
+  source text not null check (source in ('created', 'adopted', 'webhook')),
+  recorded_at timestamptz not null default now(),
+  -- When we source that it had ended. Null: it runs, as far as we know.
+  ended_at timestamptz,
+  -- The provider's word for how it ended: succeeded, failed, canceled, aborted. 'unknown': we gave it up.
+  status text,
+  -- Seconds that the model ran, by the provider's own measure.
+  predict_time numeric,
+  -- US dollars; null where it is not known.
+  cost_usd numeric,
+  -- We stop it: no job wants it.
+  is_unwanted boolean not null default false
+);
+-- All attempts of one generation: what operators ask for (docs/operate.md).
+create index predictions_generation on private.predictions (generation_id);
+-- Those whose time is over (private.prune_predictions), and the newest (private.is_account_refused).
+create index predictions_age on private.predictions (recorded_at);
+
+-- What is spent and reserved of the budget (private.settings), once one is set.
+create table private.budget (
+  only_row boolean primary key default true check (only_row),
+  day date not null default '-infinity',
+  day_spent numeric not null default 0,
+  -- Its first day.
+  month date not null default '-infinity',
+  month_spent numeric not null default 0,
+  reserved numeric not null default 0,
+  -- How much of it, in percent, has been alerted of in that time: 0, 80 or 100.
+  day_alert int not null default 0,
+  month_alert int not null default 0
+)
+with (fillfactor = 50);
+insert into private.budget default values;
+
+-- What is not in private.budget yet.
+create table private.budget_deltas (
+  id bigint generated always as identity primary key,
+  day date not null,
+  spent numeric not null default 0,
+  reserved numeric not null default 0
+)
+with (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
+
+-- While the provider refuses to create predictions, to everybody, none is asked for.
+create table private.provider_pause (
+  only_row boolean primary key default true check (only_row),
+  -- It ends by itself.
+  until timestamptz not null default '-infinity',
+  since timestamptz,
+  -- throttled: 429. account: 401, 402 or 403, which a person must settle. outage: no answer, or an error of the
+  -- provider's own.
+  reason text check (reason in ('throttled', 'account', 'outage')),
+  -- The provider's HTTP status; 503 for every outage.
+  code int,
+  -- Nothing has been created since it began.
+  probing boolean not null default false,
+  -- Nobody else is let out to try before that.
+  probe_until timestamptz not null default '-infinity',
+  -- How often it was taken up again in one outage: each time it lasts longer.
+  failures int not null default 0
+)
+with (fillfactor = 50);
+insert into private.provider_pause default values;
+
+-- Models that the provider refuses: not there any more, not for us, or their version gone.
+create table private.refused_models (
+  -- The model's name at the provider.
+  model text primary key,
+  since timestamptz not null,
+  -- Until then nobody asks the provider for it.
+  until timestamptz not null,
+  -- One start is let in to try; the next one not before this.
+  probe_until timestamptz not null default '-infinity',
+  -- The provider's status: 403, 404 or 422.
+  status int not null,
+  -- How often a try has failed: each doubles the wait.
+  refusals int not null default 1
+);
+
+-- How long a model's runs take: a mean in which older runs fade.
+create table private.model_times (
+  model_id uuid primary key references public.models on delete cascade,
+  seconds numeric not null,
+  -- How many have been counted in.
+  runs bigint not null
+)
+with (fillfactor = 50);
+
+-- Webhooks ------------------------------------------------------------------------------------------------------------
+
+-- What a user's webhooks are signed with. One is current; after a rotation the old one signs as well
+-- until it expires.
+create table private.webhook_secrets (
+  secret text primary key,
+  user_id uuid not null references auth.users on delete cascade,
+  created_at timestamptz not null default now(),
+  -- Null for the current one.
+  expires_at timestamptz
+);
+-- One current secret for each user (private.ensure_webhook_secret).
+create unique index webhook_secrets_current on private.webhook_secrets (user_id) where expires_at is null;
+-- A user's secrets (private.webhook_message); the foreign key.
+create index webhook_secrets_user on private.webhook_secrets (user_id);
+-- Those whose time is over (private.prune_webhooks).
+create index webhook_secrets_expiry on private.webhook_secrets (expires_at) where expires_at is not null;
+
+-- One row for each end of a generation that is announced, kept for 30 days: what is sent, and the log.
+create table private.webhook_deliveries (
+  id uuid primary key default gen_random_uuid(),
+  generation_id uuid not null references public.image_generations on delete cascade,
+  ended_at timestamptz not null,
+  event_type text not null
+    check (event_type in ('generation.completed', 'generation.failed', 'generation.cancelled')),
+  url text not null,
+  -- {type, timestamp, data} as it stood at that end: as text, so that every attempt sends the same bytes.
+  body text not null,
+  -- gone: the receiver answered 410.
+  status text not null default 'pending' check (status in ('pending', 'delivered', 'failed', 'gone')),
+  -- The last 20: [{attempt, at, status, duration_ms, error, response}].
+  attempts jsonb not null default '[]',
+  -- No foreign key: jobs are pruned, the log stays.
+  job_id uuid,
+  resent_at timestamptz,
+  -- A generation that is brought back ends again: another event.
+  unique (generation_id, ended_at)
+);
+-- Those whose time is over (private.prune_webhooks).
+create index webhook_deliveries_age on private.webhook_deliveries (ended_at);
+-- The one that a job sends (private.record_delivery).
+create index webhook_deliveries_job on private.webhook_deliveries (job_id);
+
+-- The live channel ----------------------------------------------------------------------------------------------------
+
+-- Users that somebody listens to.
+create table private.live_listeners (
+  user_id uuid primary key references auth.users on delete cascade,
+  until timestamptz not null
+);
+-- Those whose time is over (private.prune_listeners).
+create index live_listeners_until on private.live_listeners (until);
+
+-- Stored files --------------------------------------------------------------------------------------------------------
+
+-- Files of rows that are no more, until the cron makes jobs of them: deleting a user with 10,000 images
+-- deletes the rows one by one, and is to be 100 jobs.
+create table private.removed_objects (
+  id bigint generated always as identity primary key,
+  name text not null,
+  bucket text not null default 'generated-images',
+  -- Not before: somebody may still be uploading.
+  due_at timestamptz not null default now()
+);
+-- The next ones to make jobs of (private.sweep_storage).
+create index removed_objects_due on private.removed_objects (due_at, id);
+
+-- How far the look through the bucket has come.
+create table private.storage_scan (
+  only_row boolean primary key default true check (only_row),
+  -- Older objects are left alone: after a move they may be there before their rows are.
+  objects_since timestamptz not null default now(),
+  began_at timestamptz not null default '-infinity',
+  -- Names up to this one have been looked at; null: all of them.
+  after_name text,
+  -- The same in source-images, which is looked through again and again.
+  after_source text not null default '',
+  -- The jobs made of what was found there; while one is open, no further ones are made.
+  source_jobs uuid[] not null default '{}'
+);
+insert into private.storage_scan default values;

@@ -1,0 +1,1863 @@
+-- What moves a job. Its life, from table to table; private.insert_job, private.claim_jobs and private.complete_job are
+-- the three functions to begin with:
+--
+--   enqueue ─┬─► ready_jobs ────── claim ──────► running_jobs ────── end ──────► finished_jobs ─── prune ──► gone
+--            │      ▲   │                        │   ▲  │           (completed, failed, cancelled)
+--            │ slot │   │ outranked by      retry,   └──┘
+--            │ free │   ▼ a higher priority snooze   rescue: the lease ran out, another claim takes it
+--            ├─► blocked_jobs                    │
+--            │      ▲                            │
+--            │      │ due, no slot free (else ready)
+--            └─► scheduled_jobs ◄────────────────┘
+--
+-- A pending job, in one of the three tables on the left, ends as well when it is cancelled or expires.
+--
+-- Beside the job each step writes, in the same transaction: user_slots (a ready or running job of a limited type takes
+-- one of its user's slots), job_deltas (what `queue_health` counts), ready_queues (which queues a claim looks at).
+--
+-- Rows are locked in the order account, job, generation, user_slots, usage, batch, budget; slots of several users in
+-- the order of their keys.
+--
+-- Every function that looks rows up pins `enable_seqscan = off`: plpgsql keeps its plans for the life of a connection,
+-- and one made while a table was empty would read it whole for as long as statistics lag behind. And `jit = off` with
+-- it: where a scan is all there is, of a table of one row say, that setting makes the plan look like the dearest there
+-- can be, and a Postgres built with LLVM would compile it before it runs: half a second for a claim of one millisecond.
+-- And `plan_cache_mode = force_generic_plan`: such a cost does not tell whether a plan for all arguments is as good as
+-- one for these, and each call would be planned anew.
+
+-- All jobs as one table -----------------------------------------------------------------------------------------------
+--
+-- What the API, operators and the original's users read and write by hand. The steps write the tables themselves.
+
+-- The first branch names the columns.
+-- noqa: disable=AL03,AL08
+create view public.job_queue with (security_invoker = true) as
+select
+  id, job_type, payload, 'pending'::text as status, attempts, max_attempts, scheduled_at,
+  null::timestamptz as started_at, null::timestamptz as completed_at, error_message, error_details,
+  fair_key as created_by, priority, created_at, created_at as updated_at, lease, null::timestamptz as lease_expires_at,
+  null::jsonb as result, null::text as prediction_id, false as outcome_unknown, false as rescued,
+  generation_id, expires_at, retry_until, fair_key,
+  -- A pending job is scheduled (neither blocked nor ready), blocked, or ready since ready_at. Claims see ready ones.
+  null::timestamptz as ready_at, false as blocked, false as slot, null::bigint as virtual_time, seq
+from private.scheduled_jobs
+union all
+select
+  id, job_type, payload, 'pending', attempts, max_attempts, scheduled_at,
+  null, null, error_message, error_details,
+  fair_key, priority, created_at, created_at, lease, null,
+  null, null, false, false,
+  generation_id, expires_at, retry_until, fair_key,
+  null, true, false, null, seq
+from private.blocked_jobs
+union all
+select
+  id, job_type, payload, 'pending', attempts, max_attempts, scheduled_at,
+  null, null, error_message, error_details,
+  fair_key, priority, created_at, created_at, lease, null,
+  null, null, false, false,
+  generation_id, expires_at, retry_until, fair_key,
+  greatest(created_at, scheduled_at), false, slot, virtual_time, seq
+from private.ready_jobs
+union all
+select
+  id, job_type, payload, 'processing', attempts, max_attempts, scheduled_at,
+  started_at, null, error_message, error_details,
+  fair_key, priority, created_at, started_at, lease, lease_expires_at,
+  null, prediction_id, outcome_unknown, rescued,
+  generation_id, expires_at, retry_until, fair_key,
+  null, false, slot, null, seq
+from private.running_jobs
+union all
+select
+  id, job_type, payload, status, attempts, max_attempts, scheduled_at,
+  started_at, completed_at, error_message, error_details,
+  fair_key, priority, created_at, completed_at, lease, null,
+  result, prediction_id, false, false,
+  generation_id, expires_at, retry_until, fair_key,
+  null, false, false, null, seq
+from private.finished_jobs;
+-- noqa: enable=AL03,AL08
+
+alter view public.job_queue alter column id set default gen_random_uuid();
+alter view public.job_queue alter column payload set default '{}';
+alter view public.job_queue alter column status set default 'pending';
+alter view public.job_queue alter column attempts set default 0;
+alter view public.job_queue alter column max_attempts set default 3;
+alter view public.job_queue alter column scheduled_at set default now();
+alter view public.job_queue alter column priority set default 0;
+alter view public.job_queue alter column created_at set default now();
+alter view public.job_queue alter column lease set default 0;
+alter view public.job_queue alter column outcome_unknown set default false;
+alter view public.job_queue alter column rescued set default false;
+alter view public.job_queue alter column blocked set default false;
+alter view public.job_queue alter column slot set default false;
+
+-- Which of the five tables a job stands in: its state.
+create function private.state_of(p_job public.job_queue) returns text
+language sql stable
+return case
+  when p_job.id is null then 'nowhere'
+  when p_job.status = 'processing' then 'running'
+  when p_job.status <> 'pending' then 'finished'
+  when p_job.blocked then 'blocked'
+  when p_job.virtual_time is not null then 'ready'
+  else 'scheduled'
+end;
+
+-- Small things that many functions need -------------------------------------------------------------------------------
+
+-- A function of SQL whose body is one expression is put in the place of its call; with settings of its own, or
+-- immutable and called with constants, it would be planned anew at each call, which costs more than most statements.
+
+-- Refuses a call with an answer that PostgREST hands on as HTTP: status, a sentence, a stable code.
+-- p_retry_after: seconds until it is worth trying again; p_limit: which of the plan's limits it met.
+create function private.refuse(
+  p_status int, p_code text, p_message text, p_retry_after int = null, p_limit text = null
+) returns void
+language plpgsql set search_path = '' as $$
+begin
+  if p_retry_after is null then
+    raise exception using errcode = 'PT' || p_status, message = p_message, detail = p_code;
+  end if;
+  raise exception using errcode = 'PT' || p_status, message = p_message, detail = p_code,
+    hint = concat_ws(' ', 'retry_after=' || p_retry_after, 'limit=' || p_limit);
+end
+$$;
+
+-- Refuses a member of a request for what it holds.
+create function private.refuse_field(p_field text, p_message text) returns void
+language plpgsql set search_path = '' as $$
+begin
+  raise exception using errcode = 'PT422', message = p_message, detail = 'invalid_request',
+    hint = 'field=' || p_field;
+end
+$$;
+
+-- The jobs that a plan limits. What follows an image already made is not: holding it back would only
+-- put a paid image at risk.
+create function private.is_limited(p_fair_key uuid, p_job_type text) returns boolean
+language sql stable
+return p_fair_key is not null
+  and p_job_type <> all('{download-image,process-webhook,cleanup-storage,cancel-prediction}'::text[]);
+
+-- Jobs that are tried until a time, however often.
+create function private.has_deadline(p_job_type text, p_retry_until timestamptz) returns boolean
+language sql stable
+return p_retry_until is not null and p_job_type <> 'generate-image';
+
+-- Job types whose end is their generation's end.
+create function private.carries_generation(p_job_type text) returns boolean
+language sql stable
+return p_job_type in ('generate-image', 'download-image');
+
+-- Null where it is none. Asking Postgres first needs version 16; reading it takes a subtransaction.
+create function private.read_uuid(p_text text) returns uuid
+language plpgsql immutable set search_path = '' as $$
+begin
+  if p_text is null then
+    return null;
+  end if;
+  return p_text::uuid;
+exception when invalid_text_representation then
+  return null;
+end
+$$;
+
+-- The same. What is written as Postgres writes it is recognised without a call: this is inlined.
+create function private.as_uuid(p_text text) returns uuid
+language sql stable
+return case
+  when p_text like '________-____-____-____-____________'
+    and translate(p_text, '0123456789abcdefABCDEF', '') = '----' then p_text::uuid
+  else private.read_uuid(p_text)
+end;
+
+-- What the tables rely on.
+create function private.check_job(p_job_type text, p_max_attempts int) returns void
+language plpgsql immutable set search_path = '' as $$
+begin
+  if p_job_type is null or length(p_job_type) not between 1 and 100 then
+    raise exception using errcode = '23514', message = 'The type of a job has 1 to 100 characters.';
+  elsif p_max_attempts < 1 then
+    raise exception using errcode = '23514', message = 'A job has at least one attempt: max_attempts is 1 or more.';
+  end if;
+end
+$$;
+
+-- A time as virtual time, which may be -infinity.
+create function private.time_at(p_at timestamptz) returns bigint
+language sql stable
+return greatest(extract(epoch from p_at) * 1000000, -1000000000000000000)::bigint;
+
+create function private.this_hour() returns timestamptz
+language sql stable
+return date_trunc('hour', now(), 'UTC');
+
+-- A running job as public.job_queue shows it, updated_at being now: who gets it reckons its times from there, by this
+-- clock.
+create function private.as_job(p_job private.running_jobs) returns public.job_queue
+language sql stable
+return row(
+  p_job.id, p_job.job_type, p_job.payload, 'processing'::text, p_job.attempts, p_job.max_attempts,
+  p_job.scheduled_at, p_job.started_at, null::timestamptz, p_job.error_message, p_job.error_details, p_job.fair_key,
+  p_job.priority, p_job.created_at, now(), p_job.lease, p_job.lease_expires_at, null::jsonb,
+  p_job.prediction_id, p_job.outcome_unknown, p_job.rescued, p_job.generation_id, p_job.expires_at,
+  p_job.retry_until, p_job.fair_key, null::timestamptz, false, p_job.slot, null::bigint, p_job.seq
+)::public.job_queue;
+
+-- A job's history with one more attempt's error.
+create function private.with_error(
+  p_history jsonb, p_attempt int, p_prediction_id text, p_message text, p_details jsonb
+) returns jsonb
+language sql stable
+return case jsonb_typeof(p_history) when 'array' then p_history else '[]' end
+  || jsonb_build_array(
+    jsonb_strip_nulls(jsonb_build_object(
+      'attempt', p_attempt, 'at', now(), 'message', p_message, 'prediction_id', p_prediction_id
+    )) || case jsonb_typeof(p_details) when 'object' then p_details else '{}' end
+  );
+
+-- Virtual time --------------------------------------------------------------------------------------------------------
+--
+-- A ready queue is the ready jobs of one type and priority: one range of one index, in the order of their virtual time.
+
+-- Sees to it that claims look through the ready queue of a type and priority.
+create function private.open_queue(p_job_type text, p_priority int) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  if not exists (select from private.ready_queues where job_type = p_job_type and priority = p_priority) then
+    insert into private.ready_queues (job_type, priority) values (p_job_type, p_priority) on conflict do nothing;
+  end if;
+end
+$$;
+
+create function private.virtual_time_step() returns bigint
+language plpgsql stable set search_path = '' as $$
+begin
+  return (select extract(epoch from virtual_time_step) * 1000000 from private.settings);
+end
+$$;
+
+-- The virtual time of a job that becomes ready now: now, or the one at the head of its queue if that is later, as
+-- in start-time fair queueing. A user's further jobs follow in steps of settings.virtual_time_step for each slot that
+-- the user has taken: the fewer jobs a user has running, the sooner the next one. Never before the head of a second
+-- ago, which may be ahead of the clock and is the next low-water mark (private.raise_low_water).
+create function private.next_time(p_job_type text, p_priority int) returns bigint
+language plpgsql volatile set search_path = ''
+set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_time bigint;
+begin
+  for v_try in 1..2 loop
+    select greatest((extract(epoch from clock_timestamp()) * 1000000)::bigint, q.head_time, (
+      select j.virtual_time from private.ready_jobs as j
+      where j.job_type = p_job_type and j.priority = p_priority and j.virtual_time >= q.low_time
+      order by j.virtual_time, j.seq limit 1
+    )) into v_time
+    from private.ready_queues as q where q.job_type = p_job_type and q.priority = p_priority;
+    exit when found;
+    perform private.open_queue(p_job_type, p_priority);
+  end loop;
+  -- An older snapshot does not see a queue that somebody else has opened.
+  return coalesce(v_time, (extract(epoch from clock_timestamp()) * 1000000)::bigint);
+end
+$$;
+
+-- Where a job comes in that has had its turn: at the head of its ready queue.
+create function private.head_time(p_job_type text, p_priority int) returns bigint
+language plpgsql volatile set search_path = ''
+set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
+begin
+  return coalesce(
+    (
+      select j.virtual_time from private.ready_jobs as j
+      where j.job_type = p_job_type and j.priority = p_priority and j.virtual_time >= (
+        select low_time from private.ready_queues where job_type = p_job_type and priority = p_priority
+      )
+      order by j.virtual_time, j.seq limit 1
+    ),
+    private.next_time(p_job_type, p_priority)
+  );
+end
+$$;
+
+-- A user's slots ------------------------------------------------------------------------------------------------------
+--
+-- A user may have only so many jobs of one type ready or running at once (plans.running_jobs); further ones are
+-- blocked, outside every index that a claim reads, and each slot that becomes free goes to the user's best blocked job,
+-- in the same transaction. So a claim never meets a job that it may not hand out, however long a user's backlog.
+
+-- Jobs of one type that a user may have ready or running at once.
+create function private.running_limit(p_fair_key uuid) returns int
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_most int;
+begin
+  select p.running_jobs into v_most from private.plans as p
+  where p.name = coalesce((select u.plan from private.user_plans as u where u.user_id = p_fair_key), 'default');
+  return coalesce(v_most, 1000000000);
+end
+$$;
+
+-- Takes up to p_count slots. first: how many the user had taken before; granted: how many more it has now. Where
+-- the job is not limited all are granted, and nothing is counted.
+create function private.take_slots(
+  p_fair_key uuid, p_job_type text, p_count int, out first int, out granted int
+) language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_most int;
+begin
+  if not private.is_limited(p_fair_key, p_job_type) then
+    first := 0;
+    granted := p_count;
+    return;
+  end if;
+  v_most := private.running_limit(p_fair_key);
+  insert into private.user_slots as s (fair_key, job_type, taken, granted, most)
+  values (p_fair_key, p_job_type, least(p_count, v_most), least(p_count, v_most), v_most)
+  on conflict (fair_key, job_type) do update set
+    taken = s.taken + least(p_count, greatest(v_most - s.taken, 0)),
+    granted = least(p_count, greatest(v_most - s.taken, 0)),
+    most = v_most
+  returning s.taken - s.granted, s.granted into first, granted;
+end
+$$;
+
+-- Slots are free, so many of each of these users: they go to their users' blocked jobs, best priority first, then by
+-- age, of each user at most 1,000. The keys are given in order, each once; a count of 0 looks whether a plan has come
+-- to allow more.
+create function private.free_slots(p_fair_keys uuid[], p_job_types text[], p_counts int[]) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_step bigint;
+  v record;
+begin
+  -- A statement of its own: the next one sees what was blocked while this one waited.
+  select
+    array_agg(slots.rid) filter (where is_plain) as rows,
+    array_agg(slots.taken - u.jobs) filter (where is_plain) as taken,
+    bool_and(is_plain) as all_plain,
+    array_agg(u.fair_key) filter (where not is_plain) as fair_keys,
+    array_agg(u.job_type) filter (where not is_plain) as job_types,
+    array_agg(u.jobs) filter (where not is_plain) as counts
+  into v
+  from unnest(p_fair_keys, p_job_types, p_counts) as u (fair_key, job_type, jobs)
+  cross join lateral (
+    select s.ctid as rid, s.taken, s.most from private.user_slots as s
+    where s.fair_key = u.fair_key and s.job_type = u.job_type for update
+  ) as slots
+  -- Nothing of the user's is blocked.
+  cross join lateral (select slots.taken < slots.most and u.jobs > 0 as is_plain) as its;
+  update private.user_slots as s set taken = u.taken
+  from unnest(v.rows, v.taken) as u (rid, taken)
+  where s.ctid = u.rid;
+  if v.all_plain is not false then
+    return;
+  end if;
+  v_step := (select extract(epoch from virtual_time_step) * 1000000 from private.settings);
+  with free as materialized (
+    select s.fair_key, s.job_type, u.jobs, s.taken - u.jobs as taken,
+      coalesce(p.running_jobs, 1000000000) as most
+    from unnest(v.fair_keys, v.job_types, v.counts) as u (fair_key, job_type, jobs)
+    cross join lateral (
+      select l.fair_key, l.job_type, l.taken from private.user_slots as l
+      where l.fair_key = u.fair_key and l.job_type = u.job_type offset 0
+    ) as s
+    left join private.user_plans as up on up.user_id = u.fair_key
+    left join private.plans as p on p.name = coalesce(up.plan, 'default')
+  ), best as materialized (
+    select f.fair_key, f.job_type, b.id, b.rid, b.priority,
+      f.taken + row_number() over (partition by f.fair_key, f.job_type order by b.priority desc, b.seq) - 1 as taken
+    from free as f
+    cross join lateral (
+      select j.id, j.ctid as rid, j.priority, j.seq from private.blocked_jobs as j
+      where j.fair_key = f.fair_key and j.job_type = f.job_type
+      order by j.priority desc, j.seq limit least(greatest(f.most - f.taken, 0), 1000) for update skip locked
+    ) as b
+  ), queues as materialized (
+    select job_type, priority, private.next_time(job_type, priority) as head
+    from (select distinct job_type, priority from best) as used
+  ), gone as (
+    delete from private.blocked_jobs where ctid = any(array(select rid from best)) returning *
+  ), ready as (
+    insert into private.ready_jobs
+    select g.*, q.head + b.taken * v_step, true
+    from gone as g
+    join best as b on b.id = g.id
+    join queues as q on q.job_type = g.job_type and q.priority = g.priority
+  )
+  update private.user_slots as s set taken = f.taken + coalesce(n.jobs, 0), most = f.most
+  from free as f
+  left join (
+    select fair_key, job_type, count(*)::int as jobs from best group by fair_key, job_type
+  ) as n on n.fair_key = f.fair_key and n.job_type = f.job_type
+  where s.fair_key = f.fair_key and s.job_type = f.job_type
+    and (coalesce(n.jobs, 0) <> f.jobs or s.most <> f.most);
+end
+$$;
+
+-- The same for one slot of one user, in plain statements: these cost less than one for many.
+create function private.free_slot(p_fair_key uuid, p_job_type text) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_taken int;
+  v_most int;
+  v_limit int;
+  v_job private.blocked_jobs;
+  v_time bigint;
+begin
+  -- Nothing of the user's is blocked.
+  update private.user_slots set taken = taken - 1
+  where fair_key = p_fair_key and job_type = p_job_type and taken < most;
+  if found then
+    return;
+  end if;
+  select taken - 1, most into v_taken, v_most from private.user_slots
+  where fair_key = p_fair_key and job_type = p_job_type for update;
+  select * into v_job from private.blocked_jobs
+  where fair_key = p_fair_key and job_type = p_job_type
+  order by priority desc, seq limit 1 for update skip locked;
+  if found then
+    v_limit := private.running_limit(p_fair_key);
+    if v_taken = v_limit - 1 and v_most = v_limit then
+      delete from private.blocked_jobs where id = v_job.id;
+      v_time := private.next_time(p_job_type, v_job.priority);
+      insert into private.ready_jobs
+      select v_job.*, v_time + v_taken * s.step, true
+      from (select (extract(epoch from virtual_time_step) * 1000000)::bigint as step from private.settings) as s;
+      return;
+    end if;
+    -- The plan has come to allow more, or less.
+    perform private.free_slots(array[p_fair_key], array[p_job_type], '{1}');
+    return;
+  end if;
+  update private.user_slots set taken = v_taken where fair_key = p_fair_key and job_type = p_job_type;
+end
+$$;
+
+-- The slots of jobs that stand nowhere any more are free again. Limited ones only are given.
+create function private.free_slots_of(p_fair_keys uuid[], p_job_types text[]) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v record;
+begin
+  select array_agg(fair_key) as fair_keys, array_agg(job_type) as job_types, array_agg(jobs) as counts into v
+  from (
+    select fair_key, job_type, count(*)::int as jobs
+    from unnest(p_fair_keys, p_job_types) as u (fair_key, job_type)
+    group by fair_key, job_type order by fair_key, job_type
+  ) as each_user;
+  if v.fair_keys is not null then
+    perform private.free_slots(v.fair_keys, v.job_types, v.counts);
+  end if;
+end
+$$;
+
+-- After a job was blocked: where the user's ready jobs include one of a lower priority, the two change places.
+create function private.reorder_user(p_fair_key uuid, p_job_type text) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_best int;
+  v_last private.ready_jobs;
+begin
+  for v_try in 1..10 loop
+    select priority into v_best from private.blocked_jobs
+    where fair_key = p_fair_key and job_type = p_job_type
+    order by priority desc, seq limit 1;
+    exit when not found;
+    select * into v_last from private.ready_jobs
+    where slot and fair_key = p_fair_key and job_type = p_job_type and priority < v_best
+    order by priority, seq desc limit 1 for update skip locked;
+    exit when not found;
+    delete from private.ready_jobs where id = v_last.id;
+    insert into private.blocked_jobs
+    select v_last.id, v_last.seq, v_last.created_at, v_last.scheduled_at, v_last.lease, v_last.expires_at,
+      v_last.retry_until, v_last.fair_key, v_last.generation_id, v_last.priority, v_last.attempts,
+      v_last.max_attempts, v_last.job_type, v_last.payload, v_last.error_message, v_last.error_details;
+    perform private.free_slot(p_fair_key, p_job_type);
+  end loop;
+end
+$$;
+
+-- Into the queue ------------------------------------------------------------------------------------------------------
+--
+-- private.insert_jobs is the way in for any number of jobs; the others say who may use it for what.
+
+-- No constraint spans the tables: ids that come from outside are looked for in all of them. Those who bring the same
+-- id at the same time wait for each other.
+create function private.refuse_taken_ids(p_ids uuid[]) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_taken uuid;
+begin
+  perform pg_catalog.pg_advisory_xact_lock(726359, bucket)
+  from (select distinct hashtext(id::text) & 63 as bucket from unnest(p_ids) as id order by 1) as buckets;
+  select id into v_taken from public.job_queue where id = any(p_ids) limit 1;
+  if not found then
+    select id into v_taken from unnest(p_ids) as id group by id having count(*) > 1 limit 1;
+  end if;
+  if found then
+    raise exception using errcode = '23505', message = format('There is a job with the id %s already.', v_taken);
+  end if;
+end
+$$;
+
+-- Any number of jobs in one statement: [{id?, job_type, payload?, priority?, scheduled_at?, expires_at?,
+-- max_attempts?, retry_until?}]. The payload's user_id, where it is a uuid, is whose virtual time and slots the job
+-- uses; neither that user nor its generation_id need exist. Returns the ids in order.
+create function private.insert_jobs(p_jobs jsonb) returns uuid[]
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_job record;
+  v_ids uuid[];
+  v_blocked jsonb;
+  v_past jsonb;
+  v_refused boolean;
+  v_one record;
+  v_step bigint;
+begin
+  if jsonb_array_length(p_jobs) = 1 then
+    select * into v_job from jsonb_to_record(p_jobs -> 0) as j (
+      id uuid, job_type text, payload jsonb, priority int, scheduled_at timestamptz, expires_at timestamptz,
+      max_attempts int, retry_until timestamptz
+    );
+    return array[private.insert_job(
+      v_job.id, v_job.job_type, coalesce(v_job.payload, '{}'), coalesce(v_job.priority, 0),
+      coalesce(v_job.scheduled_at, now()), coalesce(v_job.max_attempts, 3), v_job.expires_at, v_job.retry_until
+    )];
+  end if;
+  v_step := private.virtual_time_step();
+  with given as materialized (
+    select
+      ord,
+      coalesce(id, gen_random_uuid()) as id,
+      nextval('private.job_seq') as seq,
+      coalesce(scheduled_at, now()) as scheduled_at,
+      expires_at,
+      retry_until,
+      private.as_uuid(payload ->> 'user_id') as fair_key,
+      private.as_uuid(payload ->> 'generation_id') as generation_id,
+      coalesce(priority, 0) as priority,
+      coalesce(max_attempts, 3) as max_attempts,
+      job_type,
+      coalesce(payload, '{}') as payload
+    from rows from (
+      jsonb_to_recordset(p_jobs) as (
+        id uuid, job_type text, payload jsonb, priority int, scheduled_at timestamptz, expires_at timestamptz,
+        max_attempts int, retry_until timestamptz
+      )
+    ) with ordinality as j (
+      id, job_type, payload, priority, scheduled_at, expires_at, max_attempts, retry_until, ord
+    )
+  ), due as materialized (
+    select
+      id, fair_key, job_type, priority,
+      -- Due for some time already: it has waited since then.
+      case when scheduled_at < now() - interval '1 second' then private.time_at(scheduled_at) end as since,
+      private.is_limited(fair_key, job_type) as limited,
+      row_number() over (partition by fair_key, job_type order by priority desc, ord) as nth
+    from given
+    where scheduled_at <= now()
+  ), wanted as materialized (
+    select d.fair_key, d.job_type, d.jobs, coalesce(p.running_jobs, 1000000000) as most
+    from (
+      select fair_key, job_type, count(*)::int as jobs from due where limited group by fair_key, job_type
+    ) as d
+    left join private.user_plans as u on u.user_id = d.fair_key
+    left join private.plans as p on p.name = coalesce(u.plan, 'default')
+  ), slots as (
+    -- A user without a free slot: the row is locked all the same, and not written. A new row's granted is what was
+    -- asked for: excluded is all that the other branch sees.
+    insert into private.user_slots as s (fair_key, job_type, taken, granted, most)
+    select fair_key, job_type, least(jobs, most), jobs, most
+    from wanted order by fair_key, job_type
+    on conflict (fair_key, job_type) do update set
+      taken = s.taken + least(excluded.granted, greatest(excluded.most - s.taken, 0)),
+      granted = least(excluded.granted, greatest(excluded.most - s.taken, 0)),
+      most = excluded.most
+    where s.taken < excluded.most or s.most <> excluded.most
+    returning s.fair_key, s.job_type, s.taken - least(s.granted, s.taken) as first, least(s.granted, s.taken) as granted
+  ), queues as materialized (
+    select job_type, priority, private.next_time(job_type, priority) as head
+    from (select distinct job_type, priority from due order by job_type, priority) as used
+  ), placed as materialized (
+    select
+      d.id,
+      d.limited and d.nth > coalesce(s.granted, 0) as blocked,
+      d.limited as slot,
+      coalesce(d.since, q.head) + case when d.limited then (s.first + d.nth - 1) * v_step else 0 end as virtual_time
+    from due as d
+    join queues as q on q.job_type = d.job_type and q.priority = d.priority
+    left join slots as s on s.fair_key = d.fair_key and s.job_type = d.job_type
+  ), ready as (
+    insert into private.ready_jobs (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload, virtual_time, slot
+    )
+    select g.id, g.seq, now(), g.scheduled_at, 0, g.expires_at, g.retry_until, g.fair_key, g.generation_id, g.priority,
+      0, g.max_attempts, g.job_type, g.payload, p.virtual_time, p.slot
+    from given as g join placed as p on p.id = g.id
+    where p.blocked is not true
+  ), blocked as (
+    insert into private.blocked_jobs (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload
+    )
+    select g.id, g.seq, now(), g.scheduled_at, 0, g.expires_at, g.retry_until, g.fair_key, g.generation_id, g.priority,
+      0, g.max_attempts, g.job_type, g.payload
+    from given as g join placed as p on p.id = g.id
+    where p.blocked
+    returning fair_key, job_type
+  ), scheduled as (
+    insert into private.scheduled_jobs (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload
+    )
+    select id, seq, now(), scheduled_at, 0, expires_at, retry_until, fair_key, generation_id, priority,
+      0, max_attempts, job_type, payload
+    from given
+    -- What is no time at all is refused there.
+    where (scheduled_at <= now()) is not true
+  ), counted as (
+    insert into private.job_deltas (job_type, status, jobs, oldest, newest)
+    select job_type, 'pending', count(*), now(), now() from given group by job_type
+  )
+  select
+    (select array_agg(id order by ord) from given),
+    (select jsonb_agg(distinct jsonb_build_array(fair_key, job_type)) from blocked),
+    (
+      select jsonb_agg(distinct jsonb_build_array(job_type, priority)) from given
+      where least(scheduled_at, expires_at) < now() - interval '1 second'
+    ),
+    exists (select from given where length(job_type) not between 1 and 100 or max_attempts < 1)
+  into v_ids, v_blocked, v_past, v_refused;
+
+  if v_refused then
+    perform private.check_job(job ->> 'job_type', (job ->> 'max_attempts')::int)
+    from jsonb_array_elements(p_jobs) as j (job);
+  end if;
+
+  if v_blocked is not null then
+    for v_one in
+      select (pair ->> 0)::uuid as fair_key, pair ->> 1 as job_type
+      from jsonb_array_elements(v_blocked) as b (pair) order by 1, 2
+    loop
+      perform private.reorder_user(v_one.fair_key, v_one.job_type);
+    end loop;
+  end if;
+  if v_past is not null then
+    for v_one in
+      select pair ->> 0 as job_type, (pair ->> 1)::int as priority from jsonb_array_elements(v_past) as b (pair)
+    loop
+      perform private.lower_marks(v_one.job_type, v_one.priority);
+    end loop;
+  end if;
+  return v_ids;
+end
+$$;
+
+-- One job: what private.insert_jobs does for many, without the machinery.
+create function private.insert_job(
+  p_id uuid, p_job_type text, p_payload jsonb, p_priority int, p_scheduled_at timestamptz, p_max_attempts int,
+  p_expires_at timestamptz, p_retry_until timestamptz
+) returns uuid
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_fair_key uuid;
+  v_generation_id uuid;
+  v_id uuid := coalesce(p_id, gen_random_uuid());
+  v record;
+  v_taken int;
+  v_time bigint;
+  v_limited boolean;
+  v_blocked boolean := false;
+begin
+  if p_max_attempts < 1 or length(p_job_type) not between 1 and 100 then
+    perform private.check_job(p_job_type, p_max_attempts);
+  end if;
+  begin
+    v_fair_key := p_payload ->> 'user_id';
+    v_generation_id := p_payload ->> 'generation_id';
+  exception when invalid_text_representation then
+    v_fair_key := private.as_uuid(p_payload ->> 'user_id');
+    v_generation_id := private.as_uuid(p_payload ->> 'generation_id');
+  end;
+  if p_scheduled_at <= now() then
+    v_limited := v_fair_key is not null
+      and p_job_type <> all('{download-image,process-webhook,cleanup-storage,cancel-prediction}'::text[]);
+    -- All that decides its position, in one look.
+    select
+      (extract(epoch from s.virtual_time_step) * 1000000)::bigint as step,
+      q.low_time is not null as is_open,
+      q.head_time,
+      (
+        select j.virtual_time from private.ready_jobs as j
+        where j.job_type = p_job_type and j.priority = p_priority and j.virtual_time >= q.low_time
+        order by j.virtual_time, j.seq limit 1
+      ) as head,
+      case when v_limited then coalesce((
+        select p.running_jobs from private.plans as p
+        where p.name = coalesce((select u.plan from private.user_plans as u where u.user_id = v_fair_key), 'default')
+      ), 1000000000) end as most
+    into v
+    from private.settings as s
+    left join private.ready_queues as q on q.job_type = p_job_type and q.priority = p_priority;
+    if p_scheduled_at < now() - interval '1 second' then
+      v_time := private.time_at(p_scheduled_at);
+    elsif v.is_open then
+      v_time := greatest((extract(epoch from clock_timestamp()) * 1000000)::bigint, v.head, v.head_time);
+    else
+      v_time := private.next_time(p_job_type, p_priority);
+    end if;
+    if v_limited then
+      insert into private.user_slots as s (fair_key, job_type, taken, granted, most)
+      values (v_fair_key, p_job_type, 1, 1, v.most)
+      -- Where none is free the row is locked all the same, and not written.
+      on conflict (fair_key, job_type) do update set
+        taken = s.taken + (s.taken < excluded.most)::int, granted = (s.taken < excluded.most)::int,
+        most = excluded.most
+      where s.taken < excluded.most or s.most <> excluded.most
+      returning case when s.granted = 1 then s.taken - 1 end into v_taken;
+      v_blocked := v_taken is null;
+      v_time := v_time + v_taken * v.step;
+    end if;
+  end if;
+  if v_blocked then
+    insert into private.blocked_jobs (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload
+    )
+    values (
+      v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, p_expires_at, p_retry_until, v_fair_key,
+      v_generation_id, p_priority, 0, p_max_attempts, p_job_type, p_payload
+    );
+    perform private.reorder_user(v_fair_key, p_job_type);
+  elsif v_time is not null then
+    insert into private.ready_jobs (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload, virtual_time, slot
+    )
+    values (
+      v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, p_expires_at, p_retry_until, v_fair_key,
+      v_generation_id, p_priority, 0, p_max_attempts, p_job_type, p_payload, v_time, v_limited
+    );
+    if p_scheduled_at < now() - interval '1 second' then
+      perform private.open_queue(p_job_type, p_priority);
+    end if;
+  else
+    insert into private.scheduled_jobs (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload
+    )
+    values (
+      v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, p_expires_at, p_retry_until, v_fair_key,
+      v_generation_id, p_priority, 0, p_max_attempts, p_job_type, p_payload
+    );
+  end if;
+  insert into private.job_deltas (job_type, status, jobs, oldest, newest)
+  values (p_job_type, 'pending', 1, now(), now());
+  if least(p_scheduled_at, p_expires_at) < now() - interval '1 second' then
+    perform private.lower_marks(p_job_type, p_priority);
+  end if;
+  return v_id;
+end
+$$;
+
+-- A job that follows from a step and is leased to its caller already.
+create function private.insert_running(
+  p_id uuid, p_job_type text, p_fair_key uuid, p_generation_id uuid, p_payload jsonb, p_lease_seconds int,
+  p_retry_until timestamptz
+) returns private.running_jobs
+language plpgsql set search_path = '' as $$
+declare
+  v_job private.running_jobs;
+begin
+  insert into private.running_jobs (
+    id, seq, created_at, scheduled_at, lease, retry_until, fair_key, generation_id, priority, attempts, max_attempts,
+    job_type, payload, started_at, lease_expires_at, slot, rescued, outcome_unknown
+  )
+  values (
+    p_id, nextval('private.job_seq'), now(), now(), 1, p_retry_until, p_fair_key, p_generation_id, 100, 0, 3,
+    p_job_type, p_payload, now(), now() + make_interval(secs => p_lease_seconds), false, false, false
+  )
+  returning * into v_job;
+  insert into private.job_deltas (job_type, status, jobs, oldest, newest)
+  values (p_job_type, 'processing', 1, now(), now());
+  return v_job;
+end
+$$;
+
+-- For the service: many jobs at once, at most 1,000.
+create function private.enqueue_jobs(p_jobs jsonb) returns uuid[]
+language plpgsql security definer set search_path = '' as $$
+begin
+  if p_jobs is null or jsonb_typeof(p_jobs) <> 'array' then
+    perform private.refuse(422, 'invalid_request', 'p_jobs must be a list of jobs.');
+  end if;
+  if jsonb_array_length(p_jobs) > 1000 then
+    perform private.refuse(422, 'invalid_request', 'A call takes at most 1000 jobs.');
+  end if;
+  if p_jobs @? '$[*].id' then
+    perform private.refuse_taken_ids(array(
+      select (job ->> 'id')::uuid from jsonb_array_elements(p_jobs) as j (job) where job ->> 'id' is not null
+    ));
+  end if;
+  return coalesce(private.insert_jobs(p_jobs), '{}');
+end
+$$;
+
+create function private.enqueue_job(
+  p_job_type text, p_payload jsonb, p_priority int, p_scheduled_at timestamptz, p_max_attempts int
+) returns uuid
+language plpgsql security definer set search_path = '' as $$
+begin
+  return private.insert_job(
+    null, p_job_type, coalesce(p_payload, '{}'), coalesce(p_priority, 0),
+    coalesce(p_scheduled_at, now()), coalesce(p_max_attempts, 3), null, null
+  );
+end
+$$;
+
+-- For users: the original's way to start an image, judged like any other start.
+create function private.enqueue_own_job(
+  p_job_type text, p_payload jsonb, p_priority int, p_scheduled_at timestamptz
+) returns uuid
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_request jsonb := coalesce(p_payload, '{}');
+begin
+  if p_job_type is distinct from 'generate-image' then
+    raise exception using errcode = 'PT403', detail = 'forbidden',
+      message = 'Only jobs of the type generate-image can be started here.';
+  end if;
+  if jsonb_typeof(v_request) = 'object' then
+    v_request := v_request || jsonb_build_object('priority', case
+      when p_priority > 0 then 'high' when p_priority < 0 then 'low' else 'normal' end);
+    if p_scheduled_at > now() then
+      v_request := v_request || jsonb_build_object('scheduled_at', p_scheduled_at);
+    end if;
+  end if;
+  return private.start_generation(v_request, null, null, 0) ->> 'job_id';
+end
+$$;
+
+-- The claim -----------------------------------------------------------------------------------------------------------
+--
+-- Which ready jobs are next: the higher priority first, fair between users within a priority (private.next_time); but a
+-- job whose virtual time is longer ago than settings.age_after goes before all that are younger, whatever their
+-- priority: low is slow and never starved. Queues of one priority are served in the order of their heads.
+--
+-- `ARRAY(SELECT … FOR UPDATE SKIP LOCKED LIMIT n)` is locked and counted exactly once; a join in its place was planned
+-- as a hash join over the whole table. Rows are passed on by ctid, which cannot change while this transaction holds
+-- their locks.
+
+create type private.queue_head as (job_type text, priority int, low_time bigint, virtual_time bigint);
+
+-- Locks up to p_limit jobs whose virtual time is at or before p_time, the oldest first, of whatever queue. Where
+-- other claims have taken those it saw, it looks further, twice.
+create function private.pick_aged(p_heads private.queue_head[], p_time bigint, p_limit int) returns tid[]
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_window int := p_limit;
+  v_seen tid[];
+  v_rows tid[] := '{}';
+begin
+  for v_try in 1..3 loop
+    v_seen := array(
+      select aged.job from unnest(p_heads) as h
+      cross join lateral (
+        select j.ctid as job, j.virtual_time, j.seq from private.ready_jobs as j
+        where j.job_type = h.job_type and j.priority = h.priority and j.virtual_time between h.low_time and p_time
+          and (j.expires_at is null or j.expires_at > now())
+        order by j.virtual_time, j.seq limit v_window
+      ) as aged
+      order by aged.virtual_time, aged.seq limit v_window
+    );
+    v_rows := v_rows || array(
+      select j.ctid from private.ready_jobs as j
+      where j.ctid = any(v_seen) and j.ctid <> all(v_rows)
+      order by j.virtual_time, j.seq limit p_limit - cardinality(v_rows)
+      for update skip locked
+    );
+    exit when cardinality(v_rows) = p_limit or cardinality(v_seen) < v_window;
+    v_window := v_window * 4;
+  end loop;
+  return v_rows;
+end
+$$;
+
+-- Locks up to p_limit ready jobs of these queues, the first first.
+create function private.pick_from(p_heads private.queue_head[], p_limit int) returns tid[]
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_aged bigint;
+  v_rows tid[] := '{}';
+begin
+  if cardinality(p_heads) > 1 and p_heads[1].priority > p_heads[cardinality(p_heads)].priority then
+    select (extract(epoch from now() - age_after) * 1000000)::bigint into v_aged from private.settings;
+    perform 1 from unnest(p_heads) where virtual_time <= v_aged and priority < p_heads[1].priority;
+    if found then
+      v_rows := private.pick_aged(p_heads, v_aged, p_limit);
+    end if;
+  end if;
+  return v_rows || array(
+    select ready.job from unnest(p_heads) as h
+    cross join lateral (
+      select j.ctid as job from private.ready_jobs as j
+      where j.job_type = h.job_type and j.priority = h.priority and j.virtual_time >= h.low_time
+        and (j.expires_at is null or j.expires_at > now()) and j.ctid <> all(v_rows)
+      order by j.virtual_time, j.seq limit p_limit - cardinality(v_rows)
+      for update skip locked
+    ) as ready
+    limit p_limit - cardinality(v_rows)
+  );
+end
+$$;
+
+-- Locks up to p_limit ready jobs of these types, in the order in which they are served. Nothing that would create a
+-- prediction while the provider refuses to; and after that one job alone, until it is known that it creates again.
+create function private.pick_ready(p_limit int, p_job_types text[], p_marked boolean) returns tid[]
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v record;
+  v_creating private.queue_head[];
+  v_others private.queue_head[];
+  v_rows tid[] := '{}';
+  v_probe tid[];
+begin
+  select
+    pause.probing,
+    -- The ready queues that have jobs.
+    (
+      select array_agg(
+        row(q.job_type, q.priority, q.low_time, head.virtual_time)::private.queue_head
+        order by q.priority desc, head.virtual_time
+      )
+      from (
+        select job_type, priority, case when p_marked then low_time else -9223372036854775808 end as low_time
+        from private.ready_queues
+        where (p_job_types is null or job_type = any(p_job_types))
+          and (job_type <> 'generate-image' or pause.until <= now())
+      ) as q
+      cross join lateral (
+        select j.virtual_time from private.ready_jobs as j
+        where j.job_type = q.job_type and j.priority = q.priority and j.virtual_time >= q.low_time
+        order by j.virtual_time, j.seq limit 1
+      ) as head
+    ) as heads
+  into v
+  from private.provider_pause as pause;
+  if v.heads is null then
+    return v_rows;
+  end if;
+  if not v.probing then
+    return private.pick_from(v.heads, p_limit);
+  end if;
+  v_creating := array(select h from unnest(v.heads) as h where h.job_type = 'generate-image');
+  v_others := array(select h from unnest(v.heads) as h where h.job_type <> 'generate-image');
+  if cardinality(v_others) > 0 then
+    v_rows := private.pick_from(v_others, p_limit);
+  end if;
+  if cardinality(v_creating) > 0 and cardinality(v_rows) < p_limit and private.take_probe() then
+    v_probe := private.pick_from(v_creating, 1);
+    if cardinality(v_probe) = 0 then
+      update private.provider_pause set probe_until = '-infinity' where only_row;
+    end if;
+    v_rows := v_rows || v_probe;
+  end if;
+  return v_rows;
+end
+$$;
+
+-- Up to p_limit ready jobs under a new lease, in order. Waits for nobody. An image whose model the provider
+-- refuses is handed out with a mark in its payload: whoever runs it need not ask.
+create function private.lease_ready(p_limit int, p_lease_seconds int, p_job_types text[], p_marked boolean)
+returns setof public.job_queue
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v record;
+  v_job private.ready_jobs;
+  v_until timestamptz := now() + make_interval(secs => p_lease_seconds);
+begin
+  -- The usual case in one statement; null: not the usual case.
+  with heads as materialized (
+    select q.job_type, q.priority, q.low_time, head.virtual_time
+    from (
+      select r.job_type, r.priority, case when p_marked then r.low_time else -9223372036854775808 end as low_time
+      from private.provider_pause as pause cross join private.ready_queues as r
+      where (p_job_types is null or r.job_type = any(p_job_types))
+        and (r.job_type <> 'generate-image' or (pause.until <= now() and not pause.probing))
+    ) as q
+    cross join lateral (
+      select j.virtual_time from private.ready_jobs as j
+      where j.job_type = q.job_type and j.priority = q.priority and j.virtual_time >= q.low_time
+      order by j.virtual_time, j.seq limit 1
+    ) as head
+    order by q.priority desc, head.virtual_time
+  )
+  select
+    array(select model from private.refused_models where until > now()) as refused,
+    case
+      when (select probing from private.provider_pause) then null
+      when (
+        select min(h.priority) filter (where h.virtual_time <= extract(epoch from now() - s.age_after) * 1000000)
+          < max(h.priority)
+        from heads as h cross join private.settings as s
+      ) then null
+      else array(
+        select ready.job from heads as h
+        cross join lateral (
+          select j.ctid as job from private.ready_jobs as j
+          where j.job_type = h.job_type and j.priority = h.priority and j.virtual_time >= h.low_time
+            and (j.expires_at is null or j.expires_at > now())
+          order by j.virtual_time, j.seq limit p_limit
+          for update skip locked
+        ) as ready
+        limit p_limit
+      )
+    end as rows
+  into v;
+  if v.rows is null then
+    v.rows := private.pick_ready(p_limit, p_job_types, p_marked);
+  end if;
+  if cardinality(v.rows) = 1 then
+    -- In plain statements, which cost less than one for many.
+    delete from private.ready_jobs where ctid = v.rows[1] returning * into v_job;
+    if v.refused <> '{}' and v_job.job_type = 'generate-image' and v_job.payload ->> 'model_id' = any(v.refused) then
+      v_job.payload := v_job.payload || '{"model_refused": true}';
+    end if;
+    insert into private.running_jobs
+    values (
+      v_job.id, v_job.seq, v_job.created_at, v_job.scheduled_at, v_job.lease + 1, v_job.expires_at, v_job.retry_until,
+      v_job.fair_key, v_job.generation_id, v_job.priority, v_job.attempts, v_job.max_attempts, v_job.job_type,
+      v_job.payload, v_job.error_message, v_job.error_details, now(), v_until, v_job.slot, false, false, null
+    );
+    insert into private.job_deltas (job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest)
+    values (
+      v_job.job_type, 'pending', v_job.attempts, 'processing', 1, v_job.attempts, v_job.created_at, v_job.created_at
+    );
+    return query
+    select v_job.id, v_job.job_type, v_job.payload, 'processing'::text, v_job.attempts, v_job.max_attempts,
+      v_job.scheduled_at, now(), null::timestamptz, v_job.error_message, v_job.error_details, v_job.fair_key,
+      v_job.priority, v_job.created_at, now(), v_job.lease + 1, v_until, null::jsonb, null::text, false, false,
+      v_job.generation_id, v_job.expires_at, v_job.retry_until, v_job.fair_key, null::timestamptz, false, v_job.slot,
+      null::bigint, v_job.seq;
+  elsif cardinality(v.rows) > 1 then
+    return query
+    with claimed as (
+      delete from private.ready_jobs where ctid = any(v.rows)
+      returning id, seq, created_at, scheduled_at, lease + 1 as lease, expires_at, retry_until, fair_key,
+        generation_id, priority, attempts, max_attempts, job_type,
+        case
+          when v.refused <> '{}' and job_type = 'generate-image' and payload ->> 'model_id' = any(v.refused)
+            then payload || '{"model_refused": true}'
+          else payload
+        end as payload,
+        error_message, error_details, virtual_time, slot
+    ), running as (
+      insert into private.running_jobs
+      select id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority,
+        attempts, max_attempts, job_type, payload, error_message, error_details,
+        now(), v_until, slot, false, false, null
+      from claimed
+    ), counted as (
+      insert into private.job_deltas (job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest)
+      select job_type, 'pending', sum(attempts), 'processing', count(*), sum(attempts), min(created_at),
+        max(created_at)
+      from claimed group by job_type
+    )
+    select id, job_type, payload, 'processing'::text, attempts, max_attempts, scheduled_at, now(), null::timestamptz,
+      error_message, error_details, fair_key, priority, created_at, now(), lease, v_until,
+      null::jsonb, null::text, false, false, generation_id, expires_at, retry_until, fair_key,
+      null::timestamptz, false, slot, null::bigint, seq
+    from claimed order by priority desc, virtual_time, seq;
+  end if;
+end
+$$;
+
+-- What a step hands on to its caller: up to p_limit images that are ready to be made, leased.
+create function private.next_jobs(p_limit int, p_lease_seconds int) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_marks private.low_water;
+begin
+  if coalesce(p_limit, 0) < 1 then
+    return '[]';
+  end if;
+  v_marks := private.low_water_marks();
+  return (
+    select coalesce(jsonb_agg(to_jsonb(j)), '[]')
+    from private.lease_ready(
+      least(p_limit, 10), least(greatest(coalesce(p_lease_seconds, 60), 1), 86400),
+      '{generate-image}', v_marks.raised_at > '-infinity'
+    ) as j
+  );
+end
+$$;
+
+-- What a start hands on to its caller: up to p_limit of the jobs that it has made, leased for as long as a worker's run
+-- takes. Only where a claim that followed at once would hand out these and find nothing else to do: nothing else is
+-- ready, due or lost, and the provider creates. So nobody is overtaken, and a pause's one try is not used up.
+-- The caller is a user: that a worker hears of the jobs is likely and not certain. So a run that is lost then uses no
+-- attempt (private.rescue_jobs).
+create function private.hand_over(p_job_ids uuid[], p_limit int) returns jsonb
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_marks private.low_water := private.low_water_marks();
+  v_ids uuid[];
+  v_jobs jsonb;
+begin
+  if exists (
+    select from private.provider_pause where probing or until > now()
+  ) or exists (
+    select from private.scheduled_jobs where scheduled_at <= now() and scheduled_at >= v_marks.scheduled_at
+  ) or exists (
+    select from private.running_jobs
+    where lease_expires_at <= now() and lease_expires_at >= v_marks.lease_expires_at
+  ) or exists (
+    select from private.ready_queues as q
+    cross join lateral (
+      select from private.ready_jobs as j
+      where j.job_type = q.job_type and j.priority = q.priority and j.virtual_time >= q.low_time
+        and j.id <> all(p_job_ids)
+      order by j.virtual_time, j.seq limit 1
+    ) as other
+    where q.job_type = any('{generate-image,download-image,cancel-prediction}')
+  ) then
+    return '[]';
+  end if;
+  v_ids := array(
+    select id from private.ready_jobs where id = any(p_job_ids) order by seq limit least(p_limit, 10)
+  );
+  with claimed as (
+    delete from private.ready_jobs where id = any(v_ids) returning *
+  ), running as (
+    insert into private.running_jobs as r (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload, error_message, error_details, started_at, lease_expires_at, slot, rescued,
+      outcome_unknown, handed_over
+    )
+    select id, seq, created_at, scheduled_at, lease + 1, expires_at, retry_until, fair_key, generation_id, priority,
+      attempts, max_attempts, job_type, payload, error_message, error_details, now(), now() + interval '60 seconds',
+      slot, false, false, true
+    from claimed
+    returning r.seq, to_jsonb(private.as_job(r)) as job
+  ), counted as (
+    insert into private.job_deltas (job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest)
+    select job_type, 'pending', 0, 'processing', count(*), 0, min(created_at), max(created_at)
+    from claimed group by job_type
+  )
+  select jsonb_agg(job order by seq) into v_jobs from running;
+  return coalesce(v_jobs, '[]');
+end
+$$;
+
+-- Up to p_limit jobs under a new lease: lost ones first, then ready ones in order. Null types: all.
+create function private.claim_jobs(p_limit int, p_lease_seconds int, p_job_types text[])
+returns setof public.job_queue
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_limit int := least(coalesce(p_limit, 1), 1000);
+  v_lease_seconds int := least(greatest(coalesce(p_lease_seconds, 60), 1), 86400);
+  v_marks private.low_water;
+  v_has_work boolean;
+  v_lost boolean;
+  v_job private.running_jobs;
+begin
+  if v_limit < 1 then
+    return;
+  end if;
+  v_marks := private.low_water_marks();
+  -- One look tells whether there is anything to do but hand out ready jobs.
+  select
+    exists (
+      select from private.scheduled_jobs where scheduled_at <= now() and scheduled_at >= v_marks.scheduled_at
+    ) or exists (
+      select from private.ready_jobs where expires_at <= now() and expires_at >= v_marks.expires_at
+    ) or exists (
+      select from private.blocked_jobs where expires_at <= now() and expires_at >= v_marks.expires_at
+    ) or exists (
+      select from private.scheduled_jobs where expires_at <= now() and expires_at >= v_marks.expires_at
+    ),
+    exists (
+      select from private.running_jobs
+      where lease_expires_at <= now() and lease_expires_at >= v_marks.lease_expires_at
+    )
+  into v_has_work, v_lost;
+  if v_has_work or v_lost then
+    perform private.run_maintenance(greatest(100, v_limit * 2), p_job_types, v_marks);
+  end if;
+  if v_lost then
+    for v_job in
+      select * from private.rescue_jobs(v_limit, v_lease_seconds, p_job_types, v_marks.lease_expires_at)
+    loop
+      v_limit := v_limit - 1;
+      return next private.as_job(v_job);
+    end loop;
+  end if;
+  if v_limit > 0 then
+    return query
+    select * from private.lease_ready(v_limit, v_lease_seconds, p_job_types, v_marks.raised_at > '-infinity');
+  end if;
+  -- Last: whoever brings jobs of a time past lowers the marks, and has locked the slots of their users before.
+  if v_marks.raised_at > '-infinity' then
+    perform private.raise_low_water(false);
+  end if;
+end
+$$;
+
+-- Outcomes ------------------------------------------------------------------------------------------------------------
+--
+-- How a job's run ends. Every write names the lease it was claimed under; a lease that is no longer the job's changes
+-- nothing and is answered "stale".
+
+-- A running job under its lease, its row locked; null where the lease is not the job's.
+create function private.leased_job(p_job_id uuid, p_lease bigint) returns public.job_queue
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_job private.running_jobs;
+begin
+  select * into v_job from private.running_jobs where id = p_job_id and lease = p_lease for update;
+  if not found then
+    return null;
+  end if;
+  return private.as_job(v_job);
+end
+$$;
+
+create function private.complete_job(p_job_id uuid, p_lease bigint, p_result jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_job private.running_jobs;
+begin
+  delete from private.running_jobs where id = p_job_id and lease = p_lease returning * into v_job;
+  if not found then
+    return '{"outcome": "stale"}';
+  end if;
+  perform private.finish_running(v_job, p_result);
+  if v_job.job_type = 'cancel-prediction' and jsonb_typeof(p_result -> 'predictions') = 'array' then
+    perform private.note_stopped(v_job.payload, p_result -> 'predictions');
+  end if;
+  return '{"outcome": "completed"}';
+end
+$$;
+
+-- A running job that is completed and whose row the caller has taken away.
+create function private.finish_running(p_job private.running_jobs, p_result jsonb) returns void
+language plpgsql set search_path = '' as $$
+begin
+  insert into private.finished_jobs
+  values (
+    p_job.id, p_job.seq, p_job.created_at, p_job.scheduled_at, p_job.lease, p_job.expires_at, p_job.retry_until,
+    p_job.fair_key, p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type,
+    p_job.payload, null, p_job.error_details, p_job.started_at, now(), 'completed', p_job.prediction_id, p_result
+  );
+  insert into private.job_deltas (
+    job_type, from_status, from_attempts, status, hour, jobs, attempts, measured, seconds, oldest, newest
+  )
+  values (
+    p_job.job_type, 'processing', p_job.attempts, 'completed', date_trunc('hour', now(), 'UTC'), 1, p_job.attempts, 1,
+    extract(epoch from now() - p_job.started_at), p_job.created_at, p_job.created_at
+  );
+  if p_job.slot then
+    perform private.free_slot(p_job.fair_key, p_job.job_type);
+  end if;
+end
+$$;
+
+-- Many jobs, each under its lease: returns the ids of those that are completed now. The rows are locked in the order
+-- of their ids before the slots that they free, so that two such calls never meet crosswise.
+create function private.complete_jobs(p_job_ids uuid[], p_leases bigint[]) returns uuid[]
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_rows tid[];
+  v record;
+begin
+  if cardinality(p_job_ids) is distinct from cardinality(p_leases) then
+    perform private.refuse(422, 'invalid_request', 'Each job needs its lease.');
+  end if;
+  v_rows := array(
+    select mine.rid
+    from (select id, lease from unnest(p_job_ids, p_leases) as u (id, lease) order by id) as given
+    -- Looked up one by one, in this order: no join, whatever statistics say.
+    cross join lateral (
+      select r.ctid as rid from private.running_jobs as r where r.id = given.id and r.lease = given.lease for update
+    ) as mine
+  );
+  with done as (
+    delete from private.running_jobs where ctid = any(v_rows) returning *
+  ), finished as (
+    insert into private.finished_jobs
+    select id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority,
+      attempts, max_attempts, job_type, payload, null, error_details, started_at, now(), 'completed', prediction_id,
+      null
+    from done
+  ), counted as (
+    insert into private.job_deltas (
+      job_type, from_status, from_attempts, status, hour, jobs, attempts, measured, seconds, oldest, newest
+    )
+    select job_type, 'processing', sum(attempts), 'completed', date_trunc('hour', now(), 'UTC'), count(*),
+      sum(attempts), count(*), sum(extract(epoch from now() - started_at)), min(created_at), max(created_at)
+    from done group by job_type
+  ), users as (
+    select fair_key, job_type, count(*)::int as jobs from done where slot group by fair_key, job_type
+    order by fair_key, job_type
+  )
+  select
+    (select array_agg(id) from done) as ids,
+    (select array_agg(fair_key) from users) as fair_keys,
+    (select array_agg(job_type) from users) as job_types,
+    (select array_agg(jobs) from users) as counts
+  into v;
+  if v.fair_keys is not null then
+    perform private.free_slots(v.fair_keys, v.job_types, v.counts);
+  end if;
+  return coalesce(v.ids, '{}');
+end
+$$;
+
+-- The original's way to end a job, without a lease: an error is retried with exponential backoff and
+-- full jitter (10 s doubling, at most 10 minutes) until the attempts are used up.
+create function private.complete_job_unfenced(
+  p_job_id uuid, p_error_message text, p_error_details jsonb, p_result jsonb
+) returns void
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_job public.job_queue := private.lock_job(p_job_id);
+  v_new public.job_queue := v_job;
+begin
+  if v_job.id is null or v_job.status not in ('pending', 'processing') then
+    return;
+  end if;
+  if p_error_message is not null then
+    perform private.end_attempt(
+      v_job, v_job, p_error_message, p_error_details,
+      (random() * least(600, 10 * 2 ^ least(v_job.attempts, 10)))::numeric
+    );
+    return;
+  end if;
+  v_new.status := 'completed';
+  v_new.completed_at := now();
+  v_new.lease_expires_at := null;
+  v_new.slot := false;
+  v_new.blocked := false;
+  v_new.virtual_time := null;
+  v_new.error_message := null;
+  v_new.result := p_result;
+  perform private.save_job(v_job, v_new);
+end
+$$;
+
+create function private.fail_job(
+  p_job_id uuid, p_lease bigint, p_error_message text, p_error_details jsonb, p_retry_in_seconds numeric
+) returns jsonb
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_job public.job_queue := private.leased_job(p_job_id, p_lease);
+begin
+  if v_job.id is null then
+    return '{"outcome": "stale"}';
+  end if;
+  return jsonb_build_object(
+    'outcome', private.end_attempt(v_job, v_job, p_error_message, p_error_details, p_retry_in_seconds)
+  );
+end
+$$;
+
+-- Counts an attempt that ended in an error: back to pending after p_retry_in_seconds, or failed when
+-- that is null or the attempts are used up. An error that says {"retry": "once"} is one that may have been paid
+-- for, or of which nobody can tell whether another attempt makes sense: the second such error of a job ends it.
+-- p_old is the job as it stands, p_job the same, perhaps with the prediction that it is now known to have had. The
+-- caller holds its row. Returns the outcome.
+create function private.end_attempt(
+  p_old public.job_queue, p_job public.job_queue, p_error_message text, p_error_details jsonb,
+  p_retry_in_seconds numeric
+) returns text
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_new public.job_queue := p_job;
+  v_code text := p_error_details ->> 'code';
+begin
+  if p_job.job_type = 'generate-image' then
+    if p_job.prediction_id is not null then
+      perform private.note_end(p_job.prediction_id, 'unknown', null);
+    else
+      perform private.return_probe();
+    end if;
+  end if;
+  v_new.error_message := p_error_message;
+  v_new.error_details := private.with_error(
+    p_job.error_details, p_job.attempts + 1, p_job.prediction_id, p_error_message, p_error_details);
+  v_new.slot := false;
+  v_new.blocked := false;
+  v_new.virtual_time := null;
+  v_new.lease_expires_at := null;
+  v_new.outcome_unknown := false;
+  if p_retry_in_seconds is not null and p_job.attempts + 1 < p_job.max_attempts
+    and not (p_error_details @> '{"retry": "once"}' and p_job.error_details @> '[{"retry": "once"}]') is true
+  then
+    v_new.status := 'pending';
+    v_new.attempts := p_job.attempts + 1;
+    v_new.scheduled_at := now() + make_interval(secs => greatest(p_retry_in_seconds, 0)::double precision);
+    v_new.completed_at := null;
+    v_new.started_at := null;
+    v_new.prediction_id := null;
+    perform private.save_job(p_old, v_new);
+    if p_job.generation_id is not null and p_job.job_type = 'generate-image' then
+      update public.image_generations set
+        status = 'queued', progress = 0, retry_count = retry_count + 1,
+        started_at = null, replicate_prediction_id = null
+      where id = p_job.generation_id and status in ('queued', 'processing', 'downloading');
+    end if;
+    return 'retrying';
+  end if;
+
+  v_new.status := 'failed';
+  v_new.completed_at := now();
+  -- Nothing was tried where the provider refuses the model.
+  v_new.attempts := p_job.attempts + case v_code when 'model_unavailable' then 0 else 1 end;
+  perform private.save_job(p_old, v_new);
+  if p_job.generation_id is not null and private.carries_generation(p_job.job_type) then
+    perform private.end_generation(
+      p_job.generation_id, case v_code when 'cancelled' then 'cancelled' else 'failed' end,
+      p_error_message, coalesce(v_code, 'failed')
+    );
+  end if;
+  return 'failed';
+end
+$$;
+
+-- Puts a run off without using an attempt. With a prediction, or one that may exist, the job stays
+-- running and is looked at by the cron when the time is over; else it is pending again.
+create function private.snooze_job(p_job_id uuid, p_lease bigint, p_seconds numeric, p_outcome_unknown boolean)
+returns jsonb
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_until timestamptz := now() + make_interval(secs => greatest(coalesce(p_seconds, 0), 0)::double precision);
+  v_job public.job_queue := private.leased_job(p_job_id, p_lease);
+  v_new public.job_queue := v_job;
+begin
+  if v_job.id is null then
+    return '{"outcome": "stale"}';
+  end if;
+  v_new.outcome_unknown := coalesce(p_outcome_unknown, false);
+  if v_job.job_type = 'generate-image' and v_job.prediction_id is null then
+    -- A day after it was due: an end for what nobody can serve.
+    v_new.retry_until := coalesce(
+      v_job.retry_until, greatest(v_job.created_at, v_job.scheduled_at) + interval '24 hours');
+  end if;
+  if v_job.prediction_id is not null or p_outcome_unknown then
+    v_new.lease_expires_at := v_until;
+  else
+    v_new.status := 'pending';
+    v_new.scheduled_at := v_until;
+    v_new.lease_expires_at := null;
+    v_new.slot := false;
+  end if;
+  perform private.save_job(v_job, v_new);
+  if v_job.job_type = 'generate-image' and v_job.prediction_id is null then
+    perform private.return_probe();
+  end if;
+  return '{"outcome": "snoozed"}';
+end
+$$;
+
+create function private.extend_lease(p_job_id uuid, p_lease bigint, p_lease_seconds int) returns jsonb
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  update private.running_jobs
+  set lease_expires_at = now() + make_interval(secs => least(greatest(p_lease_seconds, 1), 86400))
+  where id = p_job_id and lease = p_lease;
+  return jsonb_build_object('outcome', case when found then 'extended' else 'stale' end);
+end
+$$;
+
+-- Brings a failed job back with all its attempts, and its generation with it.
+create function private.requeue_job(p_job_id uuid) returns jsonb
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_old public.job_queue := private.lock_job(p_job_id);
+  v_job public.job_queue := v_old;
+begin
+  if v_old.status is distinct from 'failed' then
+    return jsonb_build_object('outcome', case when v_old.id is null then 'unknown' else 'not_failed' end);
+  end if;
+  v_job.status := 'pending';
+  v_job.attempts := 0;
+  v_job.scheduled_at := now();
+  v_job.started_at := null;
+  v_job.completed_at := null;
+  v_job.prediction_id := null;
+  v_job.expires_at := null;
+  v_job.error_message := null;
+  v_job.payload := case jsonb_typeof(v_old.payload) when 'object' then v_old.payload - 'model_refused' else v_old.payload end;
+  -- Whose time is over is tried by attempts.
+  v_job.retry_until := case
+    when private.has_deadline(v_old.job_type, v_old.retry_until) and v_old.retry_until > now() then v_old.retry_until
+  end;
+  perform private.save_job(v_old, v_job);
+  if private.carries_generation(v_job.job_type) then
+    perform private.reopen_generation(
+      v_job.generation_id, case v_job.job_type when 'download-image' then 'downloading' else 'queued' end
+    );
+  end if;
+  return jsonb_build_object('outcome', 'requeued', 'job_id', p_job_id);
+end
+$$;
+
+-- One job, wherever it stands -----------------------------------------------------------------------------------------
+--
+-- For the steps that take a job in whatever state it is: they lock it, change its row as the view shows it, and save
+-- it.
+
+-- A job by its id, whichever table it stands in; its row is locked. Null where there is none. A job that moves while
+-- its tables are looked through is looked for again.
+create function private.lock_job(p_id uuid) returns public.job_queue
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_job public.job_queue;
+  v_running private.running_jobs;
+begin
+  for v_try in 1..5 loop
+    select * into v_running from private.running_jobs where id = p_id for update;
+    if found then
+      return private.as_job(v_running);
+    end if;
+    perform 1 from private.ready_jobs where id = p_id for update;
+    if not found then
+      perform 1 from private.blocked_jobs where id = p_id for update;
+    end if;
+    if not found then
+      perform 1 from private.scheduled_jobs where id = p_id for update;
+    end if;
+    if not found then
+      perform 1 from private.finished_jobs where id = p_id for update;
+    end if;
+    if found then
+      select * into v_job from public.job_queue where id = p_id;
+      return v_job;
+    end if;
+    exit when not exists (select from public.job_queue where id = p_id);
+  end loop;
+  return v_job;
+end
+$$;
+
+-- Puts a job whose row the caller has locked into another state, or the same with other values: moves the row,
+-- counts it, and hands its user's slot on where it gives one up. p_old null: the job is new; p_new null: it goes.
+create function private.save_job(p_old public.job_queue, p_new public.job_queue) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  if private.state_of(p_old) = private.state_of(p_new) then
+    perform private.update_row(p_new);
+  else
+    perform private.delete_row(p_old);
+    perform private.insert_row(p_new);
+  end if;
+  perform private.count_change(p_old, p_new);
+  if p_new.virtual_time is not null and p_new.status = 'pending' then
+    perform private.open_queue(p_new.job_type, p_new.priority);
+  end if;
+  if p_old.slot and p_new.slot is not true and p_new.blocked is not true then
+    perform private.free_slot(p_old.fair_key, p_old.job_type);
+  end if;
+  if (p_new.status = 'pending' and least(p_new.scheduled_at, p_new.expires_at) < now() - interval '1 second')
+    or (p_new.status = 'processing' and p_new.lease_expires_at < now() - interval '1 second')
+    or p_new.virtual_time < p_old.virtual_time
+  then
+    perform private.lower_marks(p_new.job_type, p_new.priority);
+  end if;
+end
+$$;
+
+-- What a single job adds where it comes to, and takes away where it came from.
+create function private.count_change(p_old public.job_queue, p_new public.job_queue) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_job public.job_queue;
+begin
+  if p_old.status is not distinct from p_new.status and p_old.attempts is not distinct from p_new.attempts
+    and p_old.job_type is not distinct from p_new.job_type
+    and p_old.completed_at is not distinct from p_new.completed_at
+    and p_old.started_at is not distinct from p_new.started_at
+  then
+    return;
+  end if;
+  v_job := p_old;
+  for v_sign in 0..1 loop
+    -- What ended long ago is no longer counted.
+    if v_job.id is not null and (v_job.completed_at is null or v_job.completed_at > now() - interval '48 hours') then
+      insert into private.job_deltas (job_type, status, hour, jobs, attempts, measured, seconds, oldest, newest)
+      select
+        v_job.job_type, v_job.status,
+        case
+          when v_job.status in ('pending', 'processing') then '-infinity'
+          else date_trunc('hour', coalesce(v_job.completed_at, now()), 'UTC')
+        end,
+        s.sign, s.sign * v_job.attempts, s.sign * t.measured,
+        case t.measured when 1 then s.sign * extract(epoch from v_job.completed_at - v_job.started_at) else 0 end,
+        case s.sign when 1 then v_job.created_at end, case s.sign when 1 then v_job.created_at end
+      from (select v_sign * 2 - 1 as sign) as s
+      cross join (select coalesce((v_job.completed_at >= v_job.started_at)::int, 0) as measured) as t;
+    end if;
+    v_job := p_new;
+  end loop;
+end
+$$;
+
+create function private.insert_row(p_job public.job_queue) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v private.scheduled_jobs := row(
+    p_job.id, p_job.seq, p_job.created_at, p_job.scheduled_at, p_job.lease, p_job.expires_at, p_job.retry_until,
+    p_job.fair_key, p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type,
+    p_job.payload, p_job.error_message, p_job.error_details
+  );
+begin
+  case private.state_of(p_job)
+    when 'scheduled' then
+      insert into private.scheduled_jobs values (v.*);
+    when 'blocked' then
+      insert into private.blocked_jobs values (v.*);
+    when 'ready' then
+      insert into private.ready_jobs values (v.*, p_job.virtual_time, p_job.slot);
+    when 'running' then
+      insert into private.running_jobs
+      values (
+        v.*, coalesce(p_job.started_at, now()), p_job.lease_expires_at, p_job.slot, p_job.rescued,
+        p_job.outcome_unknown, p_job.prediction_id
+      );
+    when 'finished' then
+      insert into private.finished_jobs
+      values (
+        v.*, p_job.started_at, coalesce(p_job.completed_at, now()), p_job.status, p_job.prediction_id, p_job.result
+      );
+    else null;
+  end case;
+end
+$$;
+
+-- Rewrites a row in place: who waits for it finds it, and not that it was deleted.
+create function private.update_row(p_job public.job_queue) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  case private.state_of(p_job)
+    when 'scheduled' then
+      update private.scheduled_jobs set (
+        created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+        max_attempts, job_type, payload, error_message, error_details
+      ) = (
+        p_job.created_at, p_job.scheduled_at, p_job.lease, p_job.expires_at, p_job.retry_until, p_job.fair_key,
+        p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type, p_job.payload,
+        p_job.error_message, p_job.error_details
+      )
+      where id = p_job.id;
+    when 'blocked' then
+      update private.blocked_jobs set (
+        created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+        max_attempts, job_type, payload, error_message, error_details
+      ) = (
+        p_job.created_at, p_job.scheduled_at, p_job.lease, p_job.expires_at, p_job.retry_until, p_job.fair_key,
+        p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type, p_job.payload,
+        p_job.error_message, p_job.error_details
+      )
+      where id = p_job.id;
+    when 'ready' then
+      update private.ready_jobs set (
+        created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+        max_attempts, job_type, payload, error_message, error_details, virtual_time, slot
+      ) = (
+        p_job.created_at, p_job.scheduled_at, p_job.lease, p_job.expires_at, p_job.retry_until, p_job.fair_key,
+        p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type, p_job.payload,
+        p_job.error_message, p_job.error_details, p_job.virtual_time, p_job.slot
+      )
+      where id = p_job.id;
+    when 'running' then
+      update private.running_jobs set (
+        created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+        max_attempts, job_type, payload, error_message, error_details, started_at, lease_expires_at, slot, rescued,
+        outcome_unknown, prediction_id
+      ) = (
+        p_job.created_at, p_job.scheduled_at, p_job.lease, p_job.expires_at, p_job.retry_until, p_job.fair_key,
+        p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type, p_job.payload,
+        p_job.error_message, p_job.error_details, p_job.started_at, p_job.lease_expires_at, p_job.slot,
+        p_job.rescued, p_job.outcome_unknown, p_job.prediction_id
+      )
+      where id = p_job.id;
+    when 'finished' then
+      update private.finished_jobs set (
+        created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+        max_attempts, job_type, payload, error_message, error_details, started_at, completed_at, status,
+        prediction_id, result
+      ) = (
+        p_job.created_at, p_job.scheduled_at, p_job.lease, p_job.expires_at, p_job.retry_until, p_job.fair_key,
+        p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type, p_job.payload,
+        p_job.error_message, p_job.error_details, p_job.started_at, p_job.completed_at, p_job.status,
+        p_job.prediction_id, p_job.result
+      )
+      where id = p_job.id;
+    else null;
+  end case;
+end
+$$;
+
+create function private.delete_row(p_job public.job_queue) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  case private.state_of(p_job)
+    when 'scheduled' then
+      delete from private.scheduled_jobs where id = p_job.id;
+    when 'blocked' then
+      delete from private.blocked_jobs where id = p_job.id;
+    when 'ready' then
+      delete from private.ready_jobs where id = p_job.id;
+    when 'running' then
+      delete from private.running_jobs where id = p_job.id;
+    when 'finished' then
+      delete from private.finished_jobs where id = p_job.id;
+    else null;
+  end case;
+end
+$$;
+
+-- Writes by hand ------------------------------------------------------------------------------------------------------
+
+-- Writes by hand. Keeps a row in one of its states: one that is set to pending, put off, moved to another type or
+-- priority, or ready without a virtual time is scheduled, and made ready when due; one whose time is set back has
+-- waited longer. One that runs without a lease has ten minutes.
+create function private.write_job() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_old public.job_queue;
+begin
+  if tg_op <> 'INSERT' then
+    v_old := private.lock_job(old.id);
+    -- Moved on by somebody else since it was read: as if it had not been found.
+    if v_old.id is null or (v_old.status, v_old.lease) <> (old.status, old.lease) then
+      return null;
+    end if;
+  end if;
+  if tg_op = 'UPDATE' and v_old is distinct from old then
+    -- What a step has changed since the statement read the job stays changed, save what the statement sets.
+    new := jsonb_populate_record(v_old, (
+      select coalesce(jsonb_object_agg(n.key, n.value), '{}')
+      from jsonb_each(to_jsonb(new)) as n
+      join jsonb_each(to_jsonb(old)) as o on o.key = n.key
+      where n.value <> o.value
+    ));
+  end if;
+  if tg_op = 'DELETE' then
+    perform private.save_job(v_old, null);
+    if v_old.job_type = 'generate-image' and v_old.status = 'processing' then
+      -- Its user and generation may be going, too.
+      v_old.fair_key := null;
+      v_old.generation_id := null;
+      perform private.stop_run(v_old, gen_random_uuid());
+    end if;
+    return old;
+  end if;
+
+  if tg_op = 'UPDATE' and new.id is distinct from old.id then
+    raise exception using errcode = '22023', message = 'The id of a job cannot be changed.';
+  end if;
+  if new.created_by is distinct from v_old.created_by and new.fair_key is not distinct from v_old.fair_key then
+    new.fair_key := new.created_by;
+  end if;
+  new.created_by := new.fair_key;
+  new.id := coalesce(new.id, gen_random_uuid());
+  new.job_type := coalesce(new.job_type, '');
+  new.payload := coalesce(new.payload, '{}');
+  new.status := coalesce(new.status, 'pending');
+  new.attempts := coalesce(new.attempts, 0);
+  new.max_attempts := coalesce(new.max_attempts, 3);
+  new.scheduled_at := coalesce(new.scheduled_at, now());
+  new.priority := coalesce(new.priority, 0);
+  new.created_at := coalesce(new.created_at, now());
+  new.lease := coalesce(new.lease, 0);
+  new.seq := case tg_op when 'INSERT' then nextval('private.job_seq') else v_old.seq end;
+  new.outcome_unknown := coalesce(new.outcome_unknown, false);
+  new.rescued := coalesce(new.rescued, false);
+  new.blocked := coalesce(new.blocked, false) and tg_op = 'UPDATE';
+  new.slot := coalesce(v_old.slot, false);
+  perform private.check_job(new.job_type, new.max_attempts);
+  if new.status not in ('pending', 'processing', 'completed', 'failed', 'cancelled') then
+    raise exception using errcode = '23514',
+      message = 'The status of a job is pending, processing, completed, failed or cancelled.';
+  end if;
+
+  if not isfinite(new.started_at) or not isfinite(new.completed_at) then
+    raise exception using errcode = '23514', message = 'started_at and completed_at of a job are times of day.';
+  end if;
+
+  -- Its prediction runs on, and is paid for: what would start it again looks at that first.
+  if v_old.status = 'processing' and new.status = 'pending' and new.prediction_id is not null then
+    new.status := 'processing';
+    new.lease_expires_at := greatest(new.scheduled_at, now());
+  end if;
+  if new.status not in ('pending', 'processing') then
+    new.slot := false;
+    new.blocked := false;
+    new.virtual_time := null;
+    new.completed_at := coalesce(new.completed_at, now());
+  elsif new.status = 'processing' then
+    new.blocked := false;
+    new.virtual_time := null;
+    new.started_at := coalesce(new.started_at, now());
+    new.lease_expires_at := coalesce(new.lease_expires_at, now() + interval '10 minutes');
+    new.slot := new.slot and new.job_type = v_old.job_type and new.fair_key is not distinct from v_old.fair_key;
+  elsif tg_op = 'INSERT' or v_old.status <> 'pending' or new.priority <> v_old.priority or new.job_type <> v_old.job_type
+    or new.fair_key is distinct from v_old.fair_key
+    or (new.scheduled_at <> v_old.scheduled_at and new.scheduled_at > now())
+    or (new.virtual_time is null) <> (v_old.virtual_time is null) or new.blocked <> v_old.blocked
+  then
+    new.slot := false;
+    new.blocked := false;
+    new.virtual_time := null;
+  elsif new.scheduled_at <> v_old.scheduled_at and new.virtual_time is not null then
+    new.virtual_time := least(new.virtual_time, private.time_at(new.scheduled_at));
+  end if;
+  if new.status <> 'processing' then
+    new.lease_expires_at := null;
+  end if;
+  if new.status in ('pending', 'processing') then
+    new.completed_at := null;
+  end if;
+  if tg_op = 'INSERT' then
+    perform private.refuse_taken_ids(array[new.id]);
+  end if;
+  perform private.save_job(v_old, new);
+  return new;
+end
+$$;
+
+create trigger job_queue_write instead of insert or update or delete on public.job_queue
+for each row execute function private.write_job();

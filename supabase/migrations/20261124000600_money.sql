@@ -1,0 +1,613 @@
+-- What everything costs, in US dollars. Three things are kept exact, whatever happens at the same time:
+--
+--   usage         what a user has asked for in this minute and day, and what it costs (plans: requests, images, money)
+--   predictions   the ledger: what the provider was paid for each prediction, whoever asked for it
+--   budget        what is spent and reserved of the whole installation's budget, if one is set
+--
+-- A start reserves what a generation is expected to cost; its end settles what it did cost, or gives it back.
+
+-- Prices --------------------------------------------------------------------------------------------------------------
+
+-- For an image of this size, 1 megapixel where it is not known; null where the model has no price for one. The
+-- provider rounds megapixels (of 1024 x 1024) up.
+create function private.image_price(p_model public.models, p_width int, p_height int) returns numeric
+language sql stable
+return case when p_model.cost_per_generation is not null or p_model.cost_per_megapixel is not null then
+  coalesce(p_model.cost_per_generation, 0)
+    + coalesce(p_model.cost_per_megapixel, 0) * ceil(coalesce(p_width::numeric * p_height, 1048576) / 1048576)
+end;
+
+-- What an image is expected to cost: by the second where the model is priced so (for the seconds that its runs
+-- take, measured or else as the catalogue has it), else by the image. Null: nobody knows.
+create function private.expected_cost(p_model public.models, p_width int, p_height int) returns numeric
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  return coalesce(
+    case when p_model.cost_per_second is not null then round(
+      p_model.cost_per_second
+        * private.model_seconds(p_model.id, coalesce(p_model.typical_seconds, p_model.estimated_time_seconds)), 6
+    ) end,
+    private.image_price(p_model, p_width, p_height),
+    (select s.default_price_usd from private.settings as s)
+  );
+end
+$$;
+
+-- The same for a request. Its size is the one that the catalogue has mapped it to (output), which a direct call may
+-- give as it likes: so no less than what it asks for, as far as the model goes.
+create function private.requested_cost(p_request jsonb, p_model public.models) returns numeric
+language plpgsql stable set search_path = '' as $$
+declare
+  v_output jsonb := case jsonb_typeof(p_request -> 'output') when 'object' then p_request -> 'output' else '{}' end;
+  v_width int := coalesce(private.read_number(p_request, 'width', 16, 8192, true), p_model.default_width);
+  v_height int := coalesce(private.read_number(p_request, 'height', 16, 8192, true), p_model.default_height);
+  v_price numeric := private.expected_cost(
+    p_model,
+    coalesce(private.read_number(v_output, 'width', 1, 16384, true), v_width)::int,
+    coalesce(private.read_number(v_output, 'height', 1, 16384, true), v_height)::int
+  );
+begin
+  if p_model.cost_per_megapixel is not null and v_output <> '{}' then
+    v_price := greatest(v_price, private.expected_cost(
+      p_model,
+      least(v_width, coalesce(p_model.max_width, p_model.default_width)),
+      least(v_height, coalesce(p_model.max_height, p_model.default_height))
+    ));
+  end if;
+  return v_price;
+end
+$$;
+
+-- What a prediction that has ended did cost: the time it ran where the model is priced so, else the image that
+-- it made. What never started is free. Null: not known, as for what failed at a price by the image.
+create function private.prediction_cost(
+  p_model text, p_status text, p_predict_time numeric, p_width int, p_height int
+) returns numeric
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_model public.models;
+begin
+  if p_status = 'aborted' then
+    return 0;
+  end if;
+  select * into v_model from public.models where replicate_id = p_model;
+  return coalesce(
+    round(p_predict_time * v_model.cost_per_second, 6),
+    case p_status when 'succeeded' then coalesce(
+      private.image_price(v_model, p_width, p_height), (select s.default_price_usd from private.settings as s)
+    ) end
+  );
+end
+$$;
+
+-- Models that may be asked for and what they are charged at: [{id, is_available, usd_per_image, usd_per_megapixel,
+-- usd_per_second}], usd_per_image being what is reserved for one of the model's default size; is_available is false
+-- while a start would be refused because the provider refuses the model (private.admit_model).
+create function private.model_prices() returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'id', m.replicate_id,
+      'is_available', not exists (
+        select from private.refused_models as r
+        where r.model = m.replicate_id and greatest(r.until, r.probe_until) > now()
+      ),
+      'usd_per_image', private.expected_cost(m, m.default_width, m.default_height),
+      'usd_per_megapixel', m.cost_per_megapixel,
+      'usd_per_second', m.cost_per_second
+    ) order by m.sort_order, m.replicate_id), '[]')
+    from public.models as m where m.is_active
+  );
+end
+$$;
+
+-- What a user's plan allows -------------------------------------------------------------------------------------------
+
+-- The user's plan. Also makes up for a missing profile: a start never fails for want of one.
+create function private.plan_of(p_user_id uuid) returns private.plans
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_plan private.plans;
+  v_has_profile boolean;
+begin
+  select p.* into v_plan from private.plans as p
+  where p.name = coalesce((select u.plan from private.user_plans as u where u.user_id = p_user_id), 'default');
+  select exists (select from public.profiles where id = p_user_id) into v_has_profile;
+  if not v_has_profile then
+    insert into public.profiles (id)
+    select id from auth.users where id = p_user_id
+    on conflict (id) do nothing;
+    if not exists (select from public.profiles where id = p_user_id) then
+      perform private.refuse(403, 'forbidden', 'This account no longer exists.');
+    end if;
+  end if;
+  return v_plan;
+end
+$$;
+
+-- Counts against the user's plan: requests, images, and what these are expected to cost (US dollars). The row's
+-- lock makes parallel calls take their turn; what is refused counts for nothing.
+create function private.use_quota(
+  p_user_id uuid, p_plan private.plans, p_requests int, p_images int, p_cost numeric
+) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_usage private.usage;
+  v_now timestamptz;
+  v_tomorrow int;
+begin
+  -- The slots before the usage, as in every step that frees a slot and then settles its cost.
+  insert into private.user_slots as s (fair_key, job_type, taken, granted) values (p_user_id, 'generate-image', 0, 0)
+  on conflict (fair_key, job_type) do update set granted = s.granted;
+
+  -- clock_timestamp(): a request may have waited for the row since its transaction began.
+  insert into private.usage as u (user_id, minute_started_at, minute_requests, day, day_images, day_cost)
+  values (p_user_id, clock_timestamp(), p_requests, (clock_timestamp() at time zone 'UTC')::date, p_images, p_cost)
+  on conflict (user_id) do update set
+    minute_started_at = case
+      when u.minute_started_at <= clock_timestamp() - interval '1 minute' then clock_timestamp()
+      else u.minute_started_at
+    end,
+    minute_requests = case
+      when u.minute_started_at <= clock_timestamp() - interval '1 minute' then p_requests
+      else u.minute_requests + p_requests
+    end,
+    day = excluded.day,
+    day_images = case when u.day = excluded.day then u.day_images + p_images else p_images end,
+    day_cost = case when u.day = excluded.day then u.day_cost + p_cost else p_cost end
+  returning * into v_usage;
+
+  v_now := clock_timestamp();
+  v_tomorrow := greatest(1, ceil(extract(epoch from (v_usage.day + 1)::timestamp at time zone 'UTC' - v_now))::int);
+  if p_requests > 0 and v_usage.minute_requests > p_plan.requests_per_minute then
+    perform private.refuse(
+      429, 'quota_exceeded', format('You can send %s requests a minute.', p_plan.requests_per_minute),
+      greatest(1, ceil(extract(epoch from v_usage.minute_started_at + interval '1 minute' - v_now))::int),
+      'requests_per_minute'
+    );
+  end if;
+  if v_usage.day_images > p_plan.images_per_day then
+    perform private.refuse(
+      429, 'quota_exceeded', format('You can make %s images a day.', p_plan.images_per_day),
+      v_tomorrow, 'images_per_day'
+    );
+  end if;
+  if v_usage.day_cost > p_plan.money_per_day then
+    perform private.refuse(
+      429, 'quota_exceeded', format('You can spend %s US dollars a day.', trim_scale(p_plan.money_per_day)),
+      v_tomorrow, 'money_per_day'
+    );
+  end if;
+end
+$$;
+
+-- Refuses a model without a price where money is limited: it would be free.
+create function private.refuse_unpriced(p_model text, p_plan private.plans) returns void
+language plpgsql set search_path = '' as $$
+begin
+  if p_plan.money_per_day is not null or private.has_budget() then
+    perform private.refuse(422, 'unsupported', format(
+      'The model %s has no price here, so it cannot be used where money is limited.', p_model));
+  end if;
+end
+$$;
+
+-- Counts an expected cost in the user's money of p_day, which is today.
+create function private.reserve_cost(p_user_id uuid, p_day date, p_cost numeric) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  insert into private.usage as u (user_id, minute_started_at, minute_requests, day, day_images, day_cost)
+  values (p_user_id, clock_timestamp(), 0, p_day, 0, p_cost)
+  on conflict (user_id) do update set
+    day = excluded.day,
+    day_images = case when u.day = excluded.day then u.day_images else 0 end,
+    day_cost = case when u.day = excluded.day then u.day_cost + p_cost else p_cost end;
+end
+$$;
+
+-- Puts what a generation really cost in the place of what was reserved for it, if that was today.
+create function private.settle_cost(p_user_id uuid, p_day date, p_reserved numeric, p_cost numeric) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  if p_day is not null and p_reserved <> p_cost then
+    update private.usage set day_cost = greatest(day_cost - p_reserved + p_cost, 0)
+    where user_id = p_user_id and day = p_day;
+  end if;
+end
+$$;
+
+-- Its user cancelled it while it ran, and now it is known what that has cost: this counts in the user's money
+-- in the place of what was reserved, so that cancelling again and again is not free. The user is not charged:
+-- image_generations.cost_usd stays null. Once.
+create function private.settle_cancelled(p_generation_id uuid, p_cost numeric) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_cancelled record;
+begin
+  select user_id, reserved_on, reserved_usd into v_cancelled from public.image_generations
+  where id = p_generation_id and cost_open for update;
+  if found then
+    update public.image_generations set cost_open = false, reserved_usd = coalesce(p_cost, 0)
+    where id = p_generation_id;
+    perform private.settle_cost(
+      v_cancelled.user_id, v_cancelled.reserved_on, v_cancelled.reserved_usd, coalesce(p_cost, 0)
+    );
+  end if;
+end
+$$;
+
+-- The ledger of predictions -------------------------------------------------------------------------------------------
+
+-- Notes a prediction of a job and, with an outcome that is not 'running', how it ended. True: it was not known.
+create function private.note_prediction(
+  p_job public.job_queue, p_prediction_id text, p_source text, p_outcome jsonb
+) returns boolean
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_status text := nullif(coalesce(p_outcome ->> 'provider_status', p_outcome ->> 'status'), 'running');
+  v_predict_time numeric := (p_outcome ->> 'predict_time')::numeric;
+  v_model text := p_job.payload ->> 'model_id';
+begin
+  if v_status is not null and private.note_end(p_prediction_id, v_status, v_predict_time) then
+    return false;
+  end if;
+  insert into private.predictions (
+    id, job_id, generation_id, attempt, lease, model, source, ended_at, status, predict_time, cost_usd
+  )
+  values (
+    p_prediction_id, p_job.id, p_job.generation_id, coalesce(p_job.attempts, 0) + 1, coalesce(p_job.lease, 0),
+    v_model, p_source, case when v_status is not null then now() end, v_status, v_predict_time,
+    case when v_status is not null then (
+      select private.prediction_cost(v_model, v_status, v_predict_time, g.width, g.height)
+      from (select p_job.generation_id as id) as its left join public.image_generations as g on g.id = its.id
+    ) end
+  )
+  on conflict (id) do nothing;
+  return found;
+end
+$$;
+
+-- Notes how a known prediction ended. The first end counts; a guess of ours gives way to the provider's word.
+create function private.note_end(p_prediction_id text, p_status text, p_predict_time numeric) returns boolean
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  update private.predictions as p set
+    ended_at = now(), status = p_status, predict_time = p_predict_time,
+    cost_usd = (
+      select private.prediction_cost(p.model, p_status, p_predict_time, g.width, g.height)
+      from (select p.generation_id as id) as its left join public.image_generations as g on g.id = its.id
+    )
+  where p.id = p_prediction_id and (p.ended_at is null or p.status = 'unknown');
+  return found;
+end
+$$;
+
+-- The size of the stored image is what the provider bills by: puts right what was taken from the expected one.
+create function private.correct_cost(p_generation_id uuid, p_width int, p_height int) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  update private.predictions as p set
+    cost_usd = private.prediction_cost(
+      p.model, p.status, p.predict_time, coalesce(p_width, g.width), coalesce(p_height, g.height)
+    )
+  from public.image_generations as g inner join public.models as m on m.id = g.model_id
+  where g.id = p_generation_id and p.id = g.replicate_prediction_id and p.status = 'succeeded'
+    and m.cost_per_megapixel is not null;
+end
+$$;
+
+-- Whatever step learns that a prediction has ended. One that was given up before is an earlier attempt's.
+create function private.after_prediction_end() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if new.ended_at is not null and (tg_op = 'INSERT' or old.ended_at is null) then
+    perform private.settle_cancelled(new.generation_id, new.cost_usd);
+  end if;
+  return null;
+end
+$$;
+
+create trigger predictions_after_end after insert or update on private.predictions
+for each row execute function private.after_prediction_end();
+
+-- Called by prune_jobs.
+create function private.prune_predictions(p_limit int) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  delete from private.predictions where id = any(array(
+    select id from private.predictions where recorded_at < now() - interval '90 days'
+    order by recorded_at limit p_limit for update skip locked
+  ));
+end
+$$;
+
+-- The installation's budget -------------------------------------------------------------------------------------------
+--
+-- The installation's budget: what everybody together may spend in a day and in a month (UTC). What is compared
+-- with it is what the ledger (private.predictions) says was spent in that time, and what open generations are
+-- expected to cost.
+--
+-- Both are noted by triggers, in rows of their own (private.budget_deltas), whatever step or hand it was: a step
+-- takes no lock for it. Only a start looks: it locks the one row of private.budget, as its last lock and until
+-- its commit, folds the notes into it and compares. So starts take their turn there, and only there; where no
+-- budget is set nothing is noted and nothing is locked.
+
+create function private.today() returns date
+language plpgsql stable set search_path = '' as $$
+begin
+  return (clock_timestamp() at time zone 'UTC')::date;
+end
+$$;
+
+create function private.seconds_until(p_day date) returns int
+language plpgsql stable set search_path = '' as $$
+begin
+  return greatest(1, ceil(extract(epoch from p_day::timestamp at time zone 'UTC' - clock_timestamp())));
+end
+$$;
+
+create function private.has_budget() returns boolean
+language plpgsql stable set search_path = '' as $$
+begin
+  return exists (
+    select from private.settings where budget_per_day_usd is not null or budget_per_month_usd is not null
+  );
+end
+$$;
+
+-- Reserves for a generation that waits to be made, one for later when it is due, and gives back once its prediction
+-- has succeeded or it has ended; for a cancelled run not before it is known what that has cost.
+create function private.before_budget_change() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_waits boolean;
+  v_change numeric := 0;
+begin
+  if tg_op = 'DELETE' then
+    v_change := -old.budget_usd;
+  else
+    v_waits := new.status in ('pending', 'queued', 'processing');
+    if tg_op = 'UPDATE' and new.budget_usd > 0 and not v_waits and not (new.status = 'cancelled' and new.cost_open) then
+      v_change := -new.budget_usd;
+    elsif v_waits and new.budget_usd = 0 and new.reserved_usd > 0 and new.reserved_on is not null
+      and (tg_op = 'INSERT' or old.status not in ('pending', 'queued', 'processing') or old.reserved_on is null)
+      and private.has_budget()
+    then
+      v_change := new.reserved_usd;
+    end if;
+    new.budget_usd := new.budget_usd + v_change;
+  end if;
+  if v_change <> 0 then
+    insert into private.budget_deltas (day, reserved) values (private.today(), v_change);
+  end if;
+  return case tg_op when 'DELETE' then old else new end;
+end
+$$;
+
+-- By column, for progress comes often and changes none of them.
+create trigger image_generations_budget
+before insert or delete or update of status, cost_open, reserved_usd, reserved_on, budget_usd
+on public.image_generations for each row execute function private.before_budget_change();
+
+-- What a prediction has cost, when it is known and when it is put right.
+create function private.after_prediction_cost() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_change numeric := coalesce(new.cost_usd, 0) - coalesce(old.cost_usd, 0);
+begin
+  if v_change <> 0 and private.has_budget() then
+    insert into private.budget_deltas (day, spent)
+    values ((coalesce(new.ended_at, now()) at time zone 'UTC')::date, v_change);
+  end if;
+  return null;
+end
+$$;
+
+create trigger predictions_after_cost after insert or update on private.predictions
+for each row execute function private.after_prediction_cost();
+
+-- The last act of a start: what it has reserved must fit.
+create function private.check_budget() returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_settings private.settings;
+  v_budget private.budget;
+begin
+  select * into v_settings from private.settings;
+  if v_settings.budget_per_day_usd is null and v_settings.budget_per_month_usd is null then
+    return;
+  end if;
+  v_budget := private.lock_budget();
+  if v_budget.month_spent + v_budget.reserved > v_settings.budget_per_month_usd then
+    perform private.refuse(
+      503, 'budget_exhausted', 'No more images can be made this month. Please try again next month.',
+      private.seconds_until((v_budget.month + interval '1 month')::date)
+    );
+  end if;
+  if v_budget.day_spent + v_budget.reserved > v_settings.budget_per_day_usd then
+    perform private.refuse(
+      503, 'budget_exhausted', 'No more images can be made today. Please try again tomorrow.',
+      private.seconds_until(v_budget.day + 1)
+    );
+  end if;
+end
+$$;
+
+-- The budget as it stands, for the caller alone until its transaction ends.
+create function private.lock_budget() returns private.budget
+language plpgsql set search_path = '' as $$
+declare
+  v_day date;
+  v_month date;
+  v_budget private.budget;
+begin
+  perform 1 from private.budget where only_row for update;
+  -- Not before the lock: midnight may have come meanwhile.
+  v_day := private.today();
+  v_month := date_trunc('month', v_day);
+  with taken as (
+    delete from private.budget_deltas where id > 0 returning day, spent, reserved
+  ), added as (
+    select
+      coalesce(sum(spent) filter (where day = v_day), 0) as day_spent,
+      coalesce(sum(spent) filter (where day >= v_month), 0) as month_spent,
+      coalesce(sum(reserved), 0) as reserved
+    from taken
+  )
+  update private.budget as b set
+    day = v_day,
+    day_spent = case when b.day = v_day then b.day_spent else 0 end + a.day_spent,
+    day_alert = case when b.day = v_day then b.day_alert else 0 end,
+    month = v_month,
+    month_spent = case when b.month = v_month then b.month_spent else 0 end + a.month_spent,
+    month_alert = case when b.month = v_month then b.month_alert else 0 end,
+    reserved = b.reserved + a.reserved
+  from added as a
+  where b.only_row
+  returning b.* into v_budget;
+  return v_budget;
+end
+$$;
+
+-- How each of the two stands, without a lock: [{period, budget_usd, used_usd, spent_usd}], used_usd being what is
+-- spent and reserved.
+create function private.budget_periods() returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_day date := private.today();
+  v_month date := date_trunc('month', v_day);
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'period', of.period, 'budget_usd', of.budget, 'used_usd', of.spent + of.reserved, 'spent_usd', of.spent
+    ) order by of.period), '[]')
+    from private.settings as s
+    cross join private.budget as b
+    cross join lateral (
+      select
+        coalesce(sum(d.spent) filter (where d.day = v_day), 0) as day_spent,
+        coalesce(sum(d.spent) filter (where d.day >= v_month), 0) as month_spent,
+        coalesce(sum(d.reserved), 0) + b.reserved as reserved
+      from private.budget_deltas as d
+    ) as more
+    cross join lateral (values
+      ('day', s.budget_per_day_usd, case when b.day = v_day then b.day_spent else 0 end + more.day_spent, more.reserved),
+      ('month', s.budget_per_month_usd, case when b.month = v_month then b.month_spent else 0 end + more.month_spent,
+        more.reserved)
+    ) as of (period, budget, spent, reserved)
+    where of.budget is not null
+  );
+end
+$$;
+
+-- none: no budget is set; near: 80 % of one are used; exhausted: not even the cheapest model fits into one.
+create function private.budget_state(p_periods jsonb) returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  v_least numeric;
+begin
+  if p_periods = '[]' then
+    return 'none';
+  end if;
+  select min(cost) into v_least from (
+    select private.expected_cost(m, m.default_width, m.default_height) as cost from public.models as m where m.is_active
+  ) as priced where cost > 0;
+  return (
+    select case
+      when bool_or(used + coalesce(v_least, 0) > budget or used >= budget) then 'exhausted'
+      when bool_or(used >= 0.8 * budget) then 'near'
+      else 'ok'
+    end
+    from (
+      select (p ->> 'used_usd')::numeric as used, (p ->> 'budget_usd')::numeric as budget
+      from jsonb_array_elements(p_periods) as p
+    ) as each_period
+  );
+end
+$$;
+
+-- For the cron: folds the notes, and gives the sentences that operators are to be alerted with, each once in its
+-- day or month.
+create function private.budget_alerts() returns text[]
+language plpgsql set search_path = '' as $$
+declare
+  v_budget private.budget;
+  v_alerts text[] := '{}';
+  v_one record;
+begin
+  if not private.has_budget() then
+    return v_alerts;
+  end if;
+  v_budget := private.lock_budget();
+  for v_one in
+    select
+      p ->> 'period' as period, (p ->> 'budget_usd')::numeric as budget, (p ->> 'used_usd')::numeric as used,
+      case private.budget_state(jsonb_build_array(p)) when 'exhausted' then 100 when 'near' then 80 else 0 end as alert,
+      case p ->> 'period' when 'day' then v_budget.day_alert else v_budget.month_alert end as alerted
+    from jsonb_array_elements(private.budget_periods()) as p
+  loop
+    if v_one.alert > v_one.alerted then
+      v_alerts := v_alerts || format(
+        'The budget of this %s, %s US dollars, is %s: %s are spent or reserved.', v_one.period,
+        trim_scale(v_one.budget), case v_one.alert when 100 then 'used up' else 'nearly used up' end,
+        trim_scale(round(v_one.used, 2))
+      );
+      update private.budget set
+        day_alert = case v_one.period when 'day' then v_one.alert else day_alert end,
+        month_alert = case v_one.period when 'month' then v_one.alert else month_alert end
+      where only_row;
+    end if;
+  end loop;
+  return v_alerts;
+end
+$$;
+
+-- Counts anew, from the ledger and the open generations. Called where a budget is set or changed: as long as there
+-- was none nothing was noted. A generation that was started then holds nothing, and counts when it is paid.
+create function private.recount_budget() returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_day date := private.today();
+  v_month date := date_trunc('month', v_day);
+begin
+  perform 1 from private.budget where only_row for update;
+  delete from private.budget_deltas where id > 0;
+  update private.budget set
+    day = v_day, month = v_month, day_alert = 0, month_alert = 0,
+    day_spent = (
+      select coalesce(sum(p.cost_usd), 0) from private.predictions as p where p.ended_at >= v_day::timestamp at time zone 'UTC'
+    ),
+    month_spent = (
+      select coalesce(sum(p.cost_usd), 0) from private.predictions as p where p.ended_at >= v_month::timestamp at time zone 'UTC'
+    ),
+    reserved = (select coalesce(sum(g.budget_usd), 0) from public.image_generations as g where g.budget_usd > 0)
+  where only_row;
+end
+$$;
+
+create function private.after_settings_change() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if new.budget_per_day_usd is distinct from old.budget_per_day_usd
+    or new.budget_per_month_usd is distinct from old.budget_per_month_usd
+  then
+    perform private.recount_budget();
+  end if;
+  return null;
+end
+$$;
+
+create trigger settings_after_change after update on private.settings
+for each row execute function private.after_settings_change();

@@ -1,0 +1,841 @@
+-- What the API exposes: the operators' views, thin functions with the caller's rights in front of the private ones, and
+-- who may do what. This is the one place for rights: each new table, view and function is named below.
+
+-- The operators' views ------------------------------------------------------------------------------------------------
+--
+-- They run with the reader's rights: the service sees the whole queue, a user their own jobs.
+
+-- The role that asks, also inside functions that run with their owner's rights.
+create function private.is_user() returns boolean
+language sql stable set search_path = '' as $$
+  select current_setting('role') in ('authenticated', 'anon')
+$$;
+
+-- Jobs by type and status, from the counts that are kept as jobs move: the cost does not depend on how
+-- many there are. Finished jobs are those of the last 24 hours, by whole hours. Nothing for users.
+create function private.queue_totals() returns table (
+  job_type text, status text, count bigint, oldest_job timestamptz, newest_job timestamptz,
+  avg_duration_seconds double precision, avg_attempts numeric
+)
+language plpgsql stable security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  if private.is_user() then
+    return;
+  end if;
+  return query
+  select
+    total.job_type, total.status, total.jobs::bigint,
+    case when total.live then live.oldest else total.oldest end,
+    case when total.live then live.newest else total.newest end,
+    total.seconds / nullif(total.measured, 0),
+    round(total.attempts::numeric / total.jobs, 4)
+  from (
+    select
+      c.job_type, c.status, c.status in ('pending', 'processing') as live,
+      sum(c.jobs) as jobs, sum(c.attempts) as attempts, sum(c.measured) as measured, sum(c.seconds) as seconds,
+      min(c.oldest) as oldest, max(c.newest) as newest
+    from (
+      select * from private.job_counts
+      union all
+      select * from private.delta_sums()
+    ) as c
+    where c.hour = '-infinity' or c.hour >= date_trunc('hour', now() - interval '24 hours', 'UTC')
+    group by c.job_type, c.status
+    having sum(c.jobs) > 0
+  ) as total
+  left join lateral private.live_ages(total.job_type, total.status) as live on total.live;
+end
+$$;
+
+-- When the oldest and the newest of a type's pending or processing jobs were created, of the first 1,000 of each
+-- table.
+create function private.live_ages(p_job_type text, p_status text, out oldest timestamptz, out newest timestamptz)
+language sql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+  select min(created_at), max(created_at)
+  from (
+    (
+      select job_type, created_at from private.ready_jobs where job_type = p_job_type and p_status = 'pending'
+      order by job_type, priority desc, virtual_time limit 1000
+    )
+    union all
+    (
+      select job_type, created_at from private.blocked_jobs where p_status = 'pending'
+      order by fair_key limit 1000
+    )
+    union all
+    (
+      select job_type, created_at from private.scheduled_jobs where p_status = 'pending'
+      order by scheduled_at limit 1000
+    )
+    union all
+    (
+      select job_type, created_at from private.running_jobs where p_status = 'processing'
+      order by lease_expires_at limit 1000
+    )
+  ) as live
+  where job_type = p_job_type
+$$;
+
+create view public.queue_health with (security_invoker = true) as
+select job_type, status, count, oldest_job, newest_job, avg_duration_seconds, avg_attempts
+from private.queue_totals()
+union all
+select
+  job_type,
+  status,
+  count(*) as count,
+  min(created_at) as oldest_job,
+  max(created_at) as newest_job,
+  avg(extract(epoch from completed_at - started_at))::double precision as avg_duration_seconds,
+  avg(attempts) as avg_attempts
+from public.job_queue
+where (select private.is_user()) and created_by = (select auth.uid())
+  and (completed_at is null or completed_at > now() - interval '24 hours')
+group by job_type, status;
+
+create view public.failed_jobs_recent with (security_invoker = true) as
+select id, job_type, payload, attempts, error_message, created_at, completed_at
+from public.job_queue
+where status = 'failed' and completed_at > now() - interval '24 hours'
+order by completed_at desc;
+
+create view public.stuck_jobs with (security_invoker = true) as
+select
+  id, job_type, payload, started_at,
+  extract(epoch from now() - started_at) / 60 as minutes_stuck
+from public.job_queue
+where status = 'processing' and started_at < now() - interval '10 minutes'
+order by started_at;
+
+-- How long the jobs of the last hour waited, from when they were due until their last run began, and how
+-- long that run took, in seconds; of the newest 10,000 that completed and as many that failed. A bitmap of
+-- the whole hour, to be sorted for the newest, is what the planner would prefer.
+create function private.latencies() returns table (
+  job_type text, jobs bigint,
+  wait_p50_seconds double precision, wait_p95_seconds double precision, wait_p99_seconds double precision,
+  run_p50_seconds double precision, run_p95_seconds double precision, run_p99_seconds double precision
+)
+language plpgsql stable security definer set search_path = ''
+set enable_seqscan = off set jit = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan as $$
+begin
+  return query
+  select
+    measured.job_type,
+    count(*),
+    percentile_cont(0.5) within group (order by measured.wait),
+    percentile_cont(0.95) within group (order by measured.wait),
+    percentile_cont(0.99) within group (order by measured.wait),
+    percentile_cont(0.5) within group (order by measured.run),
+    percentile_cont(0.95) within group (order by measured.run),
+    percentile_cont(0.99) within group (order by measured.run)
+  from (
+    select
+      ended.job_type,
+      extract(epoch from greatest(ended.started_at - ended.scheduled_at, interval '0'))::double precision as wait,
+      extract(epoch from ended.completed_at - ended.started_at)::double precision as run
+    from (values ('completed'), ('failed')) as wanted (status)
+    cross join lateral (
+      select j.job_type, j.scheduled_at, j.started_at, j.completed_at from private.finished_jobs as j
+      where j.status = wanted.status and j.completed_at > now() - interval '1 hour'
+      order by j.completed_at desc limit 10000
+    ) as ended
+    where ended.started_at is not null
+  ) as measured
+  group by measured.job_type;
+end
+$$;
+
+create view public.queue_latency with (security_invoker = true) as
+select
+  job_type, jobs, wait_p50_seconds, wait_p95_seconds, wait_p99_seconds,
+  run_p50_seconds, run_p95_seconds, run_p99_seconds
+from private.latencies();
+
+-- What each user has used of their plan, those of today first. For the service alone.
+create function private.tenants() returns table (
+  user_id uuid, plan text, requests_this_minute int, requests_per_minute int,
+  images_today int, images_per_day int, cost_today numeric, money_per_day numeric,
+  running_or_ready int, running_jobs int, held int
+)
+language sql stable security definer set search_path = '' as $$
+  select
+    u.user_id, p.name,
+    case when u.minute_started_at > now() - interval '1 minute' then u.minute_requests else 0 end,
+    p.requests_per_minute,
+    case when u.day = (now() at time zone 'UTC')::date then u.day_images else 0 end,
+    p.images_per_day,
+    case when u.day = (now() at time zone 'UTC')::date then u.day_cost else 0 end,
+    p.money_per_day,
+    coalesce(s.taken, 0),
+    p.running_jobs,
+    (
+      select count(*)::int from (
+        select from private.blocked_jobs as j where j.fair_key = u.user_id limit 10000
+      ) as waiting
+    )
+  from private.usage as u
+  left join private.user_plans as up on up.user_id = u.user_id
+  left join private.plans as p on p.name = coalesce(up.plan, 'default')
+  left join (
+    select fair_key, sum(taken)::int as taken from private.user_slots group by fair_key
+  ) as s on s.fair_key = u.user_id
+  order by u.day desc, u.day_images desc
+$$;
+
+create view public.tenant_usage with (security_invoker = true) as
+select
+  user_id, plan, requests_this_minute, requests_per_minute, images_today, images_per_day,
+  cost_today, money_per_day, running_or_ready, running_jobs, held
+from private.tenants();
+
+-- The queue in numbers ------------------------------------------------------------------------------------------------
+
+-- The queue at a glance. What is not in the counts is counted up to 10,000.
+create function private.queue_status() returns jsonb
+language plpgsql stable security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_run private.last_cron_run;
+  v_pause record;
+  v_outputs record;
+  v_totals jsonb;
+  v_blocked int;
+  v_scheduled int;
+  v_periods jsonb := private.budget_periods();
+begin
+  select * into v_run from private.last_cron_run;
+  select * into v_pause from private.current_pause();
+  select * into v_outputs from private.unstored_outputs();
+  select jsonb_object_agg(status, jobs) into v_totals
+  from (select status, sum(count) as jobs from private.queue_totals() group by status) as by_status;
+  select count(*) into v_blocked from (
+    select from private.blocked_jobs limit 10000) as blocked;
+  select count(*) into v_scheduled from (
+    select from private.scheduled_jobs limit 10000) as later;
+  return jsonb_build_object(
+    'last_sweep_at', v_run.ran_at,
+    -- By this clock, for whoever's own differs.
+    'last_sweep_seconds', extract(epoch from now() - v_run.ran_at),
+    'last_sweep', v_run.stats,
+    'pending', coalesce((v_totals -> 'pending')::bigint, 0),
+    'held', v_blocked,
+    'scheduled', v_scheduled,
+    'processing', coalesce((v_totals -> 'processing')::bigint, 0),
+    'lost', (select count(*) from (
+      select from private.running_jobs where lease_expires_at <= now() limit 10000) as lost),
+    'failed_24h', coalesce((v_totals -> 'failed')::bigint, 0),
+    'output_seconds_left', v_outputs.seconds_left,
+    'refused_models', private.refused_model_names(),
+    'provider_paused_until', v_pause.until,
+    'provider_paused_since', v_pause.since,
+    'provider_paused_seconds', extract(epoch from now() - v_pause.since),
+    'provider_pause_reason', v_pause.reason,
+    'provider_pause_code', v_pause.code,
+    'budget', private.budget_state(v_periods),
+    'budget_periods', v_periods
+  );
+end
+$$;
+
+-- The outputs that are not stored yet: how many were made over half an hour ago, and how long the provider keeps
+-- the oldest of them, in seconds. Counted up to 10,000; a job for each is as old as its output.
+create function private.unstored_outputs(out at_risk int, out seconds_left numeric)
+language sql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+  select
+    count(*) filter (where waiting.deleted_at < now() + interval '30 minutes')::int,
+    round(extract(epoch from min(waiting.deleted_at) - now()), 3)
+  from (
+    select coalesce(retry_until - interval '5 minutes', created_at + interval '1 hour') as deleted_at
+    from (
+      (
+        select retry_until, created_at from private.scheduled_jobs where job_type = 'download-image'
+        order by created_at limit 10000
+      )
+      union all
+      (select retry_until, created_at from private.ready_jobs where job_type = 'download-image' limit 10000)
+      union all
+      (select retry_until, created_at from private.running_jobs where job_type = 'download-image' limit 10000)
+    ) as unstored
+    limit 10000
+  ) as waiting
+$$;
+
+-- For monitoring, in one call whose cost does not grow with the number of jobs: the newest of what has ended are taken
+-- from the end of the index, not sorted out of all.
+create function private.queue_metrics() returns jsonb
+language plpgsql stable security definer set search_path = ''
+set enable_seqscan = off set jit = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_status jsonb := private.queue_status();
+  v_jobs jsonb;
+  v_wait jsonb;
+  v_run jsonb;
+  v_failed jsonb;
+  v_outputs record;
+begin
+  select jsonb_agg(jsonb_build_object(
+    'type', job_type, 'status', status, 'jobs', count,
+    'oldest_seconds', case
+      when status in ('pending', 'processing') then round(extract(epoch from now() - oldest_job), 3)
+    end
+  ) order by job_type, status) into v_jobs
+  from private.queue_totals();
+
+  select
+    jsonb_agg(jsonb_build_object(
+      'type', l.job_type, 'quantile', q.quantile, 'seconds', round(q.wait::numeric, 3)
+    ) order by l.job_type, q.quantile),
+    jsonb_agg(jsonb_build_object(
+      'type', l.job_type, 'quantile', q.quantile, 'seconds', round(q.run::numeric, 3)
+    ) order by l.job_type, q.quantile)
+  into v_wait, v_run
+  from public.queue_latency as l
+  cross join lateral (values
+    ('0.5', l.wait_p50_seconds, l.run_p50_seconds),
+    ('0.95', l.wait_p95_seconds, l.run_p95_seconds),
+    ('0.99', l.wait_p99_seconds, l.run_p99_seconds)
+  ) as q (quantile, wait, run);
+
+  -- The commonest twenty kinds, so that error codes of somebody's own do not become so many series.
+  select jsonb_agg(jsonb_build_object('type', kind.job_type, 'code', kind.code, 'jobs', kind.jobs)) into v_failed
+  from (
+    select ended.job_type, ended.code, count(*) as jobs
+    from (
+      select j.job_type, left(coalesce(j.error_details -> -1 ->> 'code', 'unknown'), 100) as code
+      from private.finished_jobs as j
+      where j.status = 'failed' and j.completed_at > now() - interval '24 hours'
+      order by j.completed_at desc limit 10000
+    ) as ended
+    group by ended.job_type, ended.code
+    order by count(*) desc, ended.job_type, ended.code limit 20
+  ) as kind;
+
+  select * into v_outputs from private.unstored_outputs();
+
+  return jsonb_build_object(
+    'jobs', v_jobs,
+    'held', v_status -> 'held',
+    'scheduled', v_status -> 'scheduled',
+    'lost', v_status -> 'lost',
+    'budget', v_status -> 'budget_periods',
+    'last_sweep_at', (select round(extract(epoch from ran_at), 3) from private.last_cron_run),
+    'wait', v_wait,
+    'run', v_run,
+    'failed', v_failed,
+    'outputs_at_risk', v_outputs.at_risk,
+    'output_seconds_left', v_outputs.seconds_left,
+    'refused_models', (
+      select jsonb_agg(jsonb_build_object('model', name, 'refused', 1))
+      from jsonb_array_elements_text(private.refused_model_names()) as listed (name)
+    ),
+    'enqueued', coalesce(pg_sequence_last_value('private.job_seq'::regclass), 0),
+    'removed_files', (
+      select count(*) from (select from private.removed_objects limit 10000) as removed
+    )
+  );
+end
+$$;
+
+-- What anybody calls --------------------------------------------------------------------------------------------------
+--
+-- plpgsql rather than sql, because plpgsql keeps its plans between calls. Those that may change generations add the
+-- changes to their answers (private.with_changes), where somebody listens.
+
+create function public.model_prices()
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.model_prices();
+end
+$$;
+
+-- What users call -----------------------------------------------------------------------------------------------------
+
+create function public.start_generation(
+  p_request jsonb, p_idempotency_key text = null, p_request_hash text = null, p_next int = 0
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.with_own_changes(private.start_generation(p_request, p_idempotency_key, p_request_hash, p_next));
+end
+$$;
+
+create function public.get_generation(p_generation_id uuid)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.get_generation(p_generation_id);
+end
+$$;
+
+create function public.list_generations(
+  p_limit int = 20, p_cursor text = null, p_status text = null, p_batch_id uuid = null
+) returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.list_generations(p_limit, p_cursor, p_status, p_batch_id);
+end
+$$;
+
+create function public.cancel_generation(p_generation_id uuid)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.with_own_changes(private.cancel_generation(p_generation_id));
+end
+$$;
+
+create function public.webhook_secret()
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.webhook_secret();
+end
+$$;
+
+create function public.rotate_webhook_secret()
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.rotate_webhook_secret();
+end
+$$;
+
+create function public.webhook_deliveries(p_generation_id uuid)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.webhook_deliveries(p_generation_id);
+end
+$$;
+
+create function public.resend_webhook(p_generation_id uuid)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.resend_webhook(p_generation_id);
+end
+$$;
+
+-- For the service any job; for a signed-in user an image of their own. Returns the job's id.
+create function public.enqueue_job(
+  p_job_type text, p_payload jsonb, p_priority int = 0,
+  p_scheduled_at timestamptz = now(), p_max_attempts int = 3
+) returns uuid language plpgsql set search_path = '' as $$
+begin
+  if current_user = 'authenticated' then
+    return private.enqueue_own_job(p_job_type, p_payload, p_priority, p_scheduled_at);
+  end if;
+  return private.enqueue_job(p_job_type, p_payload, p_priority, p_scheduled_at, p_max_attempts);
+end
+$$;
+
+-- What the service's Workers call -------------------------------------------------------------------------------------
+
+-- Many jobs in one transaction: [{job_type, payload, priority, scheduled_at, max_attempts}], at most 1,000.
+create function public.enqueue_jobs(p_jobs jsonb) returns uuid[]
+language plpgsql set search_path = '' as $$
+begin
+  return private.enqueue_jobs(p_jobs);
+end
+$$;
+
+create function public.claim_jobs(p_limit int = 1, p_lease_seconds int = 60, p_job_types text[] = null)
+returns setof public.job_queue language plpgsql set search_path = '' as $$
+begin
+  return query select * from private.claim_jobs(p_limit, p_lease_seconds, p_job_types);
+end
+$$;
+
+create function public.complete_job(p_job_id uuid, p_lease bigint, p_result jsonb = null)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.complete_job(p_job_id, p_lease, p_result);
+end
+$$;
+
+create function public.complete_jobs(p_job_ids uuid[], p_leases bigint[])
+returns uuid[] language plpgsql set search_path = '' as $$
+begin
+  return private.complete_jobs(p_job_ids, p_leases);
+end
+$$;
+
+create function public.fail_job(
+  p_job_id uuid, p_lease bigint, p_error_message text,
+  p_error_details jsonb = '{}', p_retry_in_seconds numeric = null
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.with_changes(private.fail_job(p_job_id, p_lease, p_error_message, p_error_details, p_retry_in_seconds));
+end
+$$;
+
+create function public.snooze_job(
+  p_job_id uuid, p_lease bigint, p_seconds numeric, p_outcome_unknown boolean = false
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.snooze_job(p_job_id, p_lease, p_seconds, p_outcome_unknown);
+end
+$$;
+
+create function public.extend_lease(p_job_id uuid, p_lease bigint, p_lease_seconds int)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.extend_lease(p_job_id, p_lease, p_lease_seconds);
+end
+$$;
+
+create function public.record_prediction(
+  p_job_id uuid, p_lease bigint, p_prediction_id text, p_wait_seconds int, p_details jsonb = '{}'
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.with_changes(private.record_prediction(p_job_id, p_lease, p_prediction_id, p_wait_seconds, p_details));
+end
+$$;
+
+create function public.record_predictions(p_predictions jsonb, p_wait_seconds int)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.with_changes(private.record_predictions(p_predictions, p_wait_seconds));
+end
+$$;
+
+create function public.record_progress(
+  p_job_id uuid, p_prediction_id text, p_progress int, p_started_at timestamptz = null
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.with_changes(private.record_progress(p_job_id, p_prediction_id, p_progress, p_started_at));
+end
+$$;
+
+create function public.finish_prediction(
+  p_job_id uuid, p_prediction_id text, p_outcome jsonb, p_lease_seconds int = 120, p_next int = 0
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.with_changes(private.finish_prediction(p_job_id, p_prediction_id, p_outcome, p_lease_seconds, p_next));
+end
+$$;
+
+create function public.finish_download(p_job_id uuid, p_lease bigint, p_image jsonb)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.with_changes(private.finish_download(p_job_id, p_lease, p_image));
+end
+$$;
+
+create function public.pause_provider(
+  p_job_id uuid, p_lease bigint, p_seconds numeric, p_reason text, p_code int = null
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.pause_provider(p_job_id, p_lease, p_seconds, p_reason, p_code);
+end
+$$;
+
+create function public.refuse_model(
+  p_job_id uuid, p_lease bigint, p_status int, p_error_message text, p_error_code text = 'model_unavailable'
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.with_changes(private.refuse_model(p_job_id, p_lease, p_status, p_error_message, p_error_code));
+end
+$$;
+
+create function public.webhook_message(p_job_id uuid, p_lease bigint)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.webhook_message(p_job_id, p_lease);
+end
+$$;
+
+create function public.record_delivery(
+  p_job_id uuid, p_lease bigint, p_status text, p_attempt jsonb = '{}', p_retry_in_seconds numeric = null
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.record_delivery(p_job_id, p_lease, p_status, p_attempt, p_retry_in_seconds);
+end
+$$;
+
+create function public.live_snapshot(
+  p_user_id uuid, p_generation_id uuid = null, p_since bigint = null, p_listen_seconds int = 0
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.live_snapshot(p_user_id, p_generation_id, p_since, p_listen_seconds);
+end
+$$;
+
+create function public.removable_objects(p_job_id uuid, p_lease bigint)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.removable_objects(p_job_id, p_lease);
+end
+$$;
+
+-- The original's ------------------------------------------------------------------------------------------------------
+
+create function public.claim_next_job(p_job_types text[] = null)
+returns setof public.job_queue language plpgsql set search_path = '' as $$
+begin
+  -- The original's workers know no lease: ten minutes, after which a job counts as stuck.
+  return query select * from private.claim_jobs(1, 600, p_job_types);
+end
+$$;
+
+create function public.complete_job(
+  p_job_id uuid, p_error_message text = null, p_error_details jsonb = null,
+  p_result jsonb = null, p_error text = null
+) returns void language plpgsql set search_path = '' as $$
+begin
+  perform private.complete_job_unfenced(p_job_id, coalesce(p_error_message, p_error), p_error_details, p_result);
+end
+$$;
+
+-- What the cron and operators call ------------------------------------------------------------------------------------
+
+create function public.record_sweep(p_stats jsonb)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.record_sweep(p_stats);
+end
+$$;
+
+create function public.sweep_storage(p_limit int = 1000)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.sweep_storage(p_limit);
+end
+$$;
+
+create function public.prune_jobs(p_completed_days int = 7, p_failed_days int = 30, p_limit int = 10000)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.prune_jobs(p_completed_days, p_failed_days, p_limit);
+end
+$$;
+
+create function public.requeue_job(p_job_id uuid)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.with_changes(private.requeue_job(p_job_id));
+end
+$$;
+
+create function public.queue_status()
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.queue_status();
+end
+$$;
+
+create function public.queue_metrics()
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.queue_metrics();
+end
+$$;
+
+-- Rights --------------------------------------------------------------------------------------------------------------
+--
+-- Hosted projects grant every new table and function of `public` to anon and authenticated, and Postgres grants every
+-- function to everybody: all of it is taken back first.
+
+do $$
+declare
+  v_function regprocedure;
+begin
+  for v_function in
+    select p.oid from pg_proc as p
+    where p.pronamespace = 'private'::regnamespace
+      or (p.pronamespace = 'public'::regnamespace and p.proname = any(regexp_split_to_array(btrim('
+        cancel_generation claim_jobs claim_next_job complete_job complete_jobs enqueue_job enqueue_jobs
+        extend_lease fail_job finish_download finish_prediction get_generation list_generations
+        live_snapshot model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery
+        record_predictions
+        record_prediction record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook
+        rotate_webhook_secret snooze_job start_generation sweep_storage webhook_deliveries webhook_message
+        webhook_secret
+      ', E' \n'), '\s+')))
+  loop
+    execute format('revoke all on function %s from public, anon, authenticated, service_role', v_function);
+  end loop;
+end
+$$;
+
+revoke all on schema private from public, anon, authenticated, service_role;
+revoke all on all tables in schema private from public, anon, authenticated, service_role;
+revoke all on all sequences in schema private from public, anon, authenticated, service_role;
+revoke all on
+  public.models, public.batch_generations, public.image_generations, public.images,
+  public.job_queue, public.queue_health, public.failed_jobs_recent, public.stuck_jobs,
+  public.queue_latency, public.tenant_usage
+from public, anon, authenticated, service_role;
+
+-- Row-level security is on for every table: what no policy allows is for the service and the functions alone.
+alter table public.models enable row level security;
+alter table public.batch_generations enable row level security;
+alter table public.image_generations enable row level security;
+alter table public.images enable row level security;
+alter table private.scheduled_jobs enable row level security;
+alter table private.blocked_jobs enable row level security;
+alter table private.ready_jobs enable row level security;
+alter table private.running_jobs enable row level security;
+alter table private.finished_jobs enable row level security;
+alter table private.user_slots enable row level security;
+alter table private.ready_queues enable row level security;
+alter table private.low_water enable row level security;
+alter table private.job_deltas enable row level security;
+alter table private.job_counts enable row level security;
+alter table private.last_cron_run enable row level security;
+alter table private.settings enable row level security;
+alter table private.plans enable row level security;
+alter table private.user_plans enable row level security;
+alter table private.usage enable row level security;
+alter table private.idempotency_keys enable row level security;
+alter table private.predictions enable row level security;
+alter table private.budget enable row level security;
+alter table private.budget_deltas enable row level security;
+alter table private.provider_pause enable row level security;
+alter table private.refused_models enable row level security;
+alter table private.model_times enable row level security;
+alter table private.webhook_secrets enable row level security;
+alter table private.webhook_deliveries enable row level security;
+alter table private.live_listeners enable row level security;
+alter table private.removed_objects enable row level security;
+alter table private.storage_scan enable row level security;
+
+-- Tables and views: everybody reads their own; the queue and what the pipeline writes is written by nobody but the
+-- service and the functions.
+
+-- Where the app had a table of this name, it has rights of its own.
+do $$
+begin
+  if to_regprocedure('private.fill_profile()') is null then
+    return;
+  end if;
+  alter table public.profiles enable row level security;
+  revoke all on public.profiles from public, anon, authenticated;
+  grant all on public.profiles to service_role;
+  grant select on public.profiles to authenticated;
+  grant update (username, avatar_url) on public.profiles to authenticated;
+  create policy "own profile" on public.profiles for select to authenticated
+  using (id = (select auth.uid()));
+  create policy "own profile's names" on public.profiles for update to authenticated
+  using (id = (select auth.uid())) with check (id = (select auth.uid()));
+end
+$$;
+
+grant all on
+  public.models, public.batch_generations, public.image_generations, public.images
+to service_role;
+
+grant select on public.models to anon, authenticated;
+create policy "active models are public" on public.models for select to anon, authenticated
+using (is_active);
+
+grant select on public.batch_generations, public.image_generations to authenticated;
+create policy "own batches" on public.batch_generations for select to authenticated
+using (user_id = (select auth.uid()));
+create policy "own generations" on public.image_generations for select to authenticated
+using (user_id = (select auth.uid()));
+
+grant select on public.images to authenticated;
+grant update (is_public, is_favorite, rating, archived_at) on public.images to authenticated;
+create policy "own and public images" on public.images for select to authenticated
+using (user_id = (select auth.uid()) or is_public);
+create policy "own images' marks" on public.images for update to authenticated
+using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()));
+
+-- The view reads with its reader's rights, and writes by a trigger.
+grant select, insert, update, delete on public.job_queue to service_role;
+grant select on public.job_queue to authenticated;
+grant select on
+  private.scheduled_jobs, private.blocked_jobs, private.ready_jobs, private.running_jobs, private.finished_jobs
+to service_role, authenticated;
+-- Not those that store an image: they know its address at the provider, which is nobody's before the image is.
+create policy "own jobs" on private.scheduled_jobs for select to authenticated
+using (fair_key = (select auth.uid()) and job_type <> 'download-image');
+create policy "own jobs" on private.blocked_jobs for select to authenticated
+using (fair_key = (select auth.uid()) and job_type <> 'download-image');
+create policy "own jobs" on private.ready_jobs for select to authenticated
+using (fair_key = (select auth.uid()) and job_type <> 'download-image');
+create policy "own jobs" on private.running_jobs for select to authenticated
+using (fair_key = (select auth.uid()) and job_type <> 'download-image');
+create policy "own jobs" on private.finished_jobs for select to authenticated
+using (fair_key = (select auth.uid()) and job_type <> 'download-image');
+
+grant select on public.queue_health, public.failed_jobs_recent, public.stuck_jobs to service_role, authenticated;
+grant select on public.queue_latency, public.tenant_usage to service_role;
+
+-- Stored files.
+create policy "owners find their generated images" on storage.objects for select to authenticated
+using (bucket_id = 'generated-images' and split_part(name, '/', 1) = (select auth.uid())::text);
+
+-- Nobody but the service changes or deletes one: what is uploaded stays what it was when it was checked. A body
+-- that does not say how long it is, is held to no limit by Storage: none of those. A form says the length of all of
+-- it, some hundred bytes more than the file's.
+create policy "users add source images to their own folder" on storage.objects for insert to authenticated
+with check (
+  bucket_id = 'source-images'
+  and name ~ ('^' || (select auth.uid()) || '/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(png|jpg|webp)$')
+  and (metadata ->> 'contentLength')::numeric between 1 and 10487808
+  and (select private.may_add_source())
+);
+create policy "users find their own source images" on storage.objects for select to authenticated
+using (bucket_id = 'source-images' and split_part(name, '/', 1) = (select auth.uid())::text);
+
+-- Functions, one by one. A public function needs its private one, reached by name only: the API does not expose the
+-- schema.
+grant usage on schema private to anon, authenticated, service_role;
+
+-- Prices are public, as the rows of models are: the HTTP interface tells them to anybody.
+grant execute on function public.model_prices, private.model_prices to anon, authenticated, service_role;
+
+grant execute on function
+  public.start_generation, private.start_generation,
+  public.get_generation, private.get_generation,
+  public.list_generations, private.list_generations,
+  public.cancel_generation, private.cancel_generation,
+  public.webhook_secret, private.webhook_secret,
+  public.rotate_webhook_secret, private.rotate_webhook_secret,
+  public.webhook_deliveries, private.webhook_deliveries,
+  public.resend_webhook, private.resend_webhook,
+  public.enqueue_job, private.enqueue_own_job,
+  private.with_own_changes, private.may_add_source
+to authenticated;
+
+-- What the view queue_health is made of.
+grant execute on function private.queue_totals, private.is_user to authenticated, service_role;
+
+grant execute on function
+  public.enqueue_job, private.enqueue_job,
+  public.enqueue_jobs, private.enqueue_jobs,
+  public.claim_jobs, public.claim_next_job, private.claim_jobs,
+  public.complete_job(uuid, bigint, jsonb), private.complete_job,
+  public.complete_job(uuid, text, jsonb, jsonb, text), private.complete_job_unfenced,
+  public.complete_jobs, private.complete_jobs,
+  public.fail_job, private.fail_job,
+  public.snooze_job, private.snooze_job,
+  public.extend_lease, private.extend_lease,
+  public.record_prediction, private.record_prediction,
+  public.record_predictions, private.record_predictions,
+  public.record_progress, private.record_progress,
+  public.finish_prediction, private.finish_prediction,
+  public.finish_download, private.finish_download,
+  public.pause_provider, private.pause_provider,
+  public.refuse_model, private.refuse_model,
+  public.webhook_message, private.webhook_message,
+  public.record_delivery, private.record_delivery,
+  public.live_snapshot, private.live_snapshot,
+  public.removable_objects, private.removable_objects,
+  public.record_sweep, private.record_sweep,
+  public.sweep_storage, private.sweep_storage,
+  public.prune_jobs, private.prune_jobs,
+  public.requeue_job, private.requeue_job,
+  public.queue_status, private.queue_status,
+  public.queue_metrics, private.queue_metrics,
+  private.tenants, private.latencies, private.with_changes
+to service_role;
+
+-- Realtime ------------------------------------------------------------------------------------------------------------
+--
+-- Hosted projects publish each change of a generation to its owner.
+
+do $$
+begin
+  if exists (select from pg_publication where pubname = 'supabase_realtime' and not puballtables) then
+    alter publication supabase_realtime add table public.image_generations;
+  end if;
+end
+$$;
