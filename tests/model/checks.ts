@@ -87,7 +87,11 @@ export function countsWrong({ counts, health, status, metrics, jobs }: Snapshot)
 }
 
 /** Money of users and of the installation, as the model has it. */
-export function moneyWrong(world: World, { tenants, status }: Snapshot, before: Money): string[] {
+export function moneyWrong(
+  world: World,
+  { tenants, status, generations: rows }: Snapshot,
+  before: Money,
+): string[] {
   const wrong: string[] = [];
   const generations = [...world.families.values()].flatMap(({ generation }) =>
     generation && !generation.gone ? [generation] : [],
@@ -97,7 +101,16 @@ export function moneyWrong(world: World, { tenants, status }: Snapshot, before: 
     const expected = sum(generations.filter((one) => one.user === user.id).map(counted));
     const found = micro(row?.cost_today) ?? 0;
     if (found !== expected)
-      wrong.push(`user ${user.id} has used ${found} millionths of a dollar, should be ${expected}`);
+      wrong.push(
+        `user ${user.id} has used ${found} millionths of a dollar, should be ${expected}; the rows say:`,
+        ...rows
+          .filter((row) => row.user_id === user.id)
+          .map((row) => {
+            const known = generations.find(({ id }) => id === row.id);
+            const money = `${row.id} ${row.status} ${row.reserved_usd} of ${row.reserved_on} ${row.cost_usd} open ${row.cost_open}`;
+            return `${money}, counted as ${known && counted(known)}`;
+          }),
+      );
   }
   const day = (status.budget_periods as Row[]).find(({ period }) => period === 'day');
   const spent = before.spent + spentBy([...world.families.values()]);

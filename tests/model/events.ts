@@ -246,7 +246,7 @@ function generationFamily(
 function started(world: World, call: Call): [string, Family][] {
   const { args, answer } = call;
   const next = (answer.next ?? []) as Row[];
-  return answer.generations.map(({ generation_id, job_id }: Row) => {
+  return answer.generations.map(({ generation_id, job_id, queue_position }: Row) => {
     const family = generationFamily(
       world,
       generation_id,
@@ -256,6 +256,8 @@ function started(world: World, call: Call): [string, Family][] {
       answer.batch_id,
       call,
     );
+    // Its time came before the call did: it has a position, and counts from now on.
+    if (family.generation && queue_position !== null) family.generation.counts = true;
     const [job] = family.jobs;
     const row = next.find(({ id }) => id === job_id);
     if (job && row) {

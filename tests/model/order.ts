@@ -106,8 +106,13 @@ export function compare(family: Family, seen: Seen): string | null {
       generation.counts ? 'counted' : 'not counted',
       row.reserved_on === null ? 'not counted' : 'counted',
     ],
-    // Two calls may be told apart by this alone.
+    // Two calls may be told apart by these alone.
     ['cost_open', generation.open, row.cost_open],
+    [
+      'reserved_usd',
+      generation.status === 'cancelled' ? generation.reserved : null,
+      row.status === 'cancelled' ? micro(row.reserved_usd) : null,
+    ],
     ['retry_count', generation.retries, row.retry_count],
     ['replicate_prediction_id', generation.prediction, row.replicate_prediction_id],
     ['cost_usd', generation.status === 'completed' ? generation.cost : null, micro(row.cost_usd)],
