@@ -33,7 +33,7 @@ const KEPT =
 const LIMIT =
   'With the default plan, five jobs of a user at a time, each completion also makes a blocked job ready: a third move.';
 const CLAIM_WORK =
-  'A claim of ours looks first for expired, due and lost jobs, then at the head of each ready queue, then picks, and moves: four small statements where a peer has one.';
+  'A claim of ours looks first for expired, due and lost jobs, then picks from the heads of the ready queues, then moves what it picked: three statements, or five for a single job, where a peer has one.';
 
 row(
   'enqueue 1',
