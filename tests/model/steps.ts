@@ -82,9 +82,10 @@ export function finish(family: Family, args: Args, now: number): Answer {
   }
   job.prediction = prediction;
   if (outcome.status !== 'succeeded') {
+    // The ledger knows it when the job that stopped it is gone.
     const stopped =
       outcome.error_code === 'cancelled_at_provider' &&
-      family.jobs.some((one) => !one.gone && one.ofGeneration && one.stops.prediction === prediction);
+      family.jobs.some((one) => one.ofGeneration && one.stops.prediction === prediction);
     const retryIn = stopped ? 0 : ((outcome.retry_in_seconds as number | undefined) ?? null);
     return { outcome: endAttempt(family, job, { details: { code: outcome.error_code }, retryIn, now }) };
   }
