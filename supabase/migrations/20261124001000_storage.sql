@@ -82,13 +82,16 @@ language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
   return (
-    select o.name from storage.objects as o
-    where o.bucket_id = 'source-images'
-      and o.name = any(array(
-        select format('%s/%s.%s', p_user_id, p_source_id, extension)
-        from unnest('{png,jpg,webp}'::text[]) as known (extension)
-      ))
-      and o.created_at > now() - interval '24 hours'
+    select o.name
+    from unnest('{png,jpg,webp}'::text[]) as known (extension)
+    -- Each name for itself: of a list of names PostgreSQL 15 may read all of the index, for the sake of its order.
+    cross join lateral (
+      select named.name, named.created_at, named.metadata from storage.objects as named
+      where named.bucket_id = 'source-images'
+        and named.name = format('%s/%s.%s', p_user_id, p_source_id, known.extension)
+      offset 0
+    ) as o
+    where o.created_at > now() - interval '24 hours'
       and not private.is_excess_source(o.name, o.created_at, o.metadata)
     order by o.name limit 1
   );
