@@ -9,7 +9,7 @@ import { WORKERS } from './workers.mjs';
 const HELP = `npm run deploy [-- options]
 
 Sets up what is missing, builds the three Workers and the studio, and deploys process-generation, process-jobs and
-start-generation, in this order. The steps before it, and how to check the result: docs/deploy.md.
+start-generation, in this order. The steps before it, and how to check the result: docs/operations/deploy.md.
 
   --dry-run            build and bundle all three, upload nothing; needs no account and no variables
   --help               this text
@@ -30,7 +30,9 @@ await main(async () => {
     say(`\n▸ ${dryRun ? 'trying the deployment of' : 'deploying'} ${worker}`);
     const code = await foreground('wrangler', ['deploy', '--env', worker, ...args]);
     if (code !== 0)
-      throw new Fault(`${worker} was not deployed. docs/deploy.md lists the steps before this one.`);
+      throw new Fault(
+        `${worker} was not deployed. docs/operations/deploy.md lists the steps before this one.`,
+      );
   }
   return 0;
 });
@@ -39,5 +41,6 @@ async function checkVariables(worker) {
   const program = `import { unstable_readConfig as read } from 'wrangler';
     console.log(read({ config: 'wrangler.toml', env: process.argv[1] }).vars.SUPABASE_URL ?? '');`;
   const url = await output('node', ['--input-type=module', '-e', program, worker]);
-  if (!url) throw new Fault(`Set SUPABASE_URL of env.${worker} in wrangler.toml first (docs/deploy.md).`);
+  if (!url)
+    throw new Fault(`Set SUPABASE_URL of env.${worker} in wrangler.toml first (docs/operations/deploy.md).`);
 }

@@ -1,4 +1,4 @@
-/** Pictures from a Picture Queue: ask, follow, fetch. See docs/client.md of the repository. */
+/** Pictures from a Picture Queue: ask, follow, fetch. See docs/guides/client.md of the repository. */
 export * from './client.ts';
 export {
   ApiError,

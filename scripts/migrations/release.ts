@@ -11,7 +11,7 @@ const HELP = `npm run migrations:release [-- options]
 
 Notes every migration of supabase/migrations in supabase/${MANIFEST}, at a release. From then on the file is not
 changed any more, since databases have run it: a test says so, and another one upgrades a full database from what is
-noted to what is new. docs/deploy.md#upgrade tells more.
+noted to what is new. docs/operations/deploy.md#upgrade tells more.
 
   --check   write nothing; say what is new since the last release, fail where a released file was changed
   --anew    note the present files whatever was noted before: only while no database but your own has run them

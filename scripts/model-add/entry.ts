@@ -3,7 +3,7 @@ import type { ProviderModel } from './replicate.ts';
 import { findRoles, type Role } from './roles.ts';
 import { type Input, type Kind, readSchema } from './schema.ts';
 
-/** A field of an entry's input; docs/models.md tells its members. */
+/** A field of an entry's input; docs/guides/models.md tells its members. */
 export interface Field {
   type: Kind;
   role?: Role;
@@ -165,7 +165,7 @@ function sizeOf(width: Input | undefined, height: Input | undefined, size: Input
   return typeof size?.default === 'string' && /^\d+x\d+$/.test(size.default) ? size.default : '1024x1024';
 }
 
-/** The rough classes of docs/models.md. */
+/** The rough classes of docs/guides/models.md. */
 function secondsOf({ id }: ProviderModel, operations: string[], steps: Input | undefined): number {
   if (operations[0] === 'upscale') return 20;
   if (operations[0] === 'remove_background') return 5;

@@ -67,7 +67,7 @@ async function migrate(id: string, file: string, before: string, now: Date): Pro
     throw error;
   }
   process.stderr.write(`supabase/migrations/${migration}: written
-Edit the entry where it needs it (docs/models.md), then write the migration anew and run the tests:
+Edit the entry where it needs it (docs/guides/models.md), then write the migration anew and run the tests:
   cargo run -p shared --example models_sql -- changes > supabase/migrations/${migration}
   npm test -- unit
 `);

@@ -17,7 +17,7 @@ export const HELP = `npm run model:add -- owner/name [options]
 
 Makes the catalogue's entry of a Replicate model from the schema that Replicate publishes, puts it into
 shared/src/catalogue/models.json, and writes the migration that brings it into a database. It tells what it understood,
-and what you must decide or check before you commit it: docs/models.md.
+and what you must decide or check before you commit it: docs/guides/models.md.
 
   --name TEXT         its name for people
   --description TEXT  one line for people

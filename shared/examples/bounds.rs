@@ -1,4 +1,4 @@
-//! Writes `docs/bounds.md`, what users may send at most, from the parsers' own constants:
+//! Writes `docs/reference/bounds.md`, what users may send at most, from the parsers' own constants:
 //! `cargo run -p shared --example bounds`. The tests of the database read the tables and try both sides of
 //! each bound in SQL, so one file holds both doors together.
 
@@ -48,14 +48,14 @@ Worker fits the request to them or refuses it (422 `unsupported`). A direct call
 request again, before anything is paid for.
 - A URL is read by the Worker as browsers do and passed on as read, so it takes more spellings of one address \
 (`https:example.com`, capitals in a name). Names in other scripts are refused at both doors: they are written in their \
-`xn--` form ([0026](decisions/0026-names-of-hosts-are-ascii.md)). SQL takes the address as it is then, and leaves to \
+`xn--` form ([0026](../decisions/0026-names-of-hosts-are-ascii.md)). SQL takes the address as it is then, and leaves to \
 the run whether a name that begins with `xn--` is one.
 - `model_id` may also be the id of a row of `models` in a direct call, as in the original.
 - `adjustments` and `output` of a direct call are what the Worker adds: at most 20 changes of `field`, `requested`, \
 `used` and `reason`, each text of at most 4,000 characters, each number of at most 400 digits.
 
 Refusals have the same `code` at both doors. The status differs: 400 from the Worker, 422 from a function \
-([0008](decisions/0008-errors-400-and-stable-codes.md)). A function names the member in `hint`, as `field=prompt`.
+([0008](../decisions/0008-errors-400-and-stable-codes.md)). A function names the member in `hint`, as `field=prompt`.
 ";
 
 const COLUMNS: &str = "
@@ -102,7 +102,7 @@ fn url(name: &str) -> String {
     row(&[&format!("`{name}`"), &"https URL", &"bytes", &"", &MAX_URL_BYTES])
 }
 
-/// The text of `docs/bounds.md`.
+/// The text of `docs/reference/bounds.md`.
 pub fn written() -> String {
     let kib = MAX_BODY_BYTES / 1024;
     let table = |title: &str| {
@@ -155,7 +155,7 @@ pub fn written() -> String {
         COLUMNS.to_owned(),
         format!(
             "\n## Uploads\n\nA file of the bucket `source-images` has at most {} MiB ({MAX_SOURCE_BYTES} bytes), at both doors: \
-             see [operate.md](operate.md#uploads).\n",
+             see [operate.md](../operations/operate.md#uploads).\n",
             MAX_SOURCE_BYTES / 1024 / 1024
         ),
         ANSWERS.to_owned(),
@@ -164,5 +164,5 @@ pub fn written() -> String {
 }
 
 fn main() -> io::Result<()> {
-    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/bounds.md"), written())
+    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/bounds.md"), written())
 }

@@ -1,4 +1,4 @@
-//! `docs/bounds.md` is up to date: the tests of the database read it.
+//! `docs/reference/bounds.md` is up to date: the tests of the database read it.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ mod bounds;
 
 #[test]
 fn the_document_is_what_the_parsers_say() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/bounds.md");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/bounds.md");
     assert_eq!(
         fs::read_to_string(file).unwrap(),
         bounds::written(),

@@ -229,7 +229,7 @@ fn the_migrations_say_what_the_catalogue_says() {
     let missing = models_sql::changes(catalogue, &models_sql::known().unwrap()).unwrap();
     assert!(
         missing.is_empty(),
-        "put this into a new migration (docs/models.md): \
+        "put this into a new migration (docs/guides/models.md): \
          cargo run -p shared --example models_sql -- changes > supabase/migrations/<number>_model_<name>.sql\n{missing}",
     );
 }

@@ -15,7 +15,7 @@
 -- A function may call one of a later file, for its body is read when it runs; tables and types come before their use.
 --
 -- This one looks before anything is changed: what stands in the way is told in one sentence, with what to do about
--- it. docs/deploy.md lists the same.
+-- it. docs/operations/deploy.md lists the same.
 
 do $$
 declare
@@ -70,7 +70,7 @@ begin
   if v_taken is not null then
     raise exception using errcode = 'duplicate_object', message = format(
       'Picture Queue makes these in the schema "public", and this database has them already: %s. '
-      'Use a fresh project, or put them aside first as docs/move-from-the-original.md says, then push the migrations again.',
+      'Use a fresh project, or put them aside first as docs/guides/move-from-the-original.md says, then push the migrations again.',
       v_taken
     );
   end if;

@@ -566,7 +566,7 @@ create table private.predictions (
   -- We stop it: no job wants it.
   is_unwanted boolean not null default false
 );
--- All attempts of one generation: what operators ask for (docs/operate.md).
+-- All attempts of one generation: what operators ask for (docs/operations/operate.md).
 create index predictions_generation on private.predictions (generation_id);
 -- Those whose time is over (private.prune_predictions), and the newest (private.is_account_refused).
 create index predictions_age on private.predictions (recorded_at);

@@ -13,7 +13,7 @@ import { ENTRIES, firstPicture } from './documented.ts';
 import { ROOT } from './installed.ts';
 import { doing, until } from './react/mount.ts';
 
-/** The components of docs/client.md make a picture when their button is pressed. */
+/** The components of docs/guides/client.md make a picture when their button is pressed. */
 
 const NATIVE = `export const Button = 'Button', Image = 'Image', Text = 'Text', View = 'View';`;
 const require = createRequire(import.meta.url);

@@ -13,7 +13,7 @@ import { serve } from './served.ts';
 
 /** The examples of the documentation compile, and do what they say. */
 
-const PAGES = ['README.md', 'client/README.md', 'docs/client.md'];
+const PAGES = ['README.md', 'client/README.md', 'docs/guides/client.md'];
 const PLACEHOLDER = 'https://start-generation.example.workers.dev';
 
 /** As little of Svelte as the examples need. */
@@ -187,9 +187,9 @@ describe('on the local stack', () => {
     expect((await fetch(String(url))).headers.get('content-type')).toBe('image/webp');
   }
 
-  test('the first one of docs/client.md makes a picture', async () => {
+  test('the first one of docs/guides/client.md makes a picture', async () => {
     const { supabaseUrl, publishableKey, startGenerationUrl } = stack.addresses;
-    const code = example('docs/client.md', 'ts')
+    const code = example('docs/guides/client.md', 'ts')
       .replace('LOCAL_SUPABASE_URL', supabaseUrl)
       .replace('LOCAL_PUBLISHABLE_KEY', publishableKey)
       .replace('START_GENERATION_URL', startGenerationUrl);

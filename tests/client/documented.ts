@@ -12,7 +12,7 @@ export const ENTRIES = {
 };
 
 /**
- * A block of code below `## The first picture, …` of docs/client.md, with the addresses in it of a stack.
+ * A block of code below `## The first picture, …` of docs/guides/client.md, with the addresses in it of a stack.
  *
  * @param kind of the block; the first one of this kind
  */
@@ -21,10 +21,10 @@ export async function firstPicture(
   { supabaseUrl, publishableKey, startGenerationUrl }: StackAddresses,
   kind: 'ts' | 'tsx' = 'ts',
 ): Promise<string> {
-  const page = await fs.readFile(path.join(ROOT, 'docs/client.md'), 'utf8');
+  const page = await fs.readFile(path.join(ROOT, 'docs/guides/client.md'), 'utf8');
   const section = page.split('\n## ').find((each) => each.startsWith(`The first picture, ${heading}\n`));
   const code = new RegExp(`\`\`\`${kind}\\n(.*?)\`\`\``, 's').exec(section ?? '')?.[1];
-  if (!code) throw new Error(`docs/client.md has no ${kind} below "The first picture, ${heading}"`);
+  if (!code) throw new Error(`docs/guides/client.md has no ${kind} below "The first picture, ${heading}"`);
   return code
     .replace('LOCAL_SUPABASE_URL', supabaseUrl)
     .replace('LOCAL_PUBLISHABLE_KEY', publishableKey)

@@ -2,11 +2,11 @@ import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Database, MODEL, refusal } from './support.ts';
 
-// docs/bounds.md is written from the constants of the Worker's parsers. SQL has the same bounds in the same units:
+// docs/reference/bounds.md is written from the constants of the Worker's parsers. SQL has the same bounds in the same units:
 // each one is tried at, below and above it.
 
 const db = await Database.open();
-const MARKDOWN = fs.readFileSync(new URL('../../docs/bounds.md', import.meta.url), 'utf8');
+const MARKDOWN = fs.readFileSync(new URL('../../docs/reference/bounds.md', import.meta.url), 'utf8');
 
 interface Bound {
   member: string;

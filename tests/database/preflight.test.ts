@@ -73,7 +73,7 @@ test('the original’s tables are named together, in one sentence', async () => 
   const sentence = await said(`create table public.job_queue (id int); create table public.images (id int);
     create type public.models as enum ('a'); create function public.complete_job(p int) returns int return 1`);
   expect(sentence).toBe(
-    'Picture Queue makes these in the schema "public", and this database has them already: complete_job(), images, job_queue, models. Use a fresh project, or put them aside first as docs/move-from-the-original.md says, then push the migrations again.',
+    'Picture Queue makes these in the schema "public", and this database has them already: complete_job(), images, job_queue, models. Use a fresh project, or put them aside first as docs/guides/move-from-the-original.md says, then push the migrations again.',
   );
 });
 

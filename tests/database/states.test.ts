@@ -7,7 +7,7 @@ import { type Arrow, mermaidBlocks, readArrows } from './states/diagram.ts';
 import { type Case, situations } from './states/situations.ts';
 import { Database } from './support.ts';
 
-// The two diagrams of docs/queue.md against the SQL. Everything that can be done is done to a job in every
+// The two diagrams of docs/concepts/queue.md against the SQL. Everything that can be done is done to a job in every
 // state, triggers on the tables of states note each change with the functions that were running, and both sides must
 // agree: no change that is not drawn, no arrow that is never taken, and on each arrow the functions that take it.
 
@@ -55,13 +55,13 @@ beforeAll(async () => {
 }, 300_000);
 
 const [jobs = '', generations = ''] = mermaidBlocks(
-  readFileSync(new URL('../../docs/queue.md', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../docs/concepts/queue.md', import.meta.url), 'utf8'),
 );
 
 describe.each([
   ['job_queue', readArrows(jobs)],
   ['image_generations', readArrows(generations)],
-])('the diagram of %s in docs/queue.md', (table, arrows) => {
+])('the diagram of %s in docs/concepts/queue.md', (table, arrows) => {
   const isOn = (arrow: Arrow) => (step: Step) =>
     step.table === table && step.from === arrow.from && step.to === arrow.to;
 

@@ -117,7 +117,7 @@ export function eventsOf(world: World, calls: Call[], rows: Row[]): Round {
         deletions.push(call);
         break;
       case 'edit':
-        // A step has moved the job since it was read: docs/queue.md, writes by hand.
+        // A step has moved the job since it was read: docs/concepts/queue.md, writes by hand.
         if (answer.written === 0) break;
         add(world.familyOf.get(args.job as string), {
           kind: 'edit',

@@ -1,33 +1,5 @@
-import fs from 'node:fs/promises';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { formatOf, png } from '../../scripts/smoke/png.ts';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-/** As GitHub makes an anchor of a heading. */
-const anchorOf = (heading: string) =>
-  heading
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N} _-]/gu, '')
-    .replaceAll(' ', '-');
-
-test('every section of the docs that the smoke test points to is there', async () => {
-  const files = await fs.readdir(path.join(ROOT, 'scripts/smoke'), { recursive: true });
-  const sources = files.filter((file) => file.endsWith('.ts'));
-  const texts = await Promise.all(
-    sources.map((file) => fs.readFile(path.join(ROOT, 'scripts/smoke', file), 'utf8')),
-  );
-  const links = new Set(texts.flatMap((text) => text.match(/docs\/[\w-]+\.md(#[\w-]+)?/g) ?? []));
-  expect(links.size).toBeGreaterThan(8);
-  for (const link of links) {
-    const [page = '', anchor] = link.split('#');
-    const text = await fs.readFile(path.join(ROOT, page), 'utf8');
-    const anchors = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading ?? ''));
-    if (anchor !== undefined) expect(anchors, link).toContain(anchor);
-  }
-});
 
 test('pictures are known by their first bytes', () => {
   expect(formatOf(png(1))).toBe('png');

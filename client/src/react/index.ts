@@ -1,5 +1,5 @@
 'use client';
-/** React hooks, for the web and React Native alike. See docs/client.md of the repository. */
+/** React hooks, for the web and React Native alike. See docs/guides/client.md of the repository. */
 export { PictureQueueProvider, type PictureQueueProviderProps, usePictureQueue } from './provider.ts';
 export { type Generations, type GenerationsOptions, useGenerations } from './use-generations.ts';
 export {

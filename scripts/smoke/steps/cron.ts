@@ -31,8 +31,8 @@ export const cron: Step = {
           `the cron runs, and process-jobs says: ${body?.detail ?? said(answer)}`,
           accountTrouble(String(body?.provider)) ??
             (body?.budget === 'exhausted'
-              ? 'Raise the budget, or wait for the next day or month: docs/operate.md#budget'
-              : 'See docs/operate.md#health'),
+              ? 'Raise the budget, or wait for the next day or month: docs/operations/operate.md#budget'
+              : 'See docs/operations/operate.md#health'),
         );
       }
       if (Date.now() >= deadline) {
@@ -40,7 +40,7 @@ export const cron: Step = {
           age === undefined
             ? 'the cron has never run'
             : `the last sweep is ${Math.round(age / 60_000)} minutes old`,
-          'Deploy the trigger again (npx wrangler deploy --env process-jobs) and give it some minutes. If it runs and fails, npx wrangler tail --env process-jobs shows a line "configuration:" or "sweep:". docs/operate.md#the-cron-trigger-does-not-run',
+          'Deploy the trigger again (npx wrangler deploy --env process-jobs) and give it some minutes. If it runs and fails, npx wrangler tail --env process-jobs shows a line "configuration:" or "sweep:". docs/operations/operate.md#the-cron-trigger-does-not-run',
         );
       }
       const state = age === undefined ? 'no sweep yet' : 'the last sweep is old';

@@ -40,7 +40,7 @@ export const models: Step = {
         options.model === undefined
           ? 'no model is active that makes a picture of a prompt'
           : `${options.model} is not an active model that makes a picture of a prompt`,
-        'Switch one on: docs/operate.md#taking-a-model-out-of-service',
+        'Switch one on: docs/operations/operate.md#taking-a-model-out-of-service',
       );
     }
     smoke.model = { id: chosen.id, price: price(chosen) };

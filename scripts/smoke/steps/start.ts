@@ -30,12 +30,13 @@ export async function start(
 function fixFor(answer: Answer, token: string): string {
   if (answer.status === 401) return fixForToken(token);
   if (answer.body?.code === 'budget_exhausted') {
-    return 'The budget of the installation is used up: docs/operate.md#budget';
+    return 'The budget of the installation is used up: docs/operations/operate.md#budget';
   }
   if (answer.status === 503) {
     return 'start-generation does not reach Supabase, or not its keys at /auth/v1/.well-known/jwks.json: check SUPABASE_URL in wrangler.toml, and https://status.supabase.com';
   }
-  if (answer.status === 429) return 'A quota of this user is used up: docs/operate.md#plans-and-limits';
+  if (answer.status === 429)
+    return 'A quota of this user is used up: docs/operations/operate.md#plans-and-limits';
   if (answer.status === 500) {
     return 'It lacks a variable, or the database one of our functions: npx supabase@3 db push --remote; npx wrangler tail --env start-generation';
   }

@@ -24,7 +24,7 @@ export const upload: Step = {
     if (answer.status !== 201 || typeof source?.source_id !== 'string') {
       const fixes: Record<number, string> = {
         401: 'Storage does not take the token that start-generation took: is the bucket source-images of this project?',
-        403: 'This user may have 100 uploads stored already (docs/operate.md#uploads), or a policy of storage.objects was changed: the migrations make them.',
+        403: 'This user may have 100 uploads stored already (docs/operations/operate.md#uploads), or a policy of storage.objects was changed: the migrations make them.',
         503: 'start-generation does not reach Storage, or Storage does not answer: https://status.supabase.com',
       };
       throw new StepFailure(

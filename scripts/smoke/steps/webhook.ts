@@ -16,7 +16,7 @@ export const webhook: Step = {
     if (unsigned.status === 401 && /not accepted here/i.test(unsigned.text)) {
       throw new StepFailure(
         'process-generation takes no webhooks: its REPLICATE_WEBHOOK_SECRET is missing or malformed',
-        'Read the secret (docs/deploy.md#2-replicate) and put it, the whole value with whsec_, into both: npx wrangler secret put REPLICATE_WEBHOOK_SECRET --env process-generation, and --env process-jobs.',
+        'Read the secret (docs/operations/deploy.md#2-replicate) and put it, the whole value with whsec_, into both: npx wrangler secret put REPLICATE_WEBHOOK_SECRET --env process-generation, and --env process-jobs.',
       );
     }
     if (unsigned.status !== 401) {
@@ -50,6 +50,6 @@ async function wayOf(smoke: Smoke, jobId: string): Promise<string> {
   if (job.lease <= 1) return "Replicate's webhook brought the picture's end";
   throw new StepFailure(
     "the picture's end was found by the sweep: no webhook came, and pictures are up to minutes late",
-    `Set PUBLIC_URL of process-jobs and process-generation to ${options.processGenerationUrl} in wrangler.toml, and the same REPLICATE_WEBHOOK_SECRET in both. If they are: is it another account's secret? docs/operate.md#pictures-come-minutes-late`,
+    `Set PUBLIC_URL of process-jobs and process-generation to ${options.processGenerationUrl} in wrangler.toml, and the same REPLICATE_WEBHOOK_SECRET in both. If they are: is it another account's secret? docs/operations/operate.md#pictures-come-minutes-late`,
   );
 }

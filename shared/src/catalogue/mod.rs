@@ -2,7 +2,7 @@
 //!
 //! `models.json` holds one entry per model. A field of an entry's input schema may carry a *role*
 //! (prompt, seed, steps, width …); the mapper fills roles and knows no model by name. Adding a model
-//! is one entry and no code: see `docs/models.md`.
+//! is one entry and no code: see `docs/guides/models.md`.
 
 mod ask;
 mod charged;

@@ -23,7 +23,7 @@ pub struct Model {
     pub source_size: SourceSize,
     /// Width and height to ask for when the request names none; `None` if it cannot be chosen.
     pub size: Option<(u32, u32)>,
-    /// Typical duration in seconds: a rough default per class of model, see `docs/models.md`.
+    /// Typical duration in seconds: a rough default per class of model, see `docs/guides/models.md`.
     pub estimated_seconds: u32,
     /// What the provider asks for a picture; `None` where no source gives it.
     pub price: Option<ModelPrice>,

@@ -1,5 +1,5 @@
 //! What the fields of a request may be at most and must be at least: for the parser, for the description of
-//! the interface, and for `docs/bounds.md`, by which the tests of the database check that SQL has the same
+//! the interface, and for `docs/reference/bounds.md`, by which the tests of the database check that SQL has the same
 //! bounds in the same units. The model's own limits come later and are narrower.
 
 use std::ops::RangeInclusive;

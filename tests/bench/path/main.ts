@@ -38,10 +38,10 @@ async function benchmark(options: Options): Promise<void> {
   ];
   if (!options.write || changed.length > 0) {
     const why = changed.length > 0 ? ` ${changed.join(' and ')} given:` : '';
-    console.log(`Not written:${why} docs/benchmarks.md stays as it is.`);
+    console.log(`Not written:${why} docs/operations/benchmarks.md stays as it is.`);
   } else {
     await writeSection('path', text);
-    console.log('Written: docs/benchmarks.md');
+    console.log('Written: docs/operations/benchmarks.md');
   }
 }
 

@@ -21,8 +21,8 @@ export const HELP = `node tests/bench/path/main.ts: the whole way of a picture, 
   --users N    users who start them at once (8)
   --picture-bytes N  size of each picture's file (some 20 kB)
   --migrations DIR  another schema that these Workers can be run on; then nothing is written
-  --note TEXT  a sentence on the circumstances, for docs/benchmarks.md
-  --no-write   print only; docs/benchmarks.md stays as it is
+  --note TEXT  a sentence on the circumstances, for docs/operations/benchmarks.md
+  --no-write   print only; docs/operations/benchmarks.md stays as it is
   --help
 
 MAX_PARALLEL_JOBS and MAX_JOBS_PER_INVOCATION are handed on to the workers; then nothing is written, and neither is it

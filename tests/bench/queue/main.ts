@@ -55,10 +55,10 @@ async function benchmark(options: Options): Promise<void> {
       ].join('\n'),
     );
     if (options.quick || options.only.length > 0) {
-      console.log('Not a run of everything: docs/benchmarks.md stays as it is.');
+      console.log('Not a run of everything: docs/operations/benchmarks.md stays as it is.');
     } else {
       await writeSection('queue', section(all));
-      console.log('Written: docs/benchmarks.md');
+      console.log('Written: docs/operations/benchmarks.md');
     }
   } finally {
     await server.stop();

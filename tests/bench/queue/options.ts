@@ -26,10 +26,10 @@ export const HELP = `node tests/bench/queue/main.ts: Picture Queue's queue besid
   --engines LIST  new, old or old,new (new): old is the queue as it was before its engine was written anew, from the
                   frozen schema in tests/bench/queue/before; its column is named "before"
   --only NAME     one queue or one measure; may be repeated. Measures: ${MEASURES.join(', ')}
-  --note TEXT     a sentence on the circumstances, for docs/benchmarks.md
+  --note TEXT     a sentence on the circumstances, for docs/operations/benchmarks.md
   --help
 
-A run of everything writes its section of docs/benchmarks.md. With both engines and five rounds it takes some
+A run of everything writes its section of docs/operations/benchmarks.md. With both engines and five rounds it takes some
 25 minutes on two idle cores; after each round it says how long the rest will take. The first run installs awa with
 Python's pip, into .tools; a queue that cannot be had here is left out, and why is said.
 `;

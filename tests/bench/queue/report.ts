@@ -48,7 +48,7 @@ export function progress({ queues, results, options }: Run): string[] {
   return before ? besideBefore(results, [ours, before], options) : [];
 }
 
-/** Its section of docs/benchmarks.md. */
+/** Its section of docs/operations/benchmarks.md. */
 export function section(run: Run): string {
   const { options, queues, missing, results, settings, load } = run;
   const names = queues.map(({ name }) => name);

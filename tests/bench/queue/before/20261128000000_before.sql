@@ -5,7 +5,7 @@
 -- 20261124000050_preflight.sql
 
 -- Looks before anything is changed: whether the migrations can go onto this database at all. What stands in the
--- way is told in one sentence, with what to do about it; docs/deploy.md lists the same.
+-- way is told in one sentence, with what to do about it; docs/operations/deploy.md lists the same.
 
 do $$
 declare
@@ -59,7 +59,7 @@ begin
   if v_taken is not null then
     raise exception using errcode = 'duplicate_object', message = format(
       'Picture Queue makes these in the schema "public", and this database has them already: %s. '
-      'Use a fresh project, or put them aside first as docs/move-from-the-original.md says, then push the migrations again.',
+      'Use a fresh project, or put them aside first as docs/guides/move-from-the-original.md says, then push the migrations again.',
       v_taken
     );
   end if;

@@ -1,0 +1,112 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+/** What the pages point at is there. */
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const NOT_OURS = ['node_modules', 'target', 'build', 'dist'];
+const TEXT = /\.(md|ts|tsx|mjs|rs|sql|toml|yml)$/;
+
+const FILES = files('');
+const PAGES = FILES.filter((file) => file.endsWith('.md'));
+const { scripts } = JSON.parse(read('package.json'));
+
+function files(folder: string): string[] {
+  return fs.readdirSync(path.join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const file = path.posix.join(folder, entry.name);
+    if (entry.name.startsWith('.') || NOT_OURS.includes(entry.name)) return [];
+    return entry.isDirectory() ? files(file) : TEXT.test(file) ? [file] : [];
+  });
+}
+
+function read(file: string): string {
+  return fs.readFileSync(path.join(ROOT, file), 'utf8');
+}
+
+/** A page without its blocks of code, whose text is nobody's link. */
+function prose(page: string): string {
+  return read(page).replaceAll(/^```.*?^```/gms, '');
+}
+
+/** As GitHub makes an anchor of a heading. */
+function slug(heading: string): string {
+  const text = heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase();
+  return text.replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(/\s/g, '-');
+}
+
+function anchors(page: string): string[] {
+  const text = prose(page);
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => slug(heading));
+  const again = headings.map((each, index) => {
+    const before = headings.slice(0, index).filter((other) => other === each).length;
+    return before === 0 ? each : `${each}-${before}`;
+  });
+  return [...again, ...[...text.matchAll(/<a id="([^"]+)"/g)].map(([, id = '']) => id)];
+}
+
+/** What is wrong with this address, seen from the root. */
+function fault(file: string, anchor = ''): string | undefined {
+  if (!fs.existsSync(path.join(ROOT, file))) return 'no such file';
+  if (anchor && file.endsWith('.md') && !anchors(file).includes(anchor)) return 'no such heading';
+}
+
+/** The relative links of a page, as paths from the root. */
+function links(page: string): { link: string; file: string; anchor: string | undefined }[] {
+  const text = prose(page).replaceAll(/`[^`\n]*`/g, '');
+  return [...text.matchAll(/\]\(([^)\s]+)\)|(?:src|href)="([^"]+)"/g)].flatMap(([, first, second]) => {
+    const link = first ?? second ?? '';
+    if (/^[a-z]+:/.test(link)) return [];
+    const [relative = '', anchor] = link.split('#');
+    return [{ link, file: relative ? path.posix.join(path.posix.dirname(page), relative) : page, anchor }];
+  });
+}
+
+test.each(PAGES)('the links of %s lead somewhere', (page) => {
+  const broken = links(page).flatMap(({ link, file, anchor }) => {
+    const wrong = fault(file, anchor);
+    return wrong ? [`${link}: ${wrong}`] : [];
+  });
+  expect(broken).toEqual([]);
+});
+
+test('pages that programs and comments name are there', () => {
+  const named = FILES.flatMap((file) =>
+    [...read(file).matchAll(/(?<![\w/])docs\/([\w/-]+\.md)(?:#([\w-]+))?/g)].map(([link, page, anchor]) => ({
+      link: `${file}: ${link}`,
+      wrong: fault(`docs/${page}`, anchor),
+    })),
+  );
+  expect(named.filter(({ link }) => link.startsWith('scripts/smoke')).length).toBeGreaterThan(8);
+  expect(named.filter(({ wrong }) => wrong)).toEqual([]);
+});
+
+test('decisions that are named by their number are there', () => {
+  const numbers = fs.readdirSync(path.join(ROOT, 'docs/decisions')).map((name) => name.slice(0, 4));
+  const named = FILES.flatMap((file) =>
+    [...read(file).matchAll(/docs\/decisions\/(\d{4})/g)].map(([, number = '']) => `${number} ${file}`),
+  );
+  expect(named.length).toBeGreaterThan(0);
+  expect(named.filter((each) => !numbers.includes(each.slice(0, 4)))).toEqual([]);
+});
+
+test('every command of a page is one', () => {
+  const unknown = PAGES.flatMap((page) =>
+    [...read(page).matchAll(/npm run (?:-s )?([\w-]+(?::[\w-]+)*)/g)].flatMap(([, name = '']) =>
+      name in scripts ? [] : [`${page}: npm run ${name}`],
+    ),
+  );
+  expect(unknown).toEqual([]);
+});
+
+describe('docs/README.md', () => {
+  test('leads to every page', () => {
+    const seen = new Set(['docs/README.md']);
+    for (const page of seen) {
+      for (const { file } of links(page))
+        if (PAGES.includes(file) && file.startsWith('docs/')) seen.add(file);
+    }
+    expect(PAGES.filter((page) => page.startsWith('docs/') && !seen.has(page))).toEqual([]);
+  });
+});
