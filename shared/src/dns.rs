@@ -10,9 +10,6 @@ use url::Url;
 
 use crate::ports::{Http, HttpRequest, ResolveError, Resolver};
 
-/// The resolver that is asked unless another one is configured.
-pub const DEFAULT_URL: &str = "https://cloudflare-dns.com/dns-query";
-
 /// Record types, RFC 1035 and RFC 3596.
 const A: u64 = 1;
 const AAAA: u64 = 28;

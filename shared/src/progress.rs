@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::replicate::{Prediction, Status};
-
 /// Percent of a generation whose prediction was created, and of one whose prediction has ended.
 const CREATED: u8 = 10;
 const ENDED: u8 = 90;
@@ -23,23 +21,21 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Reads a prediction. `None`: it tells nothing beyond that it was created.
-    pub fn of(prediction: &Prediction) -> Option<Self> {
-        if prediction.status != Status::Processing {
-            return None;
-        }
-        let share = prediction.percent.unwrap_or(0);
+    /// What a run tells: how far it is, 0 to 100, and when its prediction was created and the model began (ISO 8601).
+    /// `None`: nothing beyond that it was created.
+    pub fn of_run(percent: Option<u8>, created_at: Option<&str>, started_at: Option<&str>) -> Option<Self> {
+        let share = percent.unwrap_or(0);
         let exact = CREATED + (u16::from(share.min(100)) * u16::from(ENDED - CREATED) / 100) as u8;
-        let started_at = waited(prediction).and_then(|_| prediction.started_at.clone());
+        let started_at = waited(created_at, started_at).and(started_at).map(str::to_owned);
         let progress = Self { percent: exact - exact % STEP, started_at };
         (progress.percent > CREATED || progress.started_at.is_some()).then_some(progress)
     }
 }
 
 /// How long a prediction waited for a machine, where that is worth telling.
-fn waited(prediction: &Prediction) -> Option<Duration> {
-    let time = |text: &Option<String>| chrono::DateTime::parse_from_rfc3339(text.as_deref()?).ok();
-    let waited = time(&prediction.started_at)?.signed_duration_since(time(&prediction.created_at)?);
+fn waited(created_at: Option<&str>, started_at: Option<&str>) -> Option<Duration> {
+    let time = |text: Option<&str>| chrono::DateTime::parse_from_rfc3339(text?).ok();
+    let waited = time(started_at)?.signed_duration_since(time(created_at)?);
     waited.to_std().ok().filter(|waited| *waited >= SOON)
 }
 
@@ -80,19 +76,10 @@ impl ProgressMemo {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
 
-    fn of(body: Value) -> Option<(u8, Option<String>)> {
-        let mut body = body;
-        body["id"] = json!("p1");
-        let prediction = Prediction::parse(body.to_string().as_bytes()).unwrap();
-        Progress::of(&prediction).map(|progress| (progress.percent, progress.started_at))
-    }
-
-    fn running(percent: u8) -> Value {
-        json!({ "status": "processing", "logs": format!("{percent}%|██ | 1/2") })
+    fn of(percent: u8) -> Option<(u8, Option<String>)> {
+        Progress::of_run(Some(percent), None, None).map(|progress| (progress.percent, progress.started_at))
     }
 
     #[test]
@@ -107,31 +94,23 @@ mod tests {
             (100, Some(90)),
         ];
         for (share, percent) in table {
-            assert_eq!(of(running(share)), percent.map(|percent| (percent, None)), "{share} %");
+            assert_eq!(of(share), percent.map(|percent| (percent, None)), "{share} %");
         }
-    }
-
-    #[test]
-    fn only_a_running_prediction_makes_progress() {
-        for status in ["starting", "succeeded", "failed", "canceled", "aborted", "a_status_of_next_year"] {
-            let mut body = running(50);
-            body["status"] = json!(status);
-            assert_eq!(of(body), None, "{status}");
-        }
-        assert_eq!(of(json!({ "status": "processing", "logs": null })), None);
+        assert_eq!(Progress::of_run(None, None, None), None);
     }
 
     #[test]
     fn a_start_is_told_where_it_came_late() {
-        let started = |created: &str, started: Value| {
-            of(json!({ "status": "processing", "created_at": created, "started_at": started }))
-        };
         let created = "2026-11-24T12:00:00.5Z";
-        assert_eq!(started(created, json!("2026-11-24T12:00:02.720444976Z")), None);
+        let started = |text: &str| {
+            let progress = Progress::of_run(None, Some(created), Some(text));
+            progress.map(|progress| (progress.percent, progress.started_at))
+        };
+        assert_eq!(started("2026-11-24T12:00:02.720444976Z"), None);
         let late = "2026-11-24T12:00:30Z";
-        assert_eq!(started(created, json!(late)), Some((10, Some(late.to_owned()))));
-        for nonsense in [json!(null), json!("yesterday"), json!("2026-11-24T11:00:00Z")] {
-            assert_eq!(started(created, nonsense.clone()), None, "{nonsense}");
+        assert_eq!(started(late), Some((10, Some(late.to_owned()))));
+        for nonsense in ["", "yesterday", "2026-11-24T11:00:00Z"] {
+            assert_eq!(started(nonsense), None, "{nonsense}");
         }
     }
 

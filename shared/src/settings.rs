@@ -1,8 +1,10 @@
 //! The configuration, read once from the environment and checked.
 
-use crate::dns;
 use crate::service_key::{self, ServiceKeys};
 use crate::url_policy::{AllowedOrigins, MAX_URL_BYTES};
+
+/// The resolver that is asked unless another one is configured.
+pub const DEFAULT_RESOLVER_URL: &str = "https://cloudflare-dns.com/dns-query";
 
 /// A variable is missing or malformed; the text names it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -139,7 +141,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
 
     /// The resolver that is asked where a webhook's receiver lies: `DNS_OVER_HTTPS_URL`.
     pub fn dns_over_https_url(&self) -> Result<String, SettingsError> {
-        Ok(self.url("DNS_OVER_HTTPS_URL")?.unwrap_or_else(|| dns::DEFAULT_URL.to_owned()))
+        Ok(self.url("DNS_OVER_HTTPS_URL")?.unwrap_or_else(|| DEFAULT_RESOLVER_URL.to_owned()))
     }
 
     /// How many jobs run at once: `MAX_PARALLEL_JOBS`, 3 as in the original, 40 at most: so many of the
@@ -229,7 +231,7 @@ mod tests {
     #[test]
     fn webhooks_have_defaults_and_a_typing_error_is_noticed() {
         let empty = variables(&[]);
-        assert_eq!(empty.dns_over_https_url().unwrap(), dns::DEFAULT_URL);
+        assert_eq!(empty.dns_over_https_url().unwrap(), DEFAULT_RESOLVER_URL);
         assert!(empty.webhook_allowed_origins().is_ok());
         let wrong = variables(&[("WEBHOOK_ALLOWED_ORIGINS", "localhost:1"), ("DNS_OVER_HTTPS_URL", "dns")]);
         assert!(wrong.webhook_allowed_origins().unwrap_err().0.contains("WEBHOOK_ALLOWED_ORIGINS"));

@@ -11,8 +11,9 @@ mod support;
 
 use std::net::IpAddr;
 
-use shared::dns::{DEFAULT_URL, DnsOverHttps};
+use shared::dns::DnsOverHttps;
 use shared::ports::{HttpError, ResolveError, Resolver};
+use shared::settings::DEFAULT_RESOLVER_URL as DEFAULT_URL;
 use support::block_on;
 use support::http::{Recorder, header};
 

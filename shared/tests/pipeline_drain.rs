@@ -13,11 +13,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::pipeline::{Budget, Drained, run_alone};
 use shared::ports::Clock;
+use shared::ports::Status;
 use shared::problem::{Code, Problem};
-use shared::replicate::Status;
 use support::provider::Fate;
 use support::wire::Fault;
-use support::{API, Bench, OUTPUT, block_on, request};
+use support::{Bench, OUTPUT, block_on, request};
 
 const BUDGET: Budget = Budget { parallel: 3, time: Duration::from_secs(20), jobs: 100 };
 
@@ -142,7 +142,7 @@ fn a_job_whose_end_cannot_be_told_is_an_error_and_comes_back() {
 }
 
 fn alone(bench: &Bench, body: &Value) -> Result<Value, Problem> {
-    block_on(run_alone(body, &bench.provider, API, &*bench.world))
+    block_on(run_alone(body, &bench.provider, &*bench.world))
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn a_prediction_that_nobody_wants_any_more_is_cancelled() {
     let claimed = bench.claim();
     bench.queue.cancel_generation(claimed.generation_id.unwrap());
     assert_eq!(bench.run(&claimed), "Failed");
-    assert_eq!(bench.provider.prediction(0).status, shared::replicate::Status::Canceled);
+    assert_eq!(bench.provider.prediction(0).status, shared::ports::Status::Canceled);
     assert_eq!(bench.queue.generation(job).status, "cancelled");
     assert!(bench.world.warned("lease lost while creating"));
 }
@@ -76,10 +76,10 @@ fn a_cancel_that_fails_is_tried_again() {
     bench.queue.cancel_generation(claimed.generation_id.unwrap());
     bench.wire.fail("cancel", Fault::LostRequest);
     bench.run(&claimed);
-    assert_eq!(bench.provider.prediction(0).status, shared::replicate::Status::Processing);
+    assert_eq!(bench.provider.prediction(0).status, shared::ports::Status::Processing);
     bench.pass(4);
     assert_eq!(bench.run_next(), "Forward");
-    assert_eq!(bench.provider.prediction(0).status, shared::replicate::Status::Canceled);
+    assert_eq!(bench.provider.prediction(0).status, shared::ports::Status::Canceled);
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn while_creating_is_paused_everything_else_goes_on() {
     for job in &claimed {
         bench.run(job);
     }
-    assert_eq!(bench.provider.prediction(1).status, shared::replicate::Status::Canceled);
+    assert_eq!(bench.provider.prediction(1).status, shared::ports::Status::Canceled);
     let download = bench.webhook(awaited, 0);
     assert!(download.is_none(), "it still runs");
     bench.pass(120);

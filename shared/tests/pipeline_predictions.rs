@@ -10,7 +10,7 @@
 mod support;
 
 use shared::ports::Clock;
-use shared::replicate::Status;
+use shared::ports::Status;
 use support::provider::{End, Fate};
 use support::wire::Fault;
 use support::{Bench, block_on};

@@ -12,10 +12,11 @@ use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 use shared::pipeline::Callback;
 use shared::ports::Clock;
-use shared::replicate::Status;
+use shared::ports::Status;
+use shared::replicate::read_prediction;
 use support::provider::Fate;
 use support::wire::Fault;
-use support::{Bench, OUTPUT, block_on};
+use support::{API, Bench, OUTPUT, block_on};
 use uuid::Uuid;
 
 /// A bench whose one job awaits a prediction with this fate.
@@ -224,7 +225,7 @@ fn a_callback_names_a_job_and_holds_a_prediction() {
     let parse = |query: &[(&str, &str)], body: &str| {
         let value =
             |name: &str| query.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
-        Callback::parse(value, body.as_bytes())
+        Callback::new(value, read_prediction(body.as_bytes(), API)?)
     };
     let callback = parse(&[("job", &id), ("lease", "3"), ("attempts", "2")], &body).expect("a callback");
     assert_eq!(callback.attempts, 2, "they stretch the backoff");

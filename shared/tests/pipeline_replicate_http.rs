@@ -11,8 +11,10 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::ports::{HttpError, HttpResponse, ImageProvider};
-use shared::replicate::{Client, CreateError, NewPrediction, ProviderError, Status};
+use shared::ports::{
+    CreateError, HttpError, HttpResponse, ImageProvider, NewPrediction, Prediction, ProviderError, Status,
+};
+use shared::replicate::Client;
 use support::http::{Recorder, header};
 use support::{API, block_on};
 
@@ -27,7 +29,7 @@ fn new_prediction(webhook: Option<&str>, deadline: u64) -> NewPrediction {
     }
 }
 
-fn created(http: &Recorder) -> Result<shared::replicate::Prediction, CreateError> {
+fn created(http: &Recorder) -> Result<Prediction, CreateError> {
     block_on(Client::new(http, API, "r8_token").create(&new_prediction(None, 900)))
 }
 
@@ -74,7 +76,7 @@ fn reading_cancelling_and_listing_are_exactly_these_requests() {
     let client = Client::new(&http, API, "r8_token");
     block_on(client.get(ID)).unwrap();
     block_on(client.cancel(ID)).unwrap();
-    block_on(client.list_since(1_795_478_400_999)).unwrap();
+    block_on(client.list_since(1_795_478_400_999, "w")).unwrap();
     let expected = [
         ("GET", format!("https://api.replicate.com/v1/predictions/{ID}")),
         ("POST", format!("https://api.replicate.com/v1/predictions/{ID}/cancel")),
@@ -262,10 +264,25 @@ fn the_list_is_read_to_its_end() {
     let second = "https://api.replicate.com/v1/predictions?created_after=x&cursor=abc";
     let http =
         Recorder::default().answers(200, &page(Some(second), &["a", "b"])).answers(200, &page(None, &["c"]));
-    let found = block_on(Client::new(&http, API, "r8_token").list_since(0)).unwrap();
+    let found = block_on(Client::new(&http, API, "r8_token").list_since(0, "w")).unwrap();
     let ids: Vec<&str> = found.iter().map(|one| one.id.as_str()).collect();
     assert_eq!(ids, ["a", "b", "c"], "under load the prediction is not among the newest hundred");
     assert_eq!(http.requests.borrow()[1].url, second);
+}
+
+#[test]
+fn of_the_list_only_our_own_predictions_are_read() {
+    let of = |id: &str, webhook: Value| json!({ "id": id, "status": "starting", "webhook": webhook });
+    let results = [
+        of("a", json!("https://h/w?job=1&lease=1")),
+        of("b", json!("https://h/w?job=12&lease=1")),
+        of("c", json!(null)),
+        of("../d", json!("https://h/w?job=1&lease=2")),
+    ];
+    let http = Recorder::default().answers(200, &json!({ "next": null, "results": results }).to_string());
+    let found = block_on(Client::new(&http, API, "t").list_since(0, "https://h/w?job=1&")).unwrap();
+    let ids: Vec<&str> = found.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(ids, ["a"]);
 }
 
 #[test]
@@ -274,7 +291,7 @@ fn the_token_never_follows_a_page_to_another_origin() {
         ["https://evil.example/v1/predictions?cursor=a", "https://api.replicate.com@evil.example/x?cursor=a"]
     {
         let http = Recorder::default().answers(200, &page(Some(next), &[])).answers(200, &page(None, &[]));
-        block_on(Client::new(&http, API, "t").list_since(0)).unwrap();
+        block_on(Client::new(&http, API, "t").list_since(0, "w")).unwrap();
         assert_eq!(
             http.requests.borrow()[1].url,
             "https://api.replicate.com/v1/predictions?cursor=a",
@@ -282,17 +299,17 @@ fn the_token_never_follows_a_page_to_another_origin() {
         );
     }
     let http = Recorder::default().answers(200, &page(Some("nowhere"), &[]));
-    assert!(block_on(Client::new(&http, API, "t").list_since(0)).is_err());
+    assert!(block_on(Client::new(&http, API, "t").list_since(0, "w")).is_err());
 }
 
 #[test]
 fn a_list_that_was_not_searched_to_its_end_is_no_proof_that_nothing_was_created() {
     let next = page(Some("https://api.replicate.com/v1/predictions?cursor=a"), &["a"]);
     let endless = (0..100).fold(Recorder::default(), |http, _| http.answers(200, &next));
-    assert!(block_on(Client::new(&endless, API, "t").list_since(0)).is_err());
+    assert!(block_on(Client::new(&endless, API, "t").list_since(0, "w")).is_err());
     assert!(endless.requests.borrow().len() <= 100);
     for body in ["<html>", "{}", r#"{"detail":"x"}"#, "null"] {
         let http = Recorder::default().answers(200, body);
-        assert!(block_on(Client::new(&http, API, "t").list_since(0)).is_err(), "{body}");
+        assert!(block_on(Client::new(&http, API, "t").list_since(0, "w")).is_err(), "{body}");
     }
 }

@@ -5,11 +5,11 @@ mod support;
 
 use shared::api::Source;
 use shared::image_file::ImageFormat;
-use shared::pipeline::{MAX_SOURCE_BYTES, upload_source};
-use shared::ports::HttpError;
+use shared::pipeline::{MAX_SOURCE_BYTES, upload_problem, upload_source};
+use shared::ports::{HttpError, UploadError};
 use shared::problem::Code;
 use shared::settings::SupabaseSettings;
-use shared::supabase::{RpcError, Sources};
+use shared::supabase::Sources;
 use support::http::{Recorder, Sent, header};
 use support::{World, block_on};
 use uuid::Uuid;
@@ -40,14 +40,14 @@ fn sent<'a>(http: &'a Recorder, content_type: &'static str, body: &[u8]) -> Sent
     Sent { http, content_type, content_length: Some(body.len() as u64), body: body.to_vec() }
 }
 
-fn upload(sent: Sent<'_>) -> Result<Source, RpcError> {
+fn upload(sent: Sent<'_>) -> Result<Source, UploadError> {
     let supabase = SupabaseSettings { url: "https://project.supabase.co".into(), key: "anon-key".into() };
     block_on(upload_source(sent, &Sources::new(&supabase, "a.b.c", USER), ID, &World::new(1)))
 }
 
 fn refused(sent: Sent<'_>) -> Code {
     let http = sent.http;
-    let code = upload(sent).unwrap_err().into_problem().code;
+    let code = upload_problem(upload(sent).unwrap_err()).code;
     assert_eq!(http.requests.borrow().len(), 0, "nothing is stored");
     code
 }
@@ -173,7 +173,7 @@ fn a_success_that_names_no_file_is_not_storages() {
         [(200, "<html>"), (200, ""), (204, ""), (200, "{}"), (200, "[]"), (200, r#"{"Key":null}"#)]
     {
         let http = Recorder::default().answers(status, answer);
-        let problem = upload(sent(&http, "image/png", PNG)).unwrap_err().into_problem();
+        let problem = upload_problem(upload(sent(&http, "image/png", PNG)).unwrap_err());
         assert_eq!(problem.code, Code::Unavailable, "{status} {answer}");
         assert!(problem.retry_after.is_some(), "{status} {answer}");
     }
@@ -187,10 +187,10 @@ fn what_storage_answers_is_told_without_its_words() {
         [(400, denied, Code::Forbidden), (503, "", Code::Unavailable), (400, "", Code::InternalError)]
     {
         let http = Recorder::default().answers(status, body);
-        let problem = upload(sent(&http, "image/png", PNG)).unwrap_err().into_problem();
+        let problem = upload_problem(upload(sent(&http, "image/png", PNG)).unwrap_err());
         assert_eq!(problem.code, code, "{status} {body}");
         assert!(!problem.detail.contains("row"), "{}", problem.detail);
     }
     let http = Recorder::default().responds(Err(HttpError::Timeout));
-    assert_eq!(upload(sent(&http, "image/png", PNG)).unwrap_err().into_problem().code, Code::Unavailable);
+    assert_eq!(upload_problem(upload(sent(&http, "image/png", PNG)).unwrap_err()).code, Code::Unavailable);
 }

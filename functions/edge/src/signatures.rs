@@ -3,8 +3,7 @@
 use js_sys::futures::JsFuture;
 use js_sys::{JSON, Object, Uint8Array};
 use serde_json::{Value, json};
-use shared::ports::Signatures;
-use shared::supabase::token::PublicKey;
+use shared::ports::{PublicKey, Signatures};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::WorkerGlobalScope;
 

@@ -4,7 +4,9 @@ mod live_channel;
 
 use std::cell::RefCell;
 
-use edge::{Answer, Incoming, WAKE_TIME, Workplace, budget, serve, service_caller, variables, wakes};
+use edge::{
+    Answer, Incoming, WAKE_TIME, Workplace, budget, misconfigured, serve, service_caller, variables, wakes,
+};
 use serde_json::{Value, json};
 use shared::http::route::{Route, find};
 use shared::job::Job;
@@ -12,6 +14,7 @@ use shared::pipeline::{Budget, Callback, run_alone};
 use shared::ports::{Clock, QueueError};
 use shared::problem::{Code, Problem};
 use shared::progress::ProgressMemo;
+use shared::replicate::read_prediction;
 use shared::request::MAX_BODY_BYTES;
 use shared::webhook::{MAX_BODY_BYTES as MAX_WEBHOOK_BYTES, Secret, verify};
 use worker::{Context, Env, Request, Response, console_error, console_warn, event};
@@ -59,10 +62,7 @@ async fn alone(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<
     let body = incoming.body(MAX_BODY_BYTES).await?;
     let body: Value = serde_json::from_slice(&body)
         .map_err(|_| Problem::invalid("body", "The body must be valid JSON."))?;
-    let origin = &workplace.replicate.origin;
-    run_alone(&body, &workplace.provider(), origin, &workplace.world)
-        .await
-        .map(|body| Answer::json(200, body))
+    run_alone(&body, &workplace.provider(), &workplace.world).await.map(|body| Answer::json(200, body))
 }
 
 /// Replicate's callback. What must not be lost is recorded before the answer, so that Replicate
@@ -71,7 +71,9 @@ async fn alone(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<
 async fn webhook(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
     let body = incoming.body(MAX_WEBHOOK_BYTES).await?;
     check_signature(incoming, env, &body)?;
-    let Some(callback) = Callback::parse(|name| incoming.query(name), &body) else {
+    let origin = variables(env).replicate_origin().map_err(|error| misconfigured(&error))?;
+    let prediction = read_prediction(&body, &origin);
+    let Some(callback) = prediction.and_then(|it| Callback::new(|name| incoming.query(name), it)) else {
         // Signed, so it is Replicate's, but not about a job of ours: nothing to repeat.
         return Ok(Answer::json(200, json!({ "received": false })));
     };
@@ -137,7 +139,7 @@ async fn follow_up(
     let images = budget.for_images();
     let ran =
         workplace.with_pipeline(async |pipeline| pipeline.run_leased(jobs, false, images).await).await?;
-    if callback.failed(&workplace.replicate.origin) || ran.errors > 0 || jobs.iter().any(Job::announces) {
+    if callback.failed() || ran.errors > 0 || jobs.iter().any(Job::announces) {
         let beside = (ran.errors > 0).then_some(budget);
         workplace.deliver_webhooks(Budget::after_generation(beside)).await?;
     }

@@ -3,12 +3,13 @@
 
 use edge::{Answer, EdgeWorld, Incoming};
 use serde_json::json;
-use shared::pipeline::upload_source;
+use shared::pipeline::{upload_problem, upload_source};
+use shared::ports::UploadError;
 use shared::problem::Problem;
 use shared::supabase::Sources;
-use worker::Env;
+use worker::{Env, console_error};
 
-use crate::generations::{admit_caller, problem};
+use crate::generations::admit_caller;
 
 pub(crate) async fn upload(incoming: &mut Incoming, env: &Env) -> Result<Answer, Problem> {
     let answer = pass_on(incoming, env).await;
@@ -21,7 +22,12 @@ pub(crate) async fn upload(incoming: &mut Incoming, env: &Env) -> Result<Answer,
 async fn pass_on(incoming: &mut Incoming, env: &Env) -> Result<Answer, Problem> {
     let (supabase, caller) = admit_caller(incoming, env).await?;
     let sources = Sources::new(&supabase, &caller.token, caller.user_id);
-    let uploaded =
-        upload_source(&mut *incoming, &sources, EdgeWorld.id(), &EdgeWorld).await.map_err(problem)?;
+    let uploaded = upload_source(&mut *incoming, &sources, EdgeWorld.id(), &EdgeWorld).await;
+    let uploaded = uploaded.map_err(|error| {
+        if matches!(error, UploadError::Unavailable(_) | UploadError::Defect(_)) {
+            console_error!("{error}");
+        }
+        upload_problem(error)
+    })?;
     Ok(Answer::json(201, json!(uploaded)).header("cache-control", "private, no-store"))
 }

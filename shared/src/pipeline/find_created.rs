@@ -8,8 +8,9 @@ use super::Pipeline;
 use super::generate::{details_of, unreachable};
 use super::run_job::RunEnd;
 use crate::job::Job;
-use crate::ports::{Clock, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
-use crate::replicate::{Prediction, ProviderError};
+use crate::ports::{
+    Clock, ImageProvider, ImageStore, JobQueue, Log, Prediction, ProviderError, QueueError, Random,
+};
 use crate::request::{map_ask, parse_ask};
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {

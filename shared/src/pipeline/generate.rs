@@ -9,11 +9,10 @@ use super::{ACCOUNT_PAUSE, JOB_LEASE, Pipeline, WEBHOOK_WINDOW};
 use crate::catalogue::Mapped;
 use crate::job::Job;
 use crate::ports::{
-    Clock, CreatedPrediction, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random,
-    Recorded, Refusal, Refused, Step, StoreError,
+    Clock, CreateError, CreatedPrediction, DEADLINE, Failure, ImageProvider, ImageStore, JobQueue, Log,
+    NewPrediction, QueueError, Random, Recorded, Refusal, Refused, Step, StoreError,
 };
 use crate::problem::Problem;
-use crate::replicate::{CreateError, DEADLINE, NewPrediction};
 use crate::request::{map_ask, parse_ask};
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {

@@ -1,5 +1,6 @@
 //! The use cases: from a claimed job to a stored image.
 
+mod backoff;
 mod clean_up;
 mod deliver_webhook;
 mod drain;
@@ -19,7 +20,7 @@ mod watch_prediction;
 
 use std::time::Duration;
 
-use crate::replicate::DEADLINE;
+use crate::ports::DEADLINE;
 
 pub use deliver_webhook::Courier;
 pub use drain::{Budget, Drained};
@@ -28,7 +29,7 @@ pub use receive_prediction::Callback;
 pub use run_alone::run_alone;
 pub use run_job::RunEnd;
 pub use start::{StartPlan, Started};
-pub use upload_source::{MAX_SOURCE_BYTES, upload_source};
+pub use upload_source::{MAX_SOURCE_BYTES, upload_problem, upload_source};
 
 /// How long a run may take before another worker takes the job over.
 pub const JOB_LEASE: Duration = Duration::from_secs(60);

@@ -3,14 +3,15 @@
 use serde_json::json;
 use uuid::Uuid;
 
+use super::backoff::backoff;
 use super::run_job::RunEnd;
 use super::{DOWNLOAD_LEASE, Pipeline};
-use crate::job::{Job, JobType, backoff};
+use crate::job::{Job, JobType};
 use crate::ports::{
-    AfterPrediction, Clock, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step,
+    AfterPrediction, Clock, FailureClass, ImageAt, ImageProvider, ImageStore, JobQueue, Log, Outcome,
+    Prediction, QueueError, Random, Step,
 };
 use crate::progress::Progress;
-use crate::replicate::{FailureClass, ImageAt, Outcome, Prediction, outcome};
 
 /// What a verified webhook tells.
 #[derive(Debug, Clone)]
@@ -24,10 +25,10 @@ pub struct Callback {
 }
 
 impl Callback {
-    /// Reads a verified webhook; `parameter` gives a parameter of our URL. `None`: not one of ours.
-    pub fn parse(parameter: impl Fn(&str) -> Option<String>, body: &[u8]) -> Option<Self> {
+    /// What a verified webhook tells of a prediction; `parameter` gives a parameter of our URL. `None`: not one of
+    /// ours.
+    pub fn new(parameter: impl Fn(&str) -> Option<String>, prediction: Prediction) -> Option<Self> {
         let job_id = Uuid::try_parse(&parameter("job")?).ok()?;
-        let prediction = Prediction::parse(body)?;
         // The signature covers the body and not the query: where the body repeats our URL, the two
         // must agree, or a captured delivery could be played to another job.
         let ours = format!("?job={job_id}&");
@@ -40,7 +41,7 @@ impl Callback {
 
     /// What it tells of a prediction that runs.
     pub fn progress(&self) -> Option<Progress> {
-        Progress::of(&self.prediction)
+        self.prediction.progress()
     }
 
     /// Whether the prediction has not ended, as far as this tells.
@@ -49,8 +50,8 @@ impl Callback {
     }
 
     /// Whether the prediction has ended without an image.
-    pub fn failed(&self, provider_origin: &str) -> bool {
-        matches!(outcome(&self.prediction, provider_origin), Outcome::Failed { .. })
+    pub fn failed(&self) -> bool {
+        matches!(self.prediction.outcome, Outcome::Failed { .. })
     }
 }
 
@@ -68,9 +69,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             }
         }
         let (job_id, attempts, prediction) = (callback.job_id, callback.attempts, &callback.prediction);
-        let meaning = outcome(prediction, &self.options.provider_origin);
-        let (settled, mut jobs) =
-            self.settle(job_id, attempts, prediction, meaning, ("webhook", more)).await?;
+        let (settled, mut jobs) = self.settle(job_id, attempts, prediction, ("webhook", more)).await?;
         if let Settled::Run(job) = settled {
             jobs.insert(0, *job);
         }
@@ -85,19 +84,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         attempts: u32,
         prediction: &Prediction,
     ) -> Result<RunEnd, QueueError> {
-        let meaning = outcome(prediction, &self.options.provider_origin);
-        self.finish_as(job_id, attempts, prediction, meaning).await
-    }
-
-    /// The same, with a meaning of its own.
-    pub(super) async fn finish_as(
-        &self,
-        job_id: Uuid,
-        attempts: u32,
-        prediction: &Prediction,
-        meaning: Outcome,
-    ) -> Result<RunEnd, QueueError> {
-        match self.settle(job_id, attempts, prediction, meaning, ("adopted", 0)).await? {
+        match self.settle(job_id, attempts, prediction, ("adopted", 0)).await? {
             (Settled::Run(next), _) if next.job_type == JobType::CancelPrediction => {
                 self.cancel_prediction(&next).await
             }
@@ -111,13 +98,12 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         job_id: Uuid,
         attempts: u32,
         prediction: &Prediction,
-        meaning: Outcome,
         (source, more): (&str, u32),
     ) -> Result<(Settled, Vec<Job>), QueueError> {
-        let mut result = match meaning {
+        let mut result = match &prediction.outcome {
             Outcome::Running => json!({ "status": "running" }),
             Outcome::Succeeded { image, more } => {
-                if more > 0 {
+                if *more > 0 {
                     self.world.warn(
                         "further files are not stored",
                         job_id,
@@ -136,7 +122,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             Outcome::Failed { class, failure } => {
                 self.world.warn("prediction failed", job_id, &failure.cause);
                 let retry_in =
-                    (class != FailureClass::Permanent).then(|| backoff(attempts, self.world).as_secs_f64());
+                    (*class != FailureClass::Permanent).then(|| backoff(attempts, self.world).as_secs_f64());
                 json!({
                     "status": "failed", "error_message": failure.message, "error_code": failure.code,
                     "error_details": failure.details(),

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::ports::{Clock, ImageProvider};
+use crate::ports::{
+    Clock, CreateError, DEADLINE, ImageAt, ImageProvider, NewPrediction, Outcome, ProviderError,
+};
 use crate::problem::{Code, Problem};
-use crate::replicate::{CreateError, DEADLINE, ImageAt, NewPrediction, Outcome, ProviderError, outcome};
 use crate::request::{map_ask, parse_ask};
 
 /// How often the prediction is read.
@@ -20,7 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(45);
 pub async fn run_alone<P: ImageProvider, C: Clock>(
     body: &Value,
     provider: &P,
-    provider_origin: &str,
     clock: &C,
 ) -> Result<Value, Problem> {
     let ask = parse_ask(body)?;
@@ -48,10 +48,10 @@ pub async fn run_alone<P: ImageProvider, C: Clock>(
         Err(CreateError::Account { .. } | CreateError::Unknown(_)) => return Err(Problem::unavailable()),
     };
     loop {
-        match outcome(&prediction, provider_origin) {
+        match &prediction.outcome {
             Outcome::Succeeded { image, .. } => {
                 let output_url = match image {
-                    ImageAt::Url(url) => url,
+                    ImageAt::Url(url) => url.clone(),
                     ImageAt::Inside => match provider.inline_image(&prediction.id).await {
                         Ok(Some(data)) => data,
                         Ok(None) | Err(_) => return Ok(failed("The provider lost the image.")),

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Pipeline;
-use crate::job::{Job, JobType, backoff, retry_wait};
+use super::backoff::{backoff, retry_wait};
+use crate::job::{Job, JobType};
 use crate::ports::{
     Clock, CreatedPrediction, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step,
 };

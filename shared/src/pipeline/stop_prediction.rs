@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::Pipeline;
 use super::run_job::RunEnd;
 use crate::job::{Job, milliseconds};
-use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
-use crate::replicate::{Prediction, ProviderError};
+use crate::ports::{
+    Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, Prediction, ProviderError, QueueError, Random,
+};
 
 /// The prediction list is searched from this long before the attempt began: that is a time by the database's
 /// clock, and the list's times are by the provider's.
@@ -98,7 +99,6 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         let Some(webhook_base) = &self.options.webhook_base else { return Ok(Vec::new()) };
         let ours = format!("{webhook_base}/webhooks/replicate?job={job_id}&");
         let since_ms = since_ms.unwrap_or_else(|| self.world.now_ms()).saturating_sub(CLOCK_SLACK_MS);
-        let is_ours = |one: &Prediction| one.webhook.as_deref().is_some_and(|url| url.starts_with(&ours));
-        Ok(self.provider.list_since(since_ms).await?.into_iter().filter(is_ours).collect())
+        self.provider.list_since(since_ms, &ours).await
     }
 }

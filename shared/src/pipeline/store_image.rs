@@ -9,10 +9,9 @@ use super::Pipeline;
 use super::run_job::RunEnd;
 use crate::job::Job;
 use crate::ports::{
-    Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step, StoreError,
-    StoredImage,
+    Clock, Failure, ImageAt, ImageProvider, ImageStore, JobQueue, Log, Outcome, ProviderError, QueueError,
+    Random, Step, StoreError, StoredImage,
 };
-use crate::replicate::{ImageAt, Outcome, ProviderError, outcome};
 use crate::url_policy::check_output;
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
@@ -79,8 +78,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         let Some(id) = job.payload.get("prediction_id").and_then(Value::as_str) else { return true };
         match self.provider.get(id).await {
             Ok(prediction) => {
-                let meaning = outcome(&prediction, &self.options.provider_origin);
-                prediction.data_removed || !matches!(meaning, Outcome::Succeeded { .. })
+                prediction.data_removed || !matches!(prediction.outcome, Outcome::Succeeded { .. })
             }
             Err(ProviderError::NotFound) => true,
             Err(ProviderError::Unavailable(_)) => false,

@@ -8,9 +8,8 @@ use uuid::Uuid;
 
 use crate::api::Source;
 use crate::image_file::{ImageFormat, ImageHead, Walk, inspect};
-use crate::ports::{Accepted, ChunkCheck, Clock, RelayError, RelayHead, Upload};
+use crate::ports::{ChunkCheck, Clock, RelayHead, SourceStore, Upload, UploadError};
 use crate::problem::{Code, Problem};
-use crate::supabase::{RpcError, Sources, storage_refusal, stored};
 
 /// The largest upload, in bytes; the bucket has the same limit.
 pub const MAX_SOURCE_BYTES: u64 = 10 * 1024 * 1024;
@@ -24,22 +23,21 @@ pub(super) const FORMATS: [ImageFormat; 3] = [ImageFormat::Png, ImageFormat::Jpe
 /// its last byte is sent, so that it never becomes a file.
 pub async fn upload_source(
     upload: impl Upload,
-    sources: &Sources<'_>,
+    sources: &impl SourceStore,
     source_id: Uuid,
     clock: &impl Clock,
-) -> Result<Source, RpcError> {
+) -> Result<Source, UploadError> {
     let size = Rc::new(Cell::new(None));
     let mut format = None;
     let accept = |head: &RelayHead<'_>| {
         let image = check(head)?;
         format = Some(image.format);
         let whole = whole(image, Rc::clone(&size));
-        Ok(Accepted { target: sources.put(source_id, image.format), check: Some(whole) })
+        Ok((image.format, whole))
     };
-    let (response, bytes) = upload.pass_on(MAX_SOURCE_BYTES, accept).await.map_err(failure)?;
-    stored(&response).map_err(storage_refusal)?;
+    let bytes = sources.put(upload, source_id, MAX_SOURCE_BYTES, accept).await?;
     let (Some(format), Some((width, height))) = (format, size.get()) else {
-        return Err(RpcError::Defect("an upload was stored that had not been looked at".into()));
+        return Err(UploadError::Defect("an upload was stored that had not been looked at".into()));
     };
     let expires_at = i64::try_from(clock.now_ms() + LIFE_MS).ok().and_then(DateTime::from_timestamp_millis);
     Ok(Source {
@@ -87,12 +85,14 @@ fn whole(image: ImageHead, size: Rc<Cell<Option<(u32, u32)>>>) -> ChunkCheck<Pro
     })
 }
 
-fn failure(error: RelayError<Problem>) -> RpcError {
+/// What an uploader sees of an upload that was not stored.
+pub fn upload_problem(error: UploadError) -> Problem {
     match error {
-        RelayError::Refused(problem) => RpcError::Refused(problem),
-        RelayError::TooLarge => RpcError::Refused(too_large()),
-        RelayError::Source(_) => RpcError::Refused(Problem::invalid("body", "The body could not be read.")),
-        RelayError::Target(error) => RpcError::Unavailable(format!("storage: {error}")),
+        UploadError::Refused(problem) => problem,
+        UploadError::TooLarge => too_large(),
+        UploadError::Broken => Problem::invalid("body", "The body could not be read."),
+        UploadError::Unavailable(_) => Problem::unavailable(),
+        UploadError::Defect(_) => Problem::internal(),
     }
 }
 

@@ -3,9 +3,10 @@
 use super::run_job::RunEnd;
 use super::{LAST_LOOKS, OVERDUE, Pipeline};
 use crate::job::Job;
-use crate::ports::{Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
-use crate::progress::Progress;
-use crate::replicate::{FailureClass, Outcome, Prediction, ProviderError, Status};
+use crate::ports::{
+    Clock, Failure, FailureClass, ImageProvider, ImageStore, JobQueue, Log, Outcome, Prediction,
+    ProviderError, QueueError, Random, Status,
+};
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
     pub(super) async fn look_at(&self, job: &Job, prediction_id: &str) -> Result<RunEnd, QueueError> {
@@ -26,7 +27,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         if !prediction.is_running() {
             return self.finish(job.id, job.attempts, prediction).await;
         }
-        if let Some(progress) = Progress::of(prediction)
+        if let Some(progress) = prediction.progress()
             && let Err(error) = self.queue.record_progress(job.id, &prediction.id, &progress).await
         {
             self.world.warn("progress not recorded", job.id, &error.to_string());
@@ -49,8 +50,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             // It was we who stopped it, whatever its times say.
             Ok(Some(now)) if now.status == Status::Canceled => {
                 let failure = timed_out().once();
-                let meaning = Outcome::Failed { class: FailureClass::Unknown, failure };
-                return self.finish_as(job.id, job.attempts, &now, meaning).await;
+                let outcome = Outcome::Failed { class: FailureClass::Unknown, failure };
+                return self.finish(job.id, job.attempts, &Prediction { outcome, ..now }).await;
             }
             Ok(Some(now)) if !now.is_running() => return self.finish(job.id, job.attempts, &now).await,
             Ok(_) => timed_out(),

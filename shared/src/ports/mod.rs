@@ -4,10 +4,12 @@
 mod failure;
 mod http;
 mod live_channel;
+mod prediction;
 mod provider;
 mod queue;
 mod runtime;
 mod signatures;
+mod sources;
 mod store;
 mod webhooks;
 
@@ -17,12 +19,14 @@ pub use http::{
     RelayHead, Upload,
 };
 pub use live_channel::LiveChannel;
-pub use provider::ImageProvider;
+pub use prediction::{DEADLINE, FailureClass, ImageAt, Outcome, Prediction, Status};
+pub use provider::{CreateError, ImageProvider, NewPrediction, ProviderError};
 pub use queue::{
     AfterPrediction, CreatedPrediction, Finished, JobQueue, Paused, QueueError, Recorded, Refusal, Refused,
     Removable, Step,
 };
 pub use runtime::{Clock, Log, Random};
-pub use signatures::Signatures;
+pub use signatures::{PublicKey, Signatures};
+pub use sources::{SourceStore, UploadError};
 pub use store::{Bucket, ImageStore, StoreError, StoredImage};
 pub use webhooks::{Attempt, Message, Outbox, ResolveError, Resolver, ToSend, Verdict};

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::failure::without_queries;
 use super::output::inline_image;
-use super::prediction::{Prediction, is_id};
-use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, ImageProvider};
+use super::prediction::{Answer, is_id, read_prediction};
+use crate::ports::{
+    CreateError, Http, HttpError, HttpRequest, HttpResponse, ImageProvider, NewPrediction, Prediction,
+    ProviderError,
+};
 
 /// How much of the list is searched: 100 predictions a page, 600 creates a minute at most, so over
 /// fifteen minutes of it, <https://replicate.com/docs/topics/predictions/rate-limits>.
@@ -21,64 +24,6 @@ const WEBHOOK_EVENTS: [&str; 3] = ["start", "logs", "completed"];
 /// The largest prediction, and page of the list, that is read, in bytes: with an image in base64 inside, or
 /// with long logs.
 const MAX_PREDICTION_BYTES: usize = 12 * 1024 * 1024;
-
-/// What a prediction is created from.
-#[derive(Debug, Clone)]
-pub struct NewPrediction {
-    /// `owner/name` of an official model, or a 64-hex version.
-    pub version: String,
-    /// The model's input.
-    pub input: Map<String, Value>,
-    /// Where the provider calls back: when the model begins, prints, and has ended.
-    pub webhook: Option<String>,
-    /// The provider stops it after this time from its creation (`Cancel-After`, at least 5 s).
-    pub deadline: Duration,
-}
-
-/// Why a prediction was not created, or may not have been.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CreateError {
-    /// Nothing was created; creating is allowed again after this time.
-    #[error("throttled")]
-    Throttled {
-        /// Until then.
-        retry_after: Duration,
-    },
-    /// Nothing was created, and the same request is refused again.
-    #[error("rejected: {0}")]
-    Rejected(String),
-    /// Nothing was created: the model, or its version, is not there, or not for us. It may be the account that
-    /// is refused; other models tell.
-    #[error("model: status {status}, {detail}")]
-    Model {
-        /// 403, 404 or 422.
-        status: u16,
-        /// The provider's words.
-        detail: String,
-    },
-    /// Nothing was created because of our account: token or credit.
-    #[error("account: status {status}, {detail}")]
-    Account {
-        /// 401 or 402.
-        status: u16,
-        /// The provider's words.
-        detail: String,
-    },
-    /// Whether it was created is unknown.
-    #[error("unknown outcome: {0}")]
-    Unknown(String),
-}
-
-/// A read or a cancel did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProviderError {
-    /// There is no such prediction.
-    #[error("no such prediction")]
-    NotFound,
-    /// Worth trying again.
-    #[error("{0}")]
-    Unavailable(String),
-}
 
 /// A client of the API at one origin.
 #[derive(Debug)]
@@ -126,12 +71,13 @@ impl<H: Http> ImageProvider for Client<'_, H> {
             .header("cancel-after", format!("{}s", prediction.deadline.as_secs().max(5)))
             .json(&body)
             .within(Duration::from_secs(30));
-        read_created(self.http.send(request).await)
+        read_created(self.http.send(request).await, self.origin)
     }
 
     async fn get(&self, prediction_id: &str) -> Result<Prediction, ProviderError> {
         let response = self.read_one(prediction_id).await?;
-        Prediction::parse(&response.body).ok_or_else(|| ProviderError::Unavailable("not a prediction".into()))
+        read_prediction(&response.body, self.origin)
+            .ok_or_else(|| ProviderError::Unavailable("not a prediction".into()))
     }
 
     async fn inline_image(&self, prediction_id: &str) -> Result<Option<String>, ProviderError> {
@@ -141,10 +87,14 @@ impl<H: Http> ImageProvider for Client<'_, H> {
     async fn cancel(&self, prediction_id: &str) -> Result<Option<Prediction>, ProviderError> {
         let id = checked(prediction_id)?;
         let response = self.read(self.request("POST", &format!("/predictions/{id}/cancel"))).await?;
-        Ok(Prediction::parse(&response.body))
+        Ok(read_prediction(&response.body, self.origin))
     }
 
-    async fn list_since(&self, created_after_ms: u64) -> Result<Vec<Prediction>, ProviderError> {
+    async fn list_since(
+        &self,
+        created_after_ms: u64,
+        webhook: &str,
+    ) -> Result<Vec<Prediction>, ProviderError> {
         let since = i64::try_from(created_after_ms)
             .ok()
             .and_then(chrono::DateTime::from_timestamp_millis)
@@ -157,7 +107,8 @@ impl<H: Http> ImageProvider for Client<'_, H> {
                 &self.read(self.request("GET", &path).at_most(MAX_PREDICTION_BYTES)).await?.body,
             )
             .map_err(|_| ProviderError::Unavailable("not a list of predictions".into()))?;
-            found.extend(page.results.into_iter().filter(|one| is_id(&one.id)));
+            let ours = page.results.into_iter().filter(|one| one.names(webhook));
+            found.extend(ours.filter_map(|one| one.read(self.origin)));
             let Some(next) = page.next else { return Ok(found) };
             // Only its query is used: the token goes nowhere but to our origin.
             let (_, query) = next
@@ -172,7 +123,7 @@ impl<H: Http> ImageProvider for Client<'_, H> {
 /// One page of the list of predictions.
 #[derive(Deserialize)]
 struct Page {
-    results: Vec<Prediction>,
+    results: Vec<Answer>,
     #[serde(default)]
     next: Option<String>,
 }
@@ -183,7 +134,7 @@ fn checked(prediction_id: &str) -> Result<&str, ProviderError> {
 
 /// Reads the answer to a create. A 5xx or a broken connection may come after the prediction was
 /// made, so neither may lead to a second one without a look.
-fn read_created(answer: Result<HttpResponse, HttpError>) -> Result<Prediction, CreateError> {
+fn read_created(answer: Result<HttpResponse, HttpError>, origin: &str) -> Result<Prediction, CreateError> {
     let response = answer.map_err(|error| CreateError::Unknown(error.to_string()))?;
     let body = response.json();
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -192,9 +143,8 @@ fn read_created(answer: Result<HttpResponse, HttpError>) -> Result<Prediction, C
         detail => without_queries(detail),
     };
     match response.status {
-        200..=299 => {
-            Prediction::parse(&response.body).ok_or_else(|| CreateError::Unknown("not a prediction".into()))
-        }
+        200..=299 => read_prediction(&response.body, origin)
+            .ok_or_else(|| CreateError::Unknown("not a prediction".into())),
         status @ (401 | 402) => Err(CreateError::Account { status, detail: detail() }),
         429 => {
             let seconds = body

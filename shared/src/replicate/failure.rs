@@ -11,18 +11,7 @@ use families::{
 };
 
 use super::words::{own_words, says, says_near};
-use crate::ports::Failure;
-
-/// Whether trying again makes sense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureClass {
-    /// The next attempt may succeed. What has failed after it began is run once more all the same.
-    Transient,
-    /// Nobody can tell: the same request is run once more, and never a third time.
-    Unknown,
-    /// The same request fails again.
-    Permanent,
-}
+use crate::ports::{Failure, FailureClass};
 
 /// Reads the `error` of a failed prediction. `said` are the texts of its input, which it may repeat.
 pub fn classify(error: &str, said: &[String]) -> (FailureClass, Failure) {

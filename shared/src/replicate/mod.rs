@@ -9,9 +9,7 @@ mod prediction;
 mod texts;
 mod words;
 
-pub use client::{Client, CreateError, NewPrediction, ProviderError};
-pub use failure::{FailureClass, classify};
+pub use client::Client;
+pub use failure::classify;
 pub use logs::percent;
-pub use outcome::{DEADLINE, Outcome, outcome};
-pub use output::{ImageAt, Output};
-pub use prediction::{Prediction, Status};
+pub use prediction::read_prediction;

@@ -2,53 +2,29 @@
 
 use std::time::Duration;
 
-use super::failure::{FailureClass, classify};
-use super::output::{Chosen, ImageAt};
-use super::prediction::{Prediction, Status};
-use crate::ports::Failure;
+use super::failure::classify;
+use super::output::Chosen;
+use super::prediction::Answer;
+use crate::ports::{DEADLINE, Failure, FailureClass, Outcome, Status};
 
-/// The provider stops a prediction after this time from its creation.
-pub const DEADLINE: Duration = Duration::from_secs(15 * 60);
 /// One that was stopped so shortly before that was stopped by its deadline.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(30);
 
-/// What a prediction means for its job.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// Not ended yet.
-    Running,
-    /// There is an image, for an hour.
-    Succeeded {
-        /// Where.
-        image: ImageAt,
-        /// How many further files there are, which are not stored.
-        more: usize,
-    },
-    /// No image.
-    Failed {
-        /// Whether trying again makes sense.
-        class: FailureClass,
-        /// Why.
-        failure: Failure,
-    },
-}
-
-/// Reads a prediction. `provider_origin` is the origin of the provider's API; outputs may lie there.
+/// What a prediction means for its job. `provider_origin` is the origin of the provider's API; outputs may lie there.
 ///
 /// What has succeeded is paid for: without a usable image it fails for good, and is never made again. What has
 /// failed after it began may be paid for too: it is made again once, and no further.
-pub fn outcome(prediction: &Prediction, provider_origin: &str) -> Outcome {
-    match meaning(prediction, provider_origin) {
-        Outcome::Failed { class, failure }
-            if class != FailureClass::Permanent && prediction.may_be_billed() =>
-        {
+pub(super) fn outcome(answer: &Answer, provider_origin: &str) -> Outcome {
+    match meaning(answer, provider_origin) {
+        Outcome::Failed { class, failure } if class != FailureClass::Permanent && answer.may_be_billed() => {
             Outcome::Failed { class, failure: failure.once() }
         }
         other => other,
     }
 }
 
-fn meaning(prediction: &Prediction, provider_origin: &str) -> Outcome {
+fn meaning(answer: &Answer, provider_origin: &str) -> Outcome {
+    let prediction = &answer.prediction;
     use FailureClass::{Permanent, Transient, Unknown};
     let failed = |class, code, message, cause: &str| {
         let failure = Failure::new(code, message).because(cause);
@@ -62,7 +38,7 @@ fn meaning(prediction: &Prediction, provider_origin: &str) -> Outcome {
             "The image was deleted by the provider before it could be stored.",
             "data_removed is true",
         ),
-        Status::Succeeded => match prediction.output.choose(provider_origin) {
+        Status::Succeeded => match answer.output.choose(provider_origin) {
             Chosen::Image(image, more) => Outcome::Succeeded { image, more },
             Chosen::Nothing => failed(
                 Permanent,
@@ -78,10 +54,10 @@ fn meaning(prediction: &Prediction, provider_origin: &str) -> Outcome {
             ),
         },
         Status::Failed => {
-            let (class, failure) = classify(&prediction.error, &prediction.input);
+            let (class, failure) = classify(&answer.error, &answer.input);
             Outcome::Failed { class, failure }
         }
-        Status::Canceled if reached_deadline(prediction) => failed(
+        Status::Canceled if reached_deadline(answer) => failed(
             Unknown,
             "timed_out",
             "The model took too long and was stopped.",
@@ -110,9 +86,9 @@ fn meaning(prediction: &Prediction, provider_origin: &str) -> Outcome {
 }
 
 /// By the provider's own times. Where there are none, somebody may have stopped it, and it is not made again.
-fn reached_deadline(prediction: &Prediction) -> bool {
+fn reached_deadline(answer: &Answer) -> bool {
     let shortest = (DEADLINE - DEADLINE_MARGIN).as_millis();
-    prediction.lifetime_ms().is_some_and(|lifetime| u128::from(lifetime) >= shortest)
+    answer.lifetime_ms().is_some_and(|lifetime| u128::from(lifetime) >= shortest)
 }
 
 #[cfg(test)]
@@ -120,12 +96,14 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::ports::ImageAt;
+    use crate::replicate::read_prediction;
 
     const API: &str = "https://api.replicate.com";
 
     fn read(mut body: Value) -> Outcome {
         body["id"] = json!("gm3qorzdhgbfurvjtvhg6dckhu");
-        outcome(&Prediction::parse(body.to_string().as_bytes()).unwrap(), API)
+        read_prediction(body.to_string().as_bytes(), API).unwrap().outcome
     }
 
     fn failed(body: Value) -> (FailureClass, String) {

@@ -2,6 +2,7 @@
 //! other. One generation stores one image.
 
 use super::texts::{Leaf, each_member};
+use crate::ports::ImageAt;
 use crate::url_policy::{MAX_URL_BYTES, check_output};
 
 /// The largest image that is taken from inside an answer, in bytes: it is in memory whole, a few times over.
@@ -14,7 +15,7 @@ const IMAGE_ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "webp", "gif", "svg"];
 
 /// The files of an output, in reading order.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Output {
+pub(super) struct Output {
     files: Vec<File>,
     /// How many files there are, those with no place in `files` included.
     count: usize,
@@ -26,15 +27,6 @@ pub struct Output {
 enum File {
     Address(String),
     Inline,
-}
-
-/// Where an image is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ImageAt {
-    /// At this address, for an hour.
-    Url(String),
-    /// In the prediction itself, as a `data:` address: read it again when it is needed.
-    Inside,
 }
 
 /// What an output has for us.
@@ -138,7 +130,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::replicate::Prediction;
+    use crate::replicate::prediction::Answer;
 
     const API: &str = "https://api.replicate.com";
     const URL: &str = "https://replicate.delivery/pbxt/x/out-0.webp";
@@ -146,7 +138,7 @@ mod tests {
 
     fn choose(output: &Value) -> Chosen {
         let answer = json!({ "id": "x", "status": "succeeded", "output": output }).to_string();
-        Prediction::parse(answer.as_bytes()).unwrap().output.choose(API)
+        serde_json::from_str::<Answer>(&answer).unwrap().output.choose(API)
     }
 
     fn at(url: &str, more: usize) -> Chosen {

@@ -13,6 +13,4 @@ pub use generations::Generations;
 pub use queue::Queue;
 pub use rpc::{Rpc, RpcError};
 pub use sources::Sources;
-pub(crate) use sources::refusal as storage_refusal;
 pub use storage::Storage;
-pub(crate) use written::stored;

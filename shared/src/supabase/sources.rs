@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::rpc::RpcError;
-use super::written::NotWritten;
+use super::written::{NotWritten, stored};
 use crate::image_file::ImageFormat;
-use crate::ports::{Bucket, HttpRequest};
+use crate::ports::{
+    Accepted, Bucket, ChunkCheck, HttpRequest, RelayError, RelayHead, SourceStore, Upload, UploadError,
+};
 use crate::problem::{Code, Problem};
 use crate::settings::SupabaseSettings;
 
@@ -26,7 +27,7 @@ impl<'a> Sources<'a> {
     }
 
     /// The request that stores a file. It never takes another one's place.
-    pub fn put(&self, source_id: Uuid, format: ImageFormat) -> HttpRequest {
+    fn request(&self, source_id: Uuid, format: ImageFormat) -> HttpRequest {
         let (bucket, extension) = (Bucket::Sources.name(), format.extension());
         let path = format!("{}/{source_id}.{extension}", self.user_id);
         HttpRequest::new("POST", format!("{}/storage/v1/object/{bucket}/{path}", self.supabase.url))
@@ -39,29 +40,56 @@ impl<'a> Sources<'a> {
     }
 }
 
+impl SourceStore for Sources<'_> {
+    async fn put(
+        &self,
+        upload: impl Upload,
+        source_id: Uuid,
+        max_bytes: u64,
+        accept: impl FnOnce(&RelayHead<'_>) -> Result<(ImageFormat, ChunkCheck<Problem>), Problem>,
+    ) -> Result<u64, UploadError> {
+        let accept = |head: &RelayHead<'_>| {
+            let (format, check) = accept(head)?;
+            Ok(Accepted { target: self.request(source_id, format), check: Some(check) })
+        };
+        let (response, bytes) = upload.pass_on(max_bytes, accept).await.map_err(|error| match error {
+            RelayError::Refused(problem) => UploadError::Refused(problem),
+            RelayError::TooLarge => UploadError::TooLarge,
+            RelayError::Source(_) => UploadError::Broken,
+            RelayError::Target(error) => UploadError::Unavailable(format!("storage: {error}")),
+        })?;
+        stored(&response).map_err(refusal)?;
+        Ok(bytes)
+    }
+}
+
 /// Why Storage did not take a file.
-pub(crate) fn refusal(NotWritten { status, cause }: NotWritten) -> RpcError {
+fn refusal(NotWritten { status, cause }: NotWritten) -> UploadError {
     match status {
-        401 => RpcError::Denied(cause),
         // The token and the path are right: what the policy asks for besides is missing.
-        403 => RpcError::Refused(Problem::new(
+        403 => UploadError::Refused(Problem::new(
             Code::Forbidden,
             "The image was not stored: there are too many uploads in this account, each of which is deleted after 24 hours, or it is suspended.",
         )),
-        408 | 429 | 500.. => RpcError::Unavailable(cause),
-        _ => RpcError::Defect(cause),
+        // The token is verified: that Storage does not take it passes.
+        401 | 408 | 429 | 500.. => UploadError::Unavailable(cause),
+        _ => UploadError::Defect(cause),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::written::stored;
     use super::*;
     use crate::ports::HttpResponse;
 
     fn code(status: u16, body: &str) -> Code {
         let response = HttpResponse { status, retry_after: None, body: body.as_bytes().to_vec() };
-        refusal(stored(&response).unwrap_err()).into_problem().code
+        match refusal(stored(&response).unwrap_err()) {
+            UploadError::Refused(problem) => problem.code,
+            UploadError::Unavailable(_) => Code::Unavailable,
+            UploadError::Defect(_) => Code::InternalError,
+            other => panic!("{other}"),
+        }
     }
 
     #[test]

@@ -22,7 +22,6 @@ pub use authenticate::{Authenticator, Denied};
 pub use cache::{JwksCache, MAX_STALE_SECONDS};
 pub use claims::LEEWAY_SECONDS;
 pub use keys::{KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS};
-pub use public_key::PublicKey;
 
 use jwt_compact::alg::{Hs256, Hs256Key};
 use jwt_compact::{AlgorithmExt, UntrustedToken, ValidationError};

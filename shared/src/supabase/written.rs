@@ -6,15 +6,15 @@ use crate::ports::HttpResponse;
 
 /// Storage has not said that it did it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NotWritten {
+pub(super) struct NotWritten {
     /// The status that is meant.
-    pub(crate) status: u16,
+    pub(super) status: u16,
     /// For operators.
-    pub(crate) cause: String,
+    pub(super) cause: String,
 }
 
 /// Whether a file lies in Storage now: it names it.
-pub(crate) fn stored(response: &HttpResponse) -> Result<(), NotWritten> {
+pub(super) fn stored(response: &HttpResponse) -> Result<(), NotWritten> {
     judge(response, |body| body.get("Key").is_some_and(Value::is_string))
 }
 

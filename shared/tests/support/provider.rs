@@ -6,11 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::ports::{Clock, ImageProvider};
-use shared::replicate::{CreateError, NewPrediction, Prediction, ProviderError};
+use shared::ports::{
+    Clock, CreateError, ImageProvider, NewPrediction, Outcome, Prediction, ProviderError, Status,
+};
+use shared::replicate::read_prediction;
 
 use super::wire::{Fault, Wire};
-use super::{OUTPUT, World};
+use super::{API, OUTPUT, World};
 
 /// The provider deletes what it made after an hour.
 const KEPT_MS: u64 = 3_600_000;
@@ -130,7 +132,7 @@ impl Booked {
             "logs": self.logs(now_ms),
             "metrics": { "predict_time": began.then_some(1.5) }, "webhook": self.new.webhook,
         });
-        Prediction::parse(body.to_string().as_bytes()).unwrap()
+        read_prediction(body.to_string().as_bytes(), API).unwrap()
     }
 }
 
@@ -253,7 +255,7 @@ impl MemoryProvider {
             told: false,
         };
         let mut answer = booked.at(created_ms);
-        answer.status = shared::replicate::Status::Starting;
+        (answer.status, answer.outcome) = (Status::Starting, Outcome::Running);
         self.booked.borrow_mut().push(booked);
         answer
     }
@@ -345,7 +347,11 @@ impl ImageProvider for MemoryProvider {
         if fault.is_some() { unavailable() } else { Ok(Some(stopped)) }
     }
 
-    async fn list_since(&self, created_after_ms: u64) -> Result<Vec<Prediction>, ProviderError> {
+    async fn list_since(
+        &self,
+        created_after_ms: u64,
+        webhook: &str,
+    ) -> Result<Vec<Prediction>, ProviderError> {
         if self.wire.request("list", &[Fault::LostRequest]).await.is_some() {
             return unavailable();
         }
@@ -355,6 +361,7 @@ impl ImageProvider for MemoryProvider {
             .iter()
             .rev()
             .filter(|one| one.created_ms.saturating_add_signed(one.clock_ms) > created_after_ms)
+            .filter(|one| one.new.webhook.as_deref().is_some_and(|url| url.starts_with(webhook)))
             .map(|one| one.at(now))
             .collect())
     }

@@ -14,8 +14,8 @@ use ring::signature::{
 };
 use serde_json::{Value, json};
 
-use super::{KeySet, PublicKey};
-use crate::ports::Signatures;
+use super::KeySet;
+use crate::ports::{PublicKey, Signatures};
 
 /// The tokens of these tests are issued at this moment and live for an hour.
 pub const NOW: u64 = 2_000_000_000;

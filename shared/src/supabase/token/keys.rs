@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::PublicKey;
+use crate::ports::PublicKey;
 
 /// Largest document that is looked at, in bytes. A key takes about 300, an RSA key of 4,096 bits 900.
 pub const MAX_KEY_SET_BYTES: usize = 64 * 1024;

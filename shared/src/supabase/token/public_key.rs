@@ -4,6 +4,8 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::ports::PublicKey;
+
 /// Length of a coordinate on P-256 and of an Ed25519 key, leading zeros included, in bytes.
 const POINT_BYTES: usize = 32;
 
@@ -13,30 +15,6 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 
 /// Longest RSA exponent that is accepted, in bytes. In practice it is 65,537.
 const MAX_EXPONENT_BYTES: usize = 4;
-
-/// A key that may verify signatures. Its kind is its algorithm: no key serves two.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PublicKey {
-    /// ES256: a point on P-256 by its coordinates, 32 bytes each, as base64url.
-    P256 {
-        /// The first coordinate.
-        x: String,
-        /// The second one.
-        y: String,
-    },
-    /// RS256: modulus and exponent, big-endian, as base64url.
-    Rsa {
-        /// The modulus.
-        n: String,
-        /// The exponent.
-        e: String,
-    },
-    /// EdDSA on Curve25519: 32 bytes, as base64url.
-    Ed25519 {
-        /// The key.
-        x: String,
-    },
-}
 
 /// What a JWK says of itself. The JWT library's own type knows private keys too, and is larger.
 #[derive(Deserialize)]
