@@ -14,8 +14,8 @@
 --
 -- A function may call one of a later file, for its body is read when it runs; tables and types come before their use.
 --
--- This one looks before anything is changed: what stands in the way is told in one sentence, with what to do about
--- it. docs/operations/deploy.md lists the same.
+-- This one changes nothing. It checks the database first; an obstacle is named in one sentence, with its remedy.
+-- docs/operations/deploy.md lists the same.
 
 do $$
 declare

@@ -1,9 +1,9 @@
 -- All tables. Draw them in this order: users and what they see; the five tables of jobs; what claims look at besides;
 -- plans, money and the provider; webhooks, live channel, stored files.
 --
---   auth.users ─ profiles ─┬─ batch_generations ─┐
---                          ├─ image_generations ─┴─ job_id ··> one of five tables of jobs
---                          └─ images                (no foreign key: jobs are pruned, generations stay)
+--   auth.users ─ profiles ─┬─ batch_generations ──┐
+--                          ├─ image_generations ──┴─┬─ job_id ··> one of five tables of jobs
+--                          └─ images ───────────────┘  (no foreign key: jobs are pruned, generations stay)
 --
 --   who is next   user_slots, ready_queues, low_water
 --   counts        job_deltas, folded into job_counts; last_cron_run
@@ -217,6 +217,8 @@ create index image_generations_model on public.image_generations (model_id);
 -- The foreign key.
 create index image_generations_source on public.image_generations (source_generation_id)
 where source_generation_id is not null;
+-- Cancelled runs of which it is not known what they have cost (private.close_open_costs).
+create index image_generations_cost_open on public.image_generations (id) where cost_open;
 -- Whether an open generation needs an upload (private.is_spent_source).
 create index image_generations_upload on public.image_generations (source_id) where source_id is not null;
 
@@ -403,7 +405,7 @@ values ('generate-image', -10), ('generate-image', 0), ('generate-image', 10),
   ('download-image', 100), ('cancel-prediction', 100), ('process-webhook', -10), ('process-webhook', 0),
   ('cleanup-storage', -10);
 
--- The same for what a claim looks after besides: no live entry of the index is before the mark.
+-- Low-water marks of the other three indexes that a claim reads: no live entry is before the mark.
 create table private.low_water (
   only_row boolean primary key default true check (only_row),
   lease_expires_at timestamptz not null default '-infinity',
@@ -555,7 +557,7 @@ create table private.predictions (
   -- How we came to know of it: by the answer to our create, from the provider's list, from a webhook.
   source text not null check (source in ('created', 'adopted', 'webhook')),
   recorded_at timestamptz not null default now(),
-  -- When we source that it had ended. Null: it runs, as far as we know.
+  -- When we learned that it had ended. Null: it runs, as far as we know.
   ended_at timestamptz,
   -- The provider's word for how it ended: succeeded, failed, canceled, aborted. 'unknown': we gave it up.
   status text,

@@ -10,13 +10,17 @@
 --            │      │ due, no slot free (else ready)
 --            └─► scheduled_jobs ◄────────────────┘
 --
--- A pending job, in one of the three tables on the left, ends as well when it is cancelled or expires.
+-- Besides: a pending job (in one of the three tables on the left) ends when it is cancelled, when it expires, when its
+-- user may not have it any more (private.admit_due), or when its prediction turns out to have ended. What follows from
+-- a step comes in running (private.insert_running). A failed job comes back by requeue_job, or is completed by a
+-- prediction that ended later than was thought.
 --
 -- Beside the job each step writes, in the same transaction: user_slots (a ready or running job of a limited type takes
 -- one of its user's slots), job_deltas (what `queue_health` counts), ready_queues (which queues a claim looks at).
 --
--- Rows are locked in the order account, job, generation, user_slots, usage, batch, budget; slots of several users in
--- the order of their keys.
+-- Rows are locked in this order: account; job (of many, by id); the job's generation and its user's slots (of many, by
+-- key), in either order, for a generation is locked under its job's lock only; predictions before a generation whose
+-- job is not held; usage; batch; budget. Claims skip what is locked; the marks are last.
 --
 -- Every function that looks rows up pins `enable_seqscan = off`: plpgsql keeps its plans for the life of a connection,
 -- and one made while a table was empty would read it whole for as long as statistics lag behind. And `jit = off` with
@@ -173,7 +177,7 @@ return case
   else private.read_uuid(p_text)
 end;
 
--- What the tables rely on.
+-- What the tables of jobs have no constraint for: each statement would read and check it anew.
 create function private.check_job(p_job_type text, p_max_attempts int) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
@@ -993,7 +997,7 @@ declare
   v_job private.ready_jobs;
   v_until timestamptz := now() + make_interval(secs => p_lease_seconds);
 begin
-  -- The usual case in one statement; null: not the usual case.
+  -- The usual case in one statement. Null: one job tries the provider, or an old one goes before a higher priority.
   with heads as materialized (
     select q.job_type, q.priority, q.low_time, head.virtual_time
     from (
@@ -1450,7 +1454,7 @@ end
 $$;
 
 -- Puts a run off without using an attempt. With a prediction, or one that may exist, the job stays
--- running and is looked at by the cron when the time is over; else it is pending again.
+-- running, and the next claim after that time looks at it; else it is pending again.
 create function private.snooze_job(p_job_id uuid, p_lease bigint, p_seconds numeric, p_outcome_unknown boolean)
 returns jsonb
 language plpgsql security definer set search_path = ''
@@ -1506,6 +1510,12 @@ declare
 begin
   if v_old.status is distinct from 'failed' then
     return jsonb_build_object('outcome', case when v_old.id is null then 'unknown' else 'not_failed' end);
+  end if;
+  -- Cancelled at the provider, say: the job failed, its generation did not, and would not be made for anybody.
+  if private.carries_generation(v_old.job_type) and exists (
+    select from public.image_generations where id = v_old.generation_id and status in ('completed', 'cancelled')
+  ) then
+    return '{"outcome": "not_failed"}';
   end if;
   v_job.status := 'pending';
   v_job.attempts := 0;

@@ -13,8 +13,8 @@
 
 -- By claims -----------------------------------------------------------------------------------------------------------
 
--- All of it, at most p_limit of each kind. This work touches rows of several users: the transactions that
--- do it queue up behind each other, and each locks all its users' slots at once, in order, after its jobs.
+-- All but rescue and prune, at most p_limit of each kind. This work touches rows of several users: the transactions
+-- that do it queue up behind each other, and each locks all its users' slots at once, in order, after its jobs.
 create function private.run_maintenance(p_limit int, p_job_types text[], p_marks private.low_water) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -329,7 +329,8 @@ begin
         lease_expires_at, retry_until
       from private.running_jobs
       where lease_expires_at <= now() and lease_expires_at >= p_after
-      -- Bounded before it is filtered; run_maintenance sees to it that what the filter leaves does not stay here.
+      -- Bounded before it is filtered. run_maintenance ends or reschedules what the filter leaves, but for runs of other
+      -- types with a prediction: their own workers' claims take these.
       order by lease_expires_at limit greatest(p_limit, 100) for update skip locked
     ) as lost
     where (p_job_types is null or job_type = any(p_job_types))
@@ -642,6 +643,7 @@ begin
     where created_at < now() - interval '24 hours' order by created_at limit v_limit for update skip locked
   );
   perform private.prune_webhooks(v_limit);
+  perform private.close_open_costs(v_limit);
   perform private.prune_predictions(v_limit);
   delete from private.refused_models where until < now() - interval '1 day';
   perform private.prune_listeners(v_limit);

@@ -4,7 +4,16 @@
 --   predictions   the ledger: what the provider was paid for each prediction, whoever asked for it
 --   budget        what is spent and reserved of the whole installation's budget, if one is set
 --
--- A start reserves what a generation is expected to cost; its end settles what it did cost, or gives it back.
+-- A start reserves what a generation is expected to cost; its end settles what it did cost, or gives it back:
+--
+--   event                     usage.day_cost   reserved_usd   budget: reserved   predictions.cost_usd
+--   start; later: when due    + expected       expected       + expected
+--   prediction succeeded                                      - expected         what it cost, at once in budget: spent
+--   image stored              = cost                                             put right by the image's size
+--   failed                    - expected       stays          - expected         what it cost, if anything
+--   cancelled before its run  - expected       0              - expected
+--   cancelled while it ran    stays, until its prediction has ended: then = what that cost (private.settle_cancelled)
+--   brought back (requeued)   + expected       stays          + expected, unless it is only to be stored
 
 -- Prices --------------------------------------------------------------------------------------------------------------
 
@@ -244,6 +253,25 @@ begin
 end
 $$;
 
+-- Called by prune_jobs. Where a day has passed the provider will not say any more what a cancelled run has cost: its
+-- prediction has an unknown end, and nothing is reserved for it any longer.
+create function private.close_open_costs(p_limit int) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_id uuid;
+begin
+  for v_id in
+    select id from public.image_generations
+    where cost_open and completed_at < now() - interval '1 day' limit p_limit
+  loop
+    perform private.note_end(p.id, 'unknown', null) from private.predictions as p
+    where p.generation_id = v_id and p.ended_at is null;
+    perform private.settle_cancelled(v_id, 0);
+  end loop;
+end
+$$;
+
 -- The ledger of predictions -------------------------------------------------------------------------------------------
 
 -- Notes a prediction of a job and, with an outcome that is not 'running', how it ended. True: it was not known.
@@ -340,9 +368,9 @@ $$;
 -- expected to cost.
 --
 -- Both are noted by triggers, in rows of their own (private.budget_deltas), whatever step or hand it was: a step
--- takes no lock for it. Only a start looks: it locks the one row of private.budget, as its last lock and until
--- its commit, folds the notes into it and compares. So starts take their turn there, and only there; where no
--- budget is set nothing is noted and nothing is locked.
+-- takes no lock for it. Who reserves looks: a start, or a claim for pictures that are due. It locks the one row of
+-- private.budget until its commit, folds the notes into it and compares. So starts take their turn there, and only
+-- there. Where no budget is set nothing is reserved and nothing is locked.
 
 create function private.today() returns date
 language plpgsql stable set search_path = '' as $$

@@ -7,8 +7,12 @@
 --                 cancelled, failed ◄──── end_generation ──┘                               completed
 --
 -- Each step is one transaction with the job's own step of the queue: a job 'generate-image' makes the prediction, a
--- job 'download-image' stores its image, and a job 'cancel-prediction' stops what nobody wants. Rows are locked in the
--- order job, generation, slots, usage, batch, budget.
+-- job 'download-image' stores its image, and a job 'cancel-prediction' stops what nobody wants. The order of locks is
+-- at the head of the queue's file.
+--
+-- Not drawn: a download that fails ends in failed; requeue_job takes a failed one back to where its job stands; and a
+-- request for later stays queued until it is due (private.admit_due). The original's status pending is written by
+-- hand only.
 --
 -- Read the start, then the steps in their order. What they cost is in the file before, what the provider refuses in the
 -- sections at the end.
@@ -427,7 +431,7 @@ begin
   if v_price is null then
     perform private.refuse_unpriced(v_model.replicate_id, v_plan);
   end if;
-  -- A request for later spends nothing before it is due (private.admit_due).
+  -- A request for later counts its images now and once more when it is due, its money only then (private.admit_due).
   perform private.use_quota(
     v_user, v_plan, 1, v_count, case when v_scheduled is null then v_count * coalesce(v_price, 0) else 0 end
   );
@@ -587,8 +591,8 @@ $$;
 
 -- For later -----------------------------------------------------------------------------------------------------------
 --
--- A request for later is asked for when it is due: then it counts in its user's plan and in the budget, like a start
--- at that moment. Until then it holds nothing that somebody else could want.
+-- A request for later is judged when it is due, like a start at that moment: its images, its money and the budget.
+-- Until then it holds no money, and has counted in its user's images of the day on which it was asked for.
 
 -- Which of these due jobs may go on; the generations of the others have failed. The caller holds their rows and
 -- their users' slots. A job that has counted already, or that nobody asked for through start_generation, goes on.
@@ -653,7 +657,7 @@ return coalesce(
   p_job.error_details @> jsonb_build_array(jsonb_build_object('prediction_id', p_prediction_id)), false
 );
 
--- resumed: with it the provider has shown that it creates again.
+-- resumed: this create has ended a pause of the provider.
 create function private.recorded(p_model text) returns jsonb
 language plpgsql set search_path = '' as $$
 begin
@@ -664,8 +668,8 @@ begin
 end
 $$;
 
--- Notes the prediction that a run has created and lets the lease run until the cron should look. A run that
--- is one too many is answered "stale", and handed a job that cancels its prediction, leased already.
+-- Notes the prediction that a run has created, and lets the lease run until a claim should look at it. A run that has
+-- lost its lease is answered "stale", and handed a job that cancels its prediction, leased already.
 create function private.record_prediction(
   p_job_id uuid, p_lease bigint, p_prediction_id text, p_wait_seconds int, p_details jsonb
 ) returns jsonb
@@ -1036,8 +1040,7 @@ $$;
 -- How a generation ends and comes back --------------------------------------------------------------------------------
 
 -- Ends a generation for good, gives back what was reserved for it and counts it in its batch. The caller
--- holds the job's row: rows are always locked in the order job, generation, slots, usage, batch. With
--- p_cost_open the reservation counts until private.settle_cancelled.
+-- holds the job's row. With p_cost_open the reservation counts until private.settle_cancelled.
 create function private.end_generation(
   p_generation_id uuid, p_status text, p_error_message text, p_error_code text, p_cost_open boolean = false,
   p_cancel_job_id uuid = null

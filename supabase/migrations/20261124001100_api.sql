@@ -1,5 +1,6 @@
 -- What the API exposes: the operators' views, thin functions with the caller's rights in front of the private ones, and
--- who may do what. This is the one place for rights: each new table, view and function is named below.
+-- who may do what. This is the one place for rights: each new table, view and function is named below. Nobody is
+-- granted private.settings, plans, user_plans: their owner changes them, in the SQL editor.
 
 -- The operators' views ------------------------------------------------------------------------------------------------
 --

@@ -183,6 +183,22 @@ describe('what is counted', () => {
     expect(await used()).toEqual([0.03, 0.03]);
   });
 
+  test('a cancelled run whose cost nobody tells for a day holds nothing any more', async () => {
+    const { user, generation_id, job } = await running();
+    await record(job, 'p1');
+    await db.callAs(user, 'cancel_generation', { p_generation_id: generation_id });
+    await db.service('prune_jobs');
+    expect(await used(), 'the provider may still tell').toEqual([0, 0.003]);
+    await db.sql`update public.image_generations set completed_at = now() - interval '25 hours'`;
+    await db.service('prune_jobs');
+    expect(await used()).toEqual([0, 0]);
+    expect([...(await db.sql`select id, status, cost_usd from private.predictions`)]).toEqual([
+      { id: 'p1', status: 'unknown', cost_usd: null },
+    ]);
+    await end(job, 'p1');
+    expect(await used(), 'what it tells later counts all the same').toEqual([0.003, 0.003]);
+  });
+
   test('one that was cancelled before it ran holds nothing', async () => {
     await setBudget({ day: 1 });
     const user = await unlimited();

@@ -45,6 +45,20 @@ test('requeue_job brings a failed job, its generation and its batch back', async
   });
 });
 
+test('requeue_job leaves a job alone whose generation did not fail: nobody waits for it', async () => {
+  const user = await db.createUser();
+  const started = await db.start(user);
+  const [job] = await db.claim(1);
+  await db.service('fail_job', {
+    p_job_id: job?.id,
+    p_lease: job?.lease,
+    p_error_message: 'It was cancelled at the provider.',
+    p_error_details: { code: 'cancelled' },
+  });
+  expect((await db.generation(started.generation_id)).status).toBe('cancelled');
+  expect(await db.service('requeue_job', { p_job_id: started.job_id })).toEqual({ outcome: 'not_failed' });
+});
+
 test('prune_jobs deletes finished jobs past their days, bounded, and nothing else', async () => {
   await db.sql`insert into public.job_queue (job_type, status, completed_at)
     select status || days, status, now() - days * interval '1 day'

@@ -1,4 +1,4 @@
-import { type Answer, end, endAttempt, find, heldJob, reopen } from './attempts.ts';
+import { type Answer, end, endAttempt, find, heldJob, living, reopen } from './attempts.ts';
 import type { Args } from './calls.ts';
 import { noteStopped } from './predictions.ts';
 import { carriesGeneration, type Family, isOpen } from './state.ts';
@@ -26,6 +26,8 @@ function snooze(family: Family, args: Args, now: number, unknown: boolean): Answ
 function requeue(family: Family, args: Args, now: number): Answer {
   const job = find(family, args.p_job_id);
   if (job?.status !== 'failed') return { outcome: job ? 'not_failed' : 'unknown' };
+  const generation = job.ofGeneration && carriesGeneration(job.type) ? living(family) : null;
+  if (generation && ['completed', 'cancelled'].includes(generation.status)) return { outcome: 'not_failed' };
   Object.assign(job, {
     status: 'pending',
     attempts: 0,
