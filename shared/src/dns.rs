@@ -8,6 +8,7 @@ use futures::future::join;
 use serde_json::Value;
 use url::Url;
 
+use crate::json_body::json_of;
 use crate::ports::{Http, HttpRequest, ResolveError, Resolver};
 
 /// Record types, RFC 1035 and RFC 3596.
@@ -42,7 +43,7 @@ impl<'a, H: Http> DnsOverHttps<'a, H> {
         if !response.is_success() {
             return Err(ResolveError::Unavailable(format!("status {}", response.status)));
         }
-        read(&response.json(), record)
+        read(&json_of(&response), record)
     }
 }
 

@@ -6,6 +6,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::catalogue::Ask;
+use crate::problem::Problem;
+use crate::request::parse_ask;
+
 /// What a job is about. The queue carries other types too, for other people's workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -46,6 +50,38 @@ impl JobType {
     }
 }
 
+/// What a job needs to know, as whoever enqueued it wrote it: JSON of any shape, and untrusted. Each use case takes the
+/// members that it knows, by type, and checks them.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Payload(Value);
+
+impl Payload {
+    /// Whether there is a member of this name, of any type.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some()
+    }
+
+    /// The member of this name, where it is a text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str)
+    }
+
+    /// The member of this name, where it is a number of that size.
+    pub fn number(&self, name: &str) -> Option<u32> {
+        self.0.get(name).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok())
+    }
+
+    /// Whether the member of this name is true.
+    pub fn is(&self, name: &str) -> bool {
+        self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// The image that is asked for, checked as a request is.
+    pub fn ask(&self) -> Result<Ask, Problem> {
+        parse_ask(&self.0)
+    }
+}
+
 /// A row of `job_queue` that is leased to us.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Job {
@@ -53,8 +89,8 @@ pub struct Job {
     pub id: Uuid,
     /// What it is about.
     pub job_type: JobType,
-    /// What it needs to know; written by whoever enqueued it, so untrusted.
-    pub payload: Value,
+    /// What it needs to know.
+    pub payload: Payload,
     /// The fencing token: each claim raises it, each write names it.
     pub lease: i64,
     /// Runs that ended or whose lease ran out.
@@ -83,7 +119,7 @@ pub struct Job {
     pub retry_until: Option<String>,
     /// What its attempts ended with: `[{attempt, prediction_id?, …}]`.
     #[serde(default)]
-    pub error_details: Value,
+    error_details: Value,
 }
 
 impl Job {
@@ -113,12 +149,12 @@ impl Job {
 
     /// Whether the provider refuses its model, as the queue knew when it handed the job out.
     pub fn model_is_refused(&self) -> bool {
-        self.payload.get("model_refused").and_then(Value::as_bool).unwrap_or(false)
+        self.payload.is("model_refused")
     }
 
     /// Whether the end of its generation is announced to a webhook.
     pub fn announces(&self) -> bool {
-        self.payload.get("webhook").and_then(Value::as_bool).unwrap_or(false)
+        self.payload.is("webhook")
     }
 
     /// Whether as much may have been paid for it as is paid for any: for two runs, whether they failed or were lost.

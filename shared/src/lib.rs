@@ -13,6 +13,7 @@ pub mod http;
 pub mod idempotency;
 pub mod image_file;
 pub mod job;
+mod json_body;
 pub mod list_query;
 pub mod live;
 pub mod metrics;

@@ -7,14 +7,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms that are no part of the domain, with what they may name besides it and themselves.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("ports", &[]),
     ("persist", &["ports"]),
     ("rate_limit", &["ports"]),
     ("pipeline", &["ports"]),
-    ("dns", &["ports"]),
-    ("replicate", &["ports"]),
-    ("supabase", &["ports", "persist"]),
+    ("json_body", &["ports"]),
+    ("dns", &["ports", "json_body"]),
+    ("replicate", &["ports", "json_body"]),
+    ("supabase", &["ports", "json_body", "persist"]),
 ];
 
 /// The room of a module: the first name of its path.

@@ -11,13 +11,16 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::pipeline::{Budget, Drained, run_alone};
-use shared::ports::Clock;
-use shared::ports::Status;
+use shared::job::Job;
+use shared::pipeline::{Budget, Drained, Pipeline, run_alone};
+use shared::ports::{Clock, Status};
 use shared::problem::{Code, Problem};
+use shared::supabase::{Queue, Rpc};
+use support::http::Recorder;
 use support::provider::Fate;
 use support::wire::Fault;
 use support::{Bench, OUTPUT, block_on, request};
+use uuid::Uuid;
 
 const BUDGET: Budget = Budget { parallel: 3, time: Duration::from_secs(20), jobs: 100 };
 
@@ -126,6 +129,7 @@ fn a_queue_that_cannot_be_asked_is_an_error_only_at_first() {
         bench.wire.fail("claim", Fault::LostRequest);
     }
     assert_eq!(drain(&bench, BUDGET), Drained { claimed: 3, processed: 3, ..Drained::default() });
+    assert!(bench.world.warned("the queue could not be told"), "it is no empty queue");
 }
 
 #[test]
@@ -139,6 +143,43 @@ fn a_job_whose_end_cannot_be_told_is_an_error_and_comes_back() {
     bench.pass(60);
     assert_eq!(drain(&bench, BUDGET), Drained { claimed: 1, processed: 1, rescued: 1, ..Drained::default() });
     assert_eq!((bench.queue.generation(job).status, bench.provider.created()), ("completed", 1));
+}
+
+#[test]
+fn operators_hear_of_a_wrong_key_and_of_a_defect_and_not_of_an_outage() {
+    let job = |id: u128| -> Job {
+        let row = json!({ "id": Uuid::from_u128(id), "job_type": "resize", "payload": {}, "lease": 1, "attempts": 0 });
+        serde_json::from_value(row).unwrap()
+    };
+    for (status, body, tries, alert) in [
+        (503, "<html>", 5, None),
+        (401, r#"{"message":"Invalid API key"}"#, 5, Some("the database refuses our key")),
+        (403, r#"{"code":"42501","message":"permission denied"}"#, 5, Some("the database refuses our key")),
+        (400, r#"{"code":"22P02","message":"invalid input"}"#, 1, Some("the queue does not take a step")),
+    ] {
+        let bench = Bench::new();
+        let http = (0..2 * tries).fold(Recorder::default(), |http, _| http.answers(status, body));
+        let http = http.answers(200, "[]");
+        let queue = Queue::new(Rpc::new(&http, "https://project.supabase.co", "key", None), &*bench.world);
+        let pipeline = Pipeline {
+            queue: &queue,
+            provider: &bench.provider,
+            store: &bench.store,
+            world: &*bench.world,
+            options: &bench.options,
+        };
+        let ran = block_on(pipeline.run_leased(&[job(1), job(2)], false, BUDGET)).unwrap();
+        assert_eq!(ran, Drained { claimed: 2, errors: 2, ..Drained::default() }, "{status}");
+        assert_eq!(
+            http.requests.borrow().len(),
+            2 * tries + 1,
+            "{status}: what passes is told again, and no more"
+        );
+        let alerts = bench.world.alerts.borrow();
+        let alerts: Vec<&str> = alerts.iter().map(|(what, _, _)| what.as_str()).collect();
+        assert_eq!(alerts, Vec::from_iter(alert), "{status}: once, and not for each job");
+        assert!(bench.world.warned("the queue could not be told"), "{status}");
+    }
 }
 
 fn alone(bench: &Bench, body: &Value) -> Result<Value, Problem> {

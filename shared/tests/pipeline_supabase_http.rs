@@ -11,15 +11,18 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::image_file::{ImageFormat, ImageHead};
 use shared::job::{Job, JobType};
 use shared::ports::{
-    AfterPrediction, Attempt, Bucket, CreatedPrediction, Failure, Finished, HttpError, ImageStore, JobQueue,
-    Outbox, Paused, QueueError, Recorded, Refusal, Step, StoreError, ToSend, Verdict,
+    AfterPrediction, Attempt, Bucket, CreatedPrediction, Failure, FailureClass, Finished, HttpError, ImageAt,
+    ImageStore, JobQueue, Outbox, Outcome, Paused, Prediction, PredictionNews, PredictionSource,
+    ProgressNoted, QueueError, Received, Recorded, Refusal, Status, Step, StoreError, StoredImage, ToSend,
+    Verdict,
 };
 use shared::problem::Code;
 use shared::progress::Progress;
 use shared::settings::SupabaseSettings;
-use shared::supabase::{Generations, Queue, Rpc, RpcError, Storage};
+use shared::supabase::{Generations, Queue, Rpc, RpcError, Storage, wire};
 use support::http::{Recorder, Source, header};
 use support::world::Still;
 use support::{OUTPUT, World, block_on};
@@ -69,58 +72,109 @@ fn each_step_names_its_function_job_and_lease() {
     let (id, job) = (Uuid::from_u128(1), job());
     let failure = Failure::new("rejected", "The model does not accept this request.").because("422");
     let wait = Duration::from_millis(1500);
-    let ok = r#"{"outcome":"done"}"#;
-    let done = Ok(Step::Done("done".into()));
-    let check = |function: &str, arguments: Value, call: &dyn Fn(&Recorder) -> Result<Step, QueueError>| {
-        let http = Recorder::default().answers(200, ok);
-        assert_eq!(call(&http), done, "{function}");
-        assert_eq!(http.only().url, format!("{URL}/rest/v1/rpc/{function}"));
-        assert_eq!(body(&http), arguments, "{function}");
+    let check = |function: &str, words: &[&str], arguments: Value, call: &Call<'_>| {
+        for word in words {
+            let http = Recorder::default().answers(200, &json!({ "outcome": word }).to_string());
+            assert_eq!(call(&http), Ok(Step::Done), "{function}");
+            assert_eq!(http.only().url, format!("{URL}/rest/v1/rpc/{function}"));
+            assert_eq!(body(&http), arguments, "{function}");
+        }
         let http = Recorder::default().answers(200, r#"{"outcome":"stale"}"#);
         assert_eq!(call(&http), Ok(Step::Stale), "{function}");
-        for nothing in ["", "null", "{}", "<html>"] {
+        for nothing in ["", "null", "{}", "<html>", r#"{"outcome":"a_word_of_next_year"}"#] {
             let http = Recorder::default().answers(200, nothing);
             assert!(call(&http).is_err(), "{function}: {nothing:?} tells of no outcome");
         }
     };
-    let progress = Progress { percent: 35, started_at: Some("2026-11-24T12:00:30Z".into()) };
-    check(
-        "record_progress",
-        json!({ "p_job_id": id, "p_prediction_id": "abc", "p_progress": 35, "p_started_at": "2026-11-24T12:00:30Z" }),
-        &|http| block_on(queue(http).record_progress(id, "abc", &progress)),
-    );
     check(
         "finish_download",
-        json!({ "p_job_id": id, "p_lease": 4, "p_image": { "format": "png" } }),
-        &|http| block_on(queue(http).finish_download(&job, json!({ "format": "png" }))),
+        &["completed"],
+        json!({ "p_job_id": id, "p_lease": 4, "p_image": { "storage_path": "u/g.png", "public_url": "https://x/g.png",
+            "filename": "g.png", "file_size": 7, "width": 3, "height": 2, "format": "png" } }),
+        &|http| block_on(queue(http).finish_download(&job, &image())),
     );
     let failed = |retry: Value| {
         json!({ "p_job_id": id, "p_lease": 4, "p_error_message": "The model does not accept this request.",
             "p_error_details": { "code": "rejected" }, "p_retry_in_seconds": retry })
     };
-    check("fail_job", failed(json!(1.5)), &|http| block_on(queue(http).fail(&job, &failure, Some(wait))));
-    check("fail_job", failed(Value::Null), &|http| block_on(queue(http).fail(&job, &failure, None)));
+    let ends = ["retrying", "failed"];
+    check("fail_job", &ends, failed(json!(1.5)), &|http| {
+        block_on(queue(http).fail(&job, &failure, Some(wait)))
+    });
+    check("fail_job", &ends, failed(Value::Null), &|http| block_on(queue(http).fail(&job, &failure, None)));
     check(
         "snooze_job",
+        &["snoozed"],
         json!({ "p_job_id": id, "p_lease": 4, "p_seconds": 1.5, "p_outcome_unknown": true }),
         &|http| block_on(queue(http).snooze(&job, wait, true)),
     );
-    check("complete_job", json!({ "p_job_id": id, "p_lease": 4, "p_result": { "a": 1 } }), &|http| {
-        block_on(queue(http).complete(&job, json!({ "a": 1 })))
+    let extended = json!({ "p_job_id": id, "p_lease": 4, "p_lease_seconds": 1 });
+    check("extend_lease", &["extended"], extended, &|http| block_on(queue(http).extend_lease(&job, wait)));
+    let completed = |result: Value| json!({ "p_job_id": id, "p_lease": 4, "p_result": result });
+    check("complete_job", &["completed"], completed(Value::Null), &|http| {
+        block_on(queue(http).complete(&job, None))
     });
+    let stopped = Prediction { id: "abc".into(), status: Status::Canceled, ..Prediction::default() };
+    let seen = json!({ "predictions": [{ "id": "abc", "status": "canceled", "predict_time": null }] });
+    check("complete_job", &["completed"], completed(seen), &|http| {
+        block_on(queue(http).complete(&job, Some(std::slice::from_ref(&stopped))))
+    });
+}
+
+type Call<'a> = dyn Fn(&Recorder) -> Result<Step, QueueError> + 'a;
+
+fn image() -> StoredImage {
+    let head = ImageHead { format: ImageFormat::Png, size: Some((3, 2)) };
+    StoredImage { path: "u/g.png".into(), public_url: "https://x/g.png".into(), bytes: 7, head }
+}
+
+#[test]
+fn progress_is_told_once_and_answered_with_what_became_of_it() {
+    let id = Uuid::from_u128(1);
+    let progress = Progress { percent: 35, started_at: Some("2026-11-24T12:00:30Z".into()) };
+    let record = |http: &Recorder| block_on(queue(http).record_progress(id, "abc", &progress));
+    for (word, noted) in [
+        ("recorded", ProgressNoted::Recorded),
+        ("stale", ProgressNoted::Stale),
+        ("unknown", ProgressNoted::Unknown),
+    ] {
+        let http = Recorder::default().answers(200, &json!({ "outcome": word }).to_string());
+        assert_eq!(record(&http), Ok(noted));
+        let expected = json!({ "p_job_id": id, "p_prediction_id": "abc", "p_progress": 35,
+            "p_started_at": "2026-11-24T12:00:30Z" });
+        assert_eq!(body(&http), expected);
+    }
+    for nothing in ["", "null", "{}", "<html>", r#"{"outcome":"a_word_of_next_year"}"#] {
+        assert!(record(&Recorder::default().answers(200, nothing)).is_err(), "{nothing:?}");
+    }
+    let down = Recorder::default();
+    assert!(record(&down).is_err() && down.requests.borrow().len() == 1, "the next sign makes up for it");
+}
+
+/// A prediction of 8 × 6 pixels that is to be recorded, and what is told of it.
+fn created(id: &str) -> (CreatedPrediction, Value) {
+    let source = PredictionSource::Created;
+    let model_id = Some("a/b".to_owned());
+    let created = CreatedPrediction {
+        id: id.into(),
+        source,
+        model_id,
+        size: Some((8, 6)),
+        adjustments: Some(Vec::new()),
+    };
+    (created, json!({ "source": "created", "model_id": "a/b", "width": 8, "height": 6, "adjustments": [] }))
 }
 
 #[test]
 fn a_recorded_prediction_is_noted_or_comes_back_with_the_job_that_cancels_it() {
     let record = |http: &Recorder| {
-        let details = json!({ "width": 1 });
-        block_on(queue(http).record_prediction(&job(), "abc", Duration::from_secs(120), details))
+        block_on(queue(http).record_prediction(&job(), &created("abc").0, Duration::from_secs(120)))
     };
     let http = Recorder::default().answers(200, r#"{"outcome":"recorded"}"#);
     assert!(matches!(record(&http), Ok(Recorded::Noted)));
     assert!(http.only().url.ends_with("/rpc/record_prediction"));
     let expected = json!({ "p_job_id": Uuid::from_u128(1), "p_lease": 4, "p_prediction_id": "abc",
-        "p_wait_seconds": 120, "p_details": { "width": 1 } });
+        "p_wait_seconds": 120, "p_details": created("abc").1 });
     assert_eq!(body(&http), expected);
 
     let http = Recorder::default().answers(200, r#"{"outcome":"recorded","resumed":true}"#);
@@ -172,8 +226,54 @@ fn a_claim_gives_jobs_as_the_database_writes_them() {
 }
 
 fn finished(http: &Recorder) -> Result<Finished, QueueError> {
-    let outcome = json!({ "status": "succeeded" });
-    block_on(queue(http).finish_prediction(Uuid::from_u128(1), "abc", outcome, Duration::from_secs(120), 1))
+    let prediction = succeeded();
+    block_on(queue(http).finish_prediction(
+        Uuid::from_u128(1),
+        news(&prediction),
+        Duration::from_secs(120),
+        1,
+    ))
+}
+
+fn succeeded() -> Prediction {
+    let outcome = Outcome::Succeeded { image: ImageAt::Url(OUTPUT.into()), more: 0 };
+    let completed_at = Some("2026-11-24T13:00:00.123456+01:00".into());
+    Prediction { id: "abc".into(), status: Status::Succeeded, outcome, completed_at, ..Prediction::default() }
+}
+
+fn news(prediction: &Prediction) -> PredictionNews<'_> {
+    PredictionNews { prediction, source: PredictionSource::Webhook, retry_in: Some(Duration::from_secs(3)) }
+}
+
+#[test]
+fn what_is_told_of_a_prediction_is_what_the_database_reads() {
+    let base = succeeded();
+    let failure = Failure::new("flagged", "No.").because("the provider's words").once();
+    let failed = Outcome::Failed { class: FailureClass::Unknown, failure };
+    let inside = Outcome::Succeeded { image: ImageAt::Inside, more: 1 };
+    for (status, outcome, expected) in [
+        (
+            Status::Processing,
+            Outcome::Running,
+            json!({ "status": "running", "provider_status": "running", "source": "webhook" }),
+        ),
+        (
+            Status::Succeeded,
+            inside,
+            json!({ "status": "succeeded", "inline": true, "predict_time": 1.5,
+                "completed_at": "2026-11-24T12:00:00.123Z", "provider_status": "succeeded", "source": "webhook" }),
+        ),
+        (
+            Status::Aborted,
+            failed,
+            json!({ "status": "failed", "error_message": "No.", "error_code": "flagged",
+                "error_details": { "code": "flagged", "retry": "once" }, "retry_in_seconds": 3.0,
+                "predict_time": 1.5, "provider_status": "aborted", "source": "webhook" }),
+        ),
+    ] {
+        let prediction = Prediction { status, outcome, predict_time: Some(1.5), ..base.clone() };
+        assert_eq!(wire::outcome(&news(&prediction)), expected);
+    }
 }
 
 #[test]
@@ -183,15 +283,29 @@ fn the_end_of_a_prediction_names_no_lease() {
     let seen = finished(&http).unwrap();
     assert!(seen.more.len() == 1 && matches!(seen.next, AfterPrediction::Run(job) if job.lease == 4));
     let expected = json!({ "p_job_id": Uuid::from_u128(1), "p_prediction_id": "abc",
-        "p_outcome": { "status": "succeeded", "call": 0.5 }, "p_lease_seconds": 120, "p_next": 1 });
+        "p_outcome": { "status": "succeeded", "output_url": OUTPUT, "predict_time": null,
+            "completed_at": "2026-11-24T12:00:00.123Z", "provider_status": "succeeded", "source": "webhook",
+            "call": 0.5 },
+        "p_lease_seconds": 120, "p_next": 1 });
     assert_eq!(body(&http), expected);
     let stop = json!({ "outcome": "mismatch", "job": row() }).to_string();
     let seen = finished(&Recorder::default().answers(200, &stop)).unwrap();
     assert!(matches!(seen.next, AfterPrediction::Run(_)), "what nobody awaits is stopped");
-    for word in ["retrying", "failed", "duplicate", "mismatch", "cancelled"] {
+    for (word, expected) in [
+        ("recorded", Received::Recorded),
+        ("running", Received::Running),
+        ("retrying", Received::Retrying),
+        ("failed", Received::Failed),
+        ("duplicate", Received::Duplicate),
+        ("mismatch", Received::Mismatch),
+        ("cancelled", Received::Cancelled),
+        ("stale", Received::Stale),
+    ] {
         let http = Recorder::default().answers(200, &json!({ "outcome": word }).to_string());
         let seen = finished(&http).unwrap();
-        assert!(seen.more.is_empty() && matches!(seen.next, AfterPrediction::Settled(seen) if seen == word));
+        assert!(
+            seen.more.is_empty() && matches!(seen.next, AfterPrediction::Nothing(seen) if seen == expected)
+        );
     }
 }
 
@@ -200,16 +314,11 @@ fn the_repetition_of_an_end_names_the_same_call_and_another_one_does_not() {
     let answer = json!({ "outcome": "download", "job": row() }).to_string();
     let (http, world) =
         (Recorder::default().responds(Err(HttpError::Timeout)).answers(200, &answer), World::new(1));
-    let mut calls = Vec::new();
+    let (mut calls, prediction) = (Vec::new(), succeeded());
     for http in [&http, &Recorder::default().answers(200, &answer)] {
         let queue = Queue::new(Rpc::new(http, URL, "service-key", None), &world);
-        let ended = queue.finish_prediction(
-            Uuid::from_u128(1),
-            "abc",
-            json!({ "status": "succeeded" }),
-            Duration::from_secs(120),
-            1,
-        );
+        let ended =
+            queue.finish_prediction(Uuid::from_u128(1), news(&prediction), Duration::from_secs(120), 1);
         assert!(matches!(block_on(ended).unwrap().next, AfterPrediction::Run(_)));
         calls.extend(
             http.requests
@@ -223,7 +332,8 @@ fn the_repetition_of_an_end_names_the_same_call_and_another_one_does_not() {
 
 #[test]
 fn an_end_that_was_not_recorded_is_an_error_so_that_the_webhook_is_repeated() {
-    for body in ["", "null", "{}", "<html>", r#"{"outcome":"download"}"#] {
+    let word = r#"{"outcome":"a_word_of_next_year"}"#;
+    for body in ["", "null", "{}", "<html>", r#"{"outcome":"download"}"#, word] {
         let http = Recorder::default().answers(200, body);
         assert!(finished(&http).is_err(), "{body:?} tells of no outcome");
     }
@@ -357,18 +467,18 @@ fn what_passes_is_asked_again_and_told_to_nobody() {
 fn a_step_is_told_again_within_seconds_unless_it_is_refused_for_good() {
     let done = r#"{"outcome":"completed"}"#;
     for (status, body, requests, expected) in [
-        (503, "<html>", 2, Ok(Step::Done("completed".into()))),
-        (401, r#"{"code":"PGRST303"}"#, 2, Ok(Step::Done("completed".into()))),
-        (404, r#"{"code":"PGRST202"}"#, 2, Ok(Step::Done("completed".into()))),
-        (403, r#"{"code":"42501"}"#, 2, Ok(Step::Done("completed".into()))),
+        (503, "<html>", 2, Ok(Step::Done)),
+        (401, r#"{"code":"PGRST303"}"#, 2, Ok(Step::Done)),
+        (404, r#"{"code":"PGRST202"}"#, 2, Ok(Step::Done)),
+        (403, r#"{"code":"42501"}"#, 2, Ok(Step::Done)),
         (400, r#"{"code":"23502"}"#, 1, Err(QueueError::Defect("finish_download: status 400 23502 ".into()))),
     ] {
         let http = Recorder::default().answers(status, body).answers(200, done);
-        assert_eq!(block_on(queue(&http).finish_download(&job(), json!({}))), expected, "{status}");
+        assert_eq!(block_on(queue(&http).finish_download(&job(), &image())), expected, "{status}");
         assert_eq!(http.requests.borrow().len(), requests);
     }
     let down = Recorder::default();
-    let end = block_on(queue(&down).finish_download(&job(), json!({}))).unwrap_err();
+    let end = block_on(queue(&down).finish_download(&job(), &image())).unwrap_err();
     assert!(matches!(end, QueueError::Unavailable(_)) && down.requests.borrow().len() == 5, "{end:?}");
     let key = r#"{"message":"Invalid API key"}"#;
     let http = (0..5).fold(Recorder::default(), |http, _| http.answers(401, key));
@@ -393,7 +503,7 @@ fn a_user_calls_with_the_users_own_token() {
 
 #[test]
 fn several_predictions_are_recorded_in_one_call() {
-    let one = |id: &str| CreatedPrediction { id: id.into(), details: json!({ "width": 8 }) };
+    let one = |id: &str| created(id).0;
     let job = job();
     let record = |answer: &str| {
         let http = Recorder::default().answers(200, answer);
@@ -402,7 +512,7 @@ fn several_predictions_are_recorded_in_one_call() {
         (body(&http), recorded)
     };
     let (sent, recorded) = record(r#"{"answers":[{"outcome":"recorded"},{"outcome":"stale"}]}"#);
-    let sent_one = |id: &str| json!({ "job_id": job.id, "lease": job.lease, "prediction_id": id, "details": { "width": 8 } });
+    let sent_one = |id: &str| json!({ "job_id": job.id, "lease": job.lease, "prediction_id": id, "details": created(id).1 });
     assert_eq!(sent, json!({ "p_predictions": [sent_one("p1"), sent_one("p2")], "p_wait_seconds": 120 }));
     assert!(matches!(recorded.unwrap().as_slice(), [Recorded::Noted, Recorded::Unwanted(None)]));
     let (_, short) = record(r#"{"answers":[{"outcome":"recorded"}]}"#);
@@ -413,7 +523,7 @@ fn png() -> Source {
     Source { status: 200, content_type: "image/png", body: PNG.to_vec() }
 }
 
-fn store(http: &Recorder) -> Result<shared::ports::StoredImage, StoreError> {
+fn store(http: &Recorder) -> Result<StoredImage, StoreError> {
     let supabase = SupabaseSettings { url: URL.into(), key: "service-key".into() };
     let storage = Storage::new(http, &supabase);
     block_on(storage.store(OUTPUT, Uuid::from_u128(1), Uuid::from_u128(2)))

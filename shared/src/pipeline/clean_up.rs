@@ -1,7 +1,5 @@
 //! A `cleanup-storage` job: delete stored files that nobody needs.
 
-use serde_json::Value;
-
 use super::Pipeline;
 use super::run_job::RunEnd;
 use crate::job::Job;
@@ -29,7 +27,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             let failure = failure.because(error.to_string());
             return self.put_off(job, failure.clone(), failure).await;
         }
-        self.queue.complete(job, Value::Null).await?;
+        self.queue.complete(job, None).await?;
         Ok(RunEnd::Forward)
     }
 }

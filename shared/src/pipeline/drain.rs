@@ -154,6 +154,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Runn
 /// Counts how jobs have ended, and tells what they have found.
 fn then(world: &impl Log, ends: Vec<(&Job, Result<RunEnd, QueueError>)>, drained: &mut Drained) -> Then {
     let mut then = Then { resumed: false, pause: None };
+    let mut told = None;
     for (job, end) in ends {
         drained.claimed += 1;
         drained.rescued += u32::from(job.rescued);
@@ -168,12 +169,28 @@ fn then(world: &impl Log, ends: Vec<(&Job, Result<RunEnd, QueueError>)>, drained
                 RunEnd::Failed => drained.errors += 1,
             },
             Err(error) => {
-                world.warn("the queue could not be told", job.id, &error.to_string());
+                if told.as_ref() == Some(&error) {
+                    // One alert suffices for what is so for all of them.
+                    world.warn("the queue could not be told", job.id, &error.to_string());
+                } else {
+                    report(world, job.id, &error);
+                }
                 drained.errors += 1;
+                told = Some(error);
             }
         }
     }
     then
+}
+
+/// What operators hear of a call that the queue did not take. An outage passes and costs time; a key that is not
+/// accepted, and a defect, stay until somebody does something about them.
+fn report(world: &impl Log, job_id: Uuid, error: &QueueError) {
+    match error {
+        QueueError::Unavailable(_) => world.warn("the queue could not be told", job_id, &error.to_string()),
+        QueueError::Denied(cause) => world.alert("the database refuses our key", job_id, cause),
+        QueueError::Defect(cause) => world.alert("the queue does not take a step", job_id, cause),
+    }
 }
 
 /// Whether a pause was met and is over now: a short one that ends in time is slept out, for jobs that are
@@ -207,12 +224,15 @@ pub(super) async fn drain(
         let jobs = match queue.claim(limit, JOB_LEASE, types).await {
             Ok(jobs) => jobs,
             Err(error) if drained.claimed == 0 => {
-                if let QueueError::Denied(cause) = &error {
-                    world.alert("the database refuses our key", Uuid::nil(), cause);
+                if matches!(error, QueueError::Denied(_)) {
+                    report(world, Uuid::nil(), &error);
                 }
                 return Err(error);
             }
-            Err(_) => return Ok(drained),
+            Err(error) => {
+                report(world, Uuid::nil(), &error);
+                return Ok(drained);
+            }
         };
         let before = drained;
         let then = then(world, runner.run(&jobs).await, &mut drained);

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::Pipeline;
-use super::generate::{details_of, unreachable};
+use super::generate::unreachable;
 use super::run_job::RunEnd;
 use crate::job::Job;
 use crate::ports::{
-    Clock, ImageProvider, ImageStore, JobQueue, Log, Prediction, ProviderError, QueueError, Random,
+    Clock, CreatedPrediction, ImageProvider, ImageStore, JobQueue, Log, Prediction, PredictionSource,
+    ProviderError, QueueError, Random, Status,
 };
-use crate::request::{map_ask, parse_ask};
+use crate::request::map_ask;
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
     /// The predictions that this attempt may have left: no earlier one ended with them.
@@ -37,20 +36,23 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     /// Goes on with what a run has left that ended unseen: the best of it, and stops the rest.
     pub(super) async fn adopt(&self, job: &Job, mut found: Vec<Prediction>) -> Result<RunEnd, QueueError> {
-        let ranks = found.iter().map(|one| match one.end() {
-            "succeeded" => 0,
-            "running" => 1,
+        let ranks = found.iter().map(|one| match one.status {
+            Status::Succeeded => 0,
+            _ if one.is_running() => 1,
             _ => 2,
         });
         let Some((_, place)) = ranks.zip(0..).min() else { return Ok(RunEnd::Forward) };
         let best = found.remove(place);
         self.world.warn("prediction adopted", job.id, "it was created by a run that ended unseen");
-        let mapped = parse_ask(&job.payload).and_then(|ask| map_ask(&ask));
-        let mut details = mapped.map_or_else(|_| json!({}), |mapped| details_of(&mapped));
-        if let Some(details) = details.as_object_mut() {
-            details.insert("source".into(), json!("adopted"));
-        }
-        let recorded = self.record(job, &best.id, details).await?;
+        let mapped = job.payload.ask().and_then(|ask| map_ask(&ask)).ok();
+        let adopted = CreatedPrediction {
+            id: best.id.clone(),
+            source: PredictionSource::Adopted,
+            model_id: None,
+            size: mapped.as_ref().and_then(|mapped| mapped.output),
+            adjustments: mapped.map(|mapped| mapped.adjustments),
+        };
+        let recorded = self.record(job, &adopted).await?;
         if recorded == RunEnd::Failed {
             return Ok(RunEnd::Failed);
         }

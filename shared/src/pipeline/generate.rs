@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::run_job::{Begun, RunEnd};
 use super::{ACCOUNT_PAUSE, JOB_LEASE, Pipeline, WEBHOOK_WINDOW};
 use crate::catalogue::Mapped;
 use crate::job::Job;
 use crate::ports::{
     Clock, CreateError, CreatedPrediction, DEADLINE, Failure, ImageProvider, ImageStore, JobQueue, Log,
-    NewPrediction, QueueError, Random, Recorded, Refusal, Refused, Step, StoreError,
+    NewPrediction, PredictionSource, QueueError, Random, Recorded, Refusal, Refused, Step, StoreError,
 };
 use crate::problem::Problem;
-use crate::request::{map_ask, parse_ask};
+use crate::request::map_ask;
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
     pub(super) async fn generate(&self, job: &Job) -> Result<Begun, QueueError> {
@@ -60,7 +58,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 .await
                 .map(Begun::Ended);
         }
-        let mut ask = match parse_ask(&job.payload) {
+        let mut ask = match job.payload.ask() {
             Ok(ask) => ask,
             Err(problem) => return self.give_up(job, refused(problem)).await.map(Begun::Ended),
         };
@@ -85,10 +83,6 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     }
 
     async fn create(&self, job: &Job, mapped: Mapped) -> Result<Begun, QueueError> {
-        let mut details = details_of(&mapped);
-        if let (Some(details), Some(model)) = (details.as_object_mut(), job.payload.get("model_id")) {
-            details.insert("model_id".into(), model.clone());
-        }
         let new = NewPrediction {
             version: mapped.version,
             input: mapped.input,
@@ -96,7 +90,15 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             deadline: DEADLINE,
         };
         let end = match self.provider.create(&new).await {
-            Ok(prediction) => return Ok(Begun::Created(CreatedPrediction { id: prediction.id, details })),
+            Ok(prediction) => {
+                return Ok(Begun::Created(CreatedPrediction {
+                    id: prediction.id,
+                    source: PredictionSource::Created,
+                    model_id: job.payload.text("model_id").map(str::to_owned),
+                    size: mapped.output,
+                    adjustments: Some(mapped.adjustments),
+                }));
+            }
             Err(CreateError::Throttled { retry_after }) => {
                 let (what, detail) = ("throttled", "the provider asks to wait");
                 self.pause(job, retry_after, Refusal::Throttled, what, detail).await
@@ -106,7 +108,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 self.pause(job, ACCOUNT_PAUSE, Refusal::Account(status), what, &detail).await
             }
             Err(CreateError::Model { status, detail }) => {
-                let model = job.payload.get("model_id").and_then(Value::as_str).unwrap_or_default();
+                let model = job.payload.text("model_id").unwrap_or_default();
                 let failure = model_unavailable().because(format!("{model}: status {status}, {detail}"));
                 match self.queue.refuse_model(job, status, &failure).await? {
                     Refused::Model => {
@@ -150,14 +152,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     /// Notes the prediction. Where the job is no longer ours or wanted, the prediction is stopped,
     /// so that nobody pays for it: by a job, lest it be forgotten if we end before that.
-    pub(super) async fn record(
-        &self,
-        job: &Job,
-        prediction_id: &str,
-        details: Value,
-    ) -> Result<RunEnd, QueueError> {
-        let wait = self.options.sweep_after();
-        let recorded = self.queue.record_prediction(job, prediction_id, wait, details).await?;
+    pub(super) async fn record(&self, job: &Job, created: &CreatedPrediction) -> Result<RunEnd, QueueError> {
+        let recorded = self.queue.record_prediction(job, created, self.options.sweep_after()).await?;
         self.recorded(recorded, job).await
     }
 
@@ -196,13 +192,4 @@ pub(super) fn unreachable() -> Failure {
 /// A job's payload is checked as a request is: whoever wrote it.
 fn refused(problem: Problem) -> Failure {
     Failure::new(problem.code.as_str(), problem.detail)
-}
-
-pub(super) fn details_of(mapped: &Mapped) -> Value {
-    let mut details = json!({ "adjustments": mapped.adjustments });
-    if let (Some((width, height)), Some(details)) = (mapped.output, details.as_object_mut()) {
-        details.insert("width".into(), json!(width));
-        details.insert("height".into(), json!(height));
-    }
-    details
 }

@@ -1,6 +1,5 @@
 //! How a prediction goes and ends: told by Replicate's webhook, or found by the sweep.
 
-use serde_json::json;
 use uuid::Uuid;
 
 use super::backoff::backoff;
@@ -8,8 +7,8 @@ use super::run_job::RunEnd;
 use super::{DOWNLOAD_LEASE, Pipeline};
 use crate::job::{Job, JobType};
 use crate::ports::{
-    AfterPrediction, Clock, FailureClass, ImageAt, ImageProvider, ImageStore, JobQueue, Log, Outcome,
-    Prediction, QueueError, Random, Step,
+    AfterPrediction, Clock, FailureClass, ImageProvider, ImageStore, JobQueue, Log, Outcome, Prediction,
+    PredictionNews, PredictionSource, ProgressNoted, QueueError, Random, Received,
 };
 use crate::progress::Progress;
 
@@ -62,14 +61,15 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         if callback.is_running() {
             let Some(progress) = callback.progress() else { return Ok(Vec::new()) };
             // Late, repeated or of another attempt: the database knows.
-            let step =
+            let noted =
                 self.queue.record_progress(callback.job_id, &callback.prediction.id, &progress).await?;
-            if step != Step::Done("unknown".into()) {
+            if noted != ProgressNoted::Unknown {
                 return Ok(Vec::new());
             }
         }
         let (job_id, attempts, prediction) = (callback.job_id, callback.attempts, &callback.prediction);
-        let (settled, mut jobs) = self.settle(job_id, attempts, prediction, ("webhook", more)).await?;
+        let (settled, mut jobs) =
+            self.settle(job_id, attempts, prediction, (PredictionSource::Webhook, more)).await?;
         if let Settled::Run(job) = settled {
             jobs.insert(0, *job);
         }
@@ -84,7 +84,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         attempts: u32,
         prediction: &Prediction,
     ) -> Result<RunEnd, QueueError> {
-        match self.settle(job_id, attempts, prediction, ("adopted", 0)).await? {
+        match self.settle(job_id, attempts, prediction, (PredictionSource::Adopted, 0)).await? {
             (Settled::Run(next), _) if next.job_type == JobType::CancelPrediction => {
                 self.cancel_prediction(&next).await
             }
@@ -98,44 +98,22 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         job_id: Uuid,
         attempts: u32,
         prediction: &Prediction,
-        (source, more): (&str, u32),
+        (source, more): (PredictionSource, u32),
     ) -> Result<(Settled, Vec<Job>), QueueError> {
-        let mut result = match &prediction.outcome {
-            Outcome::Running => json!({ "status": "running" }),
-            Outcome::Succeeded { image, more } => {
-                if *more > 0 {
-                    self.world.warn(
-                        "further files are not stored",
-                        job_id,
-                        &format!("{}: {more}", prediction.id),
-                    );
-                }
-                let (place, image) = match image {
-                    ImageAt::Url(url) => ("output_url", json!(url)),
-                    ImageAt::Inside => ("inline", json!(true)),
-                };
-                json!({
-                    "status": "succeeded", place: image, "predict_time": prediction.predict_time,
-                    "completed_at": prediction.completed_at(),
-                })
+        let mut retry_in = None;
+        match &prediction.outcome {
+            Outcome::Succeeded { more, .. } if *more > 0 => {
+                let detail = format!("{}: {more}", prediction.id);
+                self.world.warn("further files are not stored", job_id, &detail);
             }
             Outcome::Failed { class, failure } => {
                 self.world.warn("prediction failed", job_id, &failure.cause);
-                let retry_in =
-                    (*class != FailureClass::Permanent).then(|| backoff(attempts, self.world).as_secs_f64());
-                json!({
-                    "status": "failed", "error_message": failure.message, "error_code": failure.code,
-                    "error_details": failure.details(),
-                    "retry_in_seconds": retry_in, "predict_time": prediction.predict_time,
-                })
+                retry_in = (*class != FailureClass::Permanent).then(|| backoff(attempts, self.world));
             }
-        };
-        if let Some(result) = result.as_object_mut() {
-            result.insert("provider_status".into(), json!(prediction.end()));
-            result.insert("source".into(), json!(source));
+            Outcome::Running | Outcome::Succeeded { .. } => {}
         }
-        let finished =
-            self.queue.finish_prediction(job_id, &prediction.id, result, DOWNLOAD_LEASE, more).await?;
+        let news = PredictionNews { prediction, source, retry_in };
+        let finished = self.queue.finish_prediction(job_id, news, DOWNLOAD_LEASE, more).await?;
         let settled = match finished.next {
             AfterPrediction::Run(job) => {
                 if job.job_type == JobType::CancelPrediction {
@@ -143,15 +121,12 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 }
                 Settled::Run(job)
             }
-            AfterPrediction::Settled(word) => {
-                if word == "mismatch" {
+            AfterPrediction::Nothing(received) => {
+                if received == Received::Mismatch {
                     self.world.warn("prediction of no current job", job_id, &prediction.id);
                 }
-                Settled::Ended(if matches!(word.as_str(), "failed" | "retrying") {
-                    RunEnd::Failed
-                } else {
-                    RunEnd::Forward
-                })
+                let failed = matches!(received, Received::Failed | Received::Retrying);
+                Settled::Ended(if failed { RunEnd::Failed } else { RunEnd::Forward })
             }
         };
         Ok((settled, finished.more))

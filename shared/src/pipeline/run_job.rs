@@ -35,7 +35,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// and the job is taken up again.
     pub async fn run_job(&self, job: &Job) -> Result<RunEnd, QueueError> {
         match self.begin(job).await? {
-            Begun::Created(prediction) => self.record(job, &prediction.id, prediction.details).await,
+            Begun::Created(prediction) => self.record(job, &prediction).await,
             Begun::Ended(end) => Ok(end),
         }
     }

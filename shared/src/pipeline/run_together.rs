@@ -87,7 +87,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             }
         }
         for (job, prediction) in created {
-            ends.push((job, self.record(job, &prediction.id, prediction.details).await));
+            ends.push((job, self.record(job, &prediction).await));
         }
         ends
     }

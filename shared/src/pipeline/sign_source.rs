@@ -1,11 +1,10 @@
 //! The source image of a request: where it is stored, and a URL for the provider. What users upload straight to
 //! Storage has passed no check of ours: its beginning is looked at before a prediction is paid for with it.
 
-use serde_json::Value;
-
 use super::upload_source::FORMATS;
 use super::{Pipeline, SOURCE_LIFE};
 use crate::image_file::inspect;
+use crate::job::Payload;
 use crate::ports::{Bucket, Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, Random, StoreError};
 
 /// As much as is read, in bytes: format and size stand in front, of a JPEG behind its metadata.
@@ -14,7 +13,7 @@ const HEAD_BYTES: usize = 64 * 1024;
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
     /// The source image is one that is stored here: a URL for the provider, made when it is needed and
     /// alive only as long as a prediction may wait for its machine.
-    pub(super) async fn sign_source(&self, payload: &Value) -> Result<String, StoreError> {
+    pub(super) async fn sign_source(&self, payload: &Payload) -> Result<String, StoreError> {
         match (source_bucket(payload), source_path(payload)) {
             (Some(bucket), Some(path)) => {
                 self.check_source(bucket, path).await?;
@@ -51,18 +50,17 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 }
 
 /// The bucket with the source image; an older payload names none.
-fn source_bucket(payload: &Value) -> Option<Bucket> {
-    match payload.get("source_bucket") {
-        Some(name) => Bucket::from_name(name.as_str()?),
-        None => Some(Bucket::Images),
+fn source_bucket(payload: &Payload) -> Option<Bucket> {
+    if !payload.has("source_bucket") {
+        return Some(Bucket::Images);
     }
+    Bucket::from_name(payload.text("source_bucket")?)
 }
 
 /// Where the source image is stored: in the folder of the job's user and nowhere else.
-fn source_path(payload: &Value) -> Option<&str> {
-    let text = |name: &str| payload.get(name).and_then(Value::as_str);
-    let path = text("source_path")?;
-    let name = path.strip_prefix(text("user_id")?)?.strip_prefix('/')?;
+fn source_path(payload: &Payload) -> Option<&str> {
+    let path = payload.text("source_path")?;
+    let name = path.strip_prefix(payload.text("user_id")?)?.strip_prefix('/')?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     (name.chars().all(plain) && !name.starts_with('.') && !name.is_empty()).then_some(path)
 }

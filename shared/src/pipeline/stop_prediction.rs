@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Pipeline;
@@ -18,7 +17,7 @@ const CLOCK_SLACK_MS: u64 = 600_000;
 
 impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
     pub(super) async fn cancel_prediction(&self, job: &Job) -> Result<RunEnd, QueueError> {
-        let text = |name: &str| job.payload.get(name).and_then(Value::as_str);
+        let text = |name: &str| job.payload.text(name);
         if let Some(prediction_id) = text("prediction_id") {
             return match self.stop(prediction_id).await {
                 Ok(stopped) => self.stopped(job, stopped.into_iter().collect()).await,
@@ -76,10 +75,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     /// Done; what the provider says of them is kept in the books.
     async fn stopped(&self, job: &Job, predictions: Vec<Prediction>) -> Result<RunEnd, QueueError> {
-        let seen =
-            |one: Prediction| json!({ "id": one.id, "status": one.end(), "predict_time": one.predict_time });
-        let seen: Vec<Value> = predictions.into_iter().map(seen).collect();
-        self.queue.complete(job, json!({ "predictions": seen })).await?;
+        self.queue.complete(job, Some(&predictions)).await?;
         Ok(RunEnd::Forward)
     }
 

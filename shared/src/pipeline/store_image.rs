@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Pipeline;
 use super::run_job::RunEnd;
-use crate::job::Job;
+use crate::job::{Job, Payload};
 use crate::ports::{
     Clock, Failure, ImageAt, ImageProvider, ImageStore, JobQueue, Log, Outcome, ProviderError, QueueError,
-    Random, Step, StoreError, StoredImage,
+    Random, Step, StoreError,
 };
 use crate::url_policy::check_output;
 
@@ -36,8 +35,11 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             answer = store().await;
         }
         match answer {
-            Ok(stored) => {
-                if self.queue.finish_download(job, image_row(&stored, &job.payload)).await? == Step::Stale {
+            Ok(mut stored) => {
+                // The file's own size comes before the one that was expected.
+                let expected = || job.payload.number("width").zip(job.payload.number("height"));
+                stored.head.size = stored.head.size.or_else(expected);
+                if self.queue.finish_download(job, &stored).await? == Step::Stale {
                     self.world.warn("lease lost while storing", job.id, "another worker stores the image");
                 }
                 Ok(RunEnd::Forward)
@@ -61,7 +63,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     /// The image that lies in the prediction itself: it is too large for a job's payload, so it is read again.
     async fn inline_image(&self, job: &Job) -> Result<String, StoreError> {
-        let prediction_id = job.payload.get("prediction_id").and_then(Value::as_str).unwrap_or_default();
+        let prediction_id = job.payload.text("prediction_id").unwrap_or_default();
         match self.provider.inline_image(prediction_id).await {
             Ok(Some(data)) => Ok(data),
             Ok(None) | Err(ProviderError::NotFound) => {
@@ -75,7 +77,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     /// Whether the provider has deleted what its file's host does not find: that host may be wrong for a while.
     async fn is_removed(&self, job: &Job) -> bool {
-        let Some(id) = job.payload.get("prediction_id").and_then(Value::as_str) else { return true };
+        let Some(id) = job.payload.text("prediction_id") else { return true };
         match self.provider.get(id).await {
             Ok(prediction) => {
                 prediction.data_removed || !matches!(prediction.outcome, Outcome::Succeeded { .. })
@@ -102,9 +104,9 @@ struct Source {
 }
 
 impl Source {
-    fn parse(payload: &Value, provider_origin: &str) -> Option<Self> {
-        let text = |name: &str| payload.get(name).and_then(Value::as_str);
-        let inside = payload.get("inline").and_then(Value::as_bool).unwrap_or(false);
+    fn parse(payload: &Payload, provider_origin: &str) -> Option<Self> {
+        let text = |name: &str| payload.text(name);
+        let inside = payload.is("inline");
         let url = text("output_url").filter(|url| check_output(url, provider_origin).is_some());
         Some(Self {
             image: url.map(|url| ImageAt::Url(url.to_owned())).or(inside.then_some(ImageAt::Inside))?,
@@ -112,23 +114,4 @@ impl Source {
             generation_id: Uuid::try_parse(text("generation_id")?).ok()?,
         })
     }
-}
-
-/// What the `images` row says. The file's own size comes before the one that was expected.
-fn image_row(stored: &StoredImage, payload: &Value) -> Value {
-    let expected =
-        |name: &str| payload.get(name).and_then(Value::as_u64).and_then(|side| u32::try_from(side).ok());
-    let (width, height) = match stored.head.size {
-        Some((width, height)) => (Some(width), Some(height)),
-        None => (expected("width"), expected("height")),
-    };
-    json!({
-        "storage_path": stored.path,
-        "public_url": stored.public_url,
-        "filename": stored.path.rsplit('/').next(),
-        "file_size": stored.bytes,
-        "width": width,
-        "height": height,
-        "format": stored.head.format.extension(),
-    })
 }

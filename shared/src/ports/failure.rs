@@ -1,12 +1,10 @@
 //! Why a run failed, for its user, for operators and for the queue.
 
-use serde_json::{Value, json};
-
 /// Why a run failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// A stable snake_case name, shown as `error.code` of the generation.
-    pub code: String,
+    pub code: &'static str,
     /// A sentence that the user reads.
     pub message: String,
     /// What the provider said, for operators; never shown to users.
@@ -18,8 +16,8 @@ pub struct Failure {
 
 impl Failure {
     /// A failure of which there is no more to tell than its sentence.
-    pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), cause: String::new(), once: false }
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), cause: String::new(), once: false }
     }
 
     /// Adds what the provider said.
@@ -34,13 +32,5 @@ impl Failure {
     pub fn once(mut self) -> Self {
         self.once = true;
         self
-    }
-
-    /// What is kept with the job. Owners read it: the provider's own words stay in the log.
-    pub fn details(&self) -> Value {
-        match self.once {
-            true => json!({ "code": self.code, "retry": "once" }),
-            false => json!({ "code": self.code }),
-        }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 /// An outgoing HTTP request.
 #[derive(Debug, Clone)]
 pub struct HttpRequest {
@@ -48,13 +46,6 @@ impl HttpRequest {
         self
     }
 
-    /// Sets a JSON body.
-    #[must_use]
-    pub fn json(mut self, body: &Value) -> Self {
-        self.body = body.to_string();
-        self.header("content-type", "application/json")
-    }
-
     /// Sets the time after which the exchange ends.
     #[must_use]
     pub fn within(mut self, timeout: Duration) -> Self {
@@ -92,11 +83,6 @@ impl HttpResponse {
     /// 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
-    }
-
-    /// The body as JSON, `Null` where it is none.
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 }
 

@@ -22,8 +22,8 @@ pub use live_channel::LiveChannel;
 pub use prediction::{DEADLINE, FailureClass, ImageAt, Outcome, Prediction, Status};
 pub use provider::{CreateError, ImageProvider, NewPrediction, ProviderError};
 pub use queue::{
-    AfterPrediction, CreatedPrediction, Finished, JobQueue, Paused, QueueError, Recorded, Refusal, Refused,
-    Removable, Step,
+    AfterPrediction, CreatedPrediction, Finished, JobQueue, Paused, PredictionNews, PredictionSource,
+    ProgressNoted, QueueError, Received, Recorded, Refusal, Refused, Removable, Step,
 };
 pub use runtime::{Clock, Log, Random};
 pub use signatures::{PublicKey, Signatures};

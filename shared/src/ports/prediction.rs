@@ -105,18 +105,6 @@ impl Prediction {
         }
     }
 
-    /// The provider's word for how it ended; `running` where it has not.
-    pub fn end(&self) -> &'static str {
-        match self.status {
-            _ if self.is_running() => "running",
-            Status::Succeeded => "succeeded",
-            Status::Failed => "failed",
-            Status::Canceled => "canceled",
-            Status::Aborted => "aborted",
-            Status::Starting | Status::Processing | Status::Other => "unknown",
-        }
-    }
-
     /// When it ended, as the database reads it; `None` where the provider does not tell.
     pub fn completed_at(&self) -> Option<String> {
         let time = chrono::DateTime::parse_from_rfc3339(self.completed_at.as_deref()?).ok()?;

@@ -2,29 +2,68 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Bucket, Failure};
+use super::{Bucket, Failure, Prediction, StoredImage};
+use crate::catalogue::Adjustment;
 use crate::job::{Job, JobType};
 use crate::progress::Progress;
 
-/// What a step of the queue answered. `Stale` means: the lease was lost, nothing was changed.
-#[derive(Debug, Clone, PartialEq)]
+/// What became of a step that names the job's lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// It was done; the word is the database's `outcome`.
-    Done(String),
-    /// The caller no longer holds the job, or what it did is no longer wanted.
+    /// It was done.
+    Done,
+    /// The caller no longer holds the job: nothing was changed.
     Stale,
 }
 
-/// A prediction that a run has created.
+/// What became of the news that a prediction is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgressNoted {
+    /// It is noted.
+    Recorded,
+    /// It is no news, or not for this job. Nothing goes backwards.
+    Stale,
+    /// Nobody has noted this prediction yet.
+    Unknown,
+}
+
+/// How the system came to know a prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PredictionSource {
+    /// It has created it.
+    Created,
+    /// It has found it in the provider's list, or by asking for it.
+    Adopted,
+    /// The provider's webhook told of it.
+    Webhook,
+}
+
+/// A prediction that is to be recorded, with what is kept of it with its generation.
 #[derive(Debug, Clone)]
 pub struct CreatedPrediction {
     /// The provider's id.
     pub id: String,
-    /// What is kept with its generation.
-    pub details: Value,
+    /// Whether this run has created it, or has found it.
+    pub source: PredictionSource,
+    /// The catalogue's id of its model, where the job names one.
+    pub model_id: Option<String>,
+    /// Width and height that are made, in pixels, where that is known.
+    pub size: Option<(u32, u32)>,
+    /// What was changed to fit the model; `None` where that is not known, so that what is known of it stays.
+    pub adjustments: Option<Vec<Adjustment>>,
+}
+
+/// What is told of a prediction that has ended, or that nobody knew to run.
+#[derive(Debug, Clone, Copy)]
+pub struct PredictionNews<'a> {
+    /// As it stands, with its meaning.
+    pub prediction: &'a Prediction,
+    /// How it came to be known, if this is the first that is heard of it.
+    pub source: PredictionSource,
+    /// Where it has failed: another attempt after this time; `None` means for good.
+    pub retry_in: Option<Duration>,
 }
 
 /// What became of a prediction that was to be recorded.
@@ -85,8 +124,29 @@ pub enum AfterPrediction {
     /// A job to be run at once, already leased to the caller: it stores the output, or cancels a
     /// prediction that nobody awaits.
     Run(Box<Job>),
-    /// Nothing more to do here; the word is the database's `outcome`.
-    Settled(String),
+    /// Nothing more to do here.
+    Nothing(Received),
+}
+
+/// How the news of a prediction was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// It runs, and its job awaits it from now on.
+    Recorded,
+    /// It runs, and there is nothing to record.
+    Running,
+    /// It has failed, and its job waits for another attempt.
+    Retrying,
+    /// It has failed, and its job with it.
+    Failed,
+    /// That was known.
+    Duplicate,
+    /// It is not the one that its job awaits, or there is no such job.
+    Mismatch,
+    /// Its generation was cancelled.
+    Cancelled,
+    /// It runs, and is not wanted; that it stops is seen to.
+    Stale,
 }
 
 /// Which stored files a cleanup may delete.
@@ -131,9 +191,8 @@ pub trait JobQueue {
     async fn record_prediction(
         &self,
         job: &Job,
-        prediction_id: &str,
+        created: &CreatedPrediction,
         wait: Duration,
-        details: Value,
     ) -> Result<Recorded, QueueError>;
     /// The same for several jobs in one call, all or none; the answers in the same order.
     async fn record_predictions(
@@ -141,27 +200,25 @@ pub trait JobQueue {
         created: &[(&Job, CreatedPrediction)],
         wait: Duration,
     ) -> Result<Vec<Recorded>, QueueError>;
-    /// A prediction is under way. `Stale`: that is no news, or not for this job; nothing goes backwards.
-    /// `unknown`: nobody has noted this prediction yet.
+    /// A prediction is under way.
     async fn record_progress(
         &self,
         job_id: Uuid,
         prediction_id: &str,
         progress: &Progress,
-    ) -> Result<Step, QueueError>;
+    ) -> Result<ProgressNoted, QueueError>;
     /// A prediction ended, or one was found that runs. Matched by job and prediction, whatever lease is
     /// current. Where it ended its user has a place free now: up to `more` jobs that are ready come back
     /// as well.
     async fn finish_prediction(
         &self,
         job_id: Uuid,
-        prediction_id: &str,
-        outcome: Value,
+        news: PredictionNews<'_>,
         lease: Duration,
         more: u32,
     ) -> Result<Finished, QueueError>;
     /// The image is stored.
-    async fn finish_download(&self, job: &Job, image: Value) -> Result<Step, QueueError>;
+    async fn finish_download(&self, job: &Job, image: &StoredImage) -> Result<Step, QueueError>;
     /// The run failed; `retry_in` of `None` means for good.
     async fn fail(
         &self,
@@ -182,6 +239,6 @@ pub trait JobQueue {
     async fn extend_lease(&self, job: &Job, lease: Duration) -> Result<Step, QueueError>;
     /// Which of the files that a `cleanup-storage` job names may go, as things stand.
     async fn removable(&self, job: &Job) -> Result<Removable, QueueError>;
-    /// The job is done; the result is kept with it.
-    async fn complete(&self, job: &Job, result: Value) -> Result<Step, QueueError>;
+    /// The job is done; the predictions that it has stopped are kept with it.
+    async fn complete(&self, job: &Job, stopped: Option<&[Prediction]>) -> Result<Step, QueueError>;
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::failure::without_queries;
 use super::output::inline_image;
 use super::prediction::{Answer, is_id, read_prediction};
+use crate::json_body::{json_of, with_json};
 use crate::ports::{
     CreateError, Http, HttpError, HttpRequest, HttpResponse, ImageProvider, NewPrediction, Prediction,
     ProviderError,
@@ -69,9 +70,8 @@ impl<H: Http> ImageProvider for Client<'_, H> {
         let request = self
             .request("POST", "/predictions")
             .header("cancel-after", format!("{}s", prediction.deadline.as_secs().max(5)))
-            .json(&body)
             .within(Duration::from_secs(30));
-        read_created(self.http.send(request).await, self.origin)
+        read_created(self.http.send(with_json(request, &body)).await, self.origin)
     }
 
     async fn get(&self, prediction_id: &str) -> Result<Prediction, ProviderError> {
@@ -136,7 +136,7 @@ fn checked(prediction_id: &str) -> Result<&str, ProviderError> {
 /// made, so neither may lead to a second one without a look.
 fn read_created(answer: Result<HttpResponse, HttpError>, origin: &str) -> Result<Prediction, CreateError> {
     let response = answer.map_err(|error| CreateError::Unknown(error.to_string()))?;
-    let body = response.json();
+    let body = json_of(&response);
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let detail = || match text("detail").trim() {
         "" => "no detail".to_owned(),

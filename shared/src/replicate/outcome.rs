@@ -106,7 +106,7 @@ mod tests {
         read_prediction(body.to_string().as_bytes(), API).unwrap().outcome
     }
 
-    fn failed(body: Value) -> (FailureClass, String) {
+    fn failed(body: Value) -> (FailureClass, &'static str) {
         match read(body.clone()) {
             Outcome::Failed { class, failure } => (class, failure.code),
             other => panic!("{body}: {other:?}"),
@@ -132,10 +132,10 @@ mod tests {
             ((0..9).fold(json!("https://a.example/x.png"), |inner, _| json!([inner])), "output_unusable"),
         ] {
             let body = json!({ "status": "succeeded", "output": output });
-            assert_eq!(failed(body), (FailureClass::Permanent, code.to_owned()), "{output}");
+            assert_eq!(failed(body), (FailureClass::Permanent, code), "{output}");
         }
         let removed = json!({"status": "succeeded", "output": null, "data_removed": true});
-        assert_eq!(failed(removed), (FailureClass::Permanent, "output_expired".to_owned()));
+        assert_eq!(failed(removed), (FailureClass::Permanent, "output_expired"));
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
             assert_eq!(failed(body).1, code, "{ended}");
         }
         let measured = json!({ "status": "canceled", "metrics": { "total_time": 900.2 } });
-        assert_eq!(failed(measured), (FailureClass::Unknown, "timed_out".to_owned()));
+        assert_eq!(failed(measured), (FailureClass::Unknown, "timed_out"));
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
         }
         assert_eq!(failed(json!({ "status": "aborted" })).0, FailureClass::Transient);
         let ended = json!({ "status": "a_status_of_next_year", "completed_at": "2026-11-24T10:00:00Z" });
-        assert_eq!(failed(ended), (FailureClass::Unknown, "provider_error".to_owned()));
+        assert_eq!(failed(ended), (FailureClass::Unknown, "provider_error"));
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
     fn an_error_of_any_shape_is_read() {
         for error in [json!("Request Moderated"), json!({ "detail": ["Request", "Moderated"] })] {
             let body = json!({ "status": "failed", "error": error });
-            assert_eq!(failed(body), (FailureClass::Permanent, "content_flagged".to_owned()));
+            assert_eq!(failed(body), (FailureClass::Permanent, "content_flagged"));
         }
         let said =
             json!({ "status": "failed", "error": "lost \"a policy\"", "input": { "prompt": "a policy" } });

@@ -7,6 +7,7 @@ mod rpc;
 mod sources;
 mod storage;
 pub mod token;
+pub mod wire;
 mod written;
 
 pub use generations::Generations;

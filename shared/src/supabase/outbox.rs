@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::queue::{Queue, outcome};
+use super::queue::{Queue, outcome, unknown};
 use crate::job::Job;
 use crate::ports::{Attempt, Clock, Http, Message, Outbox, QueueError, Random, Step, ToSend, Verdict};
 
@@ -16,7 +16,7 @@ impl<H: Http, W: Clock + Random> Outbox for Queue<'_, H, W> {
                 .ok_or_else(|| QueueError::Defect("webhook_message: a message that cannot be read".into())),
             "unknown" => Ok(ToSend::Unknown),
             "stale" => Ok(ToSend::Stale),
-            _ => Err(QueueError::Defect("webhook_message: no outcome".into())),
+            word => Err(unknown("webhook_message", word)),
         }
     }
 
@@ -36,6 +36,7 @@ impl<H: Http, W: Clock + Random> Outbox for Queue<'_, H, W> {
                     "response": attempt.response,
                 },
             }),
+            &["completed", "retrying", "failed"],
         )
         .await
     }

@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::rpc::{Rpc, RpcError};
+use super::wire;
 use crate::job::{Job, JobType};
 use crate::persist::persist;
 use crate::ports::{
-    AfterPrediction, Bucket, Clock, CreatedPrediction, Failure, Finished, Http, JobQueue, Paused, QueueError,
-    Random, Recorded, Refusal, Refused, Removable, Step,
+    AfterPrediction, Bucket, Clock, CreatedPrediction, Failure, Finished, Http, JobQueue, Paused, Prediction,
+    PredictionNews, ProgressNoted, QueueError, Random, Recorded, Refusal, Refused, Removable, Step,
+    StoredImage,
 };
 use crate::progress::Progress;
 
@@ -40,17 +42,24 @@ impl<'a, H: Http, W: Clock + Random> Queue<'a, H, W> {
         })
     }
 
-    pub(super) async fn step(&self, function: &str, arguments: Value) -> Result<Step, QueueError> {
-        read_step(function, &self.call(function, arguments).await?)
+    /// A step that is done by one of these words.
+    pub(super) async fn step(
+        &self,
+        function: &str,
+        arguments: Value,
+        done: &[&str],
+    ) -> Result<Step, QueueError> {
+        match outcome(&self.call(function, arguments).await?) {
+            "stale" => Ok(Step::Stale),
+            word if done.contains(&word) => Ok(Step::Done),
+            word => Err(unknown(function, word)),
+        }
     }
 }
 
-fn read_step(function: &str, answer: &Value) -> Result<Step, QueueError> {
-    match outcome(answer) {
-        "stale" => Ok(Step::Stale),
-        "" => Err(QueueError::Defect(format!("{function}: no outcome"))),
-        word => Ok(Step::Done(word.to_owned())),
-    }
+/// The answer has no `outcome`, or a word that is none of the function's.
+pub(super) fn unknown(function: &str, word: &str) -> QueueError {
+    QueueError::Defect(format!("{function}: no outcome that is known: {word:?}"))
 }
 
 pub(super) fn outcome(answer: &Value) -> &str {
@@ -62,7 +71,7 @@ fn read_recorded(answer: &mut Value) -> Result<Recorded, QueueError> {
         "recorded" if answer.get("resumed").is_some() => Ok(Recorded::Resumed),
         "recorded" => Ok(Recorded::Noted),
         "stale" => Ok(Recorded::Unwanted(follow_up("record_prediction", answer)?)),
-        _ => Err(QueueError::Defect("record_prediction: no outcome".into())),
+        word => Err(unknown("record_prediction", word)),
     }
 }
 
@@ -85,13 +94,12 @@ impl<H: Http, W: Clock + Random> JobQueue for Queue<'_, H, W> {
     async fn record_prediction(
         &self,
         job: &Job,
-        prediction_id: &str,
+        created: &CreatedPrediction,
         wait: Duration,
-        details: Value,
     ) -> Result<Recorded, QueueError> {
         let arguments = json!({
-            "p_job_id": job.id, "p_lease": job.lease, "p_prediction_id": prediction_id,
-            "p_wait_seconds": wait.as_secs(), "p_details": details,
+            "p_job_id": job.id, "p_lease": job.lease, "p_prediction_id": created.id,
+            "p_wait_seconds": wait.as_secs(), "p_details": wire::details(created),
         });
         read_recorded(&mut self.call("record_prediction", arguments).await?)
     }
@@ -104,7 +112,9 @@ impl<H: Http, W: Clock + Random> JobQueue for Queue<'_, H, W> {
         let predictions: Vec<Value> = created
             .iter()
             .map(|(job, one)| {
-                json!({ "job_id": job.id, "lease": job.lease, "prediction_id": one.id, "details": one.details })
+                json!({
+                    "job_id": job.id, "lease": job.lease, "prediction_id": one.id, "details": wire::details(one),
+                })
             })
             .collect();
         let arguments = json!({ "p_predictions": predictions, "p_wait_seconds": wait.as_secs() });
@@ -121,29 +131,34 @@ impl<H: Http, W: Clock + Random> JobQueue for Queue<'_, H, W> {
         job_id: Uuid,
         prediction_id: &str,
         progress: &Progress,
-    ) -> Result<Step, QueueError> {
+    ) -> Result<ProgressNoted, QueueError> {
         let arguments = json!({
             "p_job_id": job_id, "p_prediction_id": prediction_id, "p_progress": progress.percent,
             "p_started_at": progress.started_at,
         });
         // What is lost is made up for by the next sign of progress.
-        read_step("record_progress", &self.call_once("record_progress", &arguments).await?)
+        match outcome(&self.call_once("record_progress", &arguments).await?) {
+            "recorded" => Ok(ProgressNoted::Recorded),
+            "stale" => Ok(ProgressNoted::Stale),
+            "unknown" => Ok(ProgressNoted::Unknown),
+            word => Err(unknown("record_progress", word)),
+        }
     }
 
     async fn finish_prediction(
         &self,
         job_id: Uuid,
-        prediction_id: &str,
-        mut result: Value,
+        news: PredictionNews<'_>,
         lease: Duration,
         more: u32,
     ) -> Result<Finished, QueueError> {
-        if let Some(result) = result.as_object_mut() {
+        let mut told = wire::outcome(&news);
+        if let Some(told) = told.as_object_mut() {
             // By chance, so that a repetition of this call, and nobody else, gets what it has ended by.
-            result.insert("call".into(), json!(self.world.unit()));
+            told.insert("call".into(), json!(self.world.unit()));
         }
         let arguments = json!({
-            "p_job_id": job_id, "p_prediction_id": prediction_id, "p_outcome": result,
+            "p_job_id": job_id, "p_prediction_id": news.prediction.id, "p_outcome": told,
             "p_lease_seconds": lease.as_secs(), "p_next": more,
         });
         let mut answer = self.call("finish_prediction", arguments).await?;
@@ -153,21 +168,19 @@ impl<H: Http, W: Clock + Random> JobQueue for Queue<'_, H, W> {
             None => Vec::new(),
         };
         let job = follow_up("finish_prediction", &mut answer)?;
-        let next = match (outcome(&answer), job) {
-            ("", _) | ("download", None) => {
-                return Err(QueueError::Defect(
-                    "finish_prediction: no outcome, or no job to go on with".into(),
-                ));
-            }
-            (_, Some(job)) => AfterPrediction::Run(job),
-            (word, None) => AfterPrediction::Settled(word.to_owned()),
+        let word = outcome(&answer);
+        let next = match (wire::received(word), job) {
+            (None, Some(job)) if word == "download" => AfterPrediction::Run(job),
+            (Some(_), Some(job)) => AfterPrediction::Run(job),
+            (Some(received), None) => AfterPrediction::Nothing(received),
+            (None, _) => return Err(unknown("finish_prediction", word)),
         };
         Ok(Finished { next, more })
     }
 
-    async fn finish_download(&self, job: &Job, image: Value) -> Result<Step, QueueError> {
-        let arguments = json!({ "p_job_id": job.id, "p_lease": job.lease, "p_image": image });
-        self.step("finish_download", arguments).await
+    async fn finish_download(&self, job: &Job, image: &StoredImage) -> Result<Step, QueueError> {
+        let arguments = json!({ "p_job_id": job.id, "p_lease": job.lease, "p_image": wire::image(image) });
+        self.step("finish_download", arguments, &["completed"]).await
     }
 
     async fn fail(
@@ -180,9 +193,10 @@ impl<H: Http, W: Clock + Random> JobQueue for Queue<'_, H, W> {
             "fail_job",
             json!({
                 "p_job_id": job.id, "p_lease": job.lease, "p_error_message": failure.message,
-                "p_error_details": failure.details(),
+                "p_error_details": wire::error_details(failure),
                 "p_retry_in_seconds": retry_in.map(|time| time.as_secs_f64()),
             }),
+            &["retrying", "failed"],
         )
         .await
     }
@@ -194,6 +208,7 @@ impl<H: Http, W: Clock + Random> JobQueue for Queue<'_, H, W> {
                 "p_job_id": job.id, "p_lease": job.lease, "p_seconds": time.as_secs_f64(),
                 "p_outcome_unknown": outcome_unknown,
             }),
+            &["snoozed"],
         )
         .await
     }
@@ -235,7 +250,7 @@ impl<H: Http, W: Clock + Random> JobQueue for Queue<'_, H, W> {
     async fn extend_lease(&self, job: &Job, lease: Duration) -> Result<Step, QueueError> {
         let arguments =
             json!({ "p_job_id": job.id, "p_lease": job.lease, "p_lease_seconds": lease.as_secs() });
-        self.step("extend_lease", arguments).await
+        self.step("extend_lease", arguments, &["extended"]).await
     }
 
     async fn removable(&self, job: &Job) -> Result<Removable, QueueError> {
@@ -253,12 +268,13 @@ impl<H: Http, W: Clock + Random> JobQueue for Queue<'_, H, W> {
                     .map(|names| Removable::Files(bucket, names))
                     .map_err(|error| QueueError::Defect(format!("removable_objects: {error}")))
             }
-            _ => Err(QueueError::Defect("removable_objects: no outcome".into())),
+            word => Err(unknown("removable_objects", word)),
         }
     }
 
-    async fn complete(&self, job: &Job, result: Value) -> Result<Step, QueueError> {
-        let arguments = json!({ "p_job_id": job.id, "p_lease": job.lease, "p_result": result });
-        self.step("complete_job", arguments).await
+    async fn complete(&self, job: &Job, stopped: Option<&[Prediction]>) -> Result<Step, QueueError> {
+        let arguments =
+            json!({ "p_job_id": job.id, "p_lease": job.lease, "p_result": wire::result(stopped) });
+        self.step("complete_job", arguments, &["completed"]).await
     }
 }

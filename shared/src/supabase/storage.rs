@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::written::{NotWritten, removed, stored};
 use crate::image_file::{self, ImageFormat, ImageHead};
+use crate::json_body::{json_of, with_json};
 use crate::ports::{
     Accepted, Bucket, ChunkCheck, Failure, Http, HttpRequest, ImageStore, RelayError, RelayHead, StoreError,
     StoredImage,
@@ -95,9 +96,9 @@ impl<H: Http> ImageStore for Storage<'_, H> {
     async fn sign(&self, bucket: Bucket, path: &str, life: Duration) -> Result<String, StoreError> {
         let unavailable = |cause: String| StoreError::Transient(cause);
         let url = self.url_of("sign", bucket, path)?;
-        let request = self.request("POST", url).json(&json!({ "expiresIn": life.as_secs() }));
+        let request = with_json(self.request("POST", url), &json!({ "expiresIn": life.as_secs() }));
         let response = self.http.send(request).await.map_err(|error| unavailable(error.to_string()))?;
-        let body = response.json();
+        let body = json_of(&response);
         if response.is_success() {
             let signed = body.get("signedURL").and_then(Value::as_str);
             return match signed.filter(|signed| signed.starts_with("/object/sign/")) {
@@ -131,7 +132,7 @@ impl<H: Http> ImageStore for Storage<'_, H> {
             }
             // An empty file has no such range.
             416 => Ok(Vec::new()),
-            status if is_missing(status, &response.json()) => Err(missing(status)),
+            status if is_missing(status, &json_of(&response)) => Err(missing(status)),
             status => Err(StoreError::Transient(format!("storage answered {status}"))),
         }
     }
@@ -140,7 +141,7 @@ impl<H: Http> ImageStore for Storage<'_, H> {
     /// <https://supabase.github.io/storage/#/object/delete_object__bucketName_>.
     async fn remove(&self, bucket: Bucket, paths: &[String]) -> Result<(), StoreError> {
         let url = format!("{}/storage/v1/object/{}", self.supabase.url, bucket.name());
-        let request = self.request("DELETE", url).json(&json!({ "prefixes": paths }));
+        let request = with_json(self.request("DELETE", url), &json!({ "prefixes": paths }));
         match self.http.send(request.within(Duration::from_secs(30))).await {
             Ok(response) => removed(&response).map_err(not_written),
             Err(error) => Err(StoreError::Transient(error.to_string())),
@@ -222,7 +223,7 @@ fn too_large() -> StoreError {
     )
 }
 
-fn permanent(code: &str, message: &str, cause: String) -> StoreError {
+fn permanent(code: &'static str, message: &str, cause: String) -> StoreError {
     StoreError::Permanent(Failure::new(code, message).because(cause))
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::json_body::json_of;
 use crate::ports::HttpResponse;
 
 /// Storage has not said that it did it.
@@ -27,7 +28,7 @@ pub(super) fn removed(response: &HttpResponse) -> Result<(), NotWritten> {
 /// Storage alone says. An own status of Storage mostly is 400, and the one that is meant stands in the body,
 /// <https://supabase.com/docs/guides/storage/debugging/error-codes>.
 fn judge(response: &HttpResponse, proof: fn(&Value) -> bool) -> Result<(), NotWritten> {
-    let body = response.json();
+    let body = json_of(response);
     let answered = response.status;
     if response.is_success() {
         let cause = || format!("storage answered {answered} without saying what it did");

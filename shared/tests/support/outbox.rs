@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::job::Job;
 use shared::ports::{
     Attempt, Failure, JobQueue, Message, Outbox, QueueError, ResolveError, Resolver, Step, ToSend, Verdict,
@@ -61,7 +61,7 @@ impl Outbox for MemoryOutbox<'_> {
     async fn record(&self, job: &Job, attempt: &Attempt, verdict: Verdict) -> Result<Step, QueueError> {
         let failure = Failure::new("webhook_failed", attempt.error.clone().unwrap_or_default());
         let step = match verdict {
-            Verdict::Delivered => self.queue.complete(job, Value::Null).await?,
+            Verdict::Delivered => self.queue.complete(job, None).await?,
             Verdict::Retry(wait) => self.queue.fail(job, &failure, Some(wait)).await?,
             Verdict::Failed | Verdict::Gone => self.queue.fail(job, &failure, None).await?,
         };

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 use shared::job::{Job, JobType};
 use shared::persist::persist;
 use shared::ports::{
-    AfterPrediction, Bucket, Clock, CreatedPrediction, Failure, Finished, JobQueue, Paused, QueueError,
-    Random, Recorded, Refusal, Refused, Removable, Step,
+    AfterPrediction, Bucket, Clock, CreatedPrediction, Failure, Finished, JobQueue, Paused, Prediction,
+    PredictionNews, ProgressNoted, QueueError, Random, Recorded, Refusal, Refused, Removable, Step,
+    StoredImage,
 };
 use shared::progress::Progress;
+use shared::supabase::wire;
 use uuid::Uuid;
 
 use super::World;
@@ -147,12 +149,12 @@ fn claim_of(tables: &mut Tables, now_ms: u64, limit: usize, lease_ms: u64, types
 fn record_one(
     tables: &mut Tables,
     now_ms: u64,
-    lease: (Uuid, i64),
-    prediction_id: &str,
+    job_held: &Job,
+    created: &CreatedPrediction,
     wait: Duration,
-    details: &Value,
 ) -> Recorded {
-    match tables.record(now_ms, lease, prediction_id, ms(wait), details) {
+    let held = (job_held.id, job_held.lease);
+    match tables.record(now_ms, held, &created.id, ms(wait), &wire::details(created)) {
         ("recorded", _) if tables.resumed => Recorded::Resumed,
         ("recorded", _) => Recorded::Noted,
         (_, cancel) => Recorded::Unwanted(cancel.map(|at| Box::new(job(&tables.jobs[at])))),
@@ -182,7 +184,7 @@ fn ms(time: Duration) -> u64 {
 }
 
 fn step(word: &'static str) -> Step {
-    if word == "stale" { Step::Stale } else { Step::Done(word.to_owned()) }
+    if word == "stale" { Step::Stale } else { Step::Done }
 }
 
 impl JobQueue for MemoryQueue {
@@ -194,12 +196,10 @@ impl JobQueue for MemoryQueue {
     async fn record_prediction(
         &self,
         job: &Job,
-        prediction_id: &str,
+        created: &CreatedPrediction,
         wait: Duration,
-        details: Value,
     ) -> Result<Recorded, QueueError> {
-        let lease = (job.id, job.lease);
-        self.call("record", |tables, now| record_one(tables, now, lease, prediction_id, wait, &details)).await
+        self.call("record", |tables, now| record_one(tables, now, job, created, wait)).await
     }
 
     async fn record_predictions(
@@ -208,10 +208,7 @@ impl JobQueue for MemoryQueue {
         wait: Duration,
     ) -> Result<Vec<Recorded>, QueueError> {
         self.call("record", |tables, now| {
-            created
-                .iter()
-                .map(|(job, one)| record_one(tables, now, (job.id, job.lease), &one.id, wait, &one.details))
-                .collect()
+            created.iter().map(|(job, one)| record_one(tables, now, job, one, wait)).collect()
         })
         .await
     }
@@ -221,32 +218,38 @@ impl JobQueue for MemoryQueue {
         job_id: Uuid,
         prediction_id: &str,
         progress: &Progress,
-    ) -> Result<Step, QueueError> {
+    ) -> Result<ProgressNoted, QueueError> {
         let percent = progress.percent;
-        let effect = |tables: &mut Tables, _| step(tables.record_progress(job_id, prediction_id, percent));
+        let effect = |tables: &mut Tables, _| match tables.record_progress(job_id, prediction_id, percent) {
+            "unknown" => ProgressNoted::Unknown,
+            "stale" => ProgressNoted::Stale,
+            _ => ProgressNoted::Recorded,
+        };
         self.call_once("record_progress", effect).await
     }
 
     async fn finish_prediction(
         &self,
         job_id: Uuid,
-        prediction_id: &str,
-        mut outcome: Value,
+        news: PredictionNews<'_>,
         lease: Duration,
         _more: u32,
     ) -> Result<Finished, QueueError> {
+        let mut outcome = wire::outcome(&news);
         outcome["call"] = json!(self.world.unit());
+        let prediction_id = &news.prediction.id;
         self.call("finish_prediction", |tables, now| {
             let next = match tables.finish_prediction(now, job_id, prediction_id, &outcome, ms(lease)) {
                 (_, Some(at)) => AfterPrediction::Run(Box::new(job(&tables.jobs[at]))),
-                (word, None) => AfterPrediction::Settled(word.to_owned()),
+                (word, None) => AfterPrediction::Nothing(wire::received(word).unwrap()),
             };
             Finished { next, more: Vec::new() }
         })
         .await
     }
 
-    async fn finish_download(&self, job: &Job, image: Value) -> Result<Step, QueueError> {
+    async fn finish_download(&self, job: &Job, image: &StoredImage) -> Result<Step, QueueError> {
+        let image = wire::image(image);
         self.call("finish_download", |tables, _| step(tables.finish_download(job.id, job.lease, &image)))
             .await
     }
@@ -257,7 +260,7 @@ impl JobQueue for MemoryQueue {
         failure: &Failure,
         retry_in: Option<Duration>,
     ) -> Result<Step, QueueError> {
-        let details = failure.details();
+        let details = wire::error_details(failure);
         self.call("fail", |tables, now| {
             let Some(at) = tables.held(job.id, job.lease) else { return Step::Stale };
             step(tables.end_attempt(now, at, &failure.message, &details, retry_in.map(ms)))
@@ -294,11 +297,10 @@ impl JobQueue for MemoryQueue {
 
     async fn removable(&self, job: &Job) -> Result<Removable, QueueError> {
         self.call("removable", |tables, _| {
-            if tables.held(job.id, job.lease).is_none() {
-                return Removable::Stale;
-            }
-            let Some(names) = job.payload["names"].as_array() else { return Removable::Invalid };
-            let bucket = job.payload["bucket"].as_str().map_or(Some(Bucket::Images), Bucket::from_name);
+            let Some(at) = tables.held(job.id, job.lease) else { return Removable::Stale };
+            let payload = &tables.jobs[at].payload;
+            let Some(names) = payload["names"].as_array() else { return Removable::Invalid };
+            let bucket = payload["bucket"].as_str().map_or(Some(Bucket::Images), Bucket::from_name);
             let Some(bucket) = bucket else { return Removable::Invalid };
             let images: Vec<&Value> = tables.images.values().flatten().collect();
             let free = |name: &&Value| images.iter().all(|image| &image["storage_path"] != *name);
@@ -308,7 +310,8 @@ impl JobQueue for MemoryQueue {
         .await
     }
 
-    async fn complete(&self, job: &Job, result: Value) -> Result<Step, QueueError> {
+    async fn complete(&self, job: &Job, stopped: Option<&[Prediction]>) -> Result<Step, QueueError> {
+        let result = wire::result(stopped);
         self.call("complete", |tables, _| step(tables.complete(job.id, job.lease, &result))).await
     }
 }
