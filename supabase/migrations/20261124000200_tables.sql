@@ -38,6 +38,8 @@ begin
     avatar_url text check (char_length(avatar_url) <= 2048),
     created_at timestamptz not null default now()
   );
+  comment on table public.profiles is
+  'A row for each user, with what others may be shown of them. A user reads and changes their own.';
   create function private.fill_profile() returns trigger
   language plpgsql security definer set search_path = '' as $$
   begin

@@ -840,3 +840,115 @@ begin
   end if;
 end
 $$;
+
+-- What each is: `\d+` and `\df+` show it, and docs/reference/sql.md is written from it --------------------------------
+
+comment on table public.models is
+'The models of the catalogue. A generation names one by replicate_id; an inactive one cannot be asked for.';
+comment on table public.batch_generations is
+'Generations that were asked for together, and how many of them have ended. A user reads their own.';
+comment on table public.image_generations is
+'A request for one image: what was asked for, its status, its progress, and why it failed. A user reads their own.';
+comment on table public.images is
+'The file of a completed generation. A user reads their own and those with is_public, and marks their own.';
+
+comment on view public.job_queue is
+'All jobs as one table, whichever state they are in. A user reads their own; the service may also write to it.';
+comment on view public.queue_health is
+'Jobs by type and status: count, oldest, newest, average seconds and attempts. Finished ones of the last 24 hours.';
+comment on view public.failed_jobs_recent is
+'Jobs that failed in the last 24 hours, the newest first.';
+comment on view public.stuck_jobs is
+'Jobs that have been running for more than ten minutes.';
+comment on view public.queue_latency is
+'By type, for the last hour: how many seconds jobs waited and ran; median, 95 and 99 percent.';
+comment on view public.tenant_usage is
+'By user: the plan, what is used of each quota, slots taken, blocked jobs.';
+
+comment on function public.model_prices is
+'Models that may be asked for, and what they are charged at:
+[{id, is_available, usd_per_image, usd_per_megapixel, usd_per_second}].';
+
+comment on function public.start_generation is
+'Starts one generation or a batch, as POST /start-generation does: checks plan, quotas and budget, and enqueues.
+The same idempotency key with the same hash gets the same answer for 24 hours. With p_next, up to so many of the
+new jobs come back under a lease.';
+comment on function public.get_generation is
+'One generation of the caller, as GET /generations/{id} answers.';
+comment on function public.list_generations is
+'The caller''s generations, the newest first: {generations, next_cursor}.';
+comment on function public.cancel_generation is
+'Ends a generation of the caller, unless its image is made already. A prediction that runs is cancelled by a job.';
+comment on function public.webhook_secret is
+'The secret that signs the caller''s webhooks: {secret, created_at, old_secrets_expire_at}. The first call makes it.';
+comment on function public.rotate_webhook_secret is
+'Makes a new secret. The one before signs as well for another 24 hours. Three times in 24 hours at most.';
+comment on function public.webhook_deliveries is
+'The log of the webhooks of one generation of the caller, with the last 20 attempts of each.';
+comment on function public.resend_webhook is
+'Sends the last webhook of a generation of the caller again, under the same id. Once a minute at most.';
+comment on function public.enqueue_job is
+'Enqueues a job and returns its id. A user may enqueue generate-image, which is judged like any other start;
+the service may enqueue any type.';
+
+comment on function public.enqueue_jobs is
+'Enqueues up to 1,000 jobs in one transaction: [{job_type, payload, priority, scheduled_at, max_attempts}].';
+comment on function public.claim_jobs is
+'Hands out up to p_limit jobs of these types (null: all) under a new lease, those with a lost lease first.';
+comment on function public.complete_job(uuid, bigint, jsonb) is
+'Ends a job well, under its lease. Answers {outcome}: completed, or stale where the lease is another''s by now.';
+comment on function public.complete_jobs is
+'Ends many jobs well, each under its lease. Returns the ids of those that are completed now.';
+comment on function public.fail_job is
+'Ends a run with an error. The job runs again after p_retry_in_seconds; without that, or without attempts left,
+it has failed.';
+comment on function public.snooze_job is
+'Puts a run off without using an attempt. p_outcome_unknown: a prediction may exist that nobody has recorded.';
+comment on function public.extend_lease is
+'Makes a lease last so many seconds from now.';
+comment on function public.record_prediction is
+'Records the prediction that a run has created, and lets the lease last for p_wait_seconds. Answers stale where it
+is one too many, with a leased job that cancels it.';
+comment on function public.record_predictions is
+'The same for several, [{job_id, lease, prediction_id, details}]; the answers come in the same order.';
+comment on function public.record_progress is
+'Records how far the prediction is that is awaited now, from 10 to 90. Late or repeated calls change nothing.';
+comment on function public.finish_prediction is
+'Records the end of a prediction, whoever holds the lease, and hands back the download under a lease; with p_next
+also up to so many ready jobs.';
+comment on function public.finish_download is
+'The image is stored: completes image, generation, job and batch together.';
+comment on function public.pause_provider is
+'The provider refused a create: nothing is created for anybody until the pause is over. The job is put off and
+uses no attempt.';
+comment on function public.refuse_model is
+'The provider refused this job''s model: the generation fails without an attempt, and new ones are refused for a
+while.';
+comment on function public.webhook_message is
+'What a leased process-webhook job sends, and the secrets that sign it, the current one first.';
+comment on function public.record_delivery is
+'Ends an attempt at a webhook: delivered, failed (again after p_retry_in_seconds) or gone.';
+comment on function public.live_snapshot is
+'The states that a listener is told to begin with. Changes are handed out from here on, for p_listen_seconds.';
+comment on function public.removable_objects is
+'Which stored files of a cleanup-storage job are there and may be deleted now.';
+
+comment on function public.claim_next_job is
+'As in the original: claims one job, for ten minutes.';
+comment on function public.complete_job(uuid, text, jsonb, jsonb, text) is
+'As in the original: ends a job without a lease. With an error it runs again after a backoff, until its attempts
+are used up.';
+
+comment on function public.record_sweep is
+'The cron''s maintenance, each minute: notes that it ran, folds the counts, admits blocked jobs, looks at the budget.
+Answers {alerts}, sentences for operators.';
+comment on function public.sweep_storage is
+'Makes jobs of stored files without rows. Looks at p_limit objects of each kind.';
+comment on function public.prune_jobs is
+'Deletes finished jobs after their days, at most p_limit, and what else has served its time.';
+comment on function public.requeue_job is
+'Brings a failed job back with all its attempts, and its generation with it.';
+comment on function public.queue_status is
+'The queue at a glance, as one object: last run of the cron, counts, lost leases, pause, refused models.';
+comment on function public.queue_metrics is
+'The numbers behind GET /metrics of process-jobs.';
