@@ -13,7 +13,8 @@ import { serve } from './served.ts';
 
 /** The examples of the documentation compile, and do what they say. */
 
-const PAGES = ['README.md', 'client/README.md', 'docs/guides/client.md'];
+const GUIDE = 'docs/guides/client.md';
+const PAGES = ['README.md', 'client/README.md', 'docs/guides/supabase-js.md', GUIDE];
 const PLACEHOLDER = 'https://start-generation.example.workers.dev';
 
 /** As little of Svelte as the examples need. */
@@ -62,6 +63,16 @@ function example(page: string, kind: string, ...words: string[]): string {
   );
   if (!found) throw new Error(`${page} has no example (${kind}) with ${words.join(' and ')}`);
   return found.code;
+}
+
+/** The first block of code of a page with these words in it, whatever it imports. */
+async function block(page: string, kind: string, words: string): Promise<string> {
+  const text = await fs.readFile(path.join(ROOT, page), 'utf8');
+  const found = [...text.matchAll(/```(\w+)\n(.*?)```/gs)].find(
+    ([, own, code]) => own === kind && code?.includes(words),
+  );
+  if (!found?.[2]) throw new Error(`${page} has no block (${kind}) with ${words}`);
+  return found[2];
 }
 
 test('they compile', async () => {
@@ -151,10 +162,13 @@ function render(component: ComponentType<{ prompt: string }>) {
   return { find, close: () => root.unmount() };
 }
 
-test('the hooks of the README make a picture', async () => {
+test('the component with hooks of its own client makes a picture', async () => {
   const served = await serve();
   try {
-    const code = example('README.md', 'tsx', 'picture-queue/react').replace(PLACEHOLDER, served.url);
+    const code = example(GUIDE, 'tsx', 'function Picture', 'picture-queue/react').replace(
+      PLACEHOLDER,
+      served.url,
+    );
     const session = '{ data: { session: { access_token: "token" } } }';
     const supabase = `export const supabase = { auth: { getSession: async () => (${session}) } };`;
     const { Picture } = await imported(await bundled('hooks', code, { './supabase': supabase }));
@@ -189,7 +203,7 @@ describe('on the local stack', () => {
 
   test('the first one of docs/guides/client.md makes a picture', async () => {
     const { supabaseUrl, publishableKey, startGenerationUrl } = stack.addresses;
-    const code = example('docs/guides/client.md', 'ts')
+    const code = example(GUIDE, 'ts')
       .replace('LOCAL_SUPABASE_URL', supabaseUrl)
       .replace('LOCAL_PUBLISHABLE_KEY', publishableKey)
       .replace('START_GENERATION_URL', startGenerationUrl);
@@ -200,9 +214,49 @@ describe('on the local stack', () => {
     await expectPicture(lines.at(-1));
   });
 
-  test("the README's SvelteKit page makes a picture", async () => {
+  test("the README's example with supabase-js starts a generation, and so does the guide's", async () => {
+    const { supabaseUrl, publishableKey, startGenerationUrl } = stack.addresses;
+    const user = { email: 'readme@example.com', password: 'a-long-password' };
+    const signUp = await fetch(`${supabaseUrl}/auth/v1/signup`, {
+      method: 'POST',
+      headers: { apikey: publishableKey, 'Content-Type': 'application/json' },
+      body: JSON.stringify(user),
+    });
+    expect(signUp.status).toBe(200);
+    const names = Object.entries({
+      SUPABASE_URL: supabaseUrl,
+      SUPABASE_PUBLISHABLE_KEY: publishableKey,
+      START_GENERATION_URL: startGenerationUrl,
+      ...user,
+    }).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};`);
+    const readme = await block('README.md', 'ts', 'functions.invoke');
+    const guide = await block('docs/guides/supabase-js.md', 'ts', 'functions.invoke');
+    const atTheWorker = await block('docs/guides/supabase-js.md', 'ts', 'global:');
+    const pointed = guide.replace(/const supabase = createClient\(.*\);/, atTheWorker);
+    expect(pointed).not.toBe(guide);
+    for (const [name, code] of Object.entries({ readme, guide, pointed })) {
+      const { stdout } = await run(process.execPath, [await bundled(name, `${names.join('\n')}\n${code}`)]);
+      expect(stdout).toMatch(/^(queued|processing|downloading|completed) /);
+    }
+  });
+
+  test('the commands of docs/start/quick-start.md make a picture', async () => {
+    const commands = await block('docs/start/quick-start.md', 'sh', 'source .local/env.sh');
+    const folder = path.join(dir, 'quick-start');
+    const { supabaseUrl, publishableKey, startGenerationUrl } = stack.addresses;
+    await fs.mkdir(path.join(folder, '.local'), { recursive: true });
+    await fs.writeFile(
+      path.join(folder, '.local/env.sh'),
+      `LOCAL_SUPABASE_URL=${supabaseUrl}\nLOCAL_PUBLISHABLE_KEY=${publishableKey}\nSTART_GENERATION_URL=${startGenerationUrl}\n`,
+    );
+    await run('bash', ['-euo', 'pipefail', '-c', commands], { cwd: folder });
+    const file = await fs.readFile(path.join(folder, 'lighthouse.webp'), 'latin1');
+    expect(file.slice(8, 12)).toBe('WEBP');
+  });
+
+  test('the SvelteKit page makes a picture', async () => {
     const script = `const $state = (first) => first;
-      ${example('README.md', 'svelte', 'generateWithRealtime')}
+      ${example(GUIDE, 'svelte', 'generateWithRealtime')}
       export { make };
       export const shown = () => ({ progress, imageUrl, problem });`;
     const modules = { '$lib/supabase': supabase, svelte: 'export const onDestroy = () => {};' };
@@ -213,10 +267,10 @@ describe('on the local stack', () => {
     await expectPicture(page.shown().imageUrl);
   });
 
-  test("the README's React Native component makes a picture", async () => {
+  test('the React Native component makes a picture', async () => {
     const elements = ['Button', 'Image', 'Text', 'View'].map((name) => `export const ${name} = '${name}';`);
     const modules = { './supabase': supabase, 'react-native': elements.join('\n') };
-    const code = example('README.md', 'tsx', 'picture-queue/compat');
+    const code = example(GUIDE, 'tsx', 'picture-queue/compat');
     const { Picture } = await imported(await bundled('native', code, modules));
     const { find, close } = render(Picture);
     await expect.poll(() => find('Text')?.children, PATIENCE).toBe('0 %');

@@ -91,6 +91,15 @@ test('decisions that are named by their number are there', () => {
   expect(named.filter((each) => !numbers.includes(each.slice(0, 4)))).toEqual([]);
 });
 
+test('the files that CONTRIBUTING.md sends to are there', () => {
+  const named = [
+    ...prose('CONTRIBUTING.md').matchAll(/`((?:shared|supabase|web|functions|tests)\/[\w./*-]+)`/g),
+  ];
+  expect(named.length).toBeGreaterThan(10);
+  const missing = named.filter(([, file = '']) => fs.globSync(file, { cwd: ROOT }).length === 0);
+  expect(missing.map(([, file]) => file)).toEqual([]);
+});
+
 test('every command of a page is one', () => {
   const unknown = PAGES.flatMap((page) =>
     [...read(page).matchAll(/npm run (?:-s )?([\w-]+(?::[\w-]+)*)/g)].flatMap(([, name = '']) =>
