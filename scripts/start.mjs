@@ -79,5 +79,5 @@ The same address is the API's. In another terminal:
 
 The answer names urls.self: ask it with the same token until the status is "completed".
 ${keys}
-Pictures come from a simulator of Replicate; Ctrl-C stops everything. More: README.md`);
+Pictures come from a simulator of Replicate; Ctrl-C stops everything. More: docs/start/quick-start.md`);
 }

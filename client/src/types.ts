@@ -1,5 +1,5 @@
 /**
- * The HTTP interface in types. Names are those on the wire, so that what the README says is what you
+ * The HTTP interface in types. Names are those on the wire, so that what docs/reference/http.md says is what you
  * write. They come from the server's own description of itself, by way of openapi.ts; here is what TypeScript
  * can say better.
  */
