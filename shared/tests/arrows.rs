@@ -124,6 +124,20 @@ fn an_arrow_is_seen_however_it_is_written() {
 }
 
 #[test]
+fn ports_speak_in_types_and_not_in_json() {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ports"), &mut files);
+    assert!(files.len() > 10);
+    for file in files {
+        assert!(
+            !code(&fs::read_to_string(&file).unwrap()).contains("serde_json"),
+            "{} names serde_json: give what crosses the port a type, and let the adapter read and write its JSON",
+            file.display()
+        );
+    }
+}
+
+#[test]
 fn the_documentation_shows_the_same_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/concepts/architecture.md");
     let text = fs::read_to_string(path).unwrap();

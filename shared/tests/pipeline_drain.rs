@@ -13,13 +13,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::job::Job;
 use shared::pipeline::{Budget, Drained, Pipeline, run_alone};
-use shared::ports::{Clock, Status};
+use shared::ports::{Clock, Ports, Status};
 use shared::problem::{Code, Problem};
 use shared::supabase::{Queue, Rpc};
 use support::http::Recorder;
 use support::provider::Fate;
 use support::wire::Fault;
-use support::{Bench, OUTPUT, block_on, request};
+use support::{Bench, MemoryProvider, MemoryStore, OUTPUT, World, block_on, request};
 use uuid::Uuid;
 
 const BUDGET: Budget = Budget { parallel: 3, time: Duration::from_secs(20), jobs: 100 };
@@ -145,6 +145,35 @@ fn a_job_whose_end_cannot_be_told_is_an_error_and_comes_back() {
     assert_eq!((bench.queue.generation(job).status, bench.provider.created()), ("completed", 1));
 }
 
+/// A bench whose queue is the one behind PostgREST.
+struct Over<'a> {
+    queue: Queue<'a, Recorder, World>,
+    bench: &'a Bench,
+}
+
+impl<'a> Ports for Over<'a> {
+    type Queue = Queue<'a, Recorder, World>;
+    type Provider = MemoryProvider;
+    type Store = MemoryStore;
+    type Runtime = World;
+
+    fn queue(&self) -> &Self::Queue {
+        &self.queue
+    }
+
+    fn provider(&self) -> &MemoryProvider {
+        &self.bench.provider
+    }
+
+    fn store(&self) -> &MemoryStore {
+        &self.bench.store
+    }
+
+    fn runtime(&self) -> &World {
+        &self.bench.world
+    }
+}
+
 #[test]
 fn operators_hear_of_a_wrong_key_and_of_a_defect_and_not_of_an_outage() {
     let job = |id: u128| -> Job {
@@ -161,13 +190,7 @@ fn operators_hear_of_a_wrong_key_and_of_a_defect_and_not_of_an_outage() {
         let http = (0..2 * tries).fold(Recorder::default(), |http, _| http.answers(status, body));
         let http = http.answers(200, "[]");
         let queue = Queue::new(Rpc::new(&http, "https://project.supabase.co", "key", None), &*bench.world);
-        let pipeline = Pipeline {
-            queue: &queue,
-            provider: &bench.provider,
-            store: &bench.store,
-            world: &*bench.world,
-            options: &bench.options,
-        };
+        let pipeline = Pipeline { ports: Over { queue, bench: &bench }, options: &bench.options };
         let ran = block_on(pipeline.run_leased(&[job(1), job(2)], false, BUDGET)).unwrap();
         assert_eq!(ran, Drained { claimed: 2, errors: 2, ..Drained::default() }, "{status}");
         assert_eq!(

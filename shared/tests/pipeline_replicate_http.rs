@@ -23,7 +23,7 @@ const ID: &str = "gm3qorzdhgbfurvjtvhg6dckhu";
 fn new_prediction(webhook: Option<&str>, deadline: u64) -> NewPrediction {
     NewPrediction {
         version: "black-forest-labs/flux-schnell".into(),
-        input: json!({ "prompt": "a \"fox\"\n" }).as_object().cloned().unwrap_or_default(),
+        input: json!({ "prompt": "a \"fox\"\n" }).as_object().cloned().unwrap_or_default().into(),
         webhook: webhook.map(str::to_owned),
         deadline: Duration::from_secs(deadline),
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::dns::DnsOverHttps;
 use shared::pipeline::{Budget, Courier, Drained, Pipeline, PipelineOptions};
-use shared::ports::QueueError;
+use shared::ports::{Ports, QueueError};
 use shared::problem::Problem;
 use shared::replicate::Client;
 use shared::service_key::ServiceKeys;
@@ -94,19 +94,15 @@ impl Workplace {
             .telling(&self.live)
     }
 
-    /// Gives `work` the pipeline.
-    pub async fn with_pipeline<T>(&self, work: impl AsyncFnOnce(&EdgePipeline<'_>) -> T) -> T {
-        let queue = Queue::new(self.rpc(), &self.world);
-        let provider = self.provider();
-        let store = Storage::new(&self.http, &self.supabase);
-        let pipeline = Pipeline {
-            queue: &queue,
-            provider: &provider,
-            store: &store,
-            world: &self.world,
-            options: &self.options,
+    /// The pipeline on the real adapters.
+    pub fn pipeline(&self) -> Pipeline<'_, EdgePorts<'_>> {
+        let ports = EdgePorts {
+            queue: Queue::new(self.rpc(), &self.world),
+            provider: self.provider(),
+            store: Storage::new(&self.http, &self.supabase),
+            runtime: &self.world,
         };
-        work(&pipeline).await
+        Pipeline { ports, options: &self.options }
     }
 
     /// Delivers the webhooks that are ready.
@@ -123,11 +119,33 @@ impl Workplace {
     }
 }
 
-/// The pipeline on the real adapters.
-pub type EdgePipeline<'a> = Pipeline<
-    'a,
-    Queue<'a, FetchClient, EdgeWorld>,
-    Client<'a, FetchClient>,
-    Storage<'a, FetchClient>,
-    EdgeWorld,
->;
+/// The real adapters.
+pub struct EdgePorts<'a> {
+    queue: Queue<'a, FetchClient, EdgeWorld>,
+    provider: Client<'a, FetchClient>,
+    store: Storage<'a, FetchClient>,
+    runtime: &'a EdgeWorld,
+}
+
+impl<'a> Ports for EdgePorts<'a> {
+    type Queue = Queue<'a, FetchClient, EdgeWorld>;
+    type Provider = Client<'a, FetchClient>;
+    type Store = Storage<'a, FetchClient>;
+    type Runtime = EdgeWorld;
+
+    fn queue(&self) -> &Self::Queue {
+        &self.queue
+    }
+
+    fn provider(&self) -> &Self::Provider {
+        &self.provider
+    }
+
+    fn store(&self) -> &Self::Store {
+        &self.store
+    }
+
+    fn runtime(&self) -> &EdgeWorld {
+        self.runtime
+    }
+}

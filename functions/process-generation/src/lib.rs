@@ -83,7 +83,7 @@ async fn webhook(incoming: &mut Incoming, env: &Env, context: &Context) -> Resul
     let workplace = Workplace::from_env(env, context)?;
     // Without a webhook of its own, the next image is better left to process-jobs.
     let more = u32::from(wakes(env) && workplace.asks_for_webhooks());
-    let jobs = workplace.with_pipeline(async |pipeline| pipeline.receive(&callback, more).await).await;
+    let jobs = workplace.pipeline().receive(&callback, more).await;
     let jobs = jobs.map_err(|error| {
         console_error!("{error}");
         Problem::unavailable()
@@ -101,7 +101,7 @@ async fn progress(callback: Callback, env: &Env, context: &Context) -> Result<An
     if let Some(progress) = news {
         let workplace = Workplace::from_env(env, context)?;
         // Replicate does not repeat it, and the next one brings more: failing is no reason to be loud.
-        match workplace.with_pipeline(async |pipeline| pipeline.receive(&callback, 0).await).await {
+        match workplace.pipeline().receive(&callback, 0).await {
             Ok(jobs) => {
                 RECORDED.with_borrow_mut(|memo| memo.note(id, &progress));
                 if !jobs.is_empty() {
@@ -137,8 +137,7 @@ async fn follow_up(
     budget: Budget,
 ) -> Result<(), QueueError> {
     let images = budget.for_images();
-    let ran =
-        workplace.with_pipeline(async |pipeline| pipeline.run_leased(jobs, false, images).await).await?;
+    let ran = workplace.pipeline().run_leased(jobs, false, images).await?;
     if callback.failed() || ran.errors > 0 || jobs.iter().any(Job::announces) {
         let beside = (ran.errors > 0).then_some(budget);
         workplace.deliver_webhooks(Budget::after_generation(beside)).await?;

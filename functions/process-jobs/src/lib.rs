@@ -122,9 +122,7 @@ async fn process_jobs(
         images(&workplace, budget).await
     } else {
         let HandedOver { jobs, more } = &handed_over;
-        workplace
-            .with_pipeline(async |pipeline| pipeline.run_leased(jobs, *more, budget.for_images()).await)
-            .await
+        workplace.pipeline().run_leased(jobs, *more, budget.for_images()).await
     };
     let counts = counts.map_err(failed)?;
     let answer = answer(&Run::since(started, counts, &workplace));
@@ -147,7 +145,7 @@ fn answer(run: &Run) -> Answer {
 }
 
 async fn images(workplace: &Workplace, budget: Budget) -> Result<Drained, QueueError> {
-    workplace.with_pipeline(async |pipeline| pipeline.drain(budget.for_images()).await).await
+    workplace.pipeline().drain(budget.for_images()).await
 }
 
 /// Images first, then webhooks, then cleanups.
@@ -160,9 +158,7 @@ async fn drain(workplace: &Workplace, env: &Env, time: Duration) -> Result<Run, 
         None => Drained::default(),
     };
     let cleanups = match budget.for_cleanup(&images, &webhooks) {
-        Some(budget) => {
-            workplace.with_pipeline(async |pipeline| pipeline.drain_cleanup(budget).await).await?
-        }
+        Some(budget) => workplace.pipeline().drain_cleanup(budget).await?,
         None => Drained::default(),
     };
     Ok(Run::since(started, images.and(webhooks).and(cleanups), workplace))

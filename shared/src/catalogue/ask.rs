@@ -1,6 +1,7 @@
 //! What goes into the mapper and what comes out.
 
 use std::fmt;
+use std::ops::Deref;
 
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
@@ -45,13 +46,32 @@ pub struct Ask {
     pub operation: Option<String>,
 }
 
+/// A model's input as the provider takes it: JSON whose members the model's own schema names. The catalogue makes it and
+/// checks it against that schema; nobody looks into it on its way to the provider.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ModelInput(Map<String, Value>);
+
+impl Deref for ModelInput {
+    type Target = Map<String, Value>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl From<Map<String, Value>> for ModelInput {
+    fn from(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+}
+
 /// A request in the provider's terms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mapped {
     /// `version` of `POST /v1/predictions`: `owner/name` for official models, else 64 hex digits.
     pub version: String,
     /// `input` of the same call; satisfies the model's schema.
-    pub input: Map<String, Value>,
+    pub input: ModelInput,
     /// Width and height that will be made; `None` where the facts do not say, for instance because
     /// the image takes its size from the source image.
     pub output: Option<(u32, u32)>,

@@ -40,7 +40,7 @@ impl Model {
         })?;
         Ok(Mapped {
             version: self.provider_version().to_owned(),
-            input: draft.input,
+            input: draft.input.into(),
             output: plan.output,
             format: draft.format,
             operation: operation.to_owned(),

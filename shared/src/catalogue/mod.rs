@@ -17,7 +17,7 @@ mod size;
 
 use std::sync::OnceLock;
 
-pub use ask::{Adjustment, Ask, Mapped, Unsupported};
+pub use ask::{Adjustment, Ask, Mapped, ModelInput, Unsupported};
 pub use charged::{Charged, ChargedCache};
 pub use model::{Model, ModelPrice, OutputForm, SourceSize};
 pub use schema::{Field, Kind, Role, Schema};

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::run_job::RunEnd;
 use super::{JOB_LEASE, Pipeline};
 use crate::job::{Job, JobType};
-use crate::ports::{Clock, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
+use crate::ports::{Clock, JobQueue, Log, Ports, QueueError};
 
 /// How much one drain may do.
 #[derive(Debug, Clone, Copy)]
@@ -100,19 +100,19 @@ impl Drained {
     }
 }
 
-impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+impl<P: Ports> Pipeline<'_, P> {
     /// Runs jobs that are leased already, at once, and goes on with [`drain`](Self::drain) where there may be `more`
     /// that are ready: also where one failed, for the place of its user may have gone to a job that was held, or
     /// ended a pause.
     pub async fn run_leased(&self, jobs: &[Job], more: bool, budget: Budget) -> Result<Drained, QueueError> {
         let mut drained = Drained::default();
-        let end = end_of(budget, self.world);
-        let then = then(self.world, self.run_together(jobs).await, &mut drained);
-        let slept = sleep_out(then.pause, end, self.world).await;
+        let end = end_of(budget, self.ports.runtime());
+        let then = then(self.ports.runtime(), self.run_together(jobs).await, &mut drained);
+        let slept = sleep_out(then.pause, end, self.ports.runtime()).await;
         if !more && drained.errors == 0 && !then.resumed && !slept {
             return Ok(drained);
         }
-        let time = Duration::from_millis(end.saturating_sub(self.world.now_ms()));
+        let time = Duration::from_millis(end.saturating_sub(self.ports.runtime().now_ms()));
         let left = budget.jobs.saturating_sub(drained.claimed).max(1);
         Ok(drained.and(self.drain(Budget { time, jobs: left, ..budget }).await?))
     }
@@ -121,12 +121,12 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// Nothing here waits for a generation: a job is let go once its prediction is created. An error
     /// means that the first claim failed.
     pub async fn drain(&self, budget: Budget) -> Result<Drained, QueueError> {
-        drain(self.queue, self.world, budget, &JobType::IMAGES, self).await
+        drain(self.ports.queue(), self.ports.runtime(), budget, &JobType::IMAGES, self).await
     }
 
     /// The same for jobs that delete stored files.
     pub async fn drain_cleanup(&self, budget: Budget) -> Result<Drained, QueueError> {
-        drain(self.queue, self.world, budget, &JobType::CLEANUP, self).await
+        drain(self.ports.queue(), self.ports.runtime(), budget, &JobType::CLEANUP, self).await
     }
 }
 
@@ -143,9 +143,7 @@ pub(super) trait Runner {
     async fn run<'a>(&'a self, jobs: &'a [Job]) -> Vec<(&'a Job, Result<RunEnd, QueueError>)>;
 }
 
-impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Runner
-    for Pipeline<'_, Q, P, S, W>
-{
+impl<P: Ports> Runner for Pipeline<'_, P> {
     async fn run<'a>(&'a self, jobs: &'a [Job]) -> Vec<(&'a Job, Result<RunEnd, QueueError>)> {
         self.run_together(jobs).await
     }

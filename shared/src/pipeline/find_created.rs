@@ -7,12 +7,11 @@ use super::generate::unreachable;
 use super::run_job::RunEnd;
 use crate::job::Job;
 use crate::ports::{
-    Clock, CreatedPrediction, ImageProvider, ImageStore, JobQueue, Log, Prediction, PredictionSource,
-    ProviderError, QueueError, Random, Status,
+    CreatedPrediction, JobQueue, Log, Ports, Prediction, PredictionSource, ProviderError, QueueError, Status,
 };
 use crate::request::map_ask;
 
-impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+impl<P: Ports> Pipeline<'_, P> {
     /// The predictions that this attempt may have left: no earlier one ended with them.
     pub(super) async fn find_created(&self, job: &Job) -> Result<Vec<Prediction>, ProviderError> {
         let found = self.predictions_of(job.id, job.started_ms()).await?;
@@ -30,7 +29,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         if job.is_over() {
             return self.give_up(job, failure).await;
         }
-        self.queue.snooze(job, Duration::ZERO, false).await?;
+        self.ports.queue().snooze(job, Duration::ZERO, false).await?;
         Ok(RunEnd::Failed)
     }
 
@@ -43,7 +42,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         });
         let Some((_, place)) = ranks.zip(0..).min() else { return Ok(RunEnd::Forward) };
         let best = found.remove(place);
-        self.world.warn("prediction adopted", job.id, "it was created by a run that ended unseen");
+        self.ports.runtime().warn("prediction adopted", job.id, "it was created by a run that ended unseen");
         let mapped = job.payload.ask().and_then(|ask| map_ask(&ask)).ok();
         let adopted = CreatedPrediction {
             id: best.id.clone(),
@@ -57,7 +56,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             return Ok(RunEnd::Failed);
         }
         for other in found {
-            self.world.warn("second prediction of one attempt", job.id, &other.id);
+            self.ports.runtime().warn("second prediction of one attempt", job.id, &other.id);
             self.finish(job.id, job.attempts, &other).await?;
         }
         match self.go_on_with(job, &best).await? {

@@ -7,13 +7,13 @@ use super::{ACCOUNT_PAUSE, JOB_LEASE, Pipeline, WEBHOOK_WINDOW};
 use crate::catalogue::Mapped;
 use crate::job::Job;
 use crate::ports::{
-    Clock, CreateError, CreatedPrediction, DEADLINE, Failure, ImageProvider, ImageStore, JobQueue, Log,
-    NewPrediction, PredictionSource, QueueError, Random, Recorded, Refusal, Refused, Step, StoreError,
+    CreateError, CreatedPrediction, DEADLINE, Failure, ImageProvider, JobQueue, Log, NewPrediction, Ports,
+    PredictionSource, QueueError, Recorded, Refusal, Refused, Step, StoreError,
 };
 use crate::problem::Problem;
 use crate::request::map_ask;
 
-impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+impl<P: Ports> Pipeline<'_, P> {
     pub(super) async fn generate(&self, job: &Job) -> Result<Begun, QueueError> {
         if let Some(prediction_id) = &job.prediction_id {
             return self.look_at(job, prediction_id).await.map(Begun::Ended);
@@ -25,8 +25,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 Ok(_) if job.outcome_unknown => return self.left_nothing(job).await.map(Begun::Ended),
                 // The search may have taken long: whoever has the job by now creates its prediction.
                 Ok(_) => {
-                    if self.queue.extend_lease(job, JOB_LEASE).await? == Step::Stale {
-                        self.world.warn("lease lost while searching", job.id, "nothing is created");
+                    if self.ports.queue().extend_lease(job, JOB_LEASE).await? == Step::Stale {
+                        self.ports.runtime().warn("lease lost while searching", job.id, "nothing is created");
                         return Ok(Begun::Ended(RunEnd::Failed));
                     }
                 }
@@ -37,8 +37,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                         .map(Begun::Ended);
                 }
                 Err(error) => {
-                    self.world.warn("outcome of a create is unknown", job.id, &error.to_string());
-                    self.queue.snooze(job, WEBHOOK_WINDOW, true).await?;
+                    self.ports.runtime().warn("outcome of a create is unknown", job.id, &error.to_string());
+                    self.ports.queue().snooze(job, WEBHOOK_WINDOW, true).await?;
                     return Ok(Begun::Ended(RunEnd::Failed));
                 }
             }
@@ -89,7 +89,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             webhook: self.webhook_for(job),
             deadline: DEADLINE,
         };
-        let end = match self.provider.create(&new).await {
+        let end = match self.ports.provider().create(&new).await {
             Ok(prediction) => {
                 return Ok(Begun::Created(CreatedPrediction {
                     id: prediction.id,
@@ -110,14 +110,18 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             Err(CreateError::Model { status, detail }) => {
                 let model = job.payload.text("model_id").unwrap_or_default();
                 let failure = model_unavailable().because(format!("{model}: status {status}, {detail}"));
-                match self.queue.refuse_model(job, status, &failure).await? {
+                match self.ports.queue().refuse_model(job, status, &failure).await? {
                     Refused::Model => {
-                        self.world.alert("the provider refuses a model", job.id, &failure.cause)
+                        self.ports.runtime().alert("the provider refuses a model", job.id, &failure.cause)
                     }
                     Refused::Account => {
-                        self.world.alert("the provider refuses our account", job.id, &failure.cause);
+                        self.ports.runtime().alert(
+                            "the provider refuses our account",
+                            job.id,
+                            &failure.cause,
+                        );
                     }
-                    Refused::Known => self.world.warn("job failed", job.id, &failure.cause),
+                    Refused::Known => self.ports.runtime().warn("job failed", job.id, &failure.cause),
                 }
                 Ok(RunEnd::Failed)
             }
@@ -126,7 +130,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 self.give_up(job, failure.because(detail)).await
             }
             Err(CreateError::Unknown(detail)) => {
-                self.world.warn("outcome of a create is unknown", job.id, &detail);
+                self.ports.runtime().warn("outcome of a create is unknown", job.id, &detail);
                 let what = "the provider creates nothing";
                 self.pause(job, WEBHOOK_WINDOW, Refusal::Outage, what, &detail).await
             }
@@ -143,9 +147,9 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         what: &str,
         detail: &str,
     ) -> Result<RunEnd, QueueError> {
-        let pause = self.queue.pause(job, time, refusal).await?;
+        let pause = self.ports.queue().pause(job, time, refusal).await?;
         if pause.is_news {
-            self.world.alert(what, job.id, detail);
+            self.ports.runtime().alert(what, job.id, detail);
         }
         Ok(RunEnd::Paused(pause.lasts))
     }
@@ -153,7 +157,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// Notes the prediction. Where the job is no longer ours or wanted, the prediction is stopped,
     /// so that nobody pays for it: by a job, lest it be forgotten if we end before that.
     pub(super) async fn record(&self, job: &Job, created: &CreatedPrediction) -> Result<RunEnd, QueueError> {
-        let recorded = self.queue.record_prediction(job, created, self.options.sweep_after()).await?;
+        let recorded = self.ports.queue().record_prediction(job, created, self.options.sweep_after()).await?;
         self.recorded(recorded, job).await
     }
 
@@ -162,7 +166,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             Recorded::Noted => Ok(RunEnd::Forward),
             Recorded::Resumed => Ok(RunEnd::Resumed),
             Recorded::Unwanted(cancel) => {
-                self.world.warn("lease lost while creating", job.id, "the prediction is cancelled");
+                self.ports.runtime().warn("lease lost while creating", job.id, "the prediction is cancelled");
                 if let Some(cancel) = cancel {
                     self.cancel_prediction(&cancel).await?;
                 }

@@ -65,18 +65,11 @@ impl PipelineOptions {
     }
 }
 
-/// The use cases, on the ports that they need: queue, provider, store, and the world (time, chance
-/// and log).
+/// The use cases, on the ports that they need.
 #[derive(Debug)]
-pub struct Pipeline<'a, Q, P, S, W> {
-    /// The job queue.
-    pub queue: &'a Q,
-    /// Who makes the images.
-    pub provider: &'a P,
-    /// Where they are kept.
-    pub store: &'a S,
-    /// Time, chance and log.
-    pub world: &'a W,
+pub struct Pipeline<'a, P> {
+    /// Queue, provider, store, and the runtime.
+    pub ports: P,
     /// What else is to be known.
     pub options: &'a PipelineOptions,
 }

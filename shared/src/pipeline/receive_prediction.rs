@@ -7,8 +7,8 @@ use super::run_job::RunEnd;
 use super::{DOWNLOAD_LEASE, Pipeline};
 use crate::job::{Job, JobType};
 use crate::ports::{
-    AfterPrediction, Clock, FailureClass, ImageProvider, ImageStore, JobQueue, Log, Outcome, Prediction,
-    PredictionNews, PredictionSource, ProgressNoted, QueueError, Random, Received,
+    AfterPrediction, FailureClass, JobQueue, Log, Outcome, Ports, Prediction, PredictionNews,
+    PredictionSource, ProgressNoted, QueueError, Received,
 };
 use crate::progress::Progress;
 
@@ -54,15 +54,18 @@ impl Callback {
     }
 }
 
-impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+impl<P: Ports> Pipeline<'_, P> {
     /// Takes in a webhook: the part that must be recorded before it is answered. Gives the jobs to
     /// run after the answer; up to `more` besides the one that stores the image.
     pub async fn receive(&self, callback: &Callback, more: u32) -> Result<Vec<Job>, QueueError> {
         if callback.is_running() {
             let Some(progress) = callback.progress() else { return Ok(Vec::new()) };
             // Late, repeated or of another attempt: the database knows.
-            let noted =
-                self.queue.record_progress(callback.job_id, &callback.prediction.id, &progress).await?;
+            let noted = self
+                .ports
+                .queue()
+                .record_progress(callback.job_id, &callback.prediction.id, &progress)
+                .await?;
             if noted != ProgressNoted::Unknown {
                 return Ok(Vec::new());
             }
@@ -104,26 +107,27 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         match &prediction.outcome {
             Outcome::Succeeded { more, .. } if *more > 0 => {
                 let detail = format!("{}: {more}", prediction.id);
-                self.world.warn("further files are not stored", job_id, &detail);
+                self.ports.runtime().warn("further files are not stored", job_id, &detail);
             }
             Outcome::Failed { class, failure } => {
-                self.world.warn("prediction failed", job_id, &failure.cause);
-                retry_in = (*class != FailureClass::Permanent).then(|| backoff(attempts, self.world));
+                self.ports.runtime().warn("prediction failed", job_id, &failure.cause);
+                retry_in =
+                    (*class != FailureClass::Permanent).then(|| backoff(attempts, self.ports.runtime()));
             }
             Outcome::Running | Outcome::Succeeded { .. } => {}
         }
         let news = PredictionNews { prediction, source, retry_in };
-        let finished = self.queue.finish_prediction(job_id, news, DOWNLOAD_LEASE, more).await?;
+        let finished = self.ports.queue().finish_prediction(job_id, news, DOWNLOAD_LEASE, more).await?;
         let settled = match finished.next {
             AfterPrediction::Run(job) => {
                 if job.job_type == JobType::CancelPrediction {
-                    self.world.warn("prediction of no current job", job_id, &prediction.id);
+                    self.ports.runtime().warn("prediction of no current job", job_id, &prediction.id);
                 }
                 Settled::Run(job)
             }
             AfterPrediction::Nothing(received) => {
                 if received == Received::Mismatch {
-                    self.world.warn("prediction of no current job", job_id, &prediction.id);
+                    self.ports.runtime().warn("prediction of no current job", job_id, &prediction.id);
                 }
                 let failed = matches!(received, Received::Failed | Received::Retrying);
                 Settled::Ended(if failed { RunEnd::Failed } else { RunEnd::Forward })

@@ -5,9 +5,7 @@ use std::time::Duration;
 use super::Pipeline;
 use super::backoff::{backoff, retry_wait};
 use crate::job::{Job, JobType};
-use crate::ports::{
-    Clock, CreatedPrediction, Failure, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random, Step,
-};
+use crate::ports::{CreatedPrediction, Failure, JobQueue, Log, Ports, QueueError, Step};
 
 /// How a run ended, for the counts of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +28,7 @@ pub(super) enum Begun {
     Ended(RunEnd),
 }
 
-impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+impl<P: Ports> Pipeline<'_, P> {
     /// Runs one leased job. An error means that the queue could not be told: the lease runs out
     /// and the job is taken up again.
     pub async fn run_job(&self, job: &Job) -> Result<RunEnd, QueueError> {
@@ -58,9 +56,9 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     /// The run failed in a way that the next one may not: another attempt after the backoff.
     pub(super) async fn try_later(&self, job: &Job, failure: Failure) -> Result<RunEnd, QueueError> {
-        self.world.warn("attempt failed", job.id, &failure.cause);
-        let wait = backoff(job.attempts, self.world);
-        self.ended(job, self.queue.fail(job, &failure, Some(wait)).await?)
+        self.ports.runtime().warn("attempt failed", job.id, &failure.cause);
+        let wait = backoff(job.attempts, self.ports.runtime());
+        self.ended(job, self.ports.queue().fail(job, &failure, Some(wait)).await?)
     }
 
     /// The run failed in a way that passes. The job comes again without using an attempt as long as its time
@@ -78,20 +76,20 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         if job.retry_until.is_none() && job.job_type != JobType::GenerateImage {
             return self.try_later(job, failure).await;
         }
-        self.world.warn("put off", job.id, &failure.cause);
-        let wait = retry_wait(job.lease, self.world);
-        self.ended(job, self.queue.snooze(job, wait, false).await?)
+        self.ports.runtime().warn("put off", job.id, &failure.cause);
+        let wait = retry_wait(job.lease, self.ports.runtime());
+        self.ended(job, self.ports.queue().snooze(job, wait, false).await?)
     }
 
     /// The run failed in a way that every other one would too.
     pub(super) async fn give_up(&self, job: &Job, failure: Failure) -> Result<RunEnd, QueueError> {
-        self.world.warn("job failed", job.id, &failure.cause);
-        self.ended(job, self.queue.fail(job, &failure, None).await?)
+        self.ports.runtime().warn("job failed", job.id, &failure.cause);
+        self.ended(job, self.ports.queue().fail(job, &failure, None).await?)
     }
 
     fn ended(&self, job: &Job, step: Step) -> Result<RunEnd, QueueError> {
         if step == Step::Stale {
-            self.world.warn("lease lost", job.id, "another worker holds the job now");
+            self.ports.runtime().warn("lease lost", job.id, "another worker holds the job now");
         }
         Ok(RunEnd::Failed)
     }

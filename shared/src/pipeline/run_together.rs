@@ -9,7 +9,7 @@ use futures::stream::FuturesUnordered;
 use super::Pipeline;
 use super::run_job::{Begun, RunEnd};
 use crate::job::{Job, JobType};
-use crate::ports::{Clock, CreatedPrediction, ImageProvider, ImageStore, JobQueue, Log, QueueError, Random};
+use crate::ports::{Clock, CreatedPrediction, JobQueue, Log, Ports, QueueError};
 
 /// So long at most a prediction waits to be recorded with those that are being created beside it.
 const GATHER: Duration = Duration::from_millis(100);
@@ -21,7 +21,7 @@ enum Event<'a> {
     Ended(Ends<'a>),
 }
 
-impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+impl<P: Ports> Pipeline<'_, P> {
     /// Runs leased jobs at once. Each ends for itself.
     pub(super) async fn run_together<'a>(&'a self, jobs: &'a [Job]) -> Ends<'a> {
         let mut ends = Ends::with_capacity(jobs.len());
@@ -61,7 +61,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 let created = std::mem::take(&mut created);
                 running.push(Box::pin(async move { Event::Ended(self.record_all(created).await) }));
             } else if time_up.is_none() {
-                time_up = Some(Box::pin(self.world.sleep(GATHER)));
+                time_up = Some(Box::pin(self.ports.runtime().sleep(GATHER)));
             }
         }
         ends
@@ -70,7 +70,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     async fn record_all<'a>(&self, created: Vec<(&'a Job, CreatedPrediction)>) -> Ends<'a> {
         let mut ends = Ends::with_capacity(created.len());
         if created.len() > 1 {
-            match self.queue.record_predictions(&created, self.options.sweep_after()).await {
+            match self.ports.queue().record_predictions(&created, self.options.sweep_after()).await {
                 Ok(recorded) => {
                     for ((job, _), recorded) in created.into_iter().zip(recorded) {
                         ends.push((job, self.recorded(recorded, job).await));
@@ -80,7 +80,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 // One that cannot be recorded is no reason not to record the others.
                 Err(QueueError::Defect(cause)) => {
                     if let Some((job, _)) = created.first() {
-                        self.world.warn("predictions are recorded one by one", job.id, &cause);
+                        self.ports.runtime().warn("predictions are recorded one by one", job.id, &cause);
                     }
                 }
                 Err(error) => return created.into_iter().map(|(job, _)| (job, Err(error.clone()))).collect(),

@@ -5,19 +5,19 @@ use super::upload_source::FORMATS;
 use super::{Pipeline, SOURCE_LIFE};
 use crate::image_file::inspect;
 use crate::job::Payload;
-use crate::ports::{Bucket, Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, Random, StoreError};
+use crate::ports::{Bucket, Failure, ImageStore, Ports, StoreError};
 
 /// As much as is read, in bytes: format and size stand in front, of a JPEG behind its metadata.
 const HEAD_BYTES: usize = 64 * 1024;
 
-impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+impl<P: Ports> Pipeline<'_, P> {
     /// The source image is one that is stored here: a URL for the provider, made when it is needed and
     /// alive only as long as a prediction may wait for its machine.
     pub(super) async fn sign_source(&self, payload: &Payload) -> Result<String, StoreError> {
         match (source_bucket(payload), source_path(payload)) {
             (Some(bucket), Some(path)) => {
                 self.check_source(bucket, path).await?;
-                self.store.sign(bucket, path, SOURCE_LIFE).await
+                self.ports.store().sign(bucket, path, SOURCE_LIFE).await
             }
             _ => {
                 let failure = Failure::new("invalid_payload", "The source image could not be used.");
@@ -32,7 +32,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         if bucket != Bucket::Sources {
             return Ok(());
         }
-        let head = self.store.peek(bucket, path, HEAD_BYTES).await?;
+        let head = self.ports.store().peek(bucket, path, HEAD_BYTES).await?;
         // A size that does not stand in all of the file stands nowhere.
         let is_cut = head.len() >= HEAD_BYTES;
         let image = inspect(&head).filter(|image| FORMATS.contains(&image.format));

@@ -8,14 +8,14 @@ use super::Pipeline;
 use super::run_job::RunEnd;
 use crate::job::{Job, milliseconds};
 use crate::ports::{
-    Clock, Failure, ImageProvider, ImageStore, JobQueue, Log, Prediction, ProviderError, QueueError, Random,
+    Clock, Failure, ImageProvider, JobQueue, Log, Ports, Prediction, ProviderError, QueueError,
 };
 
 /// The prediction list is searched from this long before the attempt began: that is a time by the database's
 /// clock, and the list's times are by the provider's.
 const CLOCK_SLACK_MS: u64 = 600_000;
 
-impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+impl<P: Ports> Pipeline<'_, P> {
     pub(super) async fn cancel_prediction(&self, job: &Job) -> Result<RunEnd, QueueError> {
         let text = |name: &str| job.payload.text(name);
         if let Some(prediction_id) = text("prediction_id") {
@@ -48,7 +48,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
         // Both by the database's clock.
         let wait_ms = until_ms.saturating_sub(job.claimed_ms().unwrap_or(until_ms));
         if found.is_empty() && wait_ms > 0 {
-            self.queue.snooze(job, Duration::from_millis(wait_ms), false).await?;
+            self.ports.queue().snooze(job, Duration::from_millis(wait_ms), false).await?;
             return Ok(RunEnd::Forward);
         }
         let mut stopped = Vec::new();
@@ -57,7 +57,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 stopped.push(one);
                 continue;
             }
-            self.world.warn("unknown prediction of a cancelled job", of, &one.id);
+            self.ports.runtime().warn("unknown prediction of a cancelled job", of, &one.id);
             match self.stop(&one.id).await {
                 Ok(now) => stopped.push(now.unwrap_or(one)),
                 Err(error) => return self.not_stopped(job, &error).await,
@@ -67,7 +67,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     }
 
     async fn stop(&self, prediction_id: &str) -> Result<Option<Prediction>, ProviderError> {
-        match self.provider.cancel(prediction_id).await {
+        match self.ports.provider().cancel(prediction_id).await {
             Err(ProviderError::NotFound) => Ok(None),
             answer => answer,
         }
@@ -75,7 +75,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
 
     /// Done; what the provider says of them is kept in the books.
     async fn stopped(&self, job: &Job, predictions: Vec<Prediction>) -> Result<RunEnd, QueueError> {
-        self.queue.complete(job, Some(&predictions)).await?;
+        self.ports.queue().complete(job, Some(&predictions)).await?;
         Ok(RunEnd::Forward)
     }
 
@@ -94,7 +94,8 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     ) -> Result<Vec<Prediction>, ProviderError> {
         let Some(webhook_base) = &self.options.webhook_base else { return Ok(Vec::new()) };
         let ours = format!("{webhook_base}/webhooks/replicate?job={job_id}&");
-        let since_ms = since_ms.unwrap_or_else(|| self.world.now_ms()).saturating_sub(CLOCK_SLACK_MS);
-        self.provider.list_since(since_ms, &ours).await
+        let since_ms =
+            since_ms.unwrap_or_else(|| self.ports.runtime().now_ms()).saturating_sub(CLOCK_SLACK_MS);
+        self.ports.provider().list_since(since_ms, &ours).await
     }
 }

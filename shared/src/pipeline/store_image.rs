@@ -8,12 +8,12 @@ use super::Pipeline;
 use super::run_job::RunEnd;
 use crate::job::{Job, Payload};
 use crate::ports::{
-    Clock, Failure, ImageAt, ImageProvider, ImageStore, JobQueue, Log, Outcome, ProviderError, QueueError,
-    Random, Step, StoreError,
+    Clock, Failure, ImageAt, ImageProvider, ImageStore, JobQueue, Log, Outcome, Ports, ProviderError,
+    QueueError, Step, StoreError,
 };
 use crate::url_policy::check_output;
 
-impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+impl<P: Ports> Pipeline<'_, P> {
     /// Stores the image of a leased download job and completes its generation.
     pub async fn download(&self, job: &Job) -> Result<RunEnd, QueueError> {
         let Some(source) = Source::parse(&job.payload, &self.options.provider_origin) else {
@@ -27,11 +27,11 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 Err(error) => return self.not_stored(job, error).await,
             },
         };
-        let store = async || self.store.store(&url, source.user_id, source.generation_id).await;
+        let store = async || self.ports.store().store(&url, source.user_id, source.generation_id).await;
         let mut answer = store().await;
         if job.lease == 1 && matches!(answer, Err(StoreError::Transient(_))) {
             // What passes at once is not to wait for the next claim.
-            self.world.sleep(AGAIN).await;
+            self.ports.runtime().sleep(AGAIN).await;
             answer = store().await;
         }
         match answer {
@@ -39,8 +39,12 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                 // The file's own size comes before the one that was expected.
                 let expected = || job.payload.number("width").zip(job.payload.number("height"));
                 stored.head.size = stored.head.size.or_else(expected);
-                if self.queue.finish_download(job, &stored).await? == Step::Stale {
-                    self.world.warn("lease lost while storing", job.id, "another worker stores the image");
+                if self.ports.queue().finish_download(job, &stored).await? == Step::Stale {
+                    self.ports.runtime().warn(
+                        "lease lost while storing",
+                        job.id,
+                        "another worker stores the image",
+                    );
                 }
                 Ok(RunEnd::Forward)
             }
@@ -64,7 +68,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// The image that lies in the prediction itself: it is too large for a job's payload, so it is read again.
     async fn inline_image(&self, job: &Job) -> Result<String, StoreError> {
         let prediction_id = job.payload.text("prediction_id").unwrap_or_default();
-        match self.provider.inline_image(prediction_id).await {
+        match self.ports.provider().inline_image(prediction_id).await {
             Ok(Some(data)) => Ok(data),
             Ok(None) | Err(ProviderError::NotFound) => {
                 let message = "The image was deleted by the provider before it could be stored.";
@@ -78,7 +82,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// Whether the provider has deleted what its file's host does not find: that host may be wrong for a while.
     async fn is_removed(&self, job: &Job) -> bool {
         let Some(id) = job.payload.text("prediction_id") else { return true };
-        match self.provider.get(id).await {
+        match self.ports.provider().get(id).await {
             Ok(prediction) => {
                 prediction.data_removed || !matches!(prediction.outcome, Outcome::Succeeded { .. })
             }

@@ -4,17 +4,17 @@ use super::run_job::RunEnd;
 use super::{LAST_LOOKS, OVERDUE, Pipeline};
 use crate::job::Job;
 use crate::ports::{
-    Clock, Failure, FailureClass, ImageProvider, ImageStore, JobQueue, Log, Outcome, Prediction,
-    ProviderError, QueueError, Random, Status,
+    Failure, FailureClass, ImageProvider, JobQueue, Log, Outcome, Ports, Prediction, ProviderError,
+    QueueError, Status,
 };
 
-impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipeline<'_, Q, P, S, W> {
+impl<P: Ports> Pipeline<'_, P> {
     pub(super) async fn look_at(&self, job: &Job, prediction_id: &str) -> Result<RunEnd, QueueError> {
-        match self.provider.get(prediction_id).await {
+        match self.ports.provider().get(prediction_id).await {
             Ok(prediction) => self.go_on_with(job, &prediction).await,
             // Even one that is not found: it was there, and its webhook may still come.
             Err(error) => {
-                self.world.warn("prediction not readable", job.id, &error.to_string());
+                self.ports.runtime().warn("prediction not readable", job.id, &error.to_string());
                 if job.waited() > OVERDUE {
                     return self.stop_overdue(job, prediction_id).await;
                 }
@@ -28,9 +28,9 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
             return self.finish(job.id, job.attempts, prediction).await;
         }
         if let Some(progress) = prediction.progress()
-            && let Err(error) = self.queue.record_progress(job.id, &prediction.id, &progress).await
+            && let Err(error) = self.ports.queue().record_progress(job.id, &prediction.id, &progress).await
         {
-            self.world.warn("progress not recorded", job.id, &error.to_string());
+            self.ports.runtime().warn("progress not recorded", job.id, &error.to_string());
         }
         if job.waited() > OVERDUE {
             return self.stop_overdue(job, &prediction.id).await;
@@ -41,12 +41,12 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     /// The provider should have stopped it by itself, and told us. Its attempt ends; with a picture, if it has
     /// one by now.
     async fn stop_overdue(&self, job: &Job, prediction_id: &str) -> Result<RunEnd, QueueError> {
-        self.world.warn("prediction overdue", job.id, prediction_id);
+        self.ports.runtime().warn("prediction overdue", job.id, prediction_id);
         let timed_out = || {
             Failure::new("timed_out", "The model took too long and was stopped.")
                 .because("the prediction outlived its deadline")
         };
-        let failure = match self.provider.cancel(prediction_id).await {
+        let failure = match self.ports.provider().cancel(prediction_id).await {
             // It was we who stopped it, whatever its times say.
             Ok(Some(now)) if now.status == Status::Canceled => {
                 let failure = timed_out().once();
@@ -60,7 +60,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
                     .because("the prediction is not found")
             }
             Err(error @ ProviderError::Unavailable(_)) if job.waited() <= OVERDUE + LAST_LOOKS => {
-                self.world.warn("prediction not cancelled", job.id, &error.to_string());
+                self.ports.runtime().warn("prediction not cancelled", job.id, &error.to_string());
                 return self.look_later(job).await;
             }
             Err(error @ ProviderError::Unavailable(_)) => {
@@ -73,7 +73,7 @@ impl<Q: JobQueue, P: ImageProvider, S: ImageStore, W: Clock + Random + Log> Pipe
     }
 
     async fn look_later(&self, job: &Job) -> Result<RunEnd, QueueError> {
-        self.queue.snooze(job, self.options.sweep_after(), false).await?;
+        self.ports.queue().snooze(job, self.options.sweep_after(), false).await?;
         Ok(RunEnd::Forward)
     }
 }

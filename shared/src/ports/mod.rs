@@ -1,6 +1,7 @@
 //! What the use cases need from outside, as traits. A Worker implements them with `fetch`, a native
 //! test with whatever it likes.
 
+mod bundle;
 mod failure;
 mod http;
 mod live_channel;
@@ -13,6 +14,7 @@ mod sources;
 mod store;
 mod webhooks;
 
+pub use bundle::Ports;
 pub use failure::Failure;
 pub use http::{
     Accepted, ChunkCheck, Http, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError,
@@ -25,7 +27,7 @@ pub use queue::{
     AfterPrediction, CreatedPrediction, Finished, JobQueue, Paused, PredictionNews, PredictionSource,
     ProgressNoted, QueueError, Received, Recorded, Refusal, Refused, Removable, Step,
 };
-pub use runtime::{Clock, Log, Random};
+pub use runtime::{Clock, Log, Random, Runtime};
 pub use signatures::{PublicKey, Signatures};
 pub use sources::{SourceStore, UploadError};
 pub use store::{Bucket, ImageStore, StoreError, StoredImage};

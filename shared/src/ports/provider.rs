@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use super::Prediction;
+use crate::catalogue::ModelInput;
 
 /// What a prediction is created from.
 #[derive(Debug, Clone)]
@@ -12,7 +11,7 @@ pub struct NewPrediction {
     /// `owner/name` of an official model, or a 64-hex version.
     pub version: String,
     /// The model's input.
-    pub input: Map<String, Value>,
+    pub input: ModelInput,
     /// Where the provider calls back: when the model begins, prints, and has ended.
     pub webhook: Option<String>,
     /// The provider stops it after this time from its creation (`Cancel-After`, at least 5 s).

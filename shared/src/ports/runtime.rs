@@ -25,6 +25,11 @@ pub trait Random {
     fn unit(&self) -> f64;
 }
 
+/// What a Worker has of its own, together.
+pub trait Runtime: Clock + Random + Log {}
+
+impl<T: Clock + Random + Log> Runtime for T {}
+
 /// What operators read. No secret, token or signed URL may be put into it.
 pub trait Log {
     /// Something went as it should not, and was dealt with.

@@ -28,6 +28,7 @@ use std::task::{Context, Poll, Waker};
 use serde_json::{Value, json};
 use shared::job::Job;
 use shared::pipeline::{Callback, Pipeline, PipelineOptions};
+use shared::ports::Ports;
 use uuid::Uuid;
 
 pub use self::provider::MemoryProvider;
@@ -72,14 +73,8 @@ impl Bench {
         }
     }
 
-    pub fn pipeline(&self) -> Pipeline<'_, MemoryQueue, MemoryProvider, MemoryStore, World> {
-        Pipeline {
-            queue: &self.queue,
-            provider: &self.provider,
-            store: &self.store,
-            world: &self.world,
-            options: &self.options,
-        }
+    pub fn pipeline(&self) -> Pipeline<'_, &Self> {
+        Pipeline { ports: self, options: &self.options }
     }
 
     /// A generation that the catalogue accepts, waiting in the queue; gives its job's id.
@@ -113,6 +108,29 @@ impl Bench {
     /// Moves the clock.
     pub fn pass(&self, seconds: u64) {
         self.world.advance(seconds * 1000);
+    }
+}
+
+impl Ports for &Bench {
+    type Queue = MemoryQueue;
+    type Provider = MemoryProvider;
+    type Store = MemoryStore;
+    type Runtime = World;
+
+    fn queue(&self) -> &MemoryQueue {
+        &self.queue
+    }
+
+    fn provider(&self) -> &MemoryProvider {
+        &self.provider
+    }
+
+    fn store(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    fn runtime(&self) -> &World {
+        &self.world
     }
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::catalogue::ModelInput;
 use shared::ports::{
     Clock, CreateError, ImageProvider, NewPrediction, Outcome, Prediction, ProviderError, Status,
 };
@@ -232,7 +233,7 @@ impl MemoryProvider {
     pub fn book_for(&self, webhook: &str) {
         self.book(&NewPrediction {
             version: "black-forest-labs/flux-schnell".into(),
-            input: serde_json::Map::new(),
+            input: ModelInput::default(),
             webhook: Some(webhook.to_owned()),
             deadline: Duration::from_secs(900),
         });
