@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::dns::DnsOverHttps;
-use shared::pipeline::{Budget, Courier, Drained, Pipeline, PipelineOptions};
+use shared::pipeline::{Budget, Courier, Drained, Pipeline, PipelineOptions, Sweep};
 use shared::ports::{Ports, QueueError};
 use shared::problem::Problem;
 use shared::replicate::Client;
@@ -108,16 +108,37 @@ impl Workplace {
     /// Delivers the webhooks that are ready.
     pub async fn deliver_webhooks(&self, budget: Budget) -> Result<Drained, QueueError> {
         let queue = Queue::new(self.rpc(), &self.world);
-        let courier = Courier {
-            outbox: &queue,
-            http: &self.http,
-            resolver: &DnsOverHttps::new(&self.http, &self.resolver_url),
-            world: &self.world,
-            allowed: &self.allowed,
-        };
-        courier.drain(&queue, budget).await
+        self.courier(&queue, &self.resolver()).drain(&queue, budget).await
+    }
+
+    /// Runs what is ready, of every kind.
+    pub async fn drain_all(&self, budget: Budget) -> Result<Drained, QueueError> {
+        let pipeline = self.pipeline();
+        pipeline.drain_all(&self.courier(&pipeline.ports.queue, &self.resolver()), budget).await
+    }
+
+    /// A run of the cron trigger.
+    pub async fn sweep(&self, budget: Budget) -> Sweep {
+        let pipeline = self.pipeline();
+        let queue = &pipeline.ports.queue;
+        pipeline.sweep(&self.courier(queue, &self.resolver()), queue, budget).await
+    }
+
+    fn resolver(&self) -> DnsOverHttps<'_, FetchClient> {
+        DnsOverHttps::new(&self.http, &self.resolver_url)
+    }
+
+    fn courier<'a>(
+        &'a self,
+        outbox: &'a Queue<'a, FetchClient, EdgeWorld>,
+        resolver: &'a DnsOverHttps<'a, FetchClient>,
+    ) -> EdgeCourier<'a> {
+        Courier { outbox, http: &self.http, resolver, world: &self.world, allowed: &self.allowed }
     }
 }
+
+type EdgeCourier<'a> =
+    Courier<'a, Queue<'a, FetchClient, EdgeWorld>, FetchClient, DnsOverHttps<'a, FetchClient>, EdgeWorld>;
 
 /// The real adapters.
 pub struct EdgePorts<'a> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use shared::health::health;
 use shared::http::route::{Route, find};
 use shared::metrics;
-use shared::pipeline::{Budget, Drained, HandedOver};
+use shared::pipeline::{Drained, HandedOver};
 use shared::ports::{Clock, QueueError};
 use shared::problem::Problem;
 use worker::{
@@ -47,30 +47,16 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, context: ScheduleContext) {
     let Ok(workplace) = Workplace::from_env(&env, &context) else { return };
-    // First, so that the jobs it enqueues are run in the same go.
-    if let Err(error) = workplace.rpc().call("sweep_storage", &json!({})).await {
-        console_error!("stored files could not be looked through: {error}");
+    let swept = workplace.sweep(budget(&env, SWEEP_TIME)).await;
+    for fault in swept.faults {
+        console_error!("{fault}");
     }
-    match drain(&workplace, &env, SWEEP_TIME).await {
-        Ok(drained) => {
-            let report = drained.report();
-            console_log!("{}", json!({ "level": "info", "what": "sweep", "report": report }));
-            match workplace.rpc().call("record_sweep", &json!({ "p_stats": report })).await {
-                Ok(recorded) => alert(&recorded),
-                Err(error) => console_error!("the sweep could not be recorded: {error}"),
-            }
-            if let Err(error) = workplace.rpc().call("prune_jobs", &json!({})).await {
-                console_error!("old jobs could not be pruned: {error}");
-            }
-        }
-        Err(error) => console_error!("sweep: {error}"),
-    }
-}
-
-/// Logs what somebody has to read, which the database says once.
-fn alert(recorded: &Value) {
-    for alert in recorded.get("alerts").and_then(Value::as_array).into_iter().flatten() {
+    for alert in swept.alerts {
         console_error!("{}", json!({ "level": "error", "what": "budget", "detail": alert }));
+    }
+    match swept.report {
+        Ok(report) => console_log!("{}", json!({ "level": "info", "what": "sweep", "report": report })),
+        Err(error) => console_error!("sweep: {error}"),
     }
 }
 
@@ -110,22 +96,22 @@ async fn process_jobs(
         console_error!("{error}");
         Problem::unavailable()
     };
+    let started = workplace.world.now_ms();
     let by_binding = service_caller(incoming, context, &workplace.service_keys)? == Caller::Binding;
     if !by_binding {
-        let drained = drain(&workplace, env, SWEEP_TIME).await.map_err(failed)?;
-        return Ok(answer(&drained));
+        let drained = workplace.drain_all(budget(env, SWEEP_TIME)).await.map_err(failed)?;
+        return Ok(answer(drained, started, &workplace));
     }
-    let started = workplace.world.now_ms();
     let budget = budget(env, WAKE_TIME);
     let handed_over = HandedOver::parse(&incoming.body(MAX_WAKE_BYTES).await?);
     let counts = if handed_over.jobs.is_empty() {
-        images(&workplace, budget).await
+        workplace.pipeline().drain(budget.for_images()).await
     } else {
         let HandedOver { jobs, more } = &handed_over;
         workplace.pipeline().run_leased(jobs, *more, budget.for_images()).await
     };
     let counts = counts.map_err(failed)?;
-    let answer = answer(&Run::since(started, counts, &workplace));
+    let answer = answer(counts, started, &workplace);
     // Receivers that do not answer must not hold up the caller, who calls again when jobs are left.
     if (counts.errors > 0 || incoming.query(WEBHOOKS).is_some())
         && let Some(budget) = budget.for_webhooks(&counts)
@@ -139,50 +125,7 @@ async fn process_jobs(
     Ok(answer)
 }
 
-fn answer(run: &Run) -> Answer {
-    let answer = Answer::json(200, run.report());
-    if run.counts.unfinished { answer.header(JOBS_LEFT, "true") } else { answer }
-}
-
-async fn images(workplace: &Workplace, budget: Budget) -> Result<Drained, QueueError> {
-    workplace.pipeline().drain(budget.for_images()).await
-}
-
-/// Images first, then webhooks, then cleanups.
-async fn drain(workplace: &Workplace, env: &Env, time: Duration) -> Result<Run, QueueError> {
-    let started = workplace.world.now_ms();
-    let budget = budget(env, time);
-    let images = images(workplace, budget).await?;
-    let webhooks = match budget.for_webhooks(&images) {
-        Some(budget) => workplace.deliver_webhooks(budget).await?,
-        None => Drained::default(),
-    };
-    let cleanups = match budget.for_cleanup(&images, &webhooks) {
-        Some(budget) => workplace.pipeline().drain_cleanup(budget).await?,
-        None => Drained::default(),
-    };
-    Ok(Run::since(started, images.and(webhooks).and(cleanups), workplace))
-}
-
-/// What a run did, and how long it took.
-struct Run {
-    counts: Drained,
-    duration_ms: u64,
-}
-
-impl Run {
-    fn since(started_ms: u64, counts: Drained, workplace: &Workplace) -> Self {
-        Self { counts, duration_ms: workplace.world.now_ms().saturating_sub(started_ms) }
-    }
-
-    fn report(&self) -> Value {
-        json!({
-            "success": true,
-            "claimed": self.counts.claimed,
-            "processed": self.counts.processed,
-            "errors": self.counts.errors,
-            "rescued": self.counts.rescued,
-            "duration_ms": self.duration_ms,
-        })
-    }
+fn answer(drained: Drained, started_ms: u64, workplace: &Workplace) -> Answer {
+    let answer = Answer::json(200, json!(drained.report(started_ms, &workplace.world)));
+    if drained.unfinished { answer.header(JOBS_LEFT, "true") } else { answer }
 }

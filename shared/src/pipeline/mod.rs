@@ -15,6 +15,7 @@ mod sign_source;
 mod start;
 mod stop_prediction;
 mod store_image;
+mod sweep;
 mod upload_source;
 mod watch_prediction;
 
@@ -29,6 +30,7 @@ pub use receive_prediction::Callback;
 pub use run_alone::run_alone;
 pub use run_job::RunEnd;
 pub use start::{StartPlan, Started};
+pub use sweep::Sweep;
 pub use upload_source::{MAX_SOURCE_BYTES, upload_problem, upload_source};
 
 /// How long a run may take before another worker takes the job over.

@@ -5,6 +5,7 @@ mod bundle;
 mod failure;
 mod http;
 mod live_channel;
+mod maintenance;
 mod prediction;
 mod provider;
 mod queue;
@@ -21,6 +22,7 @@ pub use http::{
     RelayHead, Upload,
 };
 pub use live_channel::LiveChannel;
+pub use maintenance::{Maintenance, RunReport};
 pub use prediction::{DEADLINE, FailureClass, ImageAt, Outcome, Prediction, Status};
 pub use provider::{CreateError, ImageProvider, NewPrediction, ProviderError};
 pub use queue::{

@@ -1,6 +1,7 @@
 //! The adapters to Supabase: PostgREST functions, Storage, and user tokens.
 
 mod generations;
+mod maintenance;
 mod outbox;
 mod queue;
 mod rpc;

@@ -32,7 +32,7 @@ impl<'a, H: Http, W: Clock + Random> Queue<'a, H, W> {
         persist(self.world, async || self.call_once(function, &arguments).await).await
     }
 
-    async fn call_once(&self, function: &str, arguments: &Value) -> Result<Value, QueueError> {
+    pub(super) async fn call_once(&self, function: &str, arguments: &Value) -> Result<Value, QueueError> {
         self.rpc.call(function, arguments).await.map_err(|error| match error {
             RpcError::Transient(cause) | RpcError::Unavailable(cause) => QueueError::Unavailable(cause),
             // A right that is missing for good is seldom; after a change of the schema it comes back.
