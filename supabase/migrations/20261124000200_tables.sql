@@ -156,8 +156,9 @@ create table public.image_generations (
   seed bigint,
   source_image_url text,
   generation_strength numeric,
-  status text not null default 'queued'
-    check (status in ('pending', 'queued', 'processing', 'downloading', 'completed', 'failed', 'cancelled')),
+  -- pending, queued, processing, downloading, completed, failed or cancelled: what is written by hand is checked by
+  -- private.before_generation_change. A CHECK is parsed anew by each statement, which is as dear as the statement.
+  status text not null default 'queued',
   error_message text,
   -- From the start of the run to the stored image.
   generation_time_seconds numeric,
@@ -175,7 +176,8 @@ create table public.image_generations (
   job_id uuid,
   download_job_id uuid,
   cancel_job_id uuid,
-  progress smallint not null default 0 check (progress between 0 and 100),
+  -- Percent.
+  progress smallint not null default 0,
   -- When it was last raised by what the model printed.
   progress_at timestamptz,
   -- What was changed to fit the model: [{field, requested, used, reason}].
@@ -527,13 +529,15 @@ create table private.usage (
 -- Rewritten by every request: room on the page keeps the new version beside the old one (HOT).
 with (fillfactor = 50);
 
--- Answers already given, kept for 24 hours.
+-- Answers already given, kept for 24 hours. No foreign key: every start holds the account's row, and
+-- private.after_user_delete removes them.
 create table private.idempotency_keys (
-  user_id uuid not null references auth.users on delete cascade,
+  user_id uuid not null,
   key text not null,
   request_hash text not null,
-  -- Null only inside the transaction that is still working on the answer.
-  response jsonb,
+  -- Of which the answer is made (private.start_answer).
+  batch_id uuid,
+  generations jsonb not null,
   created_at timestamptz not null default now(),
   primary key (user_id, key)
 );

@@ -1403,6 +1403,7 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 declare
   v_new public.job_queue := p_job;
   v_code text := p_error_details ->> 'code';
+  v_user_id uuid;
 begin
   if p_job.job_type = 'generate-image' then
     if p_job.prediction_id is not null then
@@ -1432,8 +1433,11 @@ begin
     if p_job.generation_id is not null and p_job.job_type = 'generate-image' then
       update public.image_generations set
         status = 'queued', progress = 0, retry_count = retry_count + 1,
-        started_at = null, replicate_prediction_id = null
-      where id = p_job.generation_id and status in ('queued', 'processing', 'downloading');
+        started_at = null, replicate_prediction_id = null, seq = private.next_seq(seq),
+        budget_usd = private.budget_again(image_generations)
+      where id = p_job.generation_id and status in ('queued', 'processing', 'downloading')
+      returning user_id into v_user_id;
+      perform private.tell_change(v_user_id, p_job.generation_id);
     end if;
     return 'retrying';
   end if;

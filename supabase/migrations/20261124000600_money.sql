@@ -43,25 +43,24 @@ begin
 end
 $$;
 
--- The same for a request. Its size is the one that the catalogue has mapped it to (output), which a direct call may
--- give as it likes: so no less than what it asks for, as far as the model goes.
-create function private.requested_cost(p_request jsonb, p_model public.models) returns numeric
+-- The same for a request of p_width and p_height, absent ones being the model's. Its size is the one that the
+-- catalogue has mapped it to (p_made_…), which a direct call may give as it likes: so no less than what it asks for,
+-- as far as the model goes.
+create function private.requested_cost(
+  p_model public.models, p_width int, p_height int, p_made_width int, p_made_height int
+) returns numeric
 language plpgsql stable set search_path = '' as $$
 declare
-  v_output jsonb := case jsonb_typeof(p_request -> 'output') when 'object' then p_request -> 'output' else '{}' end;
-  v_width int := coalesce(private.read_number(p_request, 'width', 16, 8192, true), p_model.default_width);
-  v_height int := coalesce(private.read_number(p_request, 'height', 16, 8192, true), p_model.default_height);
   v_price numeric := private.expected_cost(
-    p_model,
-    coalesce(private.read_number(v_output, 'width', 1, 16384, true), v_width)::int,
-    coalesce(private.read_number(v_output, 'height', 1, 16384, true), v_height)::int
+    p_model, coalesce(p_made_width, p_width, p_model.default_width),
+    coalesce(p_made_height, p_height, p_model.default_height)
   );
 begin
-  if p_model.cost_per_megapixel is not null and v_output <> '{}' then
+  if p_model.cost_per_megapixel is not null and (p_made_width is not null or p_made_height is not null) then
     v_price := greatest(v_price, private.expected_cost(
       p_model,
-      least(v_width, coalesce(p_model.max_width, p_model.default_width)),
-      least(v_height, coalesce(p_model.max_height, p_model.default_height))
+      least(coalesce(p_width, p_model.default_width), coalesce(p_model.max_width, p_model.default_width)),
+      least(coalesce(p_height, p_model.default_height), coalesce(p_model.max_height, p_model.default_height))
     ));
   end if;
   return v_price;
@@ -115,26 +114,29 @@ $$;
 
 -- What a user's plan allows -------------------------------------------------------------------------------------------
 
--- The user's plan. Also makes up for a missing profile: a start never fails for want of one.
 create function private.plan_of(p_user_id uuid) returns private.plans
-language plpgsql set search_path = ''
+language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_plan private.plans;
-  v_has_profile boolean;
 begin
   select p.* into v_plan from private.plans as p
   where p.name = coalesce((select u.plan from private.user_plans as u where u.user_id = p_user_id), 'default');
-  select exists (select from public.profiles where id = p_user_id) into v_has_profile;
-  if not v_has_profile then
-    insert into public.profiles (id)
-    select id from auth.users where id = p_user_id
-    on conflict (id) do nothing;
-    if not exists (select from public.profiles where id = p_user_id) then
-      perform private.refuse(403, 'forbidden', 'This account no longer exists.');
-    end if;
-  end if;
   return v_plan;
+end
+$$;
+
+-- Makes up for a missing profile: a start never fails for want of one.
+create function private.restore_profile(p_user_id uuid) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  insert into public.profiles (id)
+  select id from auth.users where id = p_user_id
+  on conflict (id) do nothing;
+  if not exists (select from public.profiles where id = p_user_id) then
+    perform private.refuse(403, 'forbidden', 'This account no longer exists.');
+  end if;
 end
 $$;
 
@@ -155,21 +157,25 @@ begin
   on conflict (fair_key, job_type) do update set granted = s.granted;
 
   -- clock_timestamp(): a request may have waited for the row since its transaction began.
-  insert into private.usage as u (user_id, minute_started_at, minute_requests, day, day_images, day_cost)
-  values (p_user_id, clock_timestamp(), p_requests, (clock_timestamp() at time zone 'UTC')::date, p_images, p_cost)
-  on conflict (user_id) do update set
-    minute_started_at = case
-      when u.minute_started_at <= clock_timestamp() - interval '1 minute' then clock_timestamp()
-      else u.minute_started_at
-    end,
-    minute_requests = case
-      when u.minute_started_at <= clock_timestamp() - interval '1 minute' then p_requests
-      else u.minute_requests + p_requests
-    end,
-    day = excluded.day,
-    day_images = case when u.day = excluded.day then u.day_images + p_images else p_images end,
-    day_cost = case when u.day = excluded.day then u.day_cost + p_cost else p_cost end
-  returning * into v_usage;
+  for v_try in 1..2 loop
+    update private.usage as u set
+      minute_started_at = case
+        when u.minute_started_at <= clock_timestamp() - interval '1 minute' then clock_timestamp()
+        else u.minute_started_at
+      end,
+      minute_requests = p_requests
+        + case when u.minute_started_at <= clock_timestamp() - interval '1 minute' then 0 else u.minute_requests end,
+      day = (clock_timestamp() at time zone 'UTC')::date,
+      day_images = p_images
+        + case when u.day = (clock_timestamp() at time zone 'UTC')::date then u.day_images else 0 end,
+      day_cost = p_cost + case when u.day = (clock_timestamp() at time zone 'UTC')::date then u.day_cost else 0 end
+    where u.user_id = p_user_id
+    returning * into v_usage;
+    exit when found;
+    insert into private.usage (user_id, minute_started_at, minute_requests, day, day_images)
+    values (p_user_id, clock_timestamp(), 0, (clock_timestamp() at time zone 'UTC')::date, 0)
+    on conflict do nothing;
+  end loop;
 
   v_now := clock_timestamp();
   v_tomorrow := greatest(1, ceil(extract(epoch from (v_usage.day + 1)::timestamp at time zone 'UTC' - v_now))::int);
@@ -244,7 +250,7 @@ begin
   select user_id, reserved_on, reserved_usd into v_cancelled from public.image_generations
   where id = p_generation_id and cost_open for update;
   if found then
-    update public.image_generations set cost_open = false, reserved_usd = coalesce(p_cost, 0)
+    update public.image_generations set cost_open = false, reserved_usd = coalesce(p_cost, 0), budget_usd = 0
     where id = p_generation_id;
     perform private.settle_cost(
       v_cancelled.user_id, v_cancelled.reserved_on, v_cancelled.reserved_usd, coalesce(p_cost, 0)
@@ -335,20 +341,6 @@ begin
 end
 $$;
 
--- Whatever step learns that a prediction has ended. One that was given up before is an earlier attempt's.
-create function private.after_prediction_end() returns trigger
-language plpgsql security definer set search_path = '' as $$
-begin
-  if new.ended_at is not null and (tg_op = 'INSERT' or old.ended_at is null) then
-    perform private.settle_cancelled(new.generation_id, new.cost_usd);
-  end if;
-  return null;
-end
-$$;
-
-create trigger predictions_after_end after insert or update on private.predictions
-for each row execute function private.after_prediction_end();
-
 -- Called by prune_jobs.
 create function private.prune_predictions(p_limit int) returns void
 language plpgsql set search_path = ''
@@ -367,10 +359,11 @@ $$;
 -- with it is what the ledger (private.predictions) says was spent in that time, and what open generations are
 -- expected to cost.
 --
--- Both are noted by triggers, in rows of their own (private.budget_deltas), whatever step or hand it was: a step
--- takes no lock for it. Who reserves looks: a start, or a claim for pictures that are due. It locks the one row of
--- private.budget until its commit, folds the notes into it and compares. So starts take their turn there, and only
--- there. Where no budget is set nothing is reserved and nothing is locked.
+-- Both are noted in rows of their own (private.budget_deltas), by triggers on what a generation holds and on what a
+-- prediction has cost, whatever step or hand it was: a step takes no lock for it. Who reserves looks: a start, or a
+-- claim for pictures that are due. It locks the one row of private.budget until its commit, folds the notes into it
+-- and compares. So starts take their turn there, and only there. Where no budget is set nothing is reserved and nothing
+-- is locked.
 
 create function private.today() returns date
 language plpgsql stable set search_path = '' as $$
@@ -395,43 +388,60 @@ begin
 end
 $$;
 
--- Reserves for a generation that waits to be made, one for later when it is due, and gives back once its prediction
--- has succeeded or it has ended; for a cancelled run not before it is known what that has cost.
-create function private.before_budget_change() returns trigger
-language plpgsql security definer set search_path = '' as $$
-declare
-  v_waits boolean;
-  v_change numeric := 0;
+create function private.is_waiting(p_status text) returns boolean
+language sql stable
+return p_status in ('pending', 'queued', 'processing');
+
+-- What a generation is to hold of the budget (image_generations.budget_usd): it reserves while it waits to be made, one
+-- for later when it is due, and gives back once its prediction has succeeded or it has ended; for a cancelled run not
+-- before it is known what that has cost. With p_anew it has not waited before. Whoever changes a status writes it.
+create function private.budget_share(p_generation public.image_generations, p_anew boolean) returns numeric
+language plpgsql stable set search_path = '' as $$
 begin
-  if tg_op = 'DELETE' then
-    v_change := -old.budget_usd;
-  else
-    v_waits := new.status in ('pending', 'queued', 'processing');
-    if tg_op = 'UPDATE' and new.budget_usd > 0 and not v_waits and not (new.status = 'cancelled' and new.cost_open) then
-      v_change := -new.budget_usd;
-    elsif v_waits and new.budget_usd = 0 and new.reserved_usd > 0 and new.reserved_on is not null
-      and (tg_op = 'INSERT' or old.status not in ('pending', 'queued', 'processing') or old.reserved_on is null)
-      and private.has_budget()
+  if private.is_waiting(p_generation.status) then
+    if p_anew and p_generation.budget_usd = 0 and p_generation.reserved_usd > 0
+      and p_generation.reserved_on is not null and private.has_budget()
     then
-      v_change := new.reserved_usd;
+      return p_generation.reserved_usd;
     end if;
-    new.budget_usd := new.budget_usd + v_change;
+  elsif not (p_generation.status = 'cancelled' and p_generation.cost_open) then
+    return 0;
   end if;
-  if v_change <> 0 then
-    insert into private.budget_deltas (day, reserved) values (private.today(), v_change);
-  end if;
-  return case tg_op when 'DELETE' then old else new end;
+  return p_generation.budget_usd;
 end
 $$;
 
--- By column, for progress comes often and changes none of them.
-create trigger image_generations_budget
-before insert or delete or update of status, cost_open, reserved_usd, reserved_on, budget_usd
-on public.image_generations for each row execute function private.before_budget_change();
+-- The same for one that is about to wait again.
+create function private.budget_again(p_generation public.image_generations) returns numeric
+language sql stable
+return case
+  when not private.is_waiting(p_generation.status) and p_generation.budget_usd = 0 and p_generation.reserved_usd > 0
+    and private.has_budget() then p_generation.reserved_usd
+  else p_generation.budget_usd
+end;
 
--- What a prediction has cost, when it is known and when it is put right.
-create function private.after_prediction_cost() returns trigger
+-- What is held or given back is noted.
+create function private.after_budget_change() returns trigger
 language plpgsql security definer set search_path = '' as $$
+declare
+  v_change numeric := case when tg_op = 'DELETE' then 0 else new.budget_usd end - old.budget_usd;
+begin
+  if v_change <> 0 then
+    insert into private.budget_deltas (day, reserved) values (private.today(), v_change);
+  end if;
+  return null;
+end
+$$;
+
+create trigger image_generations_budget
+after delete or update of budget_usd on public.image_generations
+for each row execute function private.after_budget_change();
+
+-- Whatever step learns that a prediction has ended, and what it has cost; also when that is put right. One that was
+-- given up before is an earlier attempt's.
+create function private.after_prediction_change() returns trigger
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_change numeric := coalesce(new.cost_usd, 0) - coalesce(old.cost_usd, 0);
 begin
@@ -439,12 +449,19 @@ begin
     insert into private.budget_deltas (day, spent)
     values ((coalesce(new.ended_at, now()) at time zone 'UTC')::date, v_change);
   end if;
+  if old.ended_at is null and exists (
+    select from public.image_generations where id = new.generation_id and cost_open
+  ) then
+    perform private.settle_cancelled(new.generation_id, new.cost_usd);
+  end if;
   return null;
 end
 $$;
 
-create trigger predictions_after_cost after insert or update on private.predictions
-for each row execute function private.after_prediction_cost();
+create trigger predictions_after_insert after insert on private.predictions
+for each row when (new.ended_at is not null) execute function private.after_prediction_change();
+create trigger predictions_after_change after update of ended_at, cost_usd on private.predictions
+for each row execute function private.after_prediction_change();
 
 -- The last act of a start: what it has reserved must fit.
 create function private.check_budget() returns void

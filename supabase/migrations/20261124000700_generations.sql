@@ -59,14 +59,33 @@ begin
 end
 $$;
 
+-- Most requests have few of the members there are. So each is read by two functions: read_… is put in the place of its
+-- call, and only what is there, and not null, is handed on to take_….
+
+create function private.take_text(p_value jsonb, p_key text, p_max int) returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  v_text text := p_value #>> '{}';
+begin
+  if jsonb_typeof(p_value) <> 'string' or char_length(v_text) > p_max then
+    perform private.refuse_field(p_key, format('%s must be a text of at most %s characters.', p_key, p_max));
+  end if;
+  return v_text;
+end
+$$;
+
 -- A text of at most p_max characters (Unicode code points), or null where it is absent or null.
 create function private.read_text(p_request jsonb, p_key text, p_max int) returns text
-language plpgsql set search_path = '' as $$
+language sql stable
+return case when p_request ->> p_key is not null then private.take_text(p_request -> p_key, p_key, p_max) end;
+
+create function private.take_word(p_value jsonb, p_key text, p_words text[]) returns text
+language plpgsql stable set search_path = '' as $$
 declare
-  v_text text := p_request ->> p_key;
+  v_text text := p_value #>> '{}';
 begin
-  if v_text is not null and (jsonb_typeof(p_request -> p_key) <> 'string' or char_length(v_text) > p_max) then
-    perform private.refuse_field(p_key, format('%s must be a text of at most %s characters.', p_key, p_max));
+  if jsonb_typeof(p_value) <> 'string' or v_text <> all(p_words) then
+    perform private.refuse_field(p_key, format('%s must be one of: %s.', p_key, array_to_string(p_words, ', ')));
   end if;
   return v_text;
 end
@@ -74,29 +93,17 @@ $$;
 
 -- One of the words, or null where it is absent or null.
 create function private.read_word(p_request jsonb, p_key text, p_words text[]) returns text
-language plpgsql set search_path = '' as $$
-declare
-  v_text text := p_request ->> p_key;
-begin
-  if v_text is not null and (jsonb_typeof(p_request -> p_key) <> 'string' or v_text <> all(p_words)) then
-    perform private.refuse_field(p_key, format('%s must be one of: %s.', p_key, array_to_string(p_words, ', ')));
-  end if;
-  return v_text;
-end
-$$;
+language sql stable
+return case when p_request ->> p_key is not null then private.take_word(p_request -> p_key, p_key, p_words) end;
 
--- An id, in the spellings that the Worker reads: with hyphens, also in braces or as a URN, or without any.
-create function private.read_id(p_request jsonb, p_key text) returns uuid
-language plpgsql set search_path = '' as $$
+create function private.take_id(p_value jsonb, p_key text) returns uuid
+language plpgsql stable set search_path = '' as $$
 declare
-  v_text text := private.read_text(p_request, p_key, 100);
+  v_text text := private.take_text(p_value, p_key, 100);
   v_bare text := case
     when v_text like '{%}' then substr(v_text, 2, 36) when v_text ilike 'urn:uuid:%' then substr(v_text, 10)
   end;
 begin
-  if v_text is null then
-    return null;
-  end if;
   if (v_bare is null and v_text ~ '^[0-9A-Fa-f]{32}$')
     or (length(v_text) in (36, 38, 45) and coalesce(v_bare, v_text) ~ '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$')
   then
@@ -106,19 +113,26 @@ begin
 end
 $$;
 
--- A number from p_min to p_max, whole where p_whole, or null where it is absent or null. As the Worker reads it:
--- in double precision, of which 15 digits are kept.
-create function private.read_number(p_request jsonb, p_key text, p_min numeric, p_max numeric, p_whole boolean)
+-- An id, in the spellings that the Worker reads: with hyphens, also in braces or as a URN, or without any. Null where
+-- it is absent or null.
+create function private.read_id(p_request jsonb, p_key text) returns uuid
+language sql stable
+return case when p_request ->> p_key is not null then private.take_id(p_request -> p_key, p_key) end;
+
+create function private.take_number(p_value jsonb, p_key text, p_min numeric, p_max numeric, p_whole boolean)
 returns numeric
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_number numeric;
 begin
-  if p_request -> p_key is null or p_request -> p_key = 'null' then
-    return null;
-  end if;
-  if jsonb_typeof(p_request -> p_key) = 'number' then
-    v_number := (p_request -> p_key)::numeric;
+  if jsonb_typeof(p_value) = 'number' then
+    v_number := p_value::numeric;
+    -- The usual one: whole, and of few digits.
+    if v_number between p_min and p_max and v_number = trunc(v_number) and scale(v_number) = 0
+      and v_number < 1000000000
+    then
+      return v_number;
+    end if;
     if abs(v_number) < 9000000000000000 then
       v_number := round(v_number, 323)::double precision::numeric;
       if v_number between p_min and p_max and (not p_whole or v_number = trunc(v_number)) then
@@ -130,6 +144,15 @@ begin
     '%s must be a %s from %s to %s.', p_key, case when p_whole then 'whole number' else 'number' end, p_min, p_max));
 end
 $$;
+
+-- A number from p_min to p_max, whole where p_whole, or null where it is absent or null. As the Worker reads it:
+-- in double precision, of which 15 digits are kept.
+create function private.read_number(p_request jsonb, p_key text, p_min numeric, p_max numeric, p_whole boolean)
+returns numeric
+language sql stable
+return case when p_request ->> p_key is not null
+  then private.take_number(p_request -> p_key, p_key, p_min, p_max, p_whole)
+end;
 
 -- Whether a text has nothing but white space, as Unicode has it.
 create function private.is_blank(p_text text) returns boolean
@@ -272,7 +295,10 @@ language plpgsql set search_path = '' as $$
 declare
   v_url text := private.read_text(p_request, 'webhook_url', 2048);
 begin
-  if v_url is null or private.is_public_https_url(v_url) then
+  if v_url is null then
+    return null;
+  end if;
+  if private.is_public_https_url(v_url) then
     return v_url;
   end if;
   if octet_length(v_url) <= 2048 and v_url !~ '[[:space:][:cntrl:]\\]' and exists (
@@ -368,10 +394,15 @@ declare
   v_items jsonb;
   v_count int;
   v_price numeric;
+  v_hash text;
   v_answer jsonb;
+  v_generations jsonb;
   v_payload jsonb;
+  v_output jsonb := case jsonb_typeof(p_request -> 'output') when 'object' then p_request -> 'output' else '{}' end;
   v_width int;
   v_height int;
+  v_made_width int;
+  v_made_height int;
   v_strength numeric;
   v_source jsonb;
   v_operation text;
@@ -393,13 +424,17 @@ begin
     perform private.refuse(403, 'forbidden', 'This account is suspended or no longer exists.');
   end if;
   perform 1 from public.profiles where id = v_user for key share;
+  if not found then
+    perform private.restore_profile(v_user);
+  end if;
   if p_request is null or jsonb_typeof(p_request) <> 'object' then
     perform private.refuse_field('body', 'The request must be an object.');
   end if;
   perform private.check_size(p_request);
   v_plan := private.plan_of(v_user);
   if p_idempotency_key is not null then
-    v_answer := private.reserve_key(v_user, p_idempotency_key, coalesce(p_request_hash, md5(p_request::text)));
+    v_hash := coalesce(p_request_hash, md5(p_request::text));
+    v_answer := private.known_answer(v_user, p_idempotency_key, v_hash);
     if v_answer is not null then
       return v_answer;
     end if;
@@ -427,7 +462,11 @@ begin
   if v_priority_name <> all(v_plan.priorities) then
     perform private.refuse(403, 'forbidden', format('Your plan does not include the priority %s.', v_priority_name));
   end if;
-  v_price := private.requested_cost(p_request, v_model);
+  v_width := private.read_number(p_request, 'width', 16, 8192, true);
+  v_height := private.read_number(p_request, 'height', 16, 8192, true);
+  v_made_width := private.read_number(v_output, 'width', 1, 16384, true);
+  v_made_height := private.read_number(v_output, 'height', 1, 16384, true);
+  v_price := private.requested_cost(v_model, v_width, v_height, v_made_width, v_made_height);
   if v_price is null then
     perform private.refuse_unpriced(v_model.replicate_id, v_plan);
   end if;
@@ -442,8 +481,8 @@ begin
     'model_id', v_model.replicate_id,
     'model_version', nullif(private.read_text(p_request, 'model_version', 200), ''),
     'negative_prompt', nullif(private.read_text(p_request, 'negative_prompt', 4000), ''),
-    'width', private.read_number(p_request, 'width', 16, 8192, true),
-    'height', private.read_number(p_request, 'height', 16, 8192, true),
+    'width', v_width,
+    'height', v_height,
     'num_inference_steps', private.read_number(p_request, 'num_inference_steps', 1, 500, true),
     'guidance_scale', private.read_number(p_request, 'guidance_scale', 0, 100, false),
     'strength', v_strength,
@@ -451,14 +490,8 @@ begin
     'operation', v_operation,
     'webhook_url', private.read_webhook_url(p_request)
   )) || v_source;
-  v_width := (v_payload ->> 'width')::int;
-  v_height := (v_payload ->> 'height')::int;
-  if jsonb_typeof(p_request -> 'output') = 'object' then
-    v_width := coalesce(private.read_number(p_request -> 'output', 'width', 1, 16384, true), v_width);
-    v_height := coalesce(private.read_number(p_request -> 'output', 'height', 1, 16384, true), v_height);
-  end if;
-  v_width := coalesce(v_width, v_model.default_width);
-  v_height := coalesce(v_height, v_model.default_height);
+  v_width := coalesce(v_made_width, v_width, v_model.default_width);
+  v_height := coalesce(v_made_height, v_height, v_model.default_height);
 
   if v_count > 1 then
     insert into public.batch_generations (
@@ -471,21 +504,21 @@ begin
     returning id into v_batch;
   end if;
 
-  v_answer := private.insert_generations(
+  v_generations := private.insert_generations(
     v_user, v_items, v_payload, v_model, v_price, v_width, v_height, private.read_adjustments(p_request),
     v_priority, v_batch, v_scheduled, v_expires
   );
-  v_answer := jsonb_build_object('status', 'queued', 'batch_id', v_batch, 'replayed', false, 'generations', v_answer)
-    || (v_answer -> 0);
+  v_answer := private.start_answer(v_batch, v_generations, false);
   if p_idempotency_key is not null then
-    update private.idempotency_keys set response = v_answer where user_id = v_user and key = p_idempotency_key;
+    insert into private.idempotency_keys (user_id, key, request_hash, batch_id, generations)
+    values (v_user, p_idempotency_key, v_hash, v_batch, v_generations);
   end if;
   if v_scheduled is null then
     if p_next > 0 then
       -- What listeners hear of is the start, as the answer tells it.
       v_answer := private.with_own_changes(v_answer);
       v_next := private.hand_over(
-        array(select (one ->> 'job_id')::uuid from jsonb_array_elements(v_answer -> 'generations') as g (one)), p_next
+        array(select (one ->> 'job_id')::uuid from jsonb_array_elements(v_generations) as g (one)), p_next
       );
     end if;
     -- The budget's row is locked last.
@@ -495,32 +528,42 @@ begin
 end
 $$;
 
--- Reserves an idempotency key; returns the answer already given under it, or null for a new one.
--- A second call with the same key waits here until the first has committed or been refused.
-create function private.reserve_key(p_user_id uuid, p_key text, p_hash text) returns jsonb
+-- The answer to a start. A single generation's members stand beside the list, too.
+create function private.start_answer(p_batch_id uuid, p_generations jsonb, p_replayed boolean) returns jsonb
+language sql stable
+return jsonb_build_object(
+  'status', 'queued', 'batch_id', p_batch_id, 'replayed', p_replayed, 'generations', p_generations
+) || (p_generations -> 0);
+
+-- The answer already given under an idempotency key, or null for a new one. A second call with the same key waits here
+-- until the first has committed or been refused.
+create function private.known_answer(p_user_id uuid, p_key text, p_hash text) returns jsonb
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_known private.idempotency_keys;
 begin
-  if p_key !~ '^[\x21-\x7e]{1,255}$' then
+  -- No {1,255}: such a pattern is slow to match.
+  if p_key !~ '^[\x21-\x7e]+$' or length(p_key) > 255 then
     perform private.refuse_field('Idempotency-Key', 'Idempotency-Key must be 1 to 255 visible ASCII characters.');
   end if;
-  if p_hash !~ '^[\x21-\x7e]{1,128}$' then
+  if p_hash !~ '^[\x21-\x7e]+$' or length(p_hash) > 128 then
     perform private.refuse_field('p_request_hash', 'p_request_hash must be 1 to 128 visible ASCII characters.');
   end if;
-  insert into private.idempotency_keys as k (user_id, key, request_hash)
-  values (p_user_id, p_key, p_hash)
-  on conflict (user_id, key) do update set request_hash = excluded.request_hash, created_at = now(), response = null
-    where k.created_at < now() - interval '24 hours';
-  if found then
+  -- Two keys that share a lock wait for each other, and no more.
+  perform pg_advisory_xact_lock(726360, hashtext(p_user_id || p_key));
+  select * into v_known from private.idempotency_keys where user_id = p_user_id and key = p_key;
+  if not found then
     return null;
   end if;
-  select * into v_known from private.idempotency_keys where user_id = p_user_id and key = p_key;
+  if v_known.created_at < now() - interval '24 hours' then
+    delete from private.idempotency_keys where user_id = p_user_id and key = p_key;
+    return null;
+  end if;
   if v_known.request_hash <> p_hash then
     perform private.refuse(422, 'idempotency_mismatch', 'This idempotency key was used for another request.');
   end if;
-  return v_known.response || '{"replayed": true}';
+  return private.start_answer(v_known.batch_id, v_known.generations, true);
 end
 $$;
 
@@ -532,59 +575,81 @@ create function private.insert_generations(
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
+  v_count int := jsonb_array_length(p_items);
   v_wait int := case when p_scheduled_at is null then 0 else ceil(extract(epoch from p_scheduled_at - now())) end;
-  v_seconds numeric := private.model_seconds(p_model.id, p_model.estimated_time_seconds);
-  v_jobs jsonb;
-  v_ids uuid[];
+  v_item jsonb;
+  v_generation_id uuid;
+  v_job_id uuid;
+  v_payload jsonb;
+  v_jobs jsonb := '[]';
   v_first int;
+  v_position int;
+  v_state record;
+  v_answer jsonb := '[]';
 begin
-  with items as materialized (
-    select gen_random_uuid() as generation_id, gen_random_uuid() as job_id, ord - 1 as ord, item
-    from jsonb_array_elements(p_items) with ordinality as listed (item, ord)
-  ), generations as (
+  select
+    s.parallel_images,
+    coalesce(
+      (select t.seconds from private.model_times as t where t.model_id = p_model.id), p_model.estimated_time_seconds, 20
+    ) as seconds,
+    p_price > 0 and p_scheduled_at is null
+      and coalesce(s.budget_per_day_usd, s.budget_per_month_usd) is not null as has_budget
+  into v_state from private.settings as s;
+  for v_index in 0..v_count - 1 loop
+    v_item := p_items -> v_index;
+    v_generation_id := gen_random_uuid();
+    v_job_id := gen_random_uuid();
+    v_payload := p_payload || jsonb_strip_nulls(jsonb_build_object(
+      'prompt', v_item -> 'prompt', 'seed', v_item -> 'seed', 'generation_id', v_generation_id
+    ));
     insert into public.image_generations (
       id, user_id, prompt, negative_prompt, model, model_id, style, width, height, steps, guidance_scale,
       seed, source_image_url, generation_strength, status, priority, batch_id, batch_index, job_id,
-      adjustments, operation, source_generation_id, source_id, reserved_usd, reserved_on, webhook_url
+      adjustments, operation, source_generation_id, source_id, reserved_usd, reserved_on, webhook_url, budget_usd, seq
     )
-    select generation_id, p_user_id, item ->> 'prompt', p_payload ->> 'negative_prompt',
+    values (
+      v_generation_id, p_user_id, v_item ->> 'prompt', p_payload ->> 'negative_prompt',
       p_model.replicate_id, p_model.id, p_payload ->> 'style', p_width, p_height,
       (p_payload ->> 'num_inference_steps')::int, (p_payload ->> 'guidance_scale')::numeric,
-      (item ->> 'seed')::numeric::bigint, p_payload ->> 'source_image_url', (p_payload ->> 'strength')::numeric,
-      'queued', p_priority, p_batch_id, case when p_batch_id is not null then ord end, job_id,
+      (v_item ->> 'seed')::numeric::bigint, p_payload ->> 'source_image_url', (p_payload ->> 'strength')::numeric,
+      'queued', p_priority, p_batch_id, case when p_batch_id is not null then v_index end, v_job_id,
       p_adjustments, coalesce(p_payload ->> 'operation', 'generate'), (p_payload ->> 'source_generation_id')::uuid,
       (p_payload ->> 'source_id')::uuid,
       coalesce(p_price, 0), case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
-      p_payload ->> 'webhook_url'
-    from items
-  )
-  select jsonb_agg(jsonb_build_object(
-    'id', job_id,
-    'job_type', 'generate-image',
-    'priority', p_priority,
-    'scheduled_at', p_scheduled_at,
-    'expires_at', p_expires_at,
-    'payload', p_payload || jsonb_strip_nulls(jsonb_build_object(
-      'prompt', item -> 'prompt', 'seed', item -> 'seed', 'generation_id', generation_id
-    ))
-  ) order by ord) into v_jobs
-  from items;
+      p_payload ->> 'webhook_url', case when v_state.has_budget then p_price else 0 end, private.next_seq(0)
+    );
+    perform private.tell_change(p_user_id, v_generation_id);
+    if v_count = 1 then
+      perform private.insert_job(
+        v_job_id, 'generate-image', v_payload, p_priority, coalesce(p_scheduled_at, now()), 3, p_expires_at, null
+      );
+    else
+      v_jobs := v_jobs || jsonb_build_object(
+        'id', v_job_id, 'job_type', 'generate-image', 'priority', p_priority, 'scheduled_at', p_scheduled_at,
+        'expires_at', p_expires_at, 'payload', v_payload
+      );
+    end if;
+    v_answer := v_answer || jsonb_build_object('generation_id', v_generation_id, 'job_id', v_job_id);
+  end loop;
+  if v_state.has_budget then
+    insert into private.budget_deltas (day, reserved) values (private.today(), v_count * p_price);
+  end if;
+  if v_count > 1 then
+    perform private.insert_jobs(v_jobs);
+  end if;
 
-  v_ids := private.insert_jobs(v_jobs);
   -- The others follow the first: counting the queue once is enough.
-  v_first := private.queue_position(v_ids[1]);
+  v_first := private.queue_position((v_answer -> 0 ->> 'job_id')::uuid);
   return (
     select jsonb_agg(
-      jsonb_build_object(
-        'generation_id', job -> 'payload' -> 'generation_id',
-        'job_id', job -> 'id',
+      listed.one || jsonb_build_object(
         'queue_position', case when v_first is not null then least(v_first + ord - 1, 1000) end,
-        'estimated_seconds', v_wait + private.estimate_seconds(
-          v_seconds, least(coalesce(v_first, 1) + ord - 1, 1000)::int
+        'estimated_seconds', v_wait + private.seconds_until_made(
+          v_state.seconds, least(coalesce(v_first, 1) + ord - 1, 1000)::int, v_state.parallel_images
         )
       ) order by ord
     )
-    from jsonb_array_elements(v_jobs) with ordinality as listed (job, ord)
+    from jsonb_array_elements(v_answer) with ordinality as listed (one, ord)
   );
 end
 $$;
@@ -625,7 +690,9 @@ begin
         perform private.refuse_unpriced(v_due.model, v_plan);
       end if;
       update public.image_generations
-      set reserved_usd = coalesce(v_due.price, 0), reserved_on = private.today()
+      set
+        reserved_usd = coalesce(v_due.price, 0), reserved_on = private.today(),
+        budget_usd = case when v_due.price > 0 and private.has_budget() then v_due.price else budget_usd end
       where id = v_due.id;
       perform private.use_quota(v_due.user_id, v_plan, 0, 1, coalesce(v_due.price, 0));
       perform private.check_budget();
@@ -659,12 +726,19 @@ return coalesce(
 
 -- resumed: this create has ended a pause of the provider.
 create function private.recorded(p_model text) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
-  perform private.accept_model(p_model);
-  return case
-    when private.resume_provider() then '{"outcome": "recorded", "resumed": true}' else '{"outcome": "recorded"}'
-  end::jsonb;
+  -- Hardly ever is there anything to take back.
+  if exists (select from private.refused_models where model = p_model)
+    or exists (select from private.provider_pause where probing)
+  then
+    perform private.accept_model(p_model);
+    if private.resume_provider() then
+      return '{"outcome": "recorded", "resumed": true}';
+    end if;
+  end if;
+  return '{"outcome": "recorded"}';
 end
 $$;
 
@@ -678,6 +752,7 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 declare
   v_job public.job_queue;
   v_running private.running_jobs;
+  v_user_id uuid;
 begin
   update private.running_jobs set
     prediction_id = p_prediction_id,
@@ -698,8 +773,13 @@ begin
       started_at = coalesce(started_at, now()),
       width = coalesce((p_details ->> 'width')::int, width),
       height = coalesce((p_details ->> 'height')::int, height),
-      adjustments = coalesce(nullif(p_details -> 'adjustments', 'null'), adjustments)
-    where id = v_job.generation_id and status in ('pending', 'queued', 'processing');
+      adjustments = coalesce(nullif(p_details -> 'adjustments', 'null'), adjustments),
+      seq = private.next_seq(seq)
+    where id = v_job.generation_id and status in ('pending', 'queued', 'processing')
+    returning user_id into v_user_id;
+    if found then
+      perform private.tell_change(v_user_id, v_job.generation_id);
+    end if;
     return private.recorded(v_job.payload ->> 'model_id');
   end if;
 
@@ -768,15 +848,20 @@ declare
   v_progress int := least(greatest(coalesce(p_progress, 10), 10), 90);
   -- By the provider's clock, which may be ahead of ours.
   v_started timestamptz := case when p_started_at is not null then least(p_started_at, now()) end;
+  v_user_id uuid;
+  v_generation_id uuid;
 begin
   update public.image_generations as g set
     progress = greatest(g.progress, v_progress),
     progress_at = case when g.progress < v_progress then now() else g.progress_at end,
-    started_at = greatest(g.started_at, v_started)
+    started_at = greatest(g.started_at, v_started),
+    seq = case when g.progress < v_progress then private.next_seq(g.seq) else g.seq end
   where g.id = (select j.generation_id from private.running_jobs as j where j.id = p_job_id)
     and g.status = 'processing' and g.replicate_prediction_id = p_prediction_id
-    and (g.progress < v_progress or g.started_at < v_started);
+    and (g.progress < v_progress or g.started_at < v_started)
+  returning g.user_id, g.id into v_user_id, v_generation_id;
   if found then
+    perform private.tell_change(v_user_id, v_generation_id);
     return '{"outcome": "recorded"}';
   end if;
   -- A prediction that nobody has noted may have to be adopted or stopped.
@@ -933,10 +1018,14 @@ begin
     predict_time_seconds = coalesce((p_outcome ->> 'predict_time')::numeric, predict_time_seconds),
     download_job_id = v_id,
     error_message = null, error_code = null, completed_at = null,
-    reserved_on = case when p_reopened then private.today() else reserved_on end
+    reserved_on = case when p_reopened then private.today() else reserved_on end,
+    budget_usd = 0, seq = private.next_seq(seq)
   where id = p_generation_id
     and (status in ('pending', 'queued', 'processing') or (p_reopened and status = 'failed'))
   returning * into v_generation;
+  if found then
+    perform private.tell_change(v_generation.user_id, p_generation_id);
+  end if;
   if p_reopened then
     perform private.count_reopened(v_generation);
   end if;
@@ -972,7 +1061,7 @@ create function private.finish_download(p_job_id uuid, p_lease bigint, p_image j
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
-  v_generation_id uuid;
+  v_job private.running_jobs;
   v_generation public.image_generations;
 begin
   -- The image will refer to it, and a deletion of the account locks it before the job.
@@ -980,19 +1069,21 @@ begin
     select g.user_id from private.running_jobs as j inner join public.image_generations as g on g.id = j.generation_id
     where j.id = p_job_id
   ) for key share;
-  select generation_id into v_generation_id from private.running_jobs
-  where id = p_job_id and lease = p_lease and job_type = 'download-image' for update;
-  if not found or private.complete_job(p_job_id, p_lease, null) ->> 'outcome' <> 'completed' then
+  delete from private.running_jobs where id = p_job_id and lease = p_lease and job_type = 'download-image'
+  returning * into v_job;
+  if not found then
     -- Told a second time, because the first answer was lost.
     return jsonb_build_object('outcome', case
       when exists (
         select from private.finished_jobs where id = p_job_id and lease = p_lease and status = 'completed'
       ) then 'completed' else 'stale' end);
   end if;
-  perform private.correct_cost(v_generation_id, (p_image ->> 'width')::int, (p_image ->> 'height')::int);
+  perform private.finish_running(v_job, null);
+  perform private.correct_cost(v_job.generation_id, (p_image ->> 'width')::int, (p_image ->> 'height')::int);
 
   update public.image_generations as g set
     status = 'completed', progress = 100, completed_at = now(), error_message = null, error_code = null,
+    budget_usd = 0, seq = private.next_seq(g.seq),
     width = coalesce((p_image ->> 'width')::int, g.width),
     height = coalesce((p_image ->> 'height')::int, g.height),
     generation_time_seconds = round(extract(epoch from now() - coalesce(g.started_at, g.created_at)), 3),
@@ -1002,11 +1093,12 @@ begin
       (select p.cost_usd from private.predictions as p where p.id = g.replicate_prediction_id),
       (select private.expected_cost(m, g.width, g.height) from public.models as m where m.id = g.model_id)
     )
-  where g.id = v_generation_id and g.status not in ('completed', 'failed', 'cancelled')
+  where g.id = v_job.generation_id and g.status not in ('completed', 'failed', 'cancelled')
   returning g.* into v_generation;
   if not found then
     return '{"outcome": "completed"}';
   end if;
+  perform private.tell_change(v_generation.user_id, v_generation.id);
 
   insert into public.images as i (
     generation_id, user_id, filename, storage_path, public_url, file_size, width, height, format,
@@ -1053,6 +1145,7 @@ begin
   update public.image_generations as g
   set status = p_status, error_message = p_error_message, error_code = p_error_code, completed_at = now(),
     cost_open = p_cost_open, cancel_job_id = coalesce(p_cancel_job_id, g.cancel_job_id),
+    budget_usd = case when p_cost_open then g.budget_usd else 0 end, seq = private.next_seq(g.seq),
     -- A failed one may be brought back, and reserves it again.
     reserved_usd = case when p_status = 'cancelled' and not p_cost_open then 0 else g.reserved_usd end
   from (select id, reserved_usd, status from public.image_generations where id = p_generation_id for update) as before
@@ -1062,6 +1155,7 @@ begin
   if not found then
     return;
   end if;
+  perform private.tell_change(v_ended.user_id, p_generation_id);
   if not p_cost_open then
     perform private.settle_cost(v_ended.user_id, v_ended.reserved_on, v_ended.reserved_usd, 0);
   end if;
@@ -1123,9 +1217,13 @@ begin
   update public.image_generations set
     reserved_on = private.today(),
     status = p_status, progress = case p_status when 'queued' then 0 else progress end,
-    error_message = null, error_code = null, completed_at = null
+    error_message = null, error_code = null, completed_at = null, seq = private.next_seq(seq),
+    budget_usd = case when private.is_waiting(p_status) then private.budget_again(image_generations) else 0 end
   where id = p_generation_id and status = 'failed'
   returning * into v_opened;
+  if found then
+    perform private.tell_change(v_opened.user_id, p_generation_id);
+  end if;
   perform private.count_reopened(v_opened);
 end
 $$;
@@ -1342,51 +1440,55 @@ language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_job record;
-  v_is_blocked boolean := false;
-  v_ahead int := 0;
+  v_ahead int;
   v_more int;
 begin
-  select job_type, priority, seq, fair_key, virtual_time into v_job from private.ready_jobs where id = p_job_id;
+  select higher.jobs + earlier.jobs into v_ahead
+  from private.ready_jobs as j
+  cross join lateral (
+    select count(*) as jobs from (
+      select from private.ready_jobs as r where r.job_type = j.job_type and r.priority > j.priority limit 999
+    ) as counted
+  ) as higher
+  cross join lateral (
+    select count(*) as jobs from (
+      select from private.ready_jobs as r
+      where r.job_type = j.job_type and r.priority = j.priority and (r.virtual_time, r.seq) < (j.virtual_time, j.seq)
+      limit 999 - higher.jobs
+    ) as counted
+  ) as earlier
+  where j.id = p_job_id;
+  if found then
+    return v_ahead + 1;
+  end if;
+  select job_type, priority, seq, fair_key into v_job from private.blocked_jobs where id = p_job_id;
   if not found then
-    select job_type, priority, seq, fair_key, null::bigint as virtual_time into v_job
-    from private.blocked_jobs where id = p_job_id;
-    if not found then
-      return null;
-    end if;
-    v_is_blocked := true;
+    return null;
   end if;
   select count(*) into v_ahead from (
-    select from private.ready_jobs
-    where job_type = v_job.job_type and priority > v_job.priority
-    limit 999
-  ) as higher;
+    select from private.ready_jobs where job_type = v_job.job_type and priority >= v_job.priority limit 999
+  ) as ready;
   select count(*) into v_more from (
-    select from private.ready_jobs
-    where job_type = v_job.job_type and priority = v_job.priority
-      and (v_is_blocked or (virtual_time, seq) < (v_job.virtual_time, v_job.seq))
+    select from private.blocked_jobs
+    where fair_key = v_job.fair_key and job_type = v_job.job_type
+      and (priority > v_job.priority or (priority = v_job.priority and seq < v_job.seq))
     limit 999 - v_ahead
-  ) as earlier;
-  v_ahead := v_ahead + v_more;
-  if v_is_blocked then
-    select count(*) into v_more from (
-      select from private.blocked_jobs
-      where fair_key = v_job.fair_key and job_type = v_job.job_type
-        and (priority > v_job.priority or (priority = v_job.priority and seq < v_job.seq))
-      limit 999 - v_ahead
-    ) as own;
-    v_ahead := v_ahead + v_more;
-  end if;
-  return v_ahead + 1;
+  ) as own;
+  return v_ahead + v_more + 1;
 end
 $$;
 
--- Seconds until an image at that position should be there.
+-- Seconds until an image at that position should be there, where so many are made at the same time.
+create function private.seconds_until_made(p_model_seconds numeric, p_position int, p_parallel int) returns int
+language sql stable
+return ceil(coalesce(p_model_seconds, 20) * ceil(p_position::numeric / p_parallel));
+
+-- The same, by the installation's settings.
 create function private.estimate_seconds(p_model_seconds numeric, p_position int) returns int
 language plpgsql stable set search_path = '' as $$
 begin
   return (
-    select ceil(coalesce(p_model_seconds, 20) * ceil(p_position::numeric / s.parallel_images))
-    from private.settings as s
+    select private.seconds_until_made(p_model_seconds, p_position, s.parallel_images) from private.settings as s
   );
 end
 $$;
@@ -1833,6 +1935,7 @@ language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
   delete from private.usage where user_id = old.id;
+  delete from private.idempotency_keys where user_id = old.id;
   return null;
 end
 $$;

@@ -6,36 +6,66 @@
 
 -- Changes -------------------------------------------------------------------------------------------------------------
 
--- Numbers a change that a listener sees: milliseconds since 1970, or one more than before if that is later.
--- Where somebody listens, notes the generation for private.with_changes, in a setting of this transaction:
+-- The number of a change that a listener sees: milliseconds since 1970, or one more than before if that is later. Every
+-- function that makes such a change writes it with the change: a trigger's function for each would cost more than most
+-- of the changes.
+create function private.next_seq(p_seq bigint) returns bigint
+language sql volatile
+return greatest(p_seq + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint);
+
+-- Where somebody listens to this user, notes the generation for private.with_changes, in a setting of this transaction:
 -- it goes with the transaction, and what a savepoint takes back is not noted either.
-create function private.before_generation_change() returns trigger
-language plpgsql security definer set search_path = ''
+create function private.tell_change(p_user_id uuid, p_generation_id uuid) returns void
+language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_noted text;
 begin
-  if tg_op = 'UPDATE' and new.status = old.status and new.progress = old.progress
-    and new.error_code is not distinct from old.error_code
-    and new.error_message is not distinct from old.error_message
-  then
-    return new;
-  end if;
-  new.seq := greatest(coalesce(old.seq, 0) + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint);
-  perform 1 from private.live_listeners where user_id = new.user_id and until > now();
+  perform 1 from private.live_listeners where user_id = p_user_id and until > now();
   if found then
-    v_noted := concat(current_setting('picture_queue.changed', true), ' ', new.id);
+    v_noted := concat(current_setting('picture_queue.changed', true), ' ', p_generation_id);
     -- 100 of them: no step changes as many, and writing ever longer notes would make the work of many rows slow.
     if length(v_noted) <= 3700 then
       perform set_config('picture_queue.changed', v_noted, true);
     end if;
   end if;
+end
+$$;
+
+-- A change by hand has no number of its own: it gets one, and what follows from it for the budget. What the functions
+-- change has both, and does not come here.
+create function private.before_generation_change() returns trigger
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_budget numeric := private.budget_share(
+    new, tg_op = 'INSERT' or old.reserved_on is null or not private.is_waiting(old.status)
+  );
+begin
+  if new.status <> all('{pending,queued,processing,downloading,completed,failed,cancelled}')
+    or new.progress not between 0 and 100
+  then
+    raise exception using errcode = '23514',
+      message = 'The status of a generation is one of the seven, and its progress is 0 to 100.';
+  end if;
+  if v_budget <> new.budget_usd then
+    insert into private.budget_deltas (day, reserved) values (private.today(), v_budget - new.budget_usd);
+    new.budget_usd := v_budget;
+  end if;
+  if tg_op = 'INSERT' or new.status <> old.status or new.progress <> old.progress
+    or new.error_code is distinct from old.error_code or new.error_message is distinct from old.error_message
+  then
+    new.seq := private.next_seq(new.seq);
+    perform private.tell_change(new.user_id, new.id);
+  end if;
   return new;
 end
 $$;
 
-create trigger image_generations_before_change before insert or update on public.image_generations
-for each row execute function private.before_generation_change();
+create trigger image_generations_before_insert before insert on public.image_generations
+for each row when (new.seq = 0) execute function private.before_generation_change();
+create trigger image_generations_before_change before update on public.image_generations
+for each row when (new.seq = old.seq) execute function private.before_generation_change();
 
 -- For the service's steps.
 create function private.with_changes(p_answer jsonb) returns jsonb
