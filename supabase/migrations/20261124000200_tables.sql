@@ -203,7 +203,7 @@ create table public.image_generations (
   budget_usd numeric not null default 0,
   -- Where its end is told.
   webhook_url text,
-  -- Raised by every change that a listener sees (private.before_generation_change).
+  -- Raised by every change that a listener sees (private.next_seq).
   seq bigint not null default 0
 )
 -- Rewritten three or four times within a minute, all but the last time in columns that no index has (HOT),

@@ -59,8 +59,8 @@ begin
 end
 $$;
 
--- Most requests have few of the members there are. So each is read by two functions: read_… is put in the place of its
--- call, and only what is there, and not null, is handed on to take_….
+-- Most requests have few of the members there are. So each is read by two functions: read_… is put in the place of
+-- its call, and only what is there, and not null, is handed on to take_….
 
 create function private.take_text(p_value jsonb, p_key text, p_max int) returns text
 language plpgsql stable set search_path = '' as $$

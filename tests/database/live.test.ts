@@ -60,6 +60,8 @@ const fail = (job: Job, details: object = { code: 'model_error' }, retry: number
     p_retry_in_seconds: retry,
   });
 
+const jobOf = async ({ generation_id: id }: Change) => (await db.generation(id)).job_id as string;
+
 /** The one change that an answer brings; fails when it brings none or several. */
 function only({ changes }: Answer): Change {
   if (changes?.length !== 1) throw new Error(`one change should be handed out: ${JSON.stringify(changes)}`);
@@ -218,6 +220,39 @@ describe('seq', () => {
     await db.sql`update public.image_generations set error_message = 'x' where id = ${id}`;
     await db.sql`update public.image_generations set error_code = 'y' where id = ${id}`;
     expect(await seq(id)).toBe(ahead + 3);
+  });
+
+  test('is written by each step itself: the trigger is for what is changed by hand', async () => {
+    const trigger = (verb: string) =>
+      db.sql.unsafe(`alter table public.image_generations ${verb} trigger image_generations_before_insert;
+        alter table public.image_generations ${verb} trigger image_generations_before_change`);
+    await trigger('disable');
+    try {
+      const user = await listenedTo();
+      const made = (await makeOne(user)).map(only);
+      await start(user);
+      const retried = only(await fail(await db.claimOne(), { code: 'model_error' }, 0));
+      const failed = only(await fail(await db.claimOne()));
+      const requeued = only(await db.service<Answer>('requeue_job', { p_job_id: await jobOf(failed) }));
+      const cancelled = only(await cancel(user, requeued.generation_id));
+      const second = [retried, failed, requeued, cancelled];
+      expect(second.map((change) => change.status)).toEqual(['queued', 'failed', 'queued', 'cancelled']);
+      for (const changes of [made, second]) {
+        const seqs = changes.map((change) => change.seq);
+        expect(seqs, 'strictly increasing').toEqual([...new Set(seqs)].sort((a, b) => a - b));
+      }
+    } finally {
+      await trigger('enable');
+    }
+  });
+
+  test('by hand only a status and a progress that there are', async () => {
+    const { generation_id: id } = await db.start(await db.createUser());
+    for (const set of ["status = 'done'", 'progress = 101', 'progress = -1'])
+      await expect(
+        db.sql.unsafe(`update public.image_generations set ${set} where id = '${id}'`),
+        set,
+      ).rejects.toMatchObject({ code: '23514' });
   });
 });
 
