@@ -235,7 +235,7 @@ $$;
 -- The source image as the payload names it, {} where there is none: {source_image_url}, a public address, or
 -- {source_bucket, source_path}, a stored file of the user's own, with {source_generation_id}, whose image it
 -- is, or {source_id}, an upload. A file has no address before the run that needs it makes one.
-create function private.read_source(p_request jsonb, p_user_id uuid) returns jsonb
+create function private.take_source(p_request jsonb, p_user_id uuid) returns jsonb
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -289,15 +289,19 @@ begin
 end
 $$;
 
+create function private.read_source(p_request jsonb, p_user_id uuid) returns jsonb
+language sql volatile
+return case
+  when p_request ?| '{source_image_url,source_generation_id,source_id}' then private.take_source(p_request, p_user_id)
+  else '{}'
+end;
+
 -- The address of a request: a public https one without a port, or null where there is none.
-create function private.read_webhook_url(p_request jsonb) returns text
-language plpgsql set search_path = '' as $$
+create function private.take_webhook_url(p_value jsonb) returns text
+language plpgsql stable set search_path = '' as $$
 declare
-  v_url text := private.read_text(p_request, 'webhook_url', 2048);
+  v_url text := private.take_text(p_value, 'webhook_url', 2048);
 begin
-  if v_url is null then
-    return null;
-  end if;
   if private.is_public_https_url(v_url) then
     return v_url;
   end if;
@@ -311,6 +315,10 @@ begin
 end
 $$;
 
+create function private.read_webhook_url(p_request jsonb) returns text
+language sql stable
+return case when p_request ->> 'webhook_url' is not null then private.take_webhook_url(p_request -> 'webhook_url') end;
+
 -- Null where it is none: 22007, 22008 and what else a text can be wrong with are errors of the class 22.
 create function private.as_timestamptz(p_text text) returns timestamptz
 language plpgsql stable set search_path = '' as $$
@@ -322,15 +330,12 @@ end
 $$;
 
 -- The time from which a request may run; null for at once.
-create function private.read_schedule(p_request jsonb) returns timestamptz
-language plpgsql set search_path = '' as $$
+create function private.take_schedule(p_value jsonb) returns timestamptz
+language plpgsql stable set search_path = '' as $$
 declare
-  v_text text := private.read_text(p_request, 'scheduled_at', 40);
+  v_text text := private.take_text(p_value, 'scheduled_at', 40);
   v_at timestamptz;
 begin
-  if v_text is null then
-    return null;
-  end if;
   -- RFC 3339.
   if v_text ~ ('^\d{4}-\d\d-\d\d[Tt ]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?'
     || '([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$')
@@ -347,17 +352,19 @@ begin
 end
 $$;
 
+create function private.read_schedule(p_request jsonb) returns timestamptz
+language sql stable
+return case when p_request ->> 'scheduled_at' is not null then private.take_schedule(p_request -> 'scheduled_at') end;
+
 -- What the Worker has changed to fit the model, at most 20 of {field, requested, used, reason}. Each value may
 -- be as long as what a request may hold, in the same unit: characters.
-create function private.read_adjustments(p_request jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
-declare
-  v_adjustments jsonb := coalesce(nullif(p_request -> 'adjustments', 'null'), '[]');
+create function private.take_adjustments(p_adjustments jsonb) returns jsonb
+language plpgsql stable set search_path = '' as $$
 begin
-  if jsonb_typeof(v_adjustments) <> 'array' or v_adjustments -> 20 is not null
-    or pg_column_size(v_adjustments) > 66560
+  if jsonb_typeof(p_adjustments) <> 'array' or p_adjustments -> 20 is not null
+    or pg_column_size(p_adjustments) > 66560
     or exists (
-      select from jsonb_array_elements(v_adjustments) as a (one)
+      select from jsonb_array_elements(p_adjustments) as a (one)
       where jsonb_typeof(a.one) <> 'object'
         or (a.one - '{field,requested,used,reason}'::text[]) <> '{}'
         or exists (
@@ -372,9 +379,16 @@ begin
   then
     perform private.refuse_field('adjustments', 'adjustments must be a list of at most 20 changes.');
   end if;
-  return v_adjustments;
+  return p_adjustments;
 end
 $$;
+
+create function private.read_adjustments(p_request jsonb) returns jsonb
+language sql stable
+return case
+  when coalesce(p_request -> 'adjustments', '[]') in ('null', '[]') then '[]'
+  else private.take_adjustments(p_request -> 'adjustments')
+end;
 
 -- The start -----------------------------------------------------------------------------------------------------------
 --
@@ -580,10 +594,11 @@ declare
   v_item jsonb;
   v_generation_id uuid;
   v_job_id uuid;
+  v_generation_ids uuid[] := '{}';
+  v_job_ids uuid[] := '{}';
   v_payload jsonb;
   v_jobs jsonb := '[]';
   v_first int;
-  v_position int;
   v_state record;
   v_answer jsonb := '[]';
 begin
@@ -629,7 +644,8 @@ begin
         'expires_at', p_expires_at, 'payload', v_payload
       );
     end if;
-    v_answer := v_answer || jsonb_build_object('generation_id', v_generation_id, 'job_id', v_job_id);
+    v_generation_ids := v_generation_ids || v_generation_id;
+    v_job_ids := v_job_ids || v_job_id;
   end loop;
   if v_state.has_budget then
     insert into private.budget_deltas (day, reserved) values (private.today(), v_count * p_price);
@@ -639,18 +655,18 @@ begin
   end if;
 
   -- The others follow the first: counting the queue once is enough.
-  v_first := private.queue_position((v_answer -> 0 ->> 'job_id')::uuid);
-  return (
-    select jsonb_agg(
-      listed.one || jsonb_build_object(
-        'queue_position', case when v_first is not null then least(v_first + ord - 1, 1000) end,
-        'estimated_seconds', v_wait + private.seconds_until_made(
-          v_state.seconds, least(coalesce(v_first, 1) + ord - 1, 1000)::int, v_state.parallel_images
-        )
-      ) order by ord
-    )
-    from jsonb_array_elements(v_answer) with ordinality as listed (one, ord)
-  );
+  v_first := private.queue_position(v_job_ids[1]);
+  for v_index in 1..v_count loop
+    v_answer := v_answer || jsonb_build_object(
+      'generation_id', v_generation_ids[v_index],
+      'job_id', v_job_ids[v_index],
+      'queue_position', case when v_first is not null then least(v_first + v_index - 1, 1000) end,
+      'estimated_seconds', v_wait + private.seconds_until_made(
+        v_state.seconds, least(coalesce(v_first, 1) + v_index - 1, 1000), v_state.parallel_images
+      )
+    );
+  end loop;
+  return v_answer;
 end
 $$;
 
