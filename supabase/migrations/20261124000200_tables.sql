@@ -378,16 +378,22 @@ create index finished_jobs_user on private.finished_jobs (fair_key, created_at) 
 
 -- How many slots of a user are taken, by type of job: jobs that are ready or running (their column slot).
 -- The row's lock makes the count exact. No foreign key: a job's user need not exist.
+-- There is one row for a user and type, which private.lock_slots makes. It gets a higher version with one change in 32
+-- (private.next_version) and is looked up from the highest: a lookup meets only what has died since, and not each
+-- version that an old snapshot keeps.
+create type private.blocked_mark as (priority int, seq bigint);
 create table private.user_slots (
   fair_key uuid not null,
   job_type text not null,
+  version bigint not null default 0,
   taken int not null,
-  -- Slots given to the latest request, so that it learns from the same statement how many it got.
-  granted int not null,
   -- How many the user's plan allowed at the latest request. While fewer are taken no job of the user is blocked; where
   -- a plan has come to allow more since, the cron looks.
   most int not null default 0,
-  primary key (fair_key, job_type)
+  -- Low-water marks of the user's blocked jobs: none of that priority has a lower seq. Null while there is nothing to
+  -- step over (private.raise_blocked_mark).
+  passed private.blocked_mark[],
+  primary key (fair_key, job_type, version)
 )
 with (fillfactor = 50);
 

@@ -306,28 +306,147 @@ begin
 end
 $$;
 
--- Takes up to p_count slots. first: how many the user had taken before; granted: how many more it has now. Where
--- the job is not limited all are granted, and nothing is counted.
+-- What a change writes as the version of the user's row. The others are HOT: they leave the index alone.
+create function private.next_version(p_version bigint) returns bigint
+language sql volatile
+return p_version + (random() < 0.03125)::int;
+
+-- Locks the row of a user and type, which is made where there is none, and writes nothing else.
+create function private.lock_slots(p_fair_key uuid, p_job_type text, out rid tid, out taken int, out most int)
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  loop
+    select s.ctid, s.taken, s.most into rid, taken, most from private.user_slots as s
+    where s.fair_key = p_fair_key and s.job_type = p_job_type order by s.version desc limit 1 for update;
+    exit when found;
+    -- In the place of the row's lock: no constraint spans the versions.
+    perform pg_catalog.pg_advisory_xact_lock(hashtextextended(p_job_type, hashtextextended(p_fair_key::text, 0)));
+    insert into private.user_slots (fair_key, job_type, taken)
+    select p_fair_key, p_job_type, 0
+    where not exists (select from private.user_slots where fair_key = p_fair_key and job_type = p_job_type);
+  end loop;
+end
+$$;
+
+-- Takes up to p_count slots of p_most. first: how many the user had taken before; granted: how many more it has now.
 create function private.take_slots(
-  p_fair_key uuid, p_job_type text, p_count int, out first int, out granted int
+  p_fair_key uuid, p_job_type text, p_count int, p_most int, out first int, out granted int
 ) language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
-  v_most int;
+  v_slots record;
 begin
-  if not private.is_limited(p_fair_key, p_job_type) then
-    first := 0;
-    granted := p_count;
-    return;
+  v_slots := private.lock_slots(p_fair_key, p_job_type);
+  first := v_slots.taken;
+  granted := least(p_count, greatest(p_most - first, 0));
+  if granted > 0 or v_slots.most <> p_most then
+    update private.user_slots as s set
+      taken = first + granted, most = p_most, version = private.next_version(s.version)
+    where s.ctid = v_slots.rid;
   end if;
-  v_most := private.running_limit(p_fair_key);
-  insert into private.user_slots as s (fair_key, job_type, taken, granted, most)
-  values (p_fair_key, p_job_type, least(p_count, v_most), least(p_count, v_most), v_most)
-  on conflict (fair_key, job_type) do update set
-    taken = s.taken + least(p_count, greatest(v_most - s.taken, 0)),
-    granted = least(p_count, greatest(v_most - s.taken, 0)),
-    most = v_most
-  returning s.taken - s.granted, s.granted into first, granted;
+end
+$$;
+
+-- Low-water marks of a user's blocked jobs. Those that have got their slot leave dead entries before the others, for as
+-- long as an old snapshot keeps these. Who blocks a job or moves a mark holds the user's row, so no job is ever below a
+-- mark.
+
+-- Locks up to p_limit blocked jobs of a user that nobody else has locked, the best first, from the marks on: those of
+-- the priorities above each mark, then those of its own.
+create function private.pick_blocked(
+  p_fair_key uuid, p_job_type text, p_passed private.blocked_mark[], p_limit int
+) returns table (id uuid, priority int, seq bigint)
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  return query
+  select b.id, b.priority, b.seq
+  from (
+    select m.priority, m.seq, lag(m.priority, 1, 2147483648) over (order by m.priority desc) as above
+    from (
+      select p.priority::bigint as priority, p.seq from unnest(p_passed) as p
+      union all
+      select -2147483649, 0
+    ) as m
+    order by m.priority desc
+  ) as mark
+  cross join lateral (
+    select higher.* from (
+      select j.id, j.priority, j.seq from private.blocked_jobs as j
+      where j.fair_key = p_fair_key and j.job_type = p_job_type
+        and j.priority < mark.above and j.priority > mark.priority
+      order by j.priority desc, j.seq limit p_limit for update skip locked
+    ) as higher
+    union all
+    select own.* from (
+      select j.id, j.priority, j.seq from private.blocked_jobs as j
+      where j.fair_key = p_fair_key and j.job_type = p_job_type
+        and j.priority = mark.priority and j.seq >= mark.seq
+      order by j.seq limit p_limit for update skip locked
+    ) as own
+  ) as b
+  limit p_limit;
+end
+$$;
+
+-- Sets the mark of a priority in the user's row, which the caller has locked.
+create function private.set_blocked_mark(p_slots tid, p_priority int, p_seq bigint) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  update private.user_slots as s set
+    version = private.next_version(s.version),
+    -- Few priorities are in use at once; a mark may be missing.
+    passed = array(
+      select m from unnest(s.passed) as m where m.priority <> p_priority order by m.seq desc limit 15
+    ) || row(p_priority, p_seq)::private.blocked_mark
+  where s.ctid = p_slots;
+end
+$$;
+
+-- After a blocked job has got a slot: the mark of its priority rises, with one such job in four, while dead entries
+-- stand before it. Where there are few the user's marks go.
+create function private.raise_blocked_mark(p_fair_key uuid, p_job_type text, p_priority int, p_seq bigint) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_slots record;
+begin
+  select s.ctid as rid, s.passed,
+    coalesce((select m.seq from unnest(s.passed) as m where m.priority = p_priority), -1) as mark
+  into v_slots
+  from private.user_slots as s
+  where s.fair_key = p_fair_key and s.job_type = p_job_type order by s.version desc limit 1;
+  if pg_stat_get_dead_tuples('private.blocked_jobs'::regclass) > 2000 then
+    perform private.set_blocked_mark(v_slots.rid, p_priority, coalesce(
+      -- What somebody else has locked is not passed.
+      (
+        select j.seq from private.blocked_jobs as j
+        where j.fair_key = p_fair_key and j.job_type = p_job_type and j.priority = p_priority
+          and j.seq >= v_slots.mark
+        order by j.seq limit 1
+      ),
+      p_seq
+    ));
+  elsif v_slots.passed is not null then
+    update private.user_slots set passed = null where ctid = v_slots.rid;
+  end if;
+end
+$$;
+
+-- After jobs of a user have been blocked, the first of them with that seq: no mark may be above it.
+create function private.lower_blocked_mark(p_fair_key uuid, p_job_type text, p_priority int, p_seq bigint) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_slots record;
+begin
+  select s.ctid as rid, s.passed into v_slots from private.user_slots as s
+  where s.fair_key = p_fair_key and s.job_type = p_job_type order by s.version desc limit 1;
+  if exists (select from unnest(v_slots.passed) as m where m.priority = p_priority and m.seq > p_seq) then
+    perform private.set_blocked_mark(v_slots.rid, p_priority, p_seq);
+  end if;
 end
 $$;
 
@@ -340,6 +459,8 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 declare
   v_step bigint;
   v record;
+  v_passing boolean;
+  v_passed jsonb;
 begin
   -- A statement of its own: the next one sees what was blocked while this one waited.
   select
@@ -353,55 +474,76 @@ begin
   from unnest(p_fair_keys, p_job_types, p_counts) as u (fair_key, job_type, jobs)
   cross join lateral (
     select s.ctid as rid, s.taken, s.most from private.user_slots as s
-    where s.fair_key = u.fair_key and s.job_type = u.job_type for update
+    where s.fair_key = u.fair_key and s.job_type = u.job_type order by s.version desc limit 1 for update
   ) as slots
   -- Nothing of the user's is blocked.
   cross join lateral (select slots.taken < slots.most and u.jobs > 0 as is_plain) as its;
-  update private.user_slots as s set taken = u.taken
+  update private.user_slots as s set taken = u.taken, version = private.next_version(s.version)
   from unnest(v.rows, v.taken) as u (rid, taken)
   where s.ctid = u.rid;
   if v.all_plain is not false then
     return;
   end if;
   v_step := (select extract(epoch from virtual_time_step) * 1000000 from private.settings);
+  v_passing := pg_stat_get_dead_tuples('private.blocked_jobs'::regclass) > 2000;
   with free as materialized (
-    select s.fair_key, s.job_type, u.jobs, s.taken - u.jobs as taken,
+    select u.fair_key, u.job_type, u.jobs, s.rid, s.passed, s.taken - u.jobs as taken,
       coalesce(p.running_jobs, 1000000000) as most
     from unnest(v.fair_keys, v.job_types, v.counts) as u (fair_key, job_type, jobs)
     cross join lateral (
-      select l.fair_key, l.job_type, l.taken from private.user_slots as l
-      where l.fair_key = u.fair_key and l.job_type = u.job_type offset 0
+      select l.ctid as rid, l.taken, l.passed from private.user_slots as l
+      where l.fair_key = u.fair_key and l.job_type = u.job_type order by l.version desc limit 1
     ) as s
     left join private.user_plans as up on up.user_id = u.fair_key
     left join private.plans as p on p.name = coalesce(up.plan, 'default')
   ), best as materialized (
-    select f.fair_key, f.job_type, b.id, b.rid, b.priority,
+    select f.fair_key, f.job_type, f.passed, b.id, b.priority, b.seq,
       f.taken + row_number() over (partition by f.fair_key, f.job_type order by b.priority desc, b.seq) - 1 as taken
     from free as f
     cross join lateral (
-      select j.id, j.ctid as rid, j.priority, j.seq from private.blocked_jobs as j
-      where j.fair_key = f.fair_key and j.job_type = f.job_type
-      order by j.priority desc, j.seq limit least(greatest(f.most - f.taken, 0), 1000) for update skip locked
+      select plain.* from (
+        select j.id, j.priority, j.seq from private.blocked_jobs as j
+        where j.fair_key = f.fair_key and j.job_type = f.job_type and f.passed is null
+        order by j.priority desc, j.seq limit least(greatest(f.most - f.taken, 0), 1000) for update skip locked
+      ) as plain
+      union all
+      select marked.*
+      from private.pick_blocked(
+        f.fair_key, f.job_type, f.passed, least(greatest(f.most - f.taken, 0), 1000)
+      ) as marked
+      where f.passed is not null
     ) as b
   ), queues as materialized (
     select job_type, priority, private.next_time(job_type, priority) as head
     from (select distinct job_type, priority from best) as used
   ), gone as (
-    delete from private.blocked_jobs where ctid = any(array(select rid from best)) returning *
+    -- By id: one that was just changed by hand has another row by now.
+    delete from private.blocked_jobs where id = any(array(select id from best)) returning *
   ), ready as (
     insert into private.ready_jobs
     select g.*, q.head + b.taken * v_step, true
     from gone as g
     join best as b on b.id = g.id
     join queues as q on q.job_type = g.job_type and q.priority = g.priority
+  ), written as (
+    update private.user_slots as s set
+      taken = f.taken + coalesce(n.jobs, 0), most = f.most, version = private.next_version(s.version)
+    from free as f
+    left join (
+      select fair_key, job_type, count(*)::int as jobs from best group by fair_key, job_type
+    ) as n on n.fair_key = f.fair_key and n.job_type = f.job_type
+    where s.ctid = f.rid and (coalesce(n.jobs, 0) <> f.jobs or s.most <> f.most)
   )
-  update private.user_slots as s set taken = f.taken + coalesce(n.jobs, 0), most = f.most
-  from free as f
-  left join (
-    select fair_key, job_type, count(*)::int as jobs from best group by fair_key, job_type
-  ) as n on n.fair_key = f.fair_key and n.job_type = f.job_type
-  where s.fair_key = f.fair_key and s.job_type = f.job_type
-    and (coalesce(n.jobs, 0) <> f.jobs or s.most <> f.most);
+  select jsonb_agg(to_jsonb(last)) into v_passed
+  from (
+    select fair_key, job_type, priority, max(seq) as seq from best
+    where v_passing or passed is not null
+    group by fair_key, job_type, priority having random() < 0.25
+  ) as last;
+  if v_passed is not null then
+    perform private.raise_blocked_mark(b.fair_key, b.job_type, b.priority, b.seq)
+    from jsonb_to_recordset(v_passed) as b (fair_key uuid, job_type text, priority int, seq bigint);
+  end if;
 end
 $$;
 
@@ -410,38 +552,53 @@ create function private.free_slot(p_fair_key uuid, p_job_type text) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
-  v_taken int;
-  v_most int;
+  v_slots record;
   v_limit int;
+  v_id uuid;
   v_job private.blocked_jobs;
   v_time bigint;
 begin
-  -- Nothing of the user's is blocked.
-  update private.user_slots set taken = taken - 1
-  where fair_key = p_fair_key and job_type = p_job_type and taken < most;
+  -- Nothing of the user's is blocked. A row that somebody else is changing may be missed here.
+  update private.user_slots as s set taken = s.taken - 1, version = private.next_version(s.version)
+  where s.ctid = (
+    select ctid from private.user_slots
+    where fair_key = p_fair_key and job_type = p_job_type order by version desc limit 1
+  ) and s.taken < s.most;
   if found then
     return;
   end if;
-  select taken - 1, most into v_taken, v_most from private.user_slots
-  where fair_key = p_fair_key and job_type = p_job_type for update;
-  select * into v_job from private.blocked_jobs
-  where fair_key = p_fair_key and job_type = p_job_type
-  order by priority desc, seq limit 1 for update skip locked;
+  select ctid as rid, taken - 1 as taken, most, passed into v_slots from private.user_slots
+  where fair_key = p_fair_key and job_type = p_job_type order by version desc limit 1 for update;
+  if v_slots.passed is null then
+    select * into v_job from private.blocked_jobs
+    where fair_key = p_fair_key and job_type = p_job_type
+    order by priority desc, seq limit 1 for update skip locked;
+  else
+    -- Two statements: the second sees all that the first has locked.
+    v_id := (select id from private.pick_blocked(p_fair_key, p_job_type, v_slots.passed, 1));
+    select * into v_job from private.blocked_jobs where id = v_id;
+  end if;
   if found then
     v_limit := private.running_limit(p_fair_key);
-    if v_taken = v_limit - 1 and v_most = v_limit then
+    if v_slots.taken = v_limit - 1 and v_slots.most = v_limit then
       delete from private.blocked_jobs where id = v_job.id;
       v_time := private.next_time(p_job_type, v_job.priority);
       insert into private.ready_jobs
-      select v_job.*, v_time + v_taken * s.step, true
+      select v_job.*, v_time + v_slots.taken * s.step, true
       from (select (extract(epoch from virtual_time_step) * 1000000)::bigint as step from private.settings) as s;
+      if random() < 0.25
+        and (v_slots.passed is not null or pg_stat_get_dead_tuples('private.blocked_jobs'::regclass) > 2000)
+      then
+        perform private.raise_blocked_mark(p_fair_key, p_job_type, v_job.priority, v_job.seq);
+      end if;
       return;
     end if;
     -- The plan has come to allow more, or less.
     perform private.free_slots(array[p_fair_key], array[p_job_type], '{1}');
     return;
   end if;
-  update private.user_slots set taken = v_taken where fair_key = p_fair_key and job_type = p_job_type;
+  update private.user_slots as s set taken = v_slots.taken, version = private.next_version(s.version)
+  where s.ctid = v_slots.rid;
 end
 $$;
 
@@ -463,21 +620,17 @@ begin
 end
 $$;
 
--- After a job was blocked: where the user's ready jobs include one of a lower priority, the two change places.
-create function private.reorder_user(p_fair_key uuid, p_job_type text) returns void
+-- After p_count jobs of one priority were blocked: as many of the user's ready jobs, where these are of a lower
+-- priority, change places with the best blocked ones.
+create function private.reorder_user(p_fair_key uuid, p_job_type text, p_priority int, p_count int) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
 declare
-  v_best int;
   v_last private.ready_jobs;
 begin
-  for v_try in 1..10 loop
-    select priority into v_best from private.blocked_jobs
-    where fair_key = p_fair_key and job_type = p_job_type
-    order by priority desc, seq limit 1;
-    exit when not found;
+  for v_try in 1..p_count loop
     select * into v_last from private.ready_jobs
-    where slot and fair_key = p_fair_key and job_type = p_job_type and priority < v_best
+    where slot and fair_key = p_fair_key and job_type = p_job_type and priority < p_priority
     order by priority, seq desc limit 1 for update skip locked;
     exit when not found;
     delete from private.ready_jobs where id = v_last.id;
@@ -485,6 +638,7 @@ begin
     select v_last.id, v_last.seq, v_last.created_at, v_last.scheduled_at, v_last.lease, v_last.expires_at,
       v_last.retry_until, v_last.fair_key, v_last.generation_id, v_last.priority, v_last.attempts,
       v_last.max_attempts, v_last.job_type, v_last.payload, v_last.error_message, v_last.error_details;
+    perform private.lower_blocked_mark(p_fair_key, p_job_type, v_last.priority, v_last.seq);
     perform private.free_slot(p_fair_key, p_job_type);
   end loop;
 end
@@ -526,6 +680,9 @@ declare
   v_blocked jsonb;
   v_past jsonb;
   v_refused boolean;
+  v_rows tid[];
+  v_taken int[];
+  v_most int[];
   v_one record;
   v_step bigint;
 begin
@@ -578,18 +735,21 @@ begin
     ) as d
     left join private.user_plans as u on u.user_id = d.fair_key
     left join private.plans as p on p.name = coalesce(u.plan, 'default')
-  ), slots as (
-    -- A user without a free slot: the row is locked all the same, and not written. A new row's granted is what was
-    -- asked for: excluded is all that the other branch sees.
-    insert into private.user_slots as s (fair_key, job_type, taken, granted, most)
-    select fair_key, job_type, least(jobs, most), jobs, most
-    from wanted order by fair_key, job_type
-    on conflict (fair_key, job_type) do update set
-      taken = s.taken + least(excluded.granted, greatest(excluded.most - s.taken, 0)),
-      granted = least(excluded.granted, greatest(excluded.most - s.taken, 0)),
-      most = excluded.most
-    where s.taken < excluded.most or s.most <> excluded.most
-    returning s.fair_key, s.job_type, s.taken - least(s.granted, s.taken) as first, least(s.granted, s.taken) as granted
+  ), slots as materialized (
+    select w.fair_key, w.job_type, w.most, l.rid, l.taken as first,
+      least(w.jobs, greatest(w.most - l.taken, 0)) as granted, l.most <> w.most as is_new_limit
+    from (select * from wanted order by fair_key, job_type) as w
+    left join lateral (
+      select s.ctid as rid, s.taken, s.most from private.user_slots as s
+      where s.fair_key = w.fair_key and s.job_type = w.job_type order by s.version desc limit 1 for update
+    ) as known on true
+    -- One after the other, in this order: whoever has none yet gets a row.
+    cross join lateral (
+      select known.rid, known.taken, known.most where known.rid is not null
+      union all
+      select made.rid, made.taken, made.most from private.lock_slots(w.fair_key, w.job_type) as made
+      where known.rid is null
+    ) as l
   ), queues as materialized (
     select job_type, priority, private.next_time(job_type, priority) as head
     from (select distinct job_type, priority from due order by job_type, priority) as used
@@ -620,7 +780,7 @@ begin
       0, g.max_attempts, g.job_type, g.payload
     from given as g join placed as p on p.id = g.id
     where p.blocked
-    returning fair_key, job_type
+    returning fair_key, job_type, priority, seq
   ), scheduled as (
     insert into private.scheduled_jobs (
       id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
@@ -637,13 +797,31 @@ begin
   )
   select
     (select array_agg(id order by ord) from given),
-    (select jsonb_agg(distinct jsonb_build_array(fair_key, job_type)) from blocked),
+    (
+      select jsonb_agg(to_jsonb(b)) from (
+        select fair_key, job_type, priority, min(seq) as seq, count(*) as jobs from blocked
+        group by fair_key, job_type, priority
+      ) as b
+    ),
     (
       select jsonb_agg(distinct jsonb_build_array(job_type, priority)) from given
       where least(scheduled_at, expires_at) < now() - interval '1 second'
     ),
-    exists (select from given where length(job_type) not between 1 and 100 or max_attempts < 1)
-  into v_ids, v_blocked, v_past, v_refused;
+    exists (select from given where length(job_type) not between 1 and 100 or max_attempts < 1),
+    t.rows, t.taken, t.most
+  into v_ids, v_blocked, v_past, v_refused, v_rows, v_taken, v_most
+  from (
+    select array_agg(rid) as rows, array_agg(first + granted) as taken, array_agg(most) as most
+    from slots where granted > 0 or is_new_limit
+  ) as t;
+
+  if v_rows is not null then
+    -- A statement of its own: it sees the rows for which that one waited.
+    update private.user_slots as s set
+      taken = u.taken, most = u.most, version = private.next_version(s.version)
+    from unnest(v_rows, v_taken, v_most) as u (rid, taken, most)
+    where s.ctid = u.rid;
+  end if;
 
   if v_refused then
     perform private.check_job(job ->> 'job_type', (job ->> 'max_attempts')::int)
@@ -652,10 +830,13 @@ begin
 
   if v_blocked is not null then
     for v_one in
-      select (pair ->> 0)::uuid as fair_key, pair ->> 1 as job_type
-      from jsonb_array_elements(v_blocked) as b (pair) order by 1, 2
+      select * from jsonb_to_recordset(v_blocked) as b (
+        fair_key uuid, job_type text, priority int, seq bigint, jobs int
+      ) order by fair_key, job_type, priority desc
     loop
-      perform private.reorder_user(v_one.fair_key, v_one.job_type);
+      -- They had their seq before the user's row was locked.
+      perform private.lower_blocked_mark(v_one.fair_key, v_one.job_type, v_one.priority, v_one.seq);
+      perform private.reorder_user(v_one.fair_key, v_one.job_type, v_one.priority, v_one.jobs);
     end loop;
   end if;
   if v_past is not null then
@@ -724,15 +905,17 @@ begin
       v_time := private.next_time(p_job_type, p_priority);
     end if;
     if v_limited then
-      insert into private.user_slots as s (fair_key, job_type, taken, granted, most)
-      values (v_fair_key, p_job_type, 1, 1, v.most)
-      -- Where none is free the row is locked all the same, and not written.
-      on conflict (fair_key, job_type) do update set
-        taken = s.taken + (s.taken < excluded.most)::int, granted = (s.taken < excluded.most)::int,
-        most = excluded.most
-      where s.taken < excluded.most or s.most <> excluded.most
-      returning case when s.granted = 1 then s.taken - 1 end into v_taken;
-      v_blocked := v_taken is null;
+      -- The usual case: the row is there, and has a slot.
+      update private.user_slots as s set taken = s.taken + 1, version = private.next_version(s.version)
+      where s.ctid = (
+        select ctid from private.user_slots
+        where fair_key = v_fair_key and job_type = p_job_type order by version desc limit 1
+      ) and s.taken < v.most and s.most = v.most
+      returning s.taken - 1 into v_taken;
+      if not found then
+        select first, granted = 0 into v_taken, v_blocked
+        from private.take_slots(v_fair_key, p_job_type, 1, v.most);
+      end if;
       v_time := v_time + v_taken * v.step;
     end if;
   end if;
@@ -745,7 +928,7 @@ begin
       v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, p_expires_at, p_retry_until, v_fair_key,
       v_generation_id, p_priority, 0, p_max_attempts, p_job_type, p_payload
     );
-    perform private.reorder_user(v_fair_key, p_job_type);
+    perform private.reorder_user(v_fair_key, p_job_type, p_priority, 1);
   elsif v_time is not null then
     insert into private.ready_jobs (
       id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,

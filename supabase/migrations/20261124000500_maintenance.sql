@@ -63,21 +63,21 @@ begin
     v_lost := array(select unnest(v_lost) except select unnest(v_left));
     v_due := array(select unnest(v_due) except select unnest(v_left));
   end if;
-  insert into private.user_slots as s (fair_key, job_type, taken, granted)
-  select distinct fair_key, job_type, 0, 0 from (
-    -- By id and nothing else: `slot` would invite the planner to read an index of those with a slot instead.
-    (select fair_key, job_type, slot from private.ready_jobs where id = any(v_expired) offset 0)
-    union all
-    (select fair_key, job_type, slot from private.running_jobs where id = any(v_lost || v_stray) offset 0)
-    union all
-    (
-      select fair_key, job_type, private.is_limited(fair_key, job_type) from private.scheduled_jobs
-      where id = any(v_due) offset 0
-    )
-  ) as concerned
-  where slot
-  order by fair_key, job_type
-  on conflict (fair_key, job_type) do update set granted = s.granted;
+  perform private.lock_slots(fair_key, job_type) from (
+    select distinct fair_key, job_type from (
+      -- By id and nothing else: `slot` would invite the planner to read an index of those with a slot instead.
+      (select fair_key, job_type, slot from private.ready_jobs where id = any(v_expired) offset 0)
+      union all
+      (select fair_key, job_type, slot from private.running_jobs where id = any(v_lost || v_stray) offset 0)
+      union all
+      (
+        select fair_key, job_type, private.is_limited(fair_key, job_type) from private.scheduled_jobs
+        where id = any(v_due) offset 0
+      )
+    ) as concerned
+    where slot
+    order by fair_key, job_type
+  ) as users;
   if cardinality(v_expired) > 0 then
     perform private.cancel_expired(v_expired);
   end if;
@@ -270,7 +270,10 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 declare
   v_step bigint;
   v_due record;
-  v_slots record;
+  v_limited boolean;
+  v_first int;
+  v_granted int;
+  v_blocked record;
   v_time bigint;
 begin
   for v_due in
@@ -280,27 +283,38 @@ begin
     group by fair_key, job_type, priority, lease > 0
     order by fair_key, job_type, priority desc, lease > 0 desc
   loop
-    v_slots := private.take_slots(v_due.fair_key, v_due.job_type, cardinality(v_due.ids));
+    v_limited := private.is_limited(v_due.fair_key, v_due.job_type);
+    v_first := 0;
+    v_granted := cardinality(v_due.ids);
+    if v_limited then
+      select first, granted into v_first, v_granted
+      from private.take_slots(
+        v_due.fair_key, v_due.job_type, v_granted, private.running_limit(v_due.fair_key)
+      );
+    end if;
     if v_due.again then
       v_time := private.head_time(v_due.job_type, v_due.priority);
       v_step := 0;
     else
       -- Without a user to step for, they stay in the order of their time.
-      v_step := case when private.is_limited(v_due.fair_key, v_due.job_type) then private.virtual_time_step() else 1 end;
-      v_time := private.next_time(v_due.job_type, v_due.priority) + v_slots.first * v_step;
+      v_step := case when v_limited then private.virtual_time_step() else 1 end;
+      v_time := private.next_time(v_due.job_type, v_due.priority) + v_first * v_step;
     end if;
     with gone as (
-      delete from private.scheduled_jobs where id = any(v_due.ids[:v_slots.granted]) returning *
+      delete from private.scheduled_jobs where id = any(v_due.ids[:v_granted]) returning *
     )
     insert into private.ready_jobs
-    select g.*, v_time + (array_position(v_due.ids, g.id) - 1) * v_step, private.is_limited(g.fair_key, g.job_type)
+    select g.*, v_time + (array_position(v_due.ids, g.id) - 1) * v_step, v_limited
     from gone as g;
-    if v_slots.granted < cardinality(v_due.ids) then
+    if v_granted < cardinality(v_due.ids) then
       with gone as (
-        delete from private.scheduled_jobs where id = any(v_due.ids[v_slots.granted + 1:]) returning *
+        delete from private.scheduled_jobs where id = any(v_due.ids[v_granted + 1:]) returning *
+      ), blocked as (
+        insert into private.blocked_jobs select g.* from gone as g returning seq
       )
-      insert into private.blocked_jobs select g.* from gone as g;
-      perform private.reorder_user(v_due.fair_key, v_due.job_type);
+      select min(seq) as seq, count(*)::int as jobs into v_blocked from blocked;
+      perform private.lower_blocked_mark(v_due.fair_key, v_due.job_type, v_due.priority, v_blocked.seq);
+      perform private.reorder_user(v_due.fair_key, v_due.job_type, v_due.priority, v_blocked.jobs);
     end if;
   end loop;
 end
@@ -589,11 +603,16 @@ begin
       order by j.fair_key, j.job_type limit 1
     ) as next
   )
-  select array_agg(s.fair_key order by s.fair_key, s.job_type), array_agg(s.job_type order by s.fair_key, s.job_type)
+  select
+    array_agg(blocked.fair_key order by blocked.fair_key, blocked.job_type),
+    array_agg(blocked.job_type order by blocked.fair_key, blocked.job_type)
   into v_fair_keys, v_job_types
   from (select * from users limit 1000) as blocked
-  join private.user_slots as s using (fair_key, job_type)
-  where s.taken < private.running_limit(s.fair_key);
+  cross join lateral (
+    select s.taken from private.user_slots as s
+    where s.fair_key = blocked.fair_key and s.job_type = blocked.job_type order by s.version desc limit 1
+  ) as slots
+  where slots.taken < private.running_limit(blocked.fair_key);
   if v_fair_keys is not null then
     perform private.free_slots(v_fair_keys, v_job_types, array_fill(0, array[cardinality(v_fair_keys)]));
   end if;

@@ -153,8 +153,7 @@ declare
   v_tomorrow int;
 begin
   -- The slots before the usage, as in every step that frees a slot and then settles its cost.
-  insert into private.user_slots as s (fair_key, job_type, taken, granted) values (p_user_id, 'generate-image', 0, 0)
-  on conflict (fair_key, job_type) do update set granted = s.granted;
+  perform private.lock_slots(p_user_id, 'generate-image');
 
   -- clock_timestamp(): a request may have waited for the row since its transaction began.
   for v_try in 1..2 loop

@@ -53,8 +53,8 @@ test('steps cost the same beside many waiting, scheduled and finished jobs', asy
 test('steps cost the same with many users waiting, and many more known', async () => {
   const before = await base();
   await db.sql.unsafe(`
-    insert into private.user_slots (fair_key, job_type, taken, granted)
-    select gen_random_uuid(), 'work', 0, 0 from generate_series(1, ${100_000 * SCALE})`);
+    insert into private.user_slots (fair_key, job_type, taken)
+    select gen_random_uuid(), 'work', 0 from generate_series(1, ${100_000 * SCALE})`);
   await meter.enqueue(20_000, (n) =>
     ofUser(`00000000-0000-4000-8000-${String(n % 10_000).padStart(12, '0')}`),
   );

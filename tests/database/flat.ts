@@ -103,6 +103,24 @@ export class Meter {
     return costs;
   }
 
+  /** A user's jobs of a type of its own, each enqueued when the one before has been completed: none is ever blocked. */
+  async oneByOne(type: string, user: string): Promise<Costs> {
+    const enqueue = `select public.enqueue_job('${type}', '${JSON.stringify(ofUser(user).payload)}')`;
+    const claimed = async () => (await this.claim(1, type))[0] as Leased;
+    const finish = ({ id, lease }: Leased) => `select public.complete_job('${id}'::uuid, ${lease}::bigint)`;
+    const costs: Costs = {};
+    costs['enqueue of one'] = await this.pages(async () => {
+      for (const job of await this.claim(1, type)) await this.run(finish(job));
+      return enqueue;
+    });
+    costs['completion of one'] = await this.pages(async () => {
+      for (const job of await this.claim(1, type)) await this.run(finish(job));
+      await this.run(enqueue);
+      return finish(await claimed());
+    });
+    return costs;
+  }
+
   /** What has been claimed is completed, and all that can be claimed besides. */
   async drain(types: string | null = null): Promise<void> {
     await this.#db.sql`update public.job_queue set status = 'completed' where status = 'processing'`;
