@@ -2,8 +2,8 @@ import { expect } from 'vitest';
 import type { Database } from './support.ts';
 
 /**
- * Says what is wrong with the users' places, read in one snapshot: slots that are not counted,
- * jobs that stand in two tables, users over their limit, and jobs blocked beside a free slot.
+ * Says what is wrong with the users' places, read in one snapshot: slots that are not counted, jobs that stand in two
+ * tables, users over their limit, users with two rows, and jobs blocked beside a free slot or below a mark.
  */
 const WRONG_PLACES = `
   with limits as (
@@ -32,6 +32,14 @@ const WRONG_PLACES = `
   select format('user %s, type %s has a slot free (%s of %s) beside %s blocked jobs', fair_key, job_type, slots,
     running_jobs, blocked)
   from both_sides where blocked > 0 and slots < coalesce(running_jobs, 1000000)
+  union all
+  select format('user %s, type %s has %s rows', fair_key, job_type, count(*)) from private.user_slots
+  group by fair_key, job_type having count(*) > 1
+  union all
+  select format('job %s is blocked below its user''s mark', b.id)
+  from private.blocked_jobs as b
+  join private.user_slots as s using (fair_key, job_type)
+  cross join unnest(s.passed) as m where m.priority = b.priority and m.seq > b.seq
   union all
   select format('job %s stands in %s tables', id, count(*)) from public.job_queue group by id having count(*) > 1
   union all
