@@ -329,11 +329,16 @@ create table private.ready_jobs (
   virtual_time bigint not null,
   -- Takes one of its user's slots (private.user_slots counts them).
   slot boolean not null,
+  -- Of a standing queue (private.is_standing); false is never wrong.
+  standing boolean not null default false,
   primary key (id)
 )
 with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 -- A claim reads this one from its head.
 create index ready_jobs_order on private.ready_jobs (job_type, priority desc, virtual_time, seq);
+-- The same for jobs outside the standing queues, whatever their type: with a thousand queues a claim need not look at
+-- each (private.pick_across).
+create index ready_jobs_across on private.ready_jobs (priority desc, virtual_time, seq) where not standing;
 -- A user's ready job of the lowest priority, which gives its slot to one of a higher (private.reorder_user).
 create index ready_jobs_user on private.ready_jobs (fair_key, job_type, priority, seq desc) where slot;
 -- The claim's look for what has expired.
@@ -421,7 +426,9 @@ create table private.low_water (
   lease_expires_at timestamptz not null default '-infinity',
   scheduled_at timestamptz not null default '-infinity',
   expires_at timestamptz not null default '-infinity',
-  raised_at timestamptz not null default '-infinity'
+  raised_at timestamptz not null default '-infinity',
+  -- No ready job has an earlier virtual time, unless it was committed ten seconds after it was given it.
+  oldest_time bigint not null default -9223372036854775808
 )
 with (fillfactor = 50);
 insert into private.low_water default values;

@@ -150,6 +150,15 @@ create function private.has_deadline(p_job_type text, p_retry_until timestamptz)
 language sql stable
 return p_retry_until is not null and p_job_type <> 'generate-image';
 
+-- The standing ready queues are those that every deployment has: so few that a claim may look at each.
+create function private.standing_types() returns text[]
+language sql stable
+return '{generate-image,download-image,cancel-prediction,process-webhook,cleanup-storage}'::text[];
+
+create function private.is_standing(p_job_type text, p_priority int) returns boolean
+language sql stable
+return p_job_type = any(private.standing_types()) and p_priority = any('{-10,0,10,100}'::int[]);
+
 -- Job types whose end is their generation's end.
 create function private.carries_generation(p_job_type text) returns boolean
 language sql stable
@@ -521,7 +530,7 @@ begin
     delete from private.blocked_jobs where id = any(array(select id from best)) returning *
   ), ready as (
     insert into private.ready_jobs
-    select g.*, q.head + b.taken * v_step, true
+    select g.*, q.head + b.taken * v_step, true, private.is_standing(g.job_type, g.priority)
     from gone as g
     join best as b on b.id = g.id
     join queues as q on q.job_type = g.job_type and q.priority = g.priority
@@ -584,7 +593,7 @@ begin
       delete from private.blocked_jobs where id = v_job.id;
       v_time := private.next_time(p_job_type, v_job.priority);
       insert into private.ready_jobs
-      select v_job.*, v_time + v_slots.taken * s.step, true
+      select v_job.*, v_time + v_slots.taken * s.step, true, private.is_standing(v_job.job_type, v_job.priority)
       from (select (extract(epoch from virtual_time_step) * 1000000)::bigint as step from private.settings) as s;
       if random() < 0.25
         and (v_slots.passed is not null or pg_stat_get_dead_tuples('private.blocked_jobs'::regclass) > 2000)
@@ -765,10 +774,11 @@ begin
   ), ready as (
     insert into private.ready_jobs (
       id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
-      max_attempts, job_type, payload, virtual_time, slot
+      max_attempts, job_type, payload, virtual_time, slot, standing
     )
     select g.id, g.seq, now(), g.scheduled_at, 0, g.expires_at, g.retry_until, g.fair_key, g.generation_id, g.priority,
-      0, g.max_attempts, g.job_type, g.payload, p.virtual_time, p.slot
+      0, g.max_attempts, g.job_type, g.payload, p.virtual_time, p.slot,
+      private.is_standing(g.job_type, g.priority)
     from given as g join placed as p on p.id = g.id
     where p.blocked is not true
   ), blocked as (
@@ -932,11 +942,12 @@ begin
   elsif v_time is not null then
     insert into private.ready_jobs (
       id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
-      max_attempts, job_type, payload, virtual_time, slot
+      max_attempts, job_type, payload, virtual_time, slot, standing
     )
     values (
       v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, p_expires_at, p_retry_until, v_fair_key,
-      v_generation_id, p_priority, 0, p_max_attempts, p_job_type, p_payload, v_time, v_limited
+      v_generation_id, p_priority, 0, p_max_attempts, p_job_type, p_payload, v_time, v_limited,
+      private.is_standing(p_job_type, p_priority)
     );
     if p_scheduled_at < now() - interval '1 second' then
       perform private.open_queue(p_job_type, p_priority);
@@ -1044,6 +1055,9 @@ $$;
 -- job whose virtual time is longer ago than settings.age_after goes before all that are younger, whatever their
 -- priority: low is slow and never starved. Queues of one priority are served in the order of their heads.
 --
+-- Where there are few ready queues, a claim looks at the head of each; where there are many, at the order across all of
+-- them (private.pick_across).
+--
 -- `ARRAY(SELECT … FOR UPDATE SKIP LOCKED LIMIT n)` is locked and counted exactly once; a join in its place was planned
 -- as a hash join over the whole table. Rows are passed on by ctid, which cannot change while this transaction holds
 -- their locks.
@@ -1113,42 +1127,155 @@ begin
 end
 $$;
 
--- Locks up to p_limit ready jobs of these types, in the order in which they are served. Nothing that would create a
--- prediction while the provider refuses to; and after that one job alone, until it is known that it creates again.
+-- Whether a ready job may be older than settings.age_after. Where the bound kept in low_water does not tell, it is
+-- raised first, by one claim a second.
+create function private.may_be_aged() returns boolean
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_aged bigint;
+begin
+  select (extract(epoch from now() - age_after) * 1000000)::bigint into v_aged from private.settings;
+  if (select oldest_time from private.low_water) > v_aged then
+    return false;
+  end if;
+  perform private.raise_low_water(false);
+  return (select oldest_time from private.low_water) <= v_aged;
+end
+$$;
+
+-- Locks up to p_limit ready jobs of these types, of however many queues, none of them aged: the higher priority first,
+-- then by virtual time. The jobs of all queues but the standing ones stand in one order, those of a type in another.
+-- Where other claims have taken those it saw, it looks further, twice; null: there may be more.
+create function private.pick_across(p_limit int, p_job_types text[]) returns tid[]
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_window int := p_limit;
+  v_seen tid[];
+  v_rows tid[] := '{}';
+  v_paused boolean := (select until > now() from private.provider_pause);
+  v_types text[] := coalesce(p_job_types, private.standing_types());
+begin
+  for v_try in 1..3 loop
+    v_seen := array(
+      select first.job from (
+        (
+          select j.ctid as job, j.priority, j.virtual_time, j.seq from private.ready_jobs as j
+          where p_job_types is null and not j.standing
+            and (j.job_type <> 'generate-image' or not v_paused) and (j.expires_at is null or j.expires_at > now())
+          order by j.priority desc, j.virtual_time, j.seq limit v_window
+        )
+        union
+        select of_type.job, of_type.priority, of_type.virtual_time, of_type.seq
+        from unnest(v_types) as t (job_type)
+        cross join lateral (
+          select j.ctid as job, j.priority, j.virtual_time, j.seq from private.ready_jobs as j
+          where j.job_type = t.job_type and (j.expires_at is null or j.expires_at > now())
+          order by j.priority desc, j.virtual_time, j.seq limit v_window
+        ) as of_type
+        where t.job_type <> 'generate-image' or not v_paused
+      ) as first
+      order by first.priority desc, first.virtual_time, first.seq limit v_window
+    );
+    v_rows := v_rows || array(
+      select j.ctid from private.ready_jobs as j
+      where j.ctid = any(v_seen) and j.ctid <> all(v_rows)
+      order by j.priority desc, j.virtual_time, j.seq limit p_limit - cardinality(v_rows)
+      for update skip locked
+    );
+    if cardinality(v_rows) = p_limit or cardinality(v_seen) < v_window then
+      return v_rows;
+    end if;
+    v_window := v_window * 8;
+  end loop;
+  return nullif(v_rows, '{}');
+end
+$$;
+
+-- Locks up to p_limit ready jobs of these types, in the order in which they are served, and waits for nobody. Nothing
+-- that would create a prediction while the provider refuses to; and after that one job alone, until it is known that it
+-- creates again.
 create function private.pick_ready(p_limit int, p_job_types text[], p_marked boolean) returns tid[]
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
 declare
+  -- From so many queues on it looks across them: that costs as much as a dozen heads.
+  v_many int := 17;
   v record;
   v_creating private.queue_head[];
   v_others private.queue_head[];
   v_rows tid[] := '{}';
   v_probe tid[];
 begin
-  select
-    pause.probing,
-    -- The ready queues that have jobs.
-    (
-      select array_agg(
-        row(q.job_type, q.priority, q.low_time, head.virtual_time)::private.queue_head
-        order by q.priority desc, head.virtual_time
-      )
-      from (
-        select job_type, priority, case when p_marked then low_time else -9223372036854775808 end as low_time
-        from private.ready_queues
-        where (p_job_types is null or job_type = any(p_job_types))
-          and (job_type <> 'generate-image' or pause.until <= now())
+  for v_try in 1..2 loop
+    with queues as materialized (
+      select q.job_type, q.priority, case when p_marked then q.low_time else -9223372036854775808 end as low_time
+      from private.provider_pause as pause
+      cross join (
+        select job_type, priority, low_time from private.ready_queues where p_job_types is null
+        union all
+        select job_type, priority, low_time from private.ready_queues where job_type = any(p_job_types)
       ) as q
+      where q.job_type <> 'generate-image' or pause.until <= now()
+      limit v_many
+    ), heads as materialized (
+      -- Of those that have jobs, in order.
+      select q.job_type, q.priority, q.low_time, head.virtual_time
+      from queues as q
       cross join lateral (
         select j.virtual_time from private.ready_jobs as j
         where j.job_type = q.job_type and j.priority = q.priority and j.virtual_time >= q.low_time
         order by j.virtual_time, j.seq limit 1
       ) as head
-    ) as heads
-  into v
-  from private.provider_pause as pause;
-  if v.heads is null then
-    return v_rows;
+      order by q.priority desc, head.virtual_time
+    ), state as materialized (
+      select
+        pause.probing,
+        case
+          when (select count(*) from queues) = v_many then 'many'
+          when pause.probing or (
+            select min(h.priority) filter (where h.virtual_time <= extract(epoch from now() - s.age_after) * 1000000)
+              < max(h.priority)
+            from heads as h cross join private.settings as s
+          ) then 'special'
+          else 'usual'
+        end as way
+      from private.provider_pause as pause
+    )
+    select
+      probing,
+      way,
+      case way when 'special' then array(
+        select row(h.job_type, h.priority, h.low_time, h.virtual_time)::private.queue_head from heads as h
+      ) end as heads,
+      -- The usual case is done in this statement.
+      case way when 'usual' then array(
+        select ready.job from heads as h
+        cross join lateral (
+          select j.ctid as job from private.ready_jobs as j
+          where j.job_type = h.job_type and j.priority = h.priority and j.virtual_time >= h.low_time
+            and (j.expires_at is null or j.expires_at > now())
+          order by j.virtual_time, j.seq limit p_limit
+          for update skip locked
+        ) as ready
+        limit p_limit
+      ) end as rows
+    into v
+    from state;
+    exit when v.way <> 'many';
+    if not (p_marked or v.probing or private.may_be_aged()) then
+      v_rows := private.pick_across(p_limit, p_job_types);
+      if v_rows is not null then
+        return v_rows;
+      end if;
+      v_rows := '{}';
+    end if;
+    -- Each of them, after all.
+    v_many := null;
+  end loop;
+  if v.way = 'usual' then
+    return v.rows;
   end if;
   if not v.probing then
     return private.pick_from(v.heads, p_limit);
@@ -1180,7 +1307,8 @@ declare
   v_job private.ready_jobs;
   v_until timestamptz := now() + make_interval(secs => p_lease_seconds);
 begin
-  -- The usual case in one statement. Null: one job tries the provider, or an old one goes before a higher priority.
+  -- The usual case in one statement. Null: one job tries the provider, an old one goes before a higher priority, or
+  -- there are many queues.
   with heads as materialized (
     select q.job_type, q.priority, q.low_time, head.virtual_time
     from (
@@ -1200,6 +1328,7 @@ begin
     array(select model from private.refused_models where until > now()) as refused,
     case
       when (select probing from private.provider_pause) then null
+      when (select count(*) from (select from private.ready_queues limit 17) as few) = 17 then null
       when (
         select min(h.priority) filter (where h.virtual_time <= extract(epoch from now() - s.age_after) * 1000000)
           < max(h.priority)
@@ -1844,7 +1973,8 @@ begin
     when 'blocked' then
       insert into private.blocked_jobs values (v.*);
     when 'ready' then
-      insert into private.ready_jobs values (v.*, p_job.virtual_time, p_job.slot);
+      insert into private.ready_jobs
+      values (v.*, p_job.virtual_time, p_job.slot, private.is_standing(p_job.job_type, p_job.priority));
     when 'running' then
       insert into private.running_jobs
       values (

@@ -304,7 +304,8 @@ begin
       delete from private.scheduled_jobs where id = any(v_due.ids[:v_granted]) returning *
     )
     insert into private.ready_jobs
-    select g.*, v_time + (array_position(v_due.ids, g.id) - 1) * v_step, v_limited
+    select g.*, v_time + (array_position(v_due.ids, g.id) - 1) * v_step, v_limited,
+      private.is_standing(g.job_type, g.priority)
     from gone as g;
     if v_granted < cardinality(v_due.ids) then
       with gone as (
@@ -404,7 +405,7 @@ $$;
 create function private.low_water_marks() returns private.low_water
 language plpgsql set search_path = '' as $$
 declare
-  v_marks private.low_water := (true, '-infinity', '-infinity', '-infinity', '-infinity');
+  v_marks private.low_water := (true, '-infinity', '-infinity', '-infinity', '-infinity', null);
 begin
   if pg_stat_get_dead_tuples('private.ready_jobs'::regclass) > 2000
     or pg_stat_get_dead_tuples('private.running_jobs'::regclass) > 2000
@@ -450,6 +451,7 @@ begin
   where q.job_type = h.job_type and q.priority = h.priority;
   update private.low_water set
     raised_at = clock_timestamp(),
+    oldest_time = least(v_now_time - 10000000, (select min(head_time) from private.ready_queues)),
     lease_expires_at = least(v_safe, (
       select lease_expires_at from private.running_jobs
       where lease_expires_at >= v_marks.lease_expires_at
@@ -521,8 +523,9 @@ begin
   -- The one row first, so that calls for several queues never meet crosswise.
   perform 1 from private.low_water for update;
   update private.low_water set
-    lease_expires_at = '-infinity', scheduled_at = '-infinity', expires_at = '-infinity'
-  where greatest(lease_expires_at, scheduled_at, expires_at) > '-infinity';
+    lease_expires_at = '-infinity', scheduled_at = '-infinity', expires_at = '-infinity',
+    oldest_time = -9223372036854775808
+  where greatest(lease_expires_at, scheduled_at, expires_at) > '-infinity' or oldest_time > -9223372036854775808;
   update private.ready_queues set low_time = -9223372036854775808, head_time = -9223372036854775808
   where job_type = p_job_type and priority = p_priority and head_time > -9223372036854775808;
 end

@@ -80,3 +80,38 @@ test('steps cost the same for a user with many blocked jobs', async () => {
   console.info('pages:', { before, after });
   expectFlat(after, before, DEEPER, "A step reads more of a user's blocked jobs than the first");
 }, 600_000);
+
+const MANY = 1_000;
+const KINDS: Record<string, (n: number) => object> = {
+  'of as many types': (n) => ({ job_type: `type-${n % MANY}` }),
+  'of as many priorities': (n) => ({ priority: (n % MANY) - MANY / 2 }),
+  'of as many types and priorities': (n) => ({
+    job_type: `type-${n % MANY}`,
+    priority: (n % MANY) - MANY / 2,
+  }),
+};
+
+for (const types of [null, 'work'])
+  test.each(Object.keys(KINDS))(
+    `steps for ${types ?? 'all'} cost the same with jobs of 1,000 queues, %s`,
+    async (kind) => {
+      const more = KINDS[kind] as (n: number) => object;
+      await meter.enqueue(1_000);
+      const before = await meter.steps(types);
+      await db.clear();
+      await meter.enqueue(2 * MANY, (n) => ({ ...more(n), ...ofUser(meter.user()) }));
+      if (types) await meter.enqueue(1_000);
+      await db.sql`analyze`;
+      const busy = await meter.steps(types);
+      // The queues stay.
+      await db.clear();
+      await meter.enqueue(1_000);
+      const idle = await meter.steps(types);
+      await db.clear();
+      await db.sql`delete from private.ready_queues where job_type in ('work', 'generate-image') or job_type like 'type-%'`;
+      console.info(`pages with 1,000 queues ${kind}:`, { before, busy, idle });
+      expectFlat(busy, before, DEEPER, 'A claim looks at each queue that has jobs');
+      expectFlat(idle, before, DEEPER, 'A claim looks at each queue that has had jobs');
+    },
+    600_000,
+  );

@@ -29,8 +29,9 @@ export class Meter {
   static async open(db: Database): Promise<Meter> {
     const meter = new Meter(db);
     const claims = JSON.stringify({ role: 'service_role' });
+    // As where it runs: only what is known to be on disk may be stepped over for good by later scans.
     await meter.#sql`select set_config('role', 'service_role', false),
-      set_config('request.jwt.claims', ${claims}, false)`;
+      set_config('request.jwt.claims', ${claims}, false), set_config('synchronous_commit', 'on', false)`;
     return meter;
   }
 
