@@ -8,6 +8,11 @@ export async function turnsWrong(world: World, dice: Dice): Promise<string[]> {
   const type = `turns-${randomUUID()}`;
   const users: string[] = Array.from({ length: 2 + dice.below(4) }, () => randomUUID());
   const { calls } = world;
+  // With many queues of a type a claim looks across them.
+  if (dice.chance(0.5)) {
+    await calls.sql`insert into private.ready_queues (job_type, priority)
+      select ${type}, 100 + n from generate_series(1, 20) as n`;
+  }
   const jobs: { id: string; user: string; priority: number; old: boolean }[] = [];
   const enqueue = async (user: string, count: number, priority: number, old = false) => {
     const at = old ? { scheduled_at: new Date(Date.now() - 3_600_000).toISOString() } : {};
