@@ -744,10 +744,16 @@ begin
     ) as d
     left join private.user_plans as u on u.user_id = d.fair_key
     left join private.plans as p on p.name = coalesce(u.plan, 'default')
+  ), queues as materialized (
+    select job_type, priority, private.next_time(job_type, priority) as head
+    from (select distinct job_type, priority from due order by job_type, priority) as used
   ), slots as materialized (
     select w.fair_key, w.job_type, w.most, l.rid, l.taken as first,
       least(w.jobs, greatest(w.most - l.taken, 0)) as granted, l.most <> w.most as is_new_limit
-    from (select * from wanted order by fair_key, job_type) as w
+    -- All new queues are made before a user's first row, as in private.insert_job.
+    from (
+      select * from wanted where (select count(head) from queues) > 0 order by fair_key, job_type
+    ) as w
     left join lateral (
       select s.ctid as rid, s.taken, s.most from private.user_slots as s
       where s.fair_key = w.fair_key and s.job_type = w.job_type order by s.version desc limit 1 for update
@@ -759,9 +765,6 @@ begin
       select made.rid, made.taken, made.most from private.lock_slots(w.fair_key, w.job_type) as made
       where known.rid is null
     ) as l
-  ), queues as materialized (
-    select job_type, priority, private.next_time(job_type, priority) as head
-    from (select distinct job_type, priority from due order by job_type, priority) as used
   ), placed as materialized (
     select
       d.id,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { expectPlacesRight } from './places.ts';
 import { Database } from './support.ts';
@@ -132,4 +133,21 @@ test('a sweep that admits held jobs, and a call for jobs that have waited for so
     () => enqueue([first, last], { scheduled_at: new Date(Date.now() - 60_000) }),
     () => db.service('record_sweep', { p_stats: {} }),
   ]);
+});
+
+test('the first jobs of a user and of a type at once', async () => {
+  const user = randomUUID();
+  const payload = { user_id: user };
+  let many: Promise<unknown> = Promise.resolve();
+  await db.sql.begin(async (sql) => {
+    await sql`select public.enqueue_job('fresh', '{}')`;
+    many = db.service('enqueue_jobs', { p_jobs: Array(2).fill({ job_type: 'fresh', payload }) });
+    for (let waiting = false; !waiting; ) {
+      const [row] = await db.sql`select exists (select from pg_locks where not granted) as waiting`;
+      waiting = row?.waiting;
+    }
+    await sql`select public.enqueue_job('fresh', ${sql.json(payload)})`;
+  });
+  await many;
+  await expectPlacesRight(db);
 });

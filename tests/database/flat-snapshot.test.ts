@@ -13,7 +13,7 @@ import { ofUser } from './worker.ts';
 const PASSING = 12_500 * Number(process.env.FLAT_SCALE ?? 1);
 const BATCH = 25;
 /** Pages for a job that are allowed besides: versions and a user's marks rise now and then, and what has died since is met. */
-const JUST_DIED = 8;
+const JUST_DIED = 12;
 /** The same for a claim, whose marks rise once a second. */
 const JUST_DIED_CLAIM = 30;
 
