@@ -100,7 +100,8 @@ for (const types of [null, 'work'])
       const before = await meter.steps(types);
       await db.clear();
       await meter.enqueue(2 * MANY, (n) => ({ ...more(n), ...ofUser(meter.user()) }));
-      if (types) await meter.enqueue(1_000);
+      // Each user has a row for this type: the first job of one makes it.
+      await meter.enqueue(types ? 1_000 : 100);
       await db.sql`analyze`;
       const busy = await meter.steps(types);
       // The queues stay.
