@@ -99,7 +99,7 @@ pub(crate) async fn pass_on<E>(
     }
 }
 
-/// Bytes of the largest chunk. More bring nothing, and an isolate has 128 MB for all its requests.
+/// Bytes of the largest chunk. An isolate has 128 MB for all its requests.
 const CHUNK_BYTES: u32 = 256 * 1024;
 
 #[wasm_bindgen]
