@@ -164,7 +164,10 @@ async function plain(player: Player, row: Row): Promise<unknown> {
         ({ payload, job_type }) => !payload.generation_id && job_type !== row.job_type,
       );
       player.hand = player.hand.filter((one) => !others.includes(one));
-      const all = [row, ...others.filter(({ job_type }) => !job_type.includes('-'))];
+      // A job once: the answer is a list of ids, and does not tell which of two leases it was.
+      const all = [row, ...others.filter(({ job_type }) => !job_type.includes('-'))].filter(
+        ({ id }, index, list) => list.findIndex((one) => one.id === id) === index,
+      );
       return player.call('complete_jobs', {
         p_job_ids: all.map(({ id }) => id),
         p_leases: all.map((one) => one.lease),
