@@ -56,7 +56,7 @@ export async function hear(
   }
   throw new StepFailure(
     `the ${listener.name} was silent for ${limitMs / 1000} s`,
-    'See docs/operations/operate.md#live-updates-come-late; the lines of LiveChannel are in: npx wrangler tail --env process-generation',
+    'See docs/operations/troubleshooting.md#live-updates-come-late; the lines of LiveChannel are in: npx wrangler tail --env process-generation',
   );
 }
 

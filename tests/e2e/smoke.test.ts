@@ -425,7 +425,7 @@ describe('each step can fail, and says what to do', () => {
     await stack.simulator.fault('fox', { hold: 'run' });
     const { detail, fix } = await fails(['sign-in', 'models', 'picture'], options({ '--timeout': '3' }));
     expect(detail).toContain('after 3 s');
-    expect(fix).toContain('docs/operations/operate.md');
+    expect(fix).toContain('docs/operations/troubleshooting.md');
     await stack.simulator.release();
   });
 

@@ -50,6 +50,6 @@ async function wayOf(smoke: Smoke, jobId: string): Promise<string> {
   if (job.lease <= 1) return "Replicate's webhook brought the picture's end";
   throw new StepFailure(
     "the picture's end was found by the sweep: no webhook came, and pictures are up to minutes late",
-    `Set PUBLIC_URL of process-jobs and process-generation to ${options.processGenerationUrl} in wrangler.toml, and the same REPLICATE_WEBHOOK_SECRET in both. If they are: is it another account's secret? docs/operations/operate.md#pictures-come-minutes-late`,
+    `Set PUBLIC_URL of process-jobs and process-generation to ${options.processGenerationUrl} in wrangler.toml, and the same REPLICATE_WEBHOOK_SECRET in both. If they are: is it another account's secret? docs/operations/troubleshooting.md#pictures-come-minutes-late`,
   );
 }

@@ -79,6 +79,9 @@ export const actions: Record<string, Action> = {
   },
   claim_jobs: claim,
   'claim_jobs when time has passed': whenTimeHasPassed(claim),
+  'claim_jobs of another type when time has passed': whenTimeHasPassed(
+    (sql) => sql`select public.claim_jobs(10, 60, '{none}')`,
+  ),
   'claim_jobs when time has passed, in the last attempt': onLastAttempt(whenTimeHasPassed(claim)),
   'claim_jobs when time has passed, and the plan allows no more': after(
     (sql, { user }) => sql`update private.plans set images_per_day = 0 where name = ${user}`,
