@@ -150,6 +150,16 @@ create function private.has_deadline(p_job_type text, p_retry_until timestamptz)
 language sql stable
 return p_retry_until is not null and p_job_type <> 'generate-image';
 
+-- From how many ready queues on a claim looks across them: that costs as much as a dozen heads.
+create function private.many_queues() returns int
+language sql stable
+return 17;
+
+-- So many dead rows, by the statistics, that reading over their entries costs more than keeping low-water marks.
+create function private.has_many_dead(p_table regclass) returns boolean
+language sql stable
+return pg_stat_get_dead_tuples(p_table) > 2000;
+
 -- The standing ready queues are those that every deployment has: so few that a claim may look at each.
 create function private.standing_types() returns text[]
 language sql stable
@@ -427,7 +437,7 @@ begin
   into v_slots
   from private.user_slots as s
   where s.fair_key = p_fair_key and s.job_type = p_job_type order by s.version desc limit 1;
-  if pg_stat_get_dead_tuples('private.blocked_jobs'::regclass) > 2000 then
+  if private.has_many_dead('private.blocked_jobs') then
     perform private.set_blocked_mark(v_slots.rid, p_priority, coalesce(
       -- What somebody else has locked is not passed.
       (
@@ -494,7 +504,7 @@ begin
     return;
   end if;
   v_step := (select extract(epoch from virtual_time_step) * 1000000 from private.settings);
-  v_passing := pg_stat_get_dead_tuples('private.blocked_jobs'::regclass) > 2000;
+  v_passing := private.has_many_dead('private.blocked_jobs');
   with free as materialized (
     select u.fair_key, u.job_type, u.jobs, s.rid, s.passed, s.taken - u.jobs as taken,
       coalesce(p.running_jobs, 1000000000) as most
@@ -596,7 +606,7 @@ begin
       select v_job.*, v_time + v_slots.taken * s.step, true, private.is_standing(v_job.job_type, v_job.priority)
       from (select (extract(epoch from virtual_time_step) * 1000000)::bigint as step from private.settings) as s;
       if random() < 0.25
-        and (v_slots.passed is not null or pg_stat_get_dead_tuples('private.blocked_jobs'::regclass) > 2000)
+        and (v_slots.passed is not null or private.has_many_dead('private.blocked_jobs'))
       then
         perform private.raise_blocked_mark(p_fair_key, p_job_type, v_job.priority, v_job.seq);
       end if;
@@ -1203,8 +1213,7 @@ create function private.pick_ready(p_limit int, p_job_types text[], p_marked boo
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
 declare
-  -- From so many queues on it looks across them: that costs as much as a dozen heads.
-  v_many int := 17;
+  v_many int := private.many_queues();
   v record;
   v_creating private.queue_head[];
   v_others private.queue_head[];
@@ -1331,7 +1340,8 @@ begin
     array(select model from private.refused_models where until > now()) as refused,
     case
       when (select probing from private.provider_pause) then null
-      when (select count(*) from (select from private.ready_queues limit 17) as few) = 17 then null
+      when (select count(*) from (select from private.ready_queues limit private.many_queues()) as few)
+        = private.many_queues() then null
       when (
         select min(h.priority) filter (where h.virtual_time <= extract(epoch from now() - s.age_after) * 1000000)
           < max(h.priority)

@@ -407,9 +407,9 @@ language plpgsql set search_path = '' as $$
 declare
   v_marks private.low_water := (true, '-infinity', '-infinity', '-infinity', '-infinity', null);
 begin
-  if pg_stat_get_dead_tuples('private.ready_jobs'::regclass) > 2000
-    or pg_stat_get_dead_tuples('private.running_jobs'::regclass) > 2000
-    or pg_stat_get_dead_tuples('private.scheduled_jobs'::regclass) > 2000
+  if private.has_many_dead('private.ready_jobs')
+    or private.has_many_dead('private.running_jobs')
+    or private.has_many_dead('private.scheduled_jobs')
   then
     select * into v_marks from private.low_water;
     v_marks.raised_at := greatest(v_marks.raised_at, 'epoch');
