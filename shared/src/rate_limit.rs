@@ -12,8 +12,8 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use uuid::Uuid;
 
+use crate::http::problem::{Code, Problem};
 use crate::ports::Clock;
-use crate::problem::{Code, Problem};
 
 /// The binding's period, and so the longest time until a caller may go on, in seconds.
 const PERIOD_SECONDS: u32 = 60;
@@ -28,9 +28,9 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// about who sent it, so the address counts instead, whatever the method.
 pub fn key(method: &str, caller: Result<Uuid, &Problem>, address: Option<&str>) -> Option<String> {
     match caller {
-        Ok(user) => (method == "POST").then(|| format!("user:{user}")),
+        Ok(user) => matches!(method, "POST" | "DELETE").then(|| format!("user:{user}")),
         Err(problem) if problem.code == Code::Unauthorized => Some(format!("address:{}", network(address))),
-        // Our own failure is no fault of the caller's.
+        // The caller has no part in our own failure.
         Err(_) => None,
     }
 }
@@ -78,8 +78,11 @@ mod tests {
     const USER: Uuid = Uuid::from_u128(1);
 
     #[test]
-    fn a_user_counts_for_what_they_start_and_cancel_only() {
-        assert_eq!(key("POST", Ok(USER), Some("192.0.2.1")).unwrap(), format!("user:{USER}"));
+    fn a_user_counts_for_what_they_start_cancel_and_delete_only() {
+        for method in ["POST", "DELETE"] {
+            let found = key(method, Ok(USER), Some("192.0.2.1"));
+            assert_eq!(found.unwrap(), format!("user:{USER}"), "{method}");
+        }
         for method in ["GET", "HEAD"] {
             assert_eq!(key(method, Ok(USER), Some("192.0.2.1")), None, "{method}");
         }
@@ -124,9 +127,9 @@ mod tests {
 
     #[test]
     fn an_error_and_silence_are_no_refusal() {
-        let ask = |answer: Result<bool, &'static str>| passes(ready(answer), &Now).now_or_never().unwrap();
-        assert_eq!((ask(Ok(true)), ask(Ok(false))), (Ok(true), Ok(false)));
-        assert_eq!(ask(Err("broken")), Err("broken".to_owned()));
+        let params = |answer: Result<bool, &'static str>| passes(ready(answer), &Now).now_or_never().unwrap();
+        assert_eq!((params(Ok(true)), params(Ok(false))), (Ok(true), Ok(false)));
+        assert_eq!(params(Err("broken")), Err("broken".to_owned()));
         let silent = passes(pending::<Result<bool, String>>(), &Now).now_or_never().unwrap();
         assert_eq!(silent, Err("no answer within 250 ms".to_owned()));
     }

@@ -1,7 +1,11 @@
 //! The configuration, read once from the environment and checked.
 
-use crate::service_key::{self, ServiceKeys};
-use crate::url_policy::{AllowedOrigins, MAX_URL_BYTES};
+mod kept;
+
+use crate::auth::service_key::{self, ServiceKeys};
+use crate::policy::url_policy::{AllowedOrigins, MAX_URL_BYTES};
+
+pub use kept::{Kept, PerEnvironment};
 
 /// The resolver that is asked unless another one is configured.
 pub const DEFAULT_RESOLVER_URL: &str = "https://cloudflare-dns.com/dns-query";
@@ -28,15 +32,6 @@ impl SupabaseSettings {
     }
 }
 
-/// Where Replicate is.
-#[derive(Debug, Clone)]
-pub struct ReplicateSettings {
-    /// `REPLICATE_API_URL`: an origin without `/v1`.
-    pub origin: String,
-    /// `REPLICATE_API_TOKEN`.
-    pub token: String,
-}
-
 /// The variables by name.
 pub struct Variables<F>(F);
 
@@ -56,7 +51,10 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     }
 
     /// A secret that goes into a header.
-    fn key(&self, name: &str) -> Result<String, SettingsError> {
+    ///
+    /// # Errors
+    /// It is missing, or contains what no header takes.
+    pub fn key(&self, name: &str) -> Result<String, SettingsError> {
         let value = self.required(name)?;
         if value.bytes().all(|byte| byte.is_ascii_graphic()) {
             Ok(value)
@@ -65,7 +63,11 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         }
     }
 
-    fn url(&self, name: &str) -> Result<Option<String>, SettingsError> {
+    /// An http(s) URL without a trailing slash, which may be missing.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn url(&self, name: &str) -> Result<Option<String>, SettingsError> {
         let Some(value) = self.optional(name) else { return Ok(None) };
         let valid = value.len() <= MAX_URL_BYTES
             && url::Url::parse(&value)
@@ -113,22 +115,13 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         Ok(SupabaseSettings { url, key: key()? })
     }
 
-    /// Replicate.
-    pub fn replicate(&self) -> Result<ReplicateSettings, SettingsError> {
-        Ok(ReplicateSettings { origin: self.replicate_origin()?, token: self.key("REPLICATE_API_TOKEN")? })
-    }
-
-    /// The origin of Replicate's API.
-    pub fn replicate_origin(&self) -> Result<String, SettingsError> {
-        Ok(self.url("REPLICATE_API_URL")?.unwrap_or_else(|| "https://api.replicate.com".into()))
-    }
-
-    /// Where Replicate calls back; `None` means that the sweep alone finishes jobs.
-    pub fn webhook_base(&self) -> Result<Option<String>, SettingsError> {
-        if self.optional("REPLICATE_WEBHOOK_SECRET").is_none() {
+    /// The address that the provider calls back at `path` under `PUBLIC_URL`; `None` where that is not set, or no
+    /// variable `secret` to know it by: then the sweep alone finishes jobs.
+    pub fn callback(&self, path: &str, secret: &str) -> Result<Option<String>, SettingsError> {
+        if self.optional(secret).is_none() {
             return Ok(None);
         }
-        self.url("PUBLIC_URL")
+        Ok(self.url("PUBLIC_URL")?.map(|base| format!("{base}{path}")))
     }
 
     /// Origins that webhooks may be sent to although they are not public: `WEBHOOK_ALLOWED_ORIGINS`, none
@@ -221,11 +214,11 @@ mod tests {
 
     #[test]
     fn a_webhook_needs_both_its_url_and_its_secret() {
-        let both =
-            variables(&[("PUBLIC_URL", "https://p.example/"), ("REPLICATE_WEBHOOK_SECRET", "whsec_x")]);
-        assert_eq!(both.webhook_base().unwrap().as_deref(), Some("https://p.example"));
-        assert_eq!(variables(&[("PUBLIC_URL", "https://p.example")]).webhook_base().unwrap(), None);
-        assert_eq!(variables(&[("REPLICATE_WEBHOOK_SECRET", "whsec_x")]).webhook_base().unwrap(), None);
+        let callback = |list| variables(list).callback("/webhooks/it", "SECRET").unwrap();
+        let both = callback(&[("PUBLIC_URL", "https://p.example/"), ("SECRET", "whsec_x")]);
+        assert_eq!(both.as_deref(), Some("https://p.example/webhooks/it"));
+        assert_eq!(callback(&[("PUBLIC_URL", "https://p.example")]), None);
+        assert_eq!(callback(&[("SECRET", "whsec_x")]), None);
     }
 
     #[test]

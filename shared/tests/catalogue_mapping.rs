@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test's helpers fail by panicking")]
 
 use serde_json::{Value, json};
-use shared::catalogue::{Adjustment, Ask, Catalogue, Mapped, Unsupported};
+use shared::catalogue::{Adjustment, Catalogue, GenerationParams, Mapped, Operation, Unsupported};
 
 const SCHNELL: &str = "black-forest-labs/flux-schnell";
 const DEV: &str = "black-forest-labs/flux-dev";
@@ -12,24 +12,24 @@ const KONTEXT: &str = "black-forest-labs/flux-kontext-pro";
 const SDXL: &str = "stability-ai/sdxl";
 
 /// A request that names nothing but a model.
-fn ask(model_id: &str) -> Ask {
-    Ask { model_id: model_id.into(), prompt: "a fox".into(), ..Ask::default() }
+fn params(model_id: &str) -> GenerationParams {
+    GenerationParams { model_id: model_id.into(), prompt: "a fox".into(), ..GenerationParams::default() }
 }
 
-fn sized(model_id: &str, width: u32, height: u32) -> Ask {
-    Ask { width: Some(width), height: Some(height), ..ask(model_id) }
+fn sized(model_id: &str, width: u32, height: u32) -> GenerationParams {
+    GenerationParams { width: Some(width), height: Some(height), ..params(model_id) }
 }
 
-fn from_source(model_id: &str) -> Ask {
-    Ask { source_image_url: Some("https://example.com/a.png".into()), ..ask(model_id) }
+fn from_source(model_id: &str) -> GenerationParams {
+    GenerationParams { source_image_url: Some("https://example.com/a.png".into()), ..params(model_id) }
 }
 
-fn try_map(ask: &Ask) -> Result<Mapped, Unsupported> {
-    Catalogue::builtin().model(&ask.model_id).expect("the model is in the catalogue").map(ask)
+fn try_map(params: &GenerationParams) -> Result<Mapped, Unsupported> {
+    Catalogue::builtin().model(&params.model_id).expect("the model is in the catalogue").map(params)
 }
 
-fn map(ask: &Ask) -> Mapped {
-    try_map(ask).unwrap_or_else(|fault| panic!("{}: {fault}", ask.model_id))
+fn map(params: &GenerationParams) -> Mapped {
+    try_map(params).unwrap_or_else(|fault| panic!("{}: {fault}", params.model_id))
 }
 
 fn adjusted<'a>(mapped: &'a Mapped, field: &str) -> Option<&'a Adjustment> {
@@ -90,10 +90,10 @@ fn every_model_that_generates_makes_something_of_1344_by_768() {
         (SDXL, json!({ "width": 1344, "height": 768 }), Some((1344, 768))),
         ("bytedance/sdxl-lightning-4step", json!({ "width": 1280, "height": 728 }), Some((1280, 728))),
     ];
-    let generates = |ask: &&str| expected.iter().any(|(id, ..)| id == ask);
+    let generates = |params: &&str| expected.iter().any(|(id, ..)| id == params);
     for model in Catalogue::builtin().all() {
         let listed = generates(&model.id.as_str());
-        let generating = model.operations.iter().any(|operation| operation == "generate");
+        let generating = model.operations.contains(&Operation::Generate);
         assert_eq!(listed, generating, "{} belongs in this table, or out of it", model.id);
     }
     for (id, fields, output) in expected {
@@ -154,10 +154,10 @@ fn every_size_a_model_offers_is_its_own_closest() {
 
 #[test]
 fn a_missing_side_is_the_default_and_no_size_is_no_adjustment() {
-    let mapped = map(&Ask { width: Some(1344), ..ask(SDXL) });
+    let mapped = map(&GenerationParams { width: Some(1344), ..params(SDXL) });
     assert_eq!(mapped.output, Some((1344, 1024)));
-    for model in Catalogue::builtin().all().filter(|model| model.operations[0] == "generate") {
-        let mapped = map(&ask(&model.id));
+    for model in Catalogue::builtin().all().filter(|model| model.operations[0] == Operation::Generate) {
+        let mapped = map(&params(&model.id));
         assert_eq!(mapped.adjustments, [], "{}", model.id);
         assert!(mapped.output.is_none() || mapped.output == model.size || model.id.starts_with("qwen/"));
     }
@@ -165,18 +165,21 @@ fn a_missing_side_is_the_default_and_no_size_is_no_adjustment() {
 
 #[test]
 fn zero_is_a_value() {
-    let zero = Ask { seed: Some(0), guidance_scale: Some(0.0), ..Ask::default() };
-    let dev = map(&Ask { model_id: DEV.into(), prompt: "a".into(), ..zero.clone() });
+    let zero = GenerationParams { seed: Some(0), guidance_scale: Some(0.0), ..GenerationParams::default() };
+    let dev = map(&GenerationParams { model_id: DEV.into(), prompt: "a".into(), ..zero.clone() });
     assert_eq!(dev.input["seed"], json!(0));
     assert_eq!(dev.input["guidance"], json!(0.0));
     assert_eq!(dev.adjustments, []);
-    let lightning =
-        map(&Ask { model_id: "bytedance/sdxl-lightning-4step".into(), prompt: "a".into(), ..zero.clone() });
+    let lightning = map(&GenerationParams {
+        model_id: "bytedance/sdxl-lightning-4step".into(),
+        prompt: "a".into(),
+        ..zero.clone()
+    });
     assert_eq!(lightning.input["guidance_scale"], json!(0.0));
-    let sdxl = map(&Ask { model_id: SDXL.into(), prompt: "a".into(), ..zero });
+    let sdxl = map(&GenerationParams { model_id: SDXL.into(), prompt: "a".into(), ..zero });
     assert_eq!(sdxl.input["guidance_scale"], json!(1.0), "SDXL's least");
     assert_eq!(adjusted(&sdxl, "guidance_scale").map(|a| &a.used), Some(&json!(1.0)));
-    let without = map(&ask(DEV));
+    let without = map(&params(DEV));
     assert!(!without.input.contains_key("guidance") && !without.input.contains_key("seed"));
 }
 
@@ -199,8 +202,11 @@ fn numbers_go_under_the_models_own_names_within_its_limits() {
         ),
     ];
     for (id, steps, steps_field, steps_used, guidance, guidance_field, guidance_used) in cases {
-        let mapped =
-            map(&Ask { num_inference_steps: Some(steps), guidance_scale: Some(guidance), ..ask(id) });
+        let mapped = map(&GenerationParams {
+            num_inference_steps: Some(steps),
+            guidance_scale: Some(guidance),
+            ..params(id)
+        });
         assert_eq!(mapped.input.get(steps_field), Some(&steps_used), "{id}");
         assert_eq!(mapped.input.get(guidance_field), guidance_used.as_ref(), "{id}");
         let steps_kept = steps_used == json!(steps);
@@ -208,31 +214,34 @@ fn numbers_go_under_the_models_own_names_within_its_limits() {
         let guidance_kept = guidance_used == Some(json!(guidance));
         assert_eq!(adjusted(&mapped, "guidance_scale").is_none(), guidance_kept, "{id}");
     }
-    let cfg = map(&Ask { guidance_scale: Some(4.5), ..ask("stability-ai/stable-diffusion-3.5-large") });
+    let cfg = map(&GenerationParams {
+        guidance_scale: Some(4.5),
+        ..params("stability-ai/stable-diffusion-3.5-large")
+    });
     assert_eq!(cfg.input["cfg"], json!(4.5));
 }
 
 #[test]
 fn a_seed_too_large_is_folded_and_reported() {
     let v3 = "ideogram-ai/ideogram-v3-turbo";
-    let large = map(&Ask { seed: Some(1 << 31), ..ask(v3) });
+    let large = map(&GenerationParams { seed: Some(1 << 31), ..params(v3) });
     assert_eq!((&large.input["seed"], adjusted(&large, "seed").is_some()), (&json!(0), true));
-    let largest = map(&Ask { seed: Some((1 << 31) - 1), ..ask(v3) });
+    let largest = map(&GenerationParams { seed: Some((1 << 31) - 1), ..params(v3) });
     assert_eq!((&largest.input["seed"], largest.adjustments.len()), (&json!(2_147_483_647), 0));
-    let negative = map(&Ask { seed: Some(i64::MIN), ..ask(v3) });
+    let negative = map(&GenerationParams { seed: Some(i64::MIN), ..params(v3) });
     assert_eq!(negative.input["seed"], json!(0));
-    assert_eq!(map(&Ask { seed: Some(i64::MAX), ..ask(DEV) }).input["seed"], json!(i64::MAX));
+    assert_eq!(map(&GenerationParams { seed: Some(i64::MAX), ..params(DEV) }).input["seed"], json!(i64::MAX));
 }
 
 #[test]
 fn what_a_model_lacks_is_left_out_and_reported() {
-    let everything = Ask {
+    let everything = GenerationParams {
         negative_prompt: Some("blur".into()),
         seed: Some(7),
         num_inference_steps: Some(20),
         guidance_scale: Some(3.0),
         style: Some("anime".into()),
-        ..ask("google/imagen-4")
+        ..params("google/imagen-4")
     };
     let mapped = map(&everything);
     let fields: Vec<_> = mapped.adjustments.iter().map(|adjustment| adjustment.field).collect();
@@ -241,7 +250,7 @@ fn what_a_model_lacks_is_left_out_and_reported() {
     let sent: Vec<_> = mapped.input.keys().map(String::as_str).collect();
     assert_eq!(sent, ["aspect_ratio", "output_format", "prompt"]);
 
-    let negative = map(&Ask { negative_prompt: Some("blur".into()), ..ask(SDXL) });
+    let negative = map(&GenerationParams { negative_prompt: Some("blur".into()), ..params(SDXL) });
     assert_eq!((&negative.input["negative_prompt"], negative.adjustments.len()), (&json!("blur"), 0));
     let upscale = map(&from_source("nightmareai/real-esrgan"));
     assert_eq!(upscale.input.keys().collect::<Vec<_>>(), ["image"]);
@@ -262,7 +271,7 @@ fn strength_one_changes_everything_whatever_the_model_calls_it() {
         (ULTRA, "image_prompt_strength", 7.0, 0.0),
     ];
     for (id, field, strength, sent) in cases {
-        let mapped = map(&Ask { strength: Some(strength), ..from_source(id) });
+        let mapped = map(&GenerationParams { strength: Some(strength), ..from_source(id) });
         assert_eq!(mapped.input[field], json!(sent), "{id} {strength}");
         assert_eq!(adjusted(&mapped, "strength").is_some(), strength > 1.0, "{id} {strength}");
     }
@@ -290,17 +299,17 @@ fn a_source_image_goes_where_the_model_wants_it() {
 #[test]
 fn a_generation_as_the_source_counts_as_one_and_its_id_stands_for_the_url() {
     let id = uuid::Uuid::from_u128(7);
-    let own = |model: &str| Ask { source_generation_id: Some(id), ..ask(model) };
+    let own = |model: &str| GenerationParams { source_generation_id: Some(id), ..params(model) };
     for (model, field, operation) in [
         (DEV, "image", "variation"),
         (KONTEXT, "input_image", "edit"),
         ("nightmareai/real-esrgan", "image", "upscale"),
         ("851-labs/background-remover", "image", "remove_background"),
     ] {
-        let mapped = map(&Ask { operation: Some(operation.into()), ..own(model) });
+        let mapped = map(&GenerationParams { operation: Operation::from_name(operation), ..own(model) });
         assert_eq!((&mapped.input[field], mapped.operation.as_str()), (&json!(id.to_string()), operation));
     }
-    let strong = map(&Ask { strength: Some(0.25), ..own(DEV) });
+    let strong = map(&GenerationParams { strength: Some(0.25), ..own(DEV) });
     assert_eq!(strong.input["prompt_strength"], json!(0.25));
     assert_eq!(try_map(&own(SCHNELL)).unwrap_err().field, "source_generation_id");
 }
@@ -310,7 +319,7 @@ fn an_upload_is_a_source_for_every_model_that_takes_one() {
     let id = uuid::Uuid::from_u128(8);
     let mut taken = 0;
     for model in Catalogue::builtin().all() {
-        let own = Ask { source_id: Some(id), ..ask(&model.id) };
+        let own = GenerationParams { source_id: Some(id), ..params(&model.id) };
         let with_url = model.map(&from_source(&model.id));
         let mapped = match (model.map(&own), &with_url) {
             (Ok(mapped), _) => mapped,
@@ -336,12 +345,12 @@ fn the_size_follows_the_source_image_where_the_model_does_so() {
         assert_eq!(mapped.input["aspect_ratio"], json!("match_input_image"), "{id}");
         assert_eq!((mapped.output, mapped.input.get("width")), (None, None), "{id}");
     }
-    let asked = map(&Ask { width: Some(1344), height: Some(768), ..from_source(KONTEXT) });
+    let asked = map(&GenerationParams { width: Some(1344), height: Some(768), ..from_source(KONTEXT) });
     assert_eq!(asked.input["aspect_ratio"], json!("16:9"), "a size that is asked for counts");
-    assert_eq!(map(&ask(KONTEXT)).input["aspect_ratio"], json!("1:1"), "there is no image to match");
+    assert_eq!(map(&params(KONTEXT)).input["aspect_ratio"], json!("1:1"), "there is no image to match");
 
     for id in [DEV, SDXL, "stability-ai/stable-diffusion-3.5-large"] {
-        let mapped = map(&Ask { width: Some(1344), height: Some(768), ..from_source(id) });
+        let mapped = map(&GenerationParams { width: Some(1344), height: Some(768), ..from_source(id) });
         let size_fields = ["aspect_ratio", "megapixels", "width", "height"];
         assert!(
             size_fields.iter().all(|field| !mapped.input.contains_key(*field)),
@@ -356,32 +365,35 @@ fn the_size_follows_the_source_image_where_the_model_does_so() {
 
 #[test]
 fn what_cannot_be_met_is_refused_by_field() {
-    let strong = |ask: Ask| Ask { strength: Some(0.5), ..ask };
-    let doing = |ask: Ask, operation: &str| Ask { operation: Some(operation.into()), ..ask };
+    let strong = |params: GenerationParams| GenerationParams { strength: Some(0.5), ..params };
+    let doing = |params: GenerationParams, operation: &str| GenerationParams {
+        operation: Operation::from_name(operation),
+        ..params
+    };
     let cases = [
         (from_source(SCHNELL), "source_image_url"),
         (from_source("google/imagen-4"), "source_image_url"),
         (from_source("recraft-ai/recraft-v3"), "source_image_url"),
         (from_source("ideogram-ai/ideogram-v3-turbo"), "source_image_url"),
         (from_source("bytedance/sdxl-lightning-4step"), "source_image_url"),
-        (ask("black-forest-labs/flux-kontext-dev"), "source_image_url"),
-        (ask("qwen/qwen-image-edit"), "source_image_url"),
-        (ask("nightmareai/real-esrgan"), "source_image_url"),
-        (ask("cjwbw/rembg"), "source_image_url"),
-        (doing(ask(DEV), "variation"), "source_image_url"),
+        (params("black-forest-labs/flux-kontext-dev"), "source_image_url"),
+        (params("qwen/qwen-image-edit"), "source_image_url"),
+        (params("nightmareai/real-esrgan"), "source_image_url"),
+        (params("cjwbw/rembg"), "source_image_url"),
+        (doing(params(DEV), "variation"), "source_image_url"),
         (strong(from_source(KONTEXT)), "strength"),
         (strong(from_source(PRO)), "strength"),
-        (strong(ask(DEV)), "strength"),
-        (strong(ask(SCHNELL)), "strength"),
-        (doing(ask(SCHNELL), "upscale"), "operation"),
-        (doing(ask(SCHNELL), "variation"), "operation"),
+        (strong(params(DEV)), "strength"),
+        (strong(params(SCHNELL)), "strength"),
+        (doing(params(SCHNELL), "upscale"), "operation"),
+        (doing(params(SCHNELL), "variation"), "operation"),
         (doing(from_source("nightmareai/real-esrgan"), "generate"), "operation"),
         (doing(from_source("cjwbw/rembg"), "upscale"), "operation"),
-        (Ask { prompt: "  ".into(), ..ask(DEV) }, "prompt"),
+        (GenerationParams { prompt: "  ".into(), ..params(DEV) }, "prompt"),
     ];
-    for (ask, field) in cases {
-        let fault = try_map(&ask).expect_err(&format!("{} takes {ask:?}", ask.model_id));
-        assert_eq!(fault.field, field, "{}: {fault}", ask.model_id);
+    for (params, field) in cases {
+        let fault = try_map(&params).expect_err(&format!("{} takes {params:?}", params.model_id));
+        assert_eq!(fault.field, field, "{}: {fault}", params.model_id);
         assert!(!fault.reason.is_empty());
     }
     let sources =
@@ -397,32 +409,35 @@ fn what_cannot_be_met_is_refused_by_field() {
 
 #[test]
 fn the_operation_is_the_models_own_unless_asked_for() {
-    let operation = |ask: &Ask| map(ask).operation;
-    assert_eq!(operation(&ask(DEV)), "generate");
+    let operation = |params: &GenerationParams| map(params).operation.as_str();
+    assert_eq!(operation(&params(DEV)), "generate");
     assert_eq!(operation(&from_source("philz1337x/clarity-upscaler")), "upscale");
     assert_eq!(operation(&from_source("lucataco/remove-bg")), "remove_background");
-    assert_eq!(operation(&Ask { operation: Some("variation".into()), ..from_source(DEV) }), "variation");
+    assert_eq!(
+        operation(&GenerationParams { operation: Some(Operation::Variation), ..from_source(DEV) }),
+        "variation"
+    );
 }
 
 #[test]
 fn the_format_is_the_best_the_model_offers() {
     let cases = [
-        (ask(SCHNELL), Some("output_format"), Some("webp")),
-        (ask(ULTRA), Some("output_format"), Some("png")),
-        (ask("google/imagen-4"), Some("output_format"), Some("png")),
-        (ask("recraft-ai/recraft-v3-svg"), None, Some("svg")),
-        (ask("recraft-ai/recraft-v3"), None, Some("webp")),
-        (ask(SDXL), None, Some("png")),
-        (ask("black-forest-labs/flux-2-klein-4b"), None, Some("jpg")),
-        (ask("bytedance/seedream-3"), None, None),
+        (params(SCHNELL), Some("output_format"), Some("webp")),
+        (params(ULTRA), Some("output_format"), Some("png")),
+        (params("google/imagen-4"), Some("output_format"), Some("png")),
+        (params("recraft-ai/recraft-v3-svg"), None, Some("svg")),
+        (params("recraft-ai/recraft-v3"), None, Some("webp")),
+        (params(SDXL), None, Some("png")),
+        (params("black-forest-labs/flux-2-klein-4b"), None, Some("jpg")),
+        (params("bytedance/seedream-3"), None, None),
         (from_source("851-labs/background-remover"), None, Some("png")),
     ];
-    for (ask, field, format) in cases {
-        let mapped = map(&ask);
-        assert_eq!(mapped.format.as_deref(), format, "{}", ask.model_id);
+    for (params, field, format) in cases {
+        let mapped = map(&params);
+        assert_eq!(mapped.format.as_deref(), format, "{}", params.model_id);
         let sent = field.and_then(|field| mapped.input.get(field)).and_then(Value::as_str);
-        assert_eq!(sent, field.and(format), "{}", ask.model_id);
-        assert!(!mapped.input.contains_key("format"), "{}", ask.model_id);
+        assert_eq!(sent, field.and(format), "{}", params.model_id);
+        assert!(!mapped.input.contains_key("format"), "{}", params.model_id);
     }
 }
 
@@ -431,13 +446,13 @@ fn one_request_makes_one_image() {
     for (id, field) in
         [(SCHNELL, "num_outputs"), (SDXL, "num_outputs"), ("bytedance/seedream-4", "max_images")]
     {
-        assert_eq!(map(&ask(id)).input[field], json!(1), "{id}");
+        assert_eq!(map(&params(id)).input[field], json!(1), "{id}");
     }
 }
 
 #[test]
 fn a_style_is_one_of_the_models_or_reported() {
-    let styled = |id: &str, style: &str| map(&Ask { style: Some(style.into()), ..ask(id) });
+    let styled = |id: &str, style: &str| map(&GenerationParams { style: Some(style.into()), ..params(id) });
     assert_eq!(styled("recraft-ai/recraft-v3-svg", "linocut").input["style"], json!("linocut"));
     assert_eq!(styled("ideogram-ai/ideogram-v3-turbo", "realistic").input["style_type"], json!("Realistic"));
     assert_eq!(styled("ideogram-ai/ideogram-v3-turbo", "Art Deco").input["style_preset"], json!("Art Deco"));
@@ -449,9 +464,11 @@ fn a_style_is_one_of_the_models_or_reported() {
 #[test]
 fn only_the_catalogues_version_is_run() {
     let hex = "7762fd07cf82c948538e41f63f77d685e02b063e37e496e96eefd46c929f9bdc";
-    let versioned = |id: &str, version: &str| map(&Ask { model_version: Some(version.into()), ..ask(id) });
-    assert_eq!(map(&ask(SDXL)).version, hex);
-    assert_eq!(map(&ask(SCHNELL)).version, SCHNELL);
+    let versioned = |id: &str, version: &str| {
+        map(&GenerationParams { model_version: Some(version.into()), ..params(id) })
+    };
+    assert_eq!(map(&params(SDXL)).version, hex);
+    assert_eq!(map(&params(SCHNELL)).version, SCHNELL);
     for own in [hex.to_owned(), format!("{SDXL}:{hex}"), SDXL.to_owned()] {
         let mapped = versioned(SDXL, &own);
         assert_eq!((mapped.version.as_str(), mapped.adjustments.len()), (hex, 0), "{own}");
@@ -464,7 +481,8 @@ fn only_the_catalogues_version_is_run() {
 #[test]
 fn numbers_that_are_none_are_left_out() {
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let mapped = map(&Ask { guidance_scale: Some(value), strength: Some(value), ..from_source(DEV) });
+        let mapped =
+            map(&GenerationParams { guidance_scale: Some(value), strength: Some(value), ..from_source(DEV) });
         assert!(!mapped.input.contains_key("guidance") && !mapped.input.contains_key("prompt_strength"));
         assert!(adjusted(&mapped, "guidance_scale").is_some() && adjusted(&mapped, "strength").is_some());
     }

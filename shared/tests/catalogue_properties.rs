@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use shared::catalogue::{Ask, Catalogue, Role};
+use shared::catalogue::{Catalogue, GenerationParams, Operation, Role};
 
 /// Texts a user could send, hostile ones among them.
 fn text() -> impl Strategy<Value = String> {
@@ -24,17 +24,16 @@ fn number() -> impl Strategy<Value = f64> {
     prop_oneof![any::<f64>(), -1.0..60.0_f64, Just(0.0), Just(f64::NAN), Just(f64::MIN), Just(f64::MAX)]
 }
 
-fn operation() -> impl Strategy<Value = String> {
-    let known = ["generate", "variation", "edit", "upscale", "remove_background", "paint"];
-    proptest::sample::select(known.to_vec()).prop_map(str::to_owned)
+fn operation() -> impl Strategy<Value = Operation> {
+    proptest::sample::select(Operation::ALL.to_vec())
 }
 
-fn asks() -> impl Strategy<Value = Ask> {
+fn asks() -> impl Strategy<Value = GenerationParams> {
     let texts = (text(), option::of(text()), option::of(text()), option::of(text()));
     let sizes = (option::of(side()), option::of(side()), option::of(any::<u32>()));
     let numbers = (option::of(number()), option::of(any::<i64>()), option::of(number()));
     let rest = (option::of(text()), option::weighted(0.2, operation()));
-    (texts, sizes, numbers, rest).prop_map(|(texts, sizes, numbers, rest)| Ask {
+    (texts, sizes, numbers, rest).prop_map(|(texts, sizes, numbers, rest)| GenerationParams {
         model_id: String::new(),
         prompt: texts.0,
         negative_prompt: texts.1,
@@ -54,15 +53,15 @@ fn asks() -> impl Strategy<Value = Ask> {
 }
 
 /// The request as a well-meaning app would make it for this model: it must then be mapped.
-fn made_possible(ask: &Ask, role: impl Fn(Role) -> bool) -> Ask {
+fn made_possible(params: &GenerationParams, role: impl Fn(Role) -> bool) -> GenerationParams {
     let has_source = role(Role::Source);
     let has_strength = role(Role::Strength) || role(Role::SourceWeight);
-    Ask {
-        prompt: format!("a fox {}", ask.prompt),
+    GenerationParams {
+        prompt: format!("a fox {}", params.prompt),
         operation: None,
         source_image_url: has_source.then(|| "https://example.com/a.png".to_owned()),
-        strength: ask.strength.filter(|_| has_strength),
-        ..ask.clone()
+        strength: params.strength.filter(|_| has_strength),
+        ..params.clone()
     }
 }
 
@@ -70,15 +69,15 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
 
     #[test]
-    fn every_mapped_input_satisfies_the_schema(ask in asks()) {
+    fn every_mapped_input_satisfies_the_schema(params in asks()) {
         for model in Catalogue::builtin().all() {
-            let possible = made_possible(&ask, |role| model.input.role(role).is_some());
-            for (ask, must_map) in [(&ask, false), (&possible, true)] {
-                let ask = Ask { model_id: model.id.clone(), ..ask.clone() };
-                match model.map(&ask) {
+            let possible = made_possible(&params, |role| model.input.role(role).is_some());
+            for (params, must_map) in [(&params, false), (&possible, true)] {
+                let params = GenerationParams { model_id: model.id.clone(), ..params.clone() };
+                match model.map(&params) {
                     Ok(mapped) => {
                         prop_assert_eq!(model.input.validate(&mapped.input), Ok(()), "{}", model.id);
-                        prop_assert_eq!(model.map(&ask), Ok(mapped.clone()), "not deterministic");
+                        prop_assert_eq!(model.map(&params), Ok(mapped.clone()), "not deterministic");
                         let whole = mapped.output.is_none_or(|(width, height)| width > 0 && height > 0);
                         prop_assert!(whole, "{}: {:?}", model.id, mapped.output);
                         for adjustment in &mapped.adjustments {
@@ -89,7 +88,7 @@ proptest! {
                         }
                     }
                     Err(fault) => {
-                        prop_assert!(!must_map, "{}: {} for {:?}", model.id, fault, ask);
+                        prop_assert!(!must_map, "{}: {} for {:?}", model.id, fault, params);
                         prop_assert!(fault.field != "model_id", "{}: {}", model.id, fault);
                     }
                 }

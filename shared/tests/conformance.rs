@@ -95,13 +95,13 @@ impl Play {
     }
 
     fn make(&mut self, step: &Step) -> Option<Answer> {
-        let now = self.bench.world.now_ms();
+        let now = self.bench.runtime.now_ms();
         match step.r#do.as_str() {
             "start" => self.start(step),
             "startNext" => self.start_next(step),
             "enqueue" => self.enqueue(step),
             "claim" => self.claim(step),
-            "pass" => self.bench.world.advance(step.ms("seconds")),
+            "pass" => self.bench.runtime.advance(step.ms("seconds")),
             "look" => self.look(step),
             _ => return self.call(step, now),
         }
@@ -172,7 +172,7 @@ impl Play {
             .bench
             .queue
             .start_generation(json!({ "prompt": "a lighthouse", "model_id": "test/painter" }));
-        let now = self.bench.world.now_ms();
+        let now = self.bench.runtime.now_ms();
         self.bench.queue.edit(id, |row| {
             row.payload["user_id"] = json!(user);
             row.priority = match step.text("priority") {

@@ -11,7 +11,7 @@ mod support;
 
 use std::net::IpAddr;
 
-use shared::dns::DnsOverHttps;
+use shared::adapters::dns::DnsOverHttps;
 use shared::ports::{HttpError, ResolveError, Resolver};
 use shared::settings::DEFAULT_RESOLVER_URL as DEFAULT_URL;
 use support::block_on;

@@ -12,10 +12,11 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::adapters::supabase::{Generations, Queue, Rpc};
+use shared::http::json_text::JsonText;
 use shared::job::Job;
 use shared::live::{Change, Status};
-use shared::ports::{JobQueue, LiveChannel, Step};
-use shared::supabase::{Generations, Queue, Rpc};
+use shared::ports::{JobQueue, LiveChannel, Step, UserGenerations};
 use support::block_on;
 use support::http::Recorder;
 use uuid::Uuid;
@@ -49,8 +50,8 @@ fn a_step_tells_what_it_has_changed_and_its_outcome_is_as_before() {
     let told = Told::default();
     let answer = json!({ "outcome": "extended", "changes": [row("processing", 7), { "seq": "odd" }] });
     let http = Recorder::default().answers(200, &answer.to_string());
-    let world = support::World::new(1);
-    let queue = Queue::new(Rpc::new(&http, URL, "key", Some("key")).telling(&told), &world);
+    let runtime = support::TestRuntime::new(1);
+    let queue = Queue::new(Rpc::new(&http, URL, "key", Some("key")).with_live_channel(&told), &runtime);
     let step = block_on(queue.extend_lease(&job(), Duration::from_secs(60)));
     assert_eq!(step, Ok(Step::Done));
     let told = told.0.take();
@@ -60,16 +61,14 @@ fn a_step_tells_what_it_has_changed_and_its_outcome_is_as_before() {
 
 #[test]
 fn changes_never_reach_the_user_whether_anybody_is_told_or_not() {
-    let state = json!({ "generation_id": Uuid::from_u128(2), "status": "cancelled" });
-    let mut answer = state.clone();
-    answer["changes"] = json!([row("cancelled", 8)]);
+    let answer = json!({ "status": "cancelled", "changes": [row("cancelled", 8)] });
+    let shown = JsonText::new(json!({ "status": "cancelled" }).to_string());
     for tell in [true, false] {
         let told = Told::default();
         let http = Recorder::default().answers(200, &answer.to_string());
         let rpc = Rpc::new(&http, URL, "anon", Some("jwt"));
-        let rpc = if tell { rpc.telling(&told) } else { rpc };
-        let body = block_on(Generations::new(rpc).cancel(Uuid::from_u128(2))).unwrap();
-        assert_eq!(body, state);
+        let rpc = if tell { rpc.with_live_channel(&told) } else { rpc };
+        assert_eq!(block_on(Generations::new(rpc).retry(Uuid::nil())), Ok(shown.clone()));
         assert_eq!(told.0.take().len(), usize::from(tell));
     }
 }
@@ -84,11 +83,12 @@ fn without_changes_nobody_is_told() {
     }
     for answer in ["[]", "null", r#"{"outcome":"stale"}"#, r#"{"changes":[]}"#, r#"{"changes":3}"#] {
         let http = Recorder::default().answers(200, answer);
-        let rpc = Rpc::new(&http, URL, "key", None).telling(&Nobody);
-        block_on(rpc.call("f", &json!({}))).unwrap();
+        let rpc = Rpc::new(&http, URL, "key", None).with_live_channel(&Nobody);
+        block_on(Generations::new(rpc).delete(Uuid::nil())).unwrap();
     }
     let refused =
         json!({ "code": "PT409", "message": "No.", "details": "conflict", "changes": [row("failed", 1)] });
     let http = Recorder::default().answers(409, &refused.to_string());
-    assert!(block_on(Rpc::new(&http, URL, "key", None).telling(&Nobody).call("f", &json!({}))).is_err());
+    let rpc = Rpc::new(&http, URL, "key", None).with_live_channel(&Nobody);
+    assert!(block_on(Generations::new(rpc).delete(Uuid::nil())).is_err());
 }

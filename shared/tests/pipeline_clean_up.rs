@@ -6,10 +6,10 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::adapters::supabase::{Queue, Rpc, Storage};
 use shared::pipeline::{Budget, Drained};
 use shared::ports::{Bucket, Clock, HttpError, ImageStore, JobQueue, Removable, StoreError};
 use shared::settings::SupabaseSettings;
-use shared::supabase::{Queue, Rpc, Storage};
 use support::http::{Recorder, header};
 use support::wire::Fault;
 use support::{Bench, OUTPUT, block_on};
@@ -72,7 +72,7 @@ fn a_deletion_whose_answer_is_lost_is_tried_again() {
 #[test]
 fn a_storage_in_trouble_costs_a_cleanup_time_and_no_attempt() {
     let (bench, job) = bench(&["u/a.png"]);
-    let until = bench.world.now_ms() + 24 * 3_600_000;
+    let until = bench.runtime.now_ms() + 24 * 3_600_000;
     bench.queue.edit(job, |row| row.retry_until_ms = Some(until));
     bench.wire.break_down(&["remove"]);
     for _ in 0..20 {
@@ -113,7 +113,7 @@ fn a_lost_lease_deletes_nothing() {
     bench.queue.edit(lost.id, |row| row.lease += 1);
     assert_eq!(bench.run(&lost), "Failed");
     assert_eq!(bench.store.files.borrow().len(), 1);
-    assert!(bench.world.warned("lease lost"));
+    assert!(bench.runtime.warned("lease lost"));
 }
 
 const URL: &str = "https://project.supabase.co";
@@ -158,20 +158,20 @@ fn the_database_says_which_files_may_go() {
     let bench = Bench::new();
     bench.queue.enqueue("cleanup-storage", json!({ "names": [] }));
     let job = bench.claim();
-    let ask = |answer: &str| {
+    let params = |answer: &str| {
         let http = Recorder::default().answers(200, answer);
         let removable =
-            block_on(Queue::new(Rpc::new(&http, URL, "service-key", None), &*bench.world).removable(&job));
+            block_on(Queue::new(Rpc::new(&http, URL, "service-key", None), &*bench.runtime).removable(&job));
         let request = http.only();
         assert!(request.url.ends_with("/rpc/removable_objects"), "{}", request.url);
         removable
     };
     for bucket in [Bucket::Images, Bucket::Sources] {
         let answer = json!({ "outcome": "removable", "bucket": bucket.name(), "names": ["u/a.png"] });
-        assert_eq!(ask(&answer.to_string()), Ok(Removable::Files(bucket, vec!["u/a.png".into()])));
+        assert_eq!(params(&answer.to_string()), Ok(Removable::Files(bucket, vec!["u/a.png".into()])));
     }
-    assert_eq!(ask(r#"{"outcome": "invalid"}"#), Ok(Removable::Invalid));
-    assert_eq!(ask(r#"{"outcome": "stale"}"#), Ok(Removable::Stale));
+    assert_eq!(params(r#"{"outcome": "invalid"}"#), Ok(Removable::Invalid));
+    assert_eq!(params(r#"{"outcome": "stale"}"#), Ok(Removable::Stale));
     for nonsense in [
         "{}",
         "[]",
@@ -180,6 +180,6 @@ fn the_database_says_which_files_may_go() {
         r#"{"outcome": "removable", "bucket": "backups", "names": []}"#,
         r#"{"outcome": "removable", "bucket": "source-images", "names": [1]}"#,
     ] {
-        assert!(ask(nonsense).is_err(), "{nonsense}");
+        assert!(params(nonsense).is_err(), "{nonsense}");
     }
 }

@@ -11,13 +11,13 @@ mod support;
 
 use std::time::Duration;
 
-use shared::pipeline::{Budget, Courier, Drained, RunEnd};
-use shared::ports::{Attempt, HttpError, HttpResponse, Verdict};
-use shared::url_policy::AllowedOrigins;
-use shared::webhook::{Secret, verify};
+use shared::auth::webhook_signature::{Secret, verify};
+use shared::pipeline::{Budget, Drained, RunEnd, WebhookSender};
+use shared::policy::url_policy::AllowedOrigins;
+use shared::ports::{Attempt, DeliveryOutcome, HttpError, HttpResponse};
 use support::http::{Recorder, header};
-use support::outbox::{MemoryOutbox, Names, SECRET};
-use support::{Bench, World, block_on};
+use support::outbox::{MemoryOutbox, Names, SECRET, Sending};
+use support::{Bench, TestRuntime, block_on};
 use uuid::Uuid;
 
 const URL: &str = "https://hooks.example.com/images?x=1";
@@ -31,14 +31,14 @@ fn answered(status: u16, body: &str) -> Result<HttpResponse, HttpError> {
     Ok(HttpResponse { status, retry_after: None, body: body.as_bytes().to_vec() })
 }
 
-fn courier<'a>(
+fn sender<'a>(
     outbox: &'a MemoryOutbox<'a>,
     http: &'a Recorder,
     resolver: &'a Names,
-    world: &'a World,
+    runtime: &'a TestRuntime,
     allowed: &'a AllowedOrigins,
-) -> Courier<'a, MemoryOutbox<'a>, Recorder, Names, World> {
-    Courier { outbox, http, resolver, world, allowed }
+) -> WebhookSender<'a, Sending<'a>> {
+    WebhookSender { ports: Sending { outbox, http, resolver, runtime }, allowed }
 }
 
 /// One attempt at a fresh webhook: how the run ended, what was logged, and the requests that were made.
@@ -47,22 +47,22 @@ fn attempt(
     names: &Names,
     allowed: &str,
     answer: Option<Result<HttpResponse, HttpError>>,
-) -> (RunEnd, Attempt, Verdict, Recorder) {
+) -> (RunEnd, Attempt, DeliveryOutcome, Recorder) {
     let bench = Bench::new();
     let outbox = MemoryOutbox::new(&bench.queue);
     outbox.announce(url, &[SECRET]);
     let http = answer.into_iter().fold(Recorder::default(), Recorder::responds);
     let allowed = AllowedOrigins::parse(allowed).unwrap();
-    let courier = courier(&outbox, &http, names, &bench.world, &allowed);
-    let end = block_on(courier.deliver(&bench.claim())).unwrap();
-    let (attempt, verdict) = outbox.only();
-    (end, attempt, verdict, http)
+    let sender = sender(&outbox, &http, names, &bench.runtime, &allowed);
+    let end = block_on(sender.deliver(&bench.claim())).unwrap();
+    let (attempt, outcome) = outbox.only();
+    (end, attempt, outcome, http)
 }
 
-fn answer_of(answer: Result<HttpResponse, HttpError>) -> (RunEnd, Attempt, Verdict) {
-    let (end, attempt, verdict, http) = attempt(URL, &names(), "", Some(answer));
+fn answer_of(answer: Result<HttpResponse, HttpError>) -> (RunEnd, Attempt, DeliveryOutcome) {
+    let (end, attempt, outcome, http) = attempt(URL, &names(), "", Some(answer));
     assert_eq!(http.only().url, URL);
-    (end, attempt, verdict)
+    (end, attempt, outcome)
 }
 
 #[test]
@@ -72,12 +72,12 @@ fn a_delivery_is_exactly_this_request() {
     let id = outbox.announce(URL, &[SECRET, OLD_SECRET]);
     let http = Recorder::default().answers(204, "");
     let (names, allowed) = (names(), AllowedOrigins::default());
-    let courier = courier(&outbox, &http, &names, &bench.world, &allowed);
-    assert_eq!(block_on(courier.deliver(&bench.claim())).unwrap(), RunEnd::Forward);
+    let sender = sender(&outbox, &http, &names, &bench.runtime, &allowed);
+    assert_eq!(block_on(sender.deliver(&bench.claim())).unwrap(), RunEnd::Forward);
 
     let request = http.only();
     assert_eq!((request.method, request.url.as_str()), ("POST", URL));
-    assert_eq!((request.timeout, request.excerpt), (Duration::from_secs(15), Some(256)));
+    assert_eq!((request.timeout, request.peek), (Duration::from_secs(15), Some(256)));
     assert_eq!(header(&request, "content-type"), Some("application/json"));
     assert_eq!(header(&request, "webhook-id"), Some(format!("msg_{id}").as_str()));
     assert!(request.body.contains("0.0030"), "the bytes are the database's own: {}", request.body);
@@ -100,8 +100,8 @@ fn a_delivery_is_exactly_this_request() {
 #[test]
 fn every_2xx_is_a_delivery() {
     for status in [200, 201, 202, 204, 299] {
-        let (end, attempt, verdict) = answer_of(answered(status, ""));
-        assert_eq!((end, verdict), (RunEnd::Forward, Verdict::Delivered), "{status}");
+        let (end, attempt, outcome) = answer_of(answered(status, ""));
+        assert_eq!((end, outcome), (RunEnd::Forward, DeliveryOutcome::Delivered), "{status}");
         assert_eq!((attempt.status, attempt.error, attempt.response), (Some(status), None, None));
     }
 }
@@ -109,8 +109,8 @@ fn every_2xx_is_a_delivery() {
 #[test]
 fn all_else_is_tried_again_redirects_too() {
     for status in [300, 301, 302, 303, 304, 307, 308, 400, 401, 404, 409, 429, 500, 502, 503] {
-        let (end, attempt, verdict) = answer_of(answered(status, "no"));
-        assert!(matches!(verdict, Verdict::Retry(_)), "{status}: {verdict:?}");
+        let (end, attempt, outcome) = answer_of(answered(status, "no"));
+        assert!(matches!(outcome, DeliveryOutcome::Retry(_)), "{status}: {outcome:?}");
         assert_eq!(end, RunEnd::Failed);
         assert_eq!(
             attempt.error.unwrap(),
@@ -123,16 +123,16 @@ fn all_else_is_tried_again_redirects_too() {
         (HttpError::Timeout, "The receiver did not answer within 15 s."),
         (HttpError::Connection, "The connection to the receiver failed."),
     ] {
-        let (_, attempt, verdict) = answer_of(Err(error));
-        assert!(matches!(verdict, Verdict::Retry(_)));
+        let (_, attempt, outcome) = answer_of(Err(error));
+        assert!(matches!(outcome, DeliveryOutcome::Retry(_)));
         assert_eq!((attempt.status, attempt.error.as_deref()), (None, Some(sentence)));
     }
 }
 
 #[test]
 fn gone_ends_the_delivery_for_good() {
-    let (_, attempt, verdict) = answer_of(answered(410, ""));
-    assert_eq!((attempt.status, verdict), (Some(410), Verdict::Gone));
+    let (_, attempt, outcome) = answer_of(answered(410, ""));
+    assert_eq!((attempt.status, outcome), (Some(410), DeliveryOutcome::Gone));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_receivers_retry_after_makes_the_wait_longer_and_never_shorter() {
     let wait = |status, retry_after| {
         let answer = Ok(HttpResponse { status, retry_after: Some(retry_after), body: Vec::new() });
         match answer_of(answer).2 {
-            Verdict::Retry(wait) => wait.as_secs(),
+            DeliveryOutcome::Retry(wait) => wait.as_secs(),
             other => panic!("{other:?}"),
         }
     };
@@ -184,8 +184,8 @@ fn a_name_that_leads_to_a_private_address_is_refused_for_good() {
         // One bad address among good ones is enough.
         let names =
             Names { list: vec![("hooks.example.com", vec!["93.184.215.14", address])], ..Names::default() };
-        let (end, attempt, verdict, http) = attempt(URL, &names, "", None);
-        assert_eq!((end, verdict), (RunEnd::Failed, Verdict::Failed), "{address}");
+        let (end, attempt, outcome, http) = attempt(URL, &names, "", None);
+        assert_eq!((end, outcome), (RunEnd::Failed, DeliveryOutcome::Failed), "{address}");
         assert_eq!(
             attempt.error.as_deref(),
             Some("The receiver is refused: its name leads to a private address.")
@@ -197,8 +197,8 @@ fn a_name_that_leads_to_a_private_address_is_refused_for_good() {
 #[test]
 fn an_address_that_the_database_let_through_is_refused_all_the_same() {
     for url in ["http://hooks.example.com/", "https://93.184.215.14/", "https://hooks.example.com:81/", "x"] {
-        let (_, attempt, verdict, http) = attempt(url, &names(), "http://127.0.0.1:9000", None);
-        assert_eq!(verdict, Verdict::Failed, "{url}");
+        let (_, attempt, outcome, http) = attempt(url, &names(), "http://127.0.0.1:9000", None);
+        assert_eq!(outcome, DeliveryOutcome::Failed, "{url}");
         assert!(attempt.error.unwrap().starts_with("The receiver is refused: "), "{url}");
         assert!(http.requests.borrow().is_empty(), "{url}: nothing may be sent");
     }
@@ -207,8 +207,8 @@ fn an_address_that_the_database_let_through_is_refused_all_the_same() {
 #[test]
 fn a_receiver_that_cannot_be_looked_up_is_tried_again() {
     for names in [Names::default(), Names { down: true, ..names() }] {
-        let (_, attempt, verdict, http) = attempt(URL, &names, "", None);
-        assert!(matches!(verdict, Verdict::Retry(_)), "{verdict:?}");
+        let (_, attempt, outcome, http) = attempt(URL, &names, "", None);
+        assert!(matches!(outcome, DeliveryOutcome::Retry(_)), "{outcome:?}");
         assert!(attempt.error.unwrap().starts_with("The receiver could not be looked up: "));
         assert!(http.requests.borrow().is_empty());
     }
@@ -218,8 +218,8 @@ fn a_receiver_that_cannot_be_looked_up_is_tried_again() {
 fn an_allowed_origin_is_not_looked_up() {
     let names = Names::default();
     let url = "http://127.0.0.1:9000/hook";
-    let (_, _, verdict, http) = attempt(url, &names, "http://127.0.0.1:9000", Some(answered(200, "ok")));
-    assert_eq!((verdict, http.only().url.as_str()), (Verdict::Delivered, url));
+    let (_, _, outcome, http) = attempt(url, &names, "http://127.0.0.1:9000", Some(answered(200, "ok")));
+    assert_eq!((outcome, http.only().url.as_str()), (DeliveryOutcome::Delivered, url));
     assert!(names.asked.borrow().is_empty());
 }
 
@@ -230,16 +230,16 @@ fn eight_attempts_over_more_than_a_day_then_it_has_failed() {
     let id = outbox.announce(URL, &[SECRET]);
     let http = (0..8).fold(Recorder::default(), |http, _| http.answers(500, ""));
     let (names, allowed) = (names(), AllowedOrigins::default());
-    let courier = courier(&outbox, &http, &names, &bench.world, &allowed);
+    let sender = sender(&outbox, &http, &names, &bench.runtime, &allowed);
     let budget = Budget::after_generation(None);
     let failed = Drained { claimed: 1, errors: 1, ..Drained::default() };
     let mut waits = Vec::new();
     for _ in 0..8 {
-        assert_eq!(block_on(courier.drain(&bench.queue, budget)).unwrap(), failed);
-        assert_eq!(block_on(courier.drain(&bench.queue, budget)).unwrap(), Drained::default());
-        if let Verdict::Retry(wait) = outbox.log.borrow().last().unwrap().1 {
+        assert_eq!(block_on(sender.drain(&bench.queue, budget)).unwrap(), failed);
+        assert_eq!(block_on(sender.drain(&bench.queue, budget)).unwrap(), Drained::default());
+        if let DeliveryOutcome::Retry(wait) = outbox.log.borrow().last().unwrap().1 {
             waits.push(wait.as_secs_f64());
-            bench.world.advance(u64::try_from(wait.as_millis()).unwrap());
+            bench.runtime.advance(u64::try_from(wait.as_millis()).unwrap());
         }
     }
     let schedule = [5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0];
@@ -248,7 +248,7 @@ fn eight_attempts_over_more_than_a_day_then_it_has_failed() {
         assert!((0.9 * planned..=1.1 * planned).contains(wait), "{wait} s instead of about {planned} s");
     }
     assert!(waits.iter().sum::<f64>() > 24.0 * 3600.0);
-    assert_eq!(outbox.log.borrow().last().unwrap().1, Verdict::Failed);
+    assert_eq!(outbox.log.borrow().last().unwrap().1, DeliveryOutcome::Failed);
     let row = bench.queue.row(id);
     assert_eq!((row.status, row.attempts), ("failed", 8));
     assert_eq!(http.requests.borrow().len(), 8);
@@ -267,10 +267,10 @@ fn a_lost_lease_sends_nothing() {
     let current = bench.claim();
     let http = Recorder::default().answers(200, "");
     let (names, allowed) = (names(), AllowedOrigins::default());
-    let courier = courier(&outbox, &http, &names, &bench.world, &allowed);
-    assert_eq!(block_on(courier.deliver(&lost)).unwrap(), RunEnd::Failed);
+    let sender = sender(&outbox, &http, &names, &bench.runtime, &allowed);
+    assert_eq!(block_on(sender.deliver(&lost)).unwrap(), RunEnd::Failed);
     assert!(http.requests.borrow().is_empty());
-    assert_eq!(block_on(courier.deliver(&current)).unwrap(), RunEnd::Forward);
+    assert_eq!(block_on(sender.deliver(&current)).unwrap(), RunEnd::Forward);
     assert_eq!(http.requests.borrow().len(), 1);
 }
 
@@ -280,8 +280,8 @@ fn a_job_that_names_no_webhook_of_ours_fails() {
     let outbox = MemoryOutbox::new(&bench.queue);
     let id: Uuid = bench.queue.enqueue("process-webhook", serde_json::json!({ "url": URL }));
     let (http, names, allowed) = (Recorder::default(), names(), AllowedOrigins::default());
-    let courier = courier(&outbox, &http, &names, &bench.world, &allowed);
-    block_on(courier.deliver(&bench.claim())).unwrap();
+    let sender = sender(&outbox, &http, &names, &bench.runtime, &allowed);
+    block_on(sender.deliver(&bench.claim())).unwrap();
     assert!(http.requests.borrow().is_empty());
     assert_eq!(bench.queue.row(id).status, "failed");
 }

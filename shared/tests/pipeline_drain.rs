@@ -11,15 +11,15 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::adapters::supabase::{Queue, Rpc};
+use shared::http::problem::{Code, Problem};
 use shared::job::Job;
 use shared::pipeline::{Budget, Drained, Pipeline, run_alone};
 use shared::ports::{Clock, Ports, Status};
-use shared::problem::{Code, Problem};
-use shared::supabase::{Queue, Rpc};
 use support::http::Recorder;
 use support::provider::Fate;
 use support::wire::Fault;
-use support::{Bench, MemoryProvider, MemoryStore, OUTPUT, World, block_on, request};
+use support::{Bench, MemoryProvider, MemoryStore, OUTPUT, TestRuntime, block_on, request};
 use uuid::Uuid;
 
 const BUDGET: Budget = Budget { parallel: 3, time: Duration::from_secs(20), jobs: 100 };
@@ -129,7 +129,7 @@ fn a_queue_that_cannot_be_asked_is_an_error_only_at_first() {
         bench.wire.fail("claim", Fault::LostRequest);
     }
     assert_eq!(drain(&bench, BUDGET), Drained { claimed: 3, processed: 3, ..Drained::default() });
-    assert!(bench.world.warned("the queue could not be told"), "it is no empty queue");
+    assert!(bench.runtime.warned("the queue could not be told"), "it is no empty queue");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_job_whose_end_cannot_be_told_is_an_error_and_comes_back() {
     let job = bench.start();
     bench.wire.break_down(&["record"]);
     assert_eq!(drain(&bench, BUDGET), Drained { claimed: 1, errors: 1, ..Drained::default() });
-    assert!(bench.world.warned("the queue could not be told"));
+    assert!(bench.runtime.warned("the queue could not be told"));
     bench.wire.mend();
     bench.pass(60);
     assert_eq!(drain(&bench, BUDGET), Drained { claimed: 1, processed: 1, rescued: 1, ..Drained::default() });
@@ -147,15 +147,15 @@ fn a_job_whose_end_cannot_be_told_is_an_error_and_comes_back() {
 
 /// A bench whose queue is the one behind PostgREST.
 struct Over<'a> {
-    queue: Queue<'a, Recorder, World>,
+    queue: Queue<'a, Recorder, TestRuntime>,
     bench: &'a Bench,
 }
 
 impl<'a> Ports for Over<'a> {
-    type Queue = Queue<'a, Recorder, World>;
+    type Queue = Queue<'a, Recorder, TestRuntime>;
     type Provider = MemoryProvider;
     type Store = MemoryStore;
-    type Runtime = World;
+    type Runtime = TestRuntime;
 
     fn queue(&self) -> &Self::Queue {
         &self.queue
@@ -169,8 +169,8 @@ impl<'a> Ports for Over<'a> {
         &self.bench.store
     }
 
-    fn runtime(&self) -> &World {
-        &self.bench.world
+    fn runtime(&self) -> &TestRuntime {
+        &self.bench.runtime
     }
 }
 
@@ -189,7 +189,7 @@ fn operators_hear_of_a_wrong_key_and_of_a_defect_and_not_of_an_outage() {
         let bench = Bench::new();
         let http = (0..2 * tries).fold(Recorder::default(), |http, _| http.answers(status, body));
         let http = http.answers(200, "[]");
-        let queue = Queue::new(Rpc::new(&http, "https://project.supabase.co", "key", None), &*bench.world);
+        let queue = Queue::new(Rpc::new(&http, "https://project.supabase.co", "key", None), &*bench.runtime);
         let pipeline = Pipeline { ports: Over { queue, bench: &bench }, options: &bench.options };
         let ran = block_on(pipeline.run_leased(&[job(1), job(2)], false, BUDGET)).unwrap();
         assert_eq!(ran, Drained { claimed: 2, errors: 2, ..Drained::default() }, "{status}");
@@ -198,15 +198,16 @@ fn operators_hear_of_a_wrong_key_and_of_a_defect_and_not_of_an_outage() {
             2 * tries + 1,
             "{status}: what passes is told again, and no more"
         );
-        let alerts = bench.world.alerts.borrow();
+        let alerts = bench.runtime.alerts.borrow();
         let alerts: Vec<&str> = alerts.iter().map(|(what, _, _)| what.as_str()).collect();
         assert_eq!(alerts, Vec::from_iter(alert), "{status}: once, and not for each job");
-        assert!(bench.world.warned("the queue could not be told"), "{status}");
+        assert!(bench.runtime.warned("the queue could not be told"), "{status}");
     }
 }
 
 fn alone(bench: &Bench, body: &Value) -> Result<Value, Problem> {
-    block_on(run_alone(body, &bench.provider, &*bench.world))
+    let answer = block_on(run_alone(body.to_string().as_bytes(), &bench.provider, &*bench.runtime))?;
+    Ok(serde_json::from_str(answer.as_str()).unwrap())
 }
 
 #[test]
@@ -240,12 +241,12 @@ fn alone_a_failure_is_an_answer_in_words_for_users() {
 fn alone_a_run_that_takes_too_long_is_stopped_at_the_provider() {
     let bench = Bench::new();
     bench.provider.next(Fate::succeeds_after(600_000));
-    let started = bench.world.now_s();
+    let started = bench.runtime.now_s();
     let answer = alone(&bench, &request()).unwrap();
     assert_eq!(answer["success"], false);
     assert_eq!(bench.provider.prediction(0).status, Status::Canceled);
     assert!(bench.wire.calls.borrow().len() < 50, "the free plan allows 50 subrequests");
-    assert!(bench.world.now_s() - started < 60, "the caller waits");
+    assert!(bench.runtime.now_s() - started < 60, "the caller waits");
 }
 
 #[test]
@@ -289,7 +290,7 @@ fn alone_a_bad_request_never_reaches_the_provider() {
 }
 
 #[test]
-fn alone_nobody_has_pictures_of_their_own() {
+fn alone_nobody_has_images_of_their_own() {
     let bench = Bench::new();
     for field in ["source_generation_id", "source_id"] {
         let mut body = request();

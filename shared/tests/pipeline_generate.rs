@@ -45,7 +45,7 @@ fn a_claimed_job_creates_one_prediction_and_lets_go() {
 #[test]
 fn without_a_public_address_there_is_no_webhook_and_the_sweep_looks_soon() {
     let mut bench = Bench::new();
-    bench.options.webhook_base = None;
+    bench.options.callback = None;
     let job = bench.start();
     bench.run_next();
     assert_eq!(bench.provider.booked.borrow()[0].new.webhook, None);
@@ -64,7 +64,7 @@ fn a_prediction_that_nobody_wants_any_more_is_cancelled() {
     assert_eq!(bench.run(&claimed), "Failed");
     assert_eq!(bench.provider.prediction(0).status, shared::ports::Status::Canceled);
     assert_eq!(bench.queue.generation(job).status, "cancelled");
-    assert!(bench.world.warned("lease lost while creating"));
+    assert!(bench.runtime.warned("lease lost while creating"));
 }
 
 #[test]
@@ -170,12 +170,12 @@ fn a_look_notes_how_far_the_run_is_whether_that_succeeds_or_not() {
         assert_eq!(bench.run_next(), "Forward");
         assert_eq!(*bench.wire.calls.borrow(), ["get", "record_progress", "snooze"]);
         assert_eq!(bench.queue.generation(job).progress, progress, "{fault:?}");
-        assert_eq!(bench.world.warned("progress not recorded"), fault.is_some());
+        assert_eq!(bench.runtime.warned("progress not recorded"), fault.is_some());
     }
 }
 
-/// A job whose source is the picture of one of the user's own generations.
-fn from_own_picture(bench: &Bench, path: impl Fn(&str) -> serde_json::Value) -> uuid::Uuid {
+/// A job whose source is the image of one of the user's own generations.
+fn from_own_image(bench: &Bench, path: impl Fn(&str) -> serde_json::Value) -> uuid::Uuid {
     let mut payload = request();
     payload["model_id"] = json!("black-forest-labs/flux-dev");
     payload["source_generation_id"] = json!("0b5c2a4e-6f0d-4c3e-9a57-1d2f3e4a5b6c");
@@ -192,7 +192,7 @@ fn own(user: &str) -> serde_json::Value {
 #[test]
 fn a_source_of_ones_own_is_signed_when_it_is_sent() {
     let bench = Bench::new();
-    let job = from_own_picture(&bench, own);
+    let job = from_own_image(&bench, own);
     assert_eq!(bench.run_next(), "Forward");
     assert_eq!(*bench.wire.calls.borrow(), ["sign", "create", "record"]);
     let path = bench.queue.row(job).payload["source_path"].as_str().unwrap().to_owned();
@@ -206,7 +206,7 @@ fn a_source_of_ones_own_is_signed_when_it_is_sent() {
 #[test]
 fn an_upload_is_signed_from_its_own_bucket() {
     let bench = Bench::new();
-    let job = from_own_picture(&bench, own);
+    let job = from_own_image(&bench, own);
     bench.queue.edit(job, |row| {
         let id = row.payload.as_object_mut().unwrap().remove("source_generation_id").unwrap();
         row.payload["source_id"] = id;
@@ -229,7 +229,7 @@ fn an_upload_that_is_no_image_is_never_paid_for() {
     {
         let bench = Bench::new();
         bench.store.upload.replace(bytes.to_vec());
-        let job = from_own_picture(&bench, own);
+        let job = from_own_image(&bench, own);
         bench.queue.edit(job, |row| row.payload["source_bucket"] = json!("source-images"));
         assert_eq!(bench.run_next(), "Failed", "{bytes:?}");
         let row = bench.queue.row(job);
@@ -243,7 +243,7 @@ fn an_upload_that_cannot_be_read_is_tried_again() {
     for (fault, status) in [(Fault::LostRequest, "pending"), (Fault::Rejected, "failed")] {
         let bench = Bench::new();
         bench.wire.fail("peek", fault);
-        let job = from_own_picture(&bench, own);
+        let job = from_own_image(&bench, own);
         bench.queue.edit(job, |row| row.payload["source_bucket"] = json!("source-images"));
         assert_eq!(bench.run_next(), "Failed", "{fault:?}");
         assert_eq!((bench.queue.row(job).status, bench.provider.created()), (status, 0), "{fault:?}");
@@ -254,7 +254,7 @@ fn an_upload_that_cannot_be_read_is_tried_again() {
 fn no_other_bucket_is_ever_signed_from() {
     for bucket in [json!("backups"), json!("source-images/.."), json!(7), json!(null)] {
         let bench = Bench::new();
-        let job = from_own_picture(&bench, own);
+        let job = from_own_image(&bench, own);
         bench.queue.edit(job, |row| row.payload["source_bucket"] = bucket.clone());
         assert_eq!(bench.run_next(), "Failed", "{bucket}");
         assert_eq!(bench.queue.row(job).errors[0]["code"], json!("invalid_payload"), "{bucket}");
@@ -266,7 +266,7 @@ fn no_other_bucket_is_ever_signed_from() {
 fn each_attempt_signs_anew() {
     let bench = Bench::new();
     bench.provider.next(Fate::fails_with("(E1000)"));
-    let job = from_own_picture(&bench, own);
+    let job = from_own_image(&bench, own);
     bench.run_next();
     bench.webhook(job, 0);
     bench.pass(300);
@@ -278,7 +278,7 @@ fn each_attempt_signs_anew() {
 fn a_source_that_is_gone_is_not_paid_for() {
     let bench = Bench::new();
     bench.wire.fail("sign", Fault::Rejected);
-    let job = from_own_picture(&bench, own);
+    let job = from_own_image(&bench, own);
     assert_eq!(bench.run_next(), "Failed");
     let row = bench.queue.row(job);
     assert_eq!((row.status, row.errors[0]["code"].as_str()), ("failed", Some("source_missing")));
@@ -290,7 +290,7 @@ fn a_source_that_cannot_be_signed_now_is_waited_for_without_an_attempt_for_a_day
     for (hours, status) in [(23, "queued"), (25, "failed")] {
         let bench = Bench::new();
         bench.wire.break_down(&["sign"]);
-        let job = from_own_picture(&bench, own);
+        let job = from_own_image(&bench, own);
         for _ in 0..hours * 6 {
             for claimed in bench.queue.claim_now(1, 60_000) {
                 assert_eq!(bench.run(&claimed), "Failed");
@@ -329,7 +329,7 @@ fn a_path_outside_the_users_own_folder_is_never_signed() {
     ] {
         let bench = Bench::new();
         let fill = |user: &str| path.as_str().map_or(path.clone(), |text| json!(text.replace("USER", user)));
-        let job = from_own_picture(&bench, fill);
+        let job = from_own_image(&bench, fill);
         assert_eq!(bench.run_next(), "Failed", "{path}");
         assert_eq!(bench.queue.row(job).errors[0]["code"], "invalid_payload", "{path}");
         assert_eq!((bench.wire.count("sign"), bench.provider.created()), (0, 0), "{path}");

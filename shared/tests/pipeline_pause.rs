@@ -80,13 +80,13 @@ fn an_outage_of_creates_stops_everybody_for_longer_each_time_and_costs_nobody_an
     for seconds in 0..900 {
         drain(&bench);
         if seconds == 5 {
-            assert!(bench.world.alerts.borrow().is_empty(), "what passes is nobody's business");
+            assert!(bench.runtime.alerts.borrow().is_empty(), "what passes is nobody's business");
         }
         bench.pass(1);
     }
     let creates = bench.wire.count("create");
     assert!((10..=25).contains(&creates), "the first three, then 2, 4, … 60 s apart: {creates}");
-    let alerts: Vec<String> = bench.world.alerts.borrow().iter().map(|(what, ..)| what.clone()).collect();
+    let alerts: Vec<String> = bench.runtime.alerts.borrow().iter().map(|(what, ..)| what.clone()).collect();
     assert_eq!(alerts, ["the provider creates nothing"]);
     for job in &jobs {
         assert_eq!((bench.queue.row(*job).attempts, bench.queue.generation(*job).status), (0, "queued"));
@@ -110,7 +110,7 @@ fn one_passing_failure_does_not_hold_the_queue_up() {
     bench.pass(2);
     drain(&bench);
     assert_eq!(bench.provider.created(), 19, "two seconds later all but one are there");
-    assert!(bench.world.alerts.borrow().is_empty());
+    assert!(bench.runtime.alerts.borrow().is_empty());
 }
 
 #[test]
@@ -128,7 +128,8 @@ fn a_pause_is_told_once_and_not_for_each_job() {
             bench.pass(60);
         }
         assert!(bench.wire.count("create") >= 6, "{what}: nothing was tried");
-        let alerts: Vec<String> = bench.world.alerts.borrow().iter().map(|(what, ..)| what.clone()).collect();
+        let alerts: Vec<String> =
+            bench.runtime.alerts.borrow().iter().map(|(what, ..)| what.clone()).collect();
         assert_eq!(alerts, [what]);
         // Ten minutes of peace later, another one begins.
         *bench.provider.refusal.borrow_mut() = None;
@@ -138,7 +139,7 @@ fn a_pause_is_told_once_and_not_for_each_job() {
         *bench.provider.refusal.borrow_mut() = Some(throttled(5));
         bench.start();
         drain(&bench);
-        assert_eq!(bench.world.alerts.borrow().len(), 2, "{what}");
+        assert_eq!(bench.runtime.alerts.borrow().len(), 2, "{what}");
     }
 }
 
@@ -154,7 +155,7 @@ fn pauses_do_not_add_up_and_are_never_longer_than_an_hour() {
         bench.run(job);
         let until_s = bench.queue.tables.borrow().pause.until_ms / 1000;
         let expected = if seconds > 3600 { 3600 } else { 30 };
-        assert_eq!(until_s - bench.world.now_s(), expected, "after {seconds}");
+        assert_eq!(until_s - bench.runtime.now_s(), expected, "after {seconds}");
     }
 }
 
@@ -193,7 +194,7 @@ fn a_lost_run_looks_for_what_it_left_and_creates_nothing_during_a_pause() {
             bench.provider.next(Fate::succeeds_after(600_000));
             let webhook =
                 format!("https://hooks.example.com/webhooks/replicate?job={lost}&lease=1&attempts=0");
-            bench.provider.book_for(&webhook);
+            bench.provider.accept_for(&webhook);
         }
         bench.start();
         bench.wire.fail("create", Fault::Throttled(600));
@@ -204,7 +205,7 @@ fn a_lost_run_looks_for_what_it_left_and_creates_nothing_during_a_pause() {
         assert_eq!((bench.wire.count("list"), bench.wire.count("create")), (1, 0), "{left_one}");
         let row = bench.queue.row(lost);
         let expected = if left_one { ("processing", 0) } else { ("pending", 0) };
-        assert_eq!((row.status, row.attempts), expected, "it waits for its turn again, without an attempt");
+        assert_eq!((row.status, row.attempts), expected, "no attempt is used");
     }
 }
 
@@ -216,14 +217,14 @@ fn a_short_pause_is_slept_out_and_one_that_is_longer_than_the_budget_is_not() {
         for _ in 0..3 {
             bench.start();
         }
-        let began = bench.world.now_s();
+        let began = bench.runtime.now_s();
         bench.wire.fail("create", Fault::Throttled(asks));
         let budget = Budget { parallel: 1, time: Duration::from_secs(time), jobs: 100 };
         let drained = block_on(bench.pipeline().drain(budget)).unwrap();
         assert_eq!(bench.provider.created(), if goes_on { 3 } else { 0 }, "{asks} s within {time} s");
         assert_eq!((drained.errors, drained.unfinished), (0, false));
         assert!(
-            bench.world.now_s() - began <= if goes_on { asks + 1 } else { 0 },
+            bench.runtime.now_s() - began <= if goes_on { asks + 1 } else { 0 },
             "{asks} s within {time} s"
         );
         let claims = bench.wire.count("claim");
@@ -238,10 +239,10 @@ fn an_outage_is_slept_out_as_long_as_the_time_lasts() {
         bench.start();
     }
     bench.wire.break_down(&["create"]);
-    let began = bench.world.now_s();
+    let began = bench.runtime.now_s();
     block_on(bench.pipeline().drain(BUDGET)).unwrap();
     assert_eq!(bench.wire.count("create"), 6, "three at first, and one after 2, 6 and 14 s");
-    assert!(bench.world.now_s() - began <= 20);
+    assert!(bench.runtime.now_s() - began <= 20);
     assert!(bench.wire.count("claim") <= 5, "{}", bench.wire.count("claim"));
 }
 
@@ -257,7 +258,7 @@ fn jobs_that_were_handed_on_sleep_out_a_pause_too() {
 }
 
 #[test]
-fn a_try_that_creates_nothing_gives_its_turn_back() {
+fn a_probe_that_creates_nothing_makes_room_for_the_next() {
     for ending in ["refused model", "rejected", "cancelled"] {
         let bench = Bench::new();
         let waits = bench.start();
@@ -279,6 +280,6 @@ fn a_try_that_creates_nothing_gives_its_turn_back() {
             bench.queue.cancel_generation(bench.queue.generation(job).id);
         }
         assert_eq!(bench.run(&probe), "Failed");
-        assert_eq!(drain(&bench), 1, "{ending}: the next one waits for a turn that nobody uses");
+        assert_eq!(drain(&bench), 1, "{ending}: the next one waits for a probe that nobody makes");
     }
 }

@@ -1,4 +1,4 @@
-//! The books: each prediction once, with its end; and those that nobody awaits are stopped.
+//! The ledger: each prediction once, with its end; and those that nobody awaits are stopped.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -27,7 +27,7 @@ fn known(source: &str, status: Option<&str>) -> Option<(String, Option<String>)>
 }
 
 #[test]
-fn every_end_of_a_prediction_is_in_the_books() {
+fn every_end_of_a_prediction_is_in_the_ledger() {
     let table = [
         (Fate::succeeds_after(0), "succeeded"),
         (Fate::fails_with("NSFW content detected."), "failed"),
@@ -53,7 +53,7 @@ fn every_end_of_a_prediction_is_in_the_books() {
 }
 
 #[test]
-fn how_it_was_learned_of_is_in_the_books() {
+fn how_it_was_learned_of_is_in_the_ledger() {
     let bench = Bench::new();
     let job = bench.start();
     bench.wire.fail("create", Fault::LostAnswer);
@@ -96,12 +96,12 @@ fn with_a_second() -> (Bench, Uuid) {
     bench.run_next();
     bench.provider.next(Fate::succeeds_after(500_000));
     let webhook = bench.provider.booked.borrow()[0].new.webhook.clone().unwrap();
-    bench.provider.book_for(&webhook);
+    bench.provider.accept_for(&webhook);
     (bench, job)
 }
 
 #[test]
-fn a_second_prediction_of_one_attempt_is_stopped_by_its_first_webhook_and_kept_in_the_books() {
+fn a_second_prediction_of_one_attempt_is_stopped_by_its_first_webhook_and_kept_in_the_ledger() {
     let (bench, job) = with_a_second();
     bench.pass(80); // so that its logs tell of progress
     let stop = bench.webhook(job, 1).expect("a job that stops it");
@@ -114,13 +114,13 @@ fn a_second_prediction_of_one_attempt_is_stopped_by_its_first_webhook_and_kept_i
 }
 
 #[test]
-fn a_second_prediction_that_has_ended_is_kept_in_the_books() {
+fn a_second_prediction_that_has_ended_is_kept_in_the_ledger() {
     let (bench, job) = with_a_second();
     bench.pass(500);
     assert!(bench.webhook(job, 1).is_none());
     assert_eq!(noted(&bench, 1), known("webhook", Some("succeeded")));
-    assert!(bench.world.warned("prediction of no current job"));
-    assert!(bench.webhook(job, 0).is_some(), "the picture is the first one's");
+    assert!(bench.runtime.warned("prediction of no current job"));
+    assert!(bench.webhook(job, 0).is_some(), "the image is the first one's");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn of_two_that_the_list_shows_the_better_one_is_adopted_and_the_other_one_stoppe
     let webhook = format!("https://hooks.example.com/webhooks/replicate?job={job}&lease=1&attempts=0");
     for fate in [Fate::succeeds_after(0), Fate::succeeds_after(500_000), Fate::fails_with("(code: PA)")] {
         bench.provider.next(fate);
-        bench.provider.book_for(&webhook);
+        bench.provider.accept_for(&webhook);
     }
     assert_eq!(bench.start(), job);
     bench.claim();
@@ -197,7 +197,7 @@ fn cancelled_in_doubt_what_shows_late_is_found_by_a_second_look_and_there_is_no_
         if shows_late {
             let webhook =
                 format!("https://hooks.example.com/webhooks/replicate?job={job}&lease=1&attempts=0");
-            bench.provider.book_for(&webhook);
+            bench.provider.accept_for(&webhook);
         }
         bench.pass(90);
         assert_eq!(bench.run_next(), "Forward");
@@ -216,11 +216,11 @@ fn cancelled_while_its_run_is_lost_the_search_waits_for_the_lease() {
     let job = bench.start();
     let claimed = bench.claim();
     bench.wire.break_down(&["record"]);
-    let began_s = bench.world.now_s();
+    let began_s = bench.runtime.now_s();
     assert!(block_on(bench.pipeline().run_job(&claimed)).is_err());
     bench.wire.mend();
     bench.queue.cancel_generation(bench.queue.generation(job).id);
-    bench.pass(58 - (bench.world.now_s() - began_s));
+    bench.pass(58 - (bench.runtime.now_s() - began_s));
     assert!(bench.queue.claim_now(9, 60_000).is_empty(), "its worker may still be about to record it");
     bench.pass(2);
     bench.run_next();
@@ -244,11 +244,11 @@ fn a_prediction_that_outlives_its_deadline_is_stopped_and_counts_as_an_attempt()
     assert_eq!(row.errors[0]["code"], "timed_out");
     assert_eq!(noted(&bench, 0), known("created", Some("canceled")));
     assert_eq!(bench.provider.prediction(0).status, Status::Canceled);
-    assert!(bench.world.warned("prediction overdue"));
+    assert!(bench.runtime.warned("prediction overdue"));
 }
 
 #[test]
-fn a_picture_that_came_just_before_it_was_stopped_is_taken() {
+fn an_image_that_came_just_before_it_was_stopped_is_taken() {
     let bench = Bench::new();
     bench.provider.forgets_deadlines.set(true);
     bench.provider.next(Fate::succeeds_after(1_000_000));

@@ -10,10 +10,11 @@ mod support;
 
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
+use shared::adapters::replicate::read_prediction;
+use shared::job::{ImageToStore, Job, Payload};
 use shared::pipeline::Callback;
 use shared::ports::Clock;
 use shared::ports::Status;
-use shared::replicate::read_prediction;
 use support::provider::Fate;
 use support::wire::Fault;
 use support::{API, Bench, OUTPUT, block_on};
@@ -29,12 +30,19 @@ fn awaiting(fate: Fate) -> (Bench, Uuid) {
     (bench, job)
 }
 
+fn to_store(job: &Job) -> &ImageToStore {
+    match &job.payload {
+        Payload::DownloadImage(image) => image,
+        other => panic!("not a download: {other:?}"),
+    }
+}
+
 #[test]
 fn success_hands_out_the_download_under_a_lease() {
     let (bench, job) = awaiting(Fate::succeeds_after(0));
     let download = bench.webhook(job, 0).expect("a download job");
     assert_eq!((download.lease, download.attempts), (1, 0));
-    assert_eq!(download.payload.text("output_url"), Some(OUTPUT));
+    assert_eq!(to_store(&download).output_url.as_deref(), Some(OUTPUT));
     assert_eq!(bench.queue.generation(job).status, "downloading");
     assert_eq!(bench.run(&download), "Forward");
 
@@ -195,7 +203,7 @@ fn a_webhook_of_no_current_job_is_written_down_and_nothing_else() {
     for callback in [stranger, other] {
         assert!(block_on(bench.pipeline().receive(&callback, 0)).unwrap().is_empty());
     }
-    let warnings = bench.world.warnings.borrow();
+    let warnings = bench.runtime.warnings.borrow();
     assert_eq!(warnings.iter().filter(|(what, ..)| what == "prediction of no current job").count(), 2);
     assert_eq!(bench.queue.generation(job).status, "processing");
 }
@@ -257,7 +265,7 @@ fn downloading() -> (Bench, Uuid, Uuid) {
 }
 
 #[test]
-fn a_store_in_trouble_is_tried_until_the_provider_deletes_the_picture() {
+fn a_store_in_trouble_is_tried_until_the_provider_deletes_the_image() {
     for (minutes, status, code) in [(50, "completed", None), (70, "failed", Some("output_expired"))] {
         let (bench, job, download) = downloading();
         bench.wire.break_down(&["store"]);
@@ -292,7 +300,7 @@ fn a_worker_whose_clock_is_five_minutes_off_gives_up_no_sooner_and_no_later() {
         bench.wire.break_down(&["store"]);
         let mut claimed = bench.claim();
         let handed_out =
-            DateTime::from_timestamp_millis(bench.world.now_ms() as i64 - ahead_s * 1000).unwrap();
+            DateTime::from_timestamp_millis(bench.runtime.now_ms() as i64 - ahead_s * 1000).unwrap();
         claimed.claimed_at = Some(handed_out.to_rfc3339());
         claimed.retry_until = Some((handed_out + TimeDelta::seconds(left_s)).to_rfc3339());
         assert_eq!(bench.run(&claimed), "Failed");
@@ -301,11 +309,11 @@ fn a_worker_whose_clock_is_five_minutes_off_gives_up_no_sooner_and_no_later() {
 }
 
 #[test]
-fn a_picture_that_was_learned_of_late_has_only_the_rest_of_its_hour() {
+fn an_image_that_was_learned_of_late_has_only_the_rest_of_its_hour() {
     let (bench, job) = awaiting(Fate::succeeds_after(0));
     bench.pass(50 * 60);
     let download = bench.webhook(job, 0).expect("a download job").id;
-    let left_s = bench.queue.row(download).retry_until_ms.unwrap() / 1000 - bench.world.now_s();
+    let left_s = bench.queue.row(download).retry_until_ms.unwrap() / 1000 - bench.runtime.now_s();
     assert_eq!(left_s, 15 * 60, "ten minutes, and five for clocks that differ");
 }
 
@@ -355,18 +363,18 @@ fn a_file_that_its_host_does_not_find_is_gone_when_the_provider_says_so_too() {
 }
 
 #[test]
-fn a_picture_that_is_stored_and_cannot_be_told_is_told_again_within_seconds() {
+fn an_image_that_is_stored_and_cannot_be_told_is_told_again_within_seconds() {
     for fault in [Fault::LostRequest, Fault::LostAnswer] {
         let (bench, job) = awaiting(Fate::succeeds_after(0));
         bench.wire.fail("finish_prediction", fault);
-        let before = bench.world.now_s();
+        let before = bench.runtime.now_s();
         let download = bench.webhook(job, 0).expect("the download, leased to the caller");
         assert!(bench.webhook(job, 0).is_none(), "another webhook is no repetition");
         bench.wire.fail("finish_download", fault);
         assert_eq!(bench.run(&download), "Forward");
         assert_eq!(bench.queue.generation(job).status, "completed");
-        assert!(bench.world.now_s() - before < 5);
-        assert!(!bench.world.warned("lease lost while storing"));
+        assert!(bench.runtime.now_s() - before < 5);
+        assert!(!bench.runtime.warned("lease lost while storing"));
     }
 }
 
@@ -375,7 +383,7 @@ fn an_image_inside_of_the_answer_is_read_again_when_it_is_stored() {
     let data = "data:image/png;base64,iVBORw0KGgo=";
     let (bench, job) = awaiting(Fate::gives(json!(data)));
     let download = bench.webhook(job, 0).expect("a download job");
-    assert!(!download.payload.has("output_url") && download.payload.is("inline"));
+    assert!(to_store(&download).output_url.is_none() && to_store(&download).is_inside);
     assert!(
         !bench.queue.row(download.id).payload.to_string().contains("base64"),
         "it does not lie in the queue"
@@ -415,8 +423,8 @@ fn two_workers_that_store_the_same_image_make_one() {
     let slow = bench.claim();
     bench.pass(60);
     assert_eq!(bench.run_next(), "Forward");
-    assert_eq!(bench.run(&slow), "Forward", "the picture is there, whoever brought it");
-    assert!(bench.world.warned("lease lost while storing"));
+    assert_eq!(bench.run(&slow), "Forward", "the image is there, whoever brought it");
+    assert!(bench.runtime.warned("lease lost while storing"));
     assert_eq!(bench.store.files.borrow().len(), 1, "both wrote to one path");
     assert_eq!(bench.queue.image(job)["file_size"], 123_456);
 }

@@ -23,7 +23,7 @@ fn drain(bench: &Bench) -> u32 {
 }
 
 fn alerts(bench: &Bench) -> Vec<(String, String)> {
-    bench.world.alerts.borrow().iter().map(|(what, _, detail)| (what.clone(), detail.clone())).collect()
+    bench.runtime.alerts.borrow().iter().map(|(what, _, detail)| (what.clone(), detail.clone())).collect()
 }
 
 #[test]

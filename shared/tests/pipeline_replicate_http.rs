@@ -11,10 +11,10 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::adapters::replicate::Client;
 use shared::ports::{
     CreateError, HttpError, HttpResponse, ImageProvider, NewPrediction, Prediction, ProviderError, Status,
 };
-use shared::replicate::Client;
 use support::http::{Recorder, header};
 use support::{API, block_on};
 

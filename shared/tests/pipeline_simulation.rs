@@ -84,13 +84,13 @@ fn simulate(plan: Plan) -> Report {
     check(&bench, plan, &mut report);
     let seed = plan.seed;
     assert_eq!(bench.provider.created_in_pause.get(), 0, "seed {seed}: a create was sent during a pause");
-    books_are_right(&bench, seed);
-    for (what, ..) in bench.world.alerts.borrow().iter() {
+    ledger_is_right(&bench, seed);
+    for (what, ..) in bench.runtime.alerts.borrow().iter() {
         *report.alerts.entry(what.clone()).or_default() += 1;
     }
     report.calls = bench.wire.calls.borrow().len();
-    report.ended_ms = bench.world.now_ms();
-    for (what, ..) in bench.world.warnings.borrow().iter() {
+    report.ended_ms = bench.runtime.now_ms();
+    for (what, ..) in bench.runtime.warnings.borrow().iter() {
         *report.warnings.entry(what.clone()).or_default() += 1;
     }
     report
@@ -140,13 +140,13 @@ fn check(bench: &Bench, plan: Plan, report: &mut Report) {
 }
 
 /// What the queue knows of predictions is what the provider has.
-fn books_are_right(bench: &Bench, seed: u64) {
+fn ledger_is_right(bench: &Bench, seed: u64) {
     let tables = bench.queue.tables.borrow();
     let booked = bench.provider.booked.borrow();
     for (id, row) in &tables.predictions {
         let theirs = booked.iter().find(|one| one.id == *id);
         let theirs = theirs.unwrap_or_else(|| panic!("seed {seed}: prediction {id} does not exist"));
-        let status = theirs.status(bench.world.now_ms());
+        let status = theirs.status(bench.runtime.now_ms());
         let told = row.status.as_deref();
         assert!(
             told.is_none_or(|told| told == status || told == "unknown"),
@@ -190,13 +190,13 @@ struct Created {
     failed: usize,
 }
 
-/// The predictions that were created for a job, from the provider's own books.
+/// The predictions that were created for a job, from the provider's own records.
 ///
 /// What we stopped ourselves did not fail at the provider. Only where workers sleep over their lease
 /// may one stop what the next holder is about to adopt.
 fn paid(bench: &Bench, job: &Row, stalls: bool) -> Created {
     let mut created = Created::default();
-    let now = bench.world.now_ms();
+    let now = bench.runtime.now_ms();
     for one in bench.provider.booked.borrow().iter() {
         if one.new.webhook.as_deref().and_then(job_of) != Some(job.id) {
             continue;
@@ -310,7 +310,7 @@ fn while_the_provider_refuses_everybody_nobody_asks_and_afterwards_all_goes_on()
 }
 
 #[test]
-fn outages_cost_time_and_neither_pictures_nor_cents() {
+fn outages_cost_time_and_neither_images_nor_cents() {
     let sum = simulate_all(60, |seed| Plan {
         seed,
         generations: GENERATIONS,
@@ -324,7 +324,7 @@ fn outages_cost_time_and_neither_pictures_nor_cents() {
     for code in
         ["storage_failed", "output_expired", "provider_unreachable", "attempts_exhausted", "prediction_lost"]
     {
-        assert_eq!(sum.failures.get(code), None, "a passing fault has lost a picture: {sum:?}");
+        assert_eq!(sum.failures.get(code), None, "a passing fault has lost an image: {sum:?}");
     }
     if env::var("SIMULATION_SEED").is_err() {
         assert!(sum.outages > 60, "the outages are too few to prove anything: {sum:?}");

@@ -11,21 +11,29 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::image_file::{ImageFormat, ImageHead};
+use shared::adapters::supabase::{Generations, Prices, Queue, Rpc, Storage};
+use shared::http::idempotency::Key;
+use shared::http::list_query::ListQuery;
+use shared::http::models::{Charged, ChargedModel};
+use shared::http::problem::Code;
+use shared::http::types::Price;
 use shared::job::{Job, JobType};
+use shared::pipeline::StartPlan;
+use shared::policy::image_file::{ImageFormat, ImageHead};
+use shared::policy::url_policy::AllowedOrigins;
 use shared::ports::{
-    AfterPrediction, Attempt, Bucket, CreatedPrediction, Failure, FailureClass, Finished, HttpError, ImageAt,
-    ImageStore, JobQueue, Outbox, Outcome, Paused, Prediction, PredictionNews, PredictionSource,
-    ProgressNoted, QueueError, Received, Recorded, Refusal, Status, Step, StoreError, StoredImage, ToSend,
-    Verdict,
+    AfterPrediction, Attempt, Bucket, CreatedPrediction, DatabaseError, Delivery, DeliveryOutcome, Failure,
+    FailureClass, FailureCode, Finished, HttpError, HttpResponse, ImageAt, ImageStore, JobQueue, Monitoring,
+    Outbox, Outcome, Paused, Prediction, PredictionNews, PredictionSource, PriceList, ProgressNoted,
+    QueueError, QueuedGeneration, Received, Recorded, Refusal, Started, Status, Step, StoreError,
+    StoredImage, UserGenerations,
 };
-use shared::problem::Code;
 use shared::progress::Progress;
 use shared::settings::SupabaseSettings;
-use shared::supabase::{Generations, Queue, Rpc, RpcError, Storage, wire};
 use support::http::{Recorder, Source, header};
-use support::world::Still;
-use support::{OUTPUT, World, block_on};
+use support::runtime::Still;
+use support::told::told;
+use support::{OUTPUT, TestRuntime, block_on};
 use uuid::Uuid;
 
 const URL: &str = "https://project.supabase.co";
@@ -70,7 +78,8 @@ fn body(http: &Recorder) -> Value {
 #[test]
 fn each_step_names_its_function_job_and_lease() {
     let (id, job) = (Uuid::from_u128(1), job());
-    let failure = Failure::new("rejected", "The model does not accept this request.").because("422");
+    let failure =
+        Failure::new(FailureCode::Rejected, "The model does not accept this request.").with_cause("422");
     let wait = Duration::from_millis(1500);
     let check = |function: &str, words: &[&str], arguments: Value, call: &Call<'_>| {
         for word in words {
@@ -219,7 +228,7 @@ fn a_claim_gives_jobs_as_the_database_writes_them() {
     let types = [JobType::CancelPrediction, JobType::GenerateImage];
     let jobs = block_on(queue(&http).claim(1, Duration::from_secs(60), &types)).unwrap();
     assert_eq!(body(&http)["p_job_types"], json!(["cancel-prediction", "generate-image"]));
-    assert_eq!((jobs[0].lease, jobs[0].attempts, jobs[0].job_type), (4, 1, JobType::GenerateImage));
+    assert_eq!((jobs[0].lease, jobs[0].attempts, jobs[0].job_type()), (4, 1, JobType::GenerateImage));
     assert!(jobs[0].knew("old") && !jobs[0].knew("new"));
     let http = Recorder::default().answers(200, r#"[{"id":1}]"#);
     assert!(block_on(queue(&http).claim(1, Duration::from_secs(60), &types)).is_err());
@@ -245,10 +254,15 @@ fn news(prediction: &Prediction) -> PredictionNews<'_> {
     PredictionNews { prediction, source: PredictionSource::Webhook, retry_in: Some(Duration::from_secs(3)) }
 }
 
+/// By chance, so that a repetition is known.
+fn call() -> (String, Value) {
+    ("call".into(), json!(0.5))
+}
+
 #[test]
 fn what_is_told_of_a_prediction_is_what_the_database_reads() {
     let base = succeeded();
-    let failure = Failure::new("flagged", "No.").because("the provider's words").once();
+    let failure = Failure::new(FailureCode::ContentFlagged, "No.").with_cause("the provider's words").once();
     let failed = Outcome::Failed { class: FailureClass::Unknown, failure };
     let inside = Outcome::Succeeded { image: ImageAt::Inside, more: 1 };
     for (status, outcome, expected) in [
@@ -266,13 +280,18 @@ fn what_is_told_of_a_prediction_is_what_the_database_reads() {
         (
             Status::Aborted,
             failed,
-            json!({ "status": "failed", "error_message": "No.", "error_code": "flagged",
-                "error_details": { "code": "flagged", "retry": "once" }, "retry_in_seconds": 3.0,
+            json!({ "status": "failed", "error_message": "No.", "error_code": "content_flagged",
+                "error_details": { "code": "content_flagged", "retry": "once" }, "retry_in_seconds": 3.0,
                 "predict_time": 1.5, "provider_status": "aborted", "source": "webhook" }),
         ),
     ] {
         let prediction = Prediction { status, outcome, predict_time: Some(1.5), ..base.clone() };
-        assert_eq!(wire::outcome(&news(&prediction)), expected);
+        let seen = told("p_outcome", async |queue| {
+            queue.finish_prediction(Uuid::nil(), news(&prediction), Duration::ZERO, 0).await
+        });
+        let expected =
+            Value::Object(expected.as_object().unwrap().clone().into_iter().chain([call()]).collect());
+        assert_eq!(seen, expected);
     }
 }
 
@@ -312,11 +331,11 @@ fn the_end_of_a_prediction_names_no_lease() {
 #[test]
 fn the_repetition_of_an_end_names_the_same_call_and_another_one_does_not() {
     let answer = json!({ "outcome": "download", "job": row() }).to_string();
-    let (http, world) =
-        (Recorder::default().responds(Err(HttpError::Timeout)).answers(200, &answer), World::new(1));
+    let (http, runtime) =
+        (Recorder::default().responds(Err(HttpError::Timeout)).answers(200, &answer), TestRuntime::new(1));
     let (mut calls, prediction) = (Vec::new(), succeeded());
     for http in [&http, &Recorder::default().answers(200, &answer)] {
-        let queue = Queue::new(Rpc::new(http, URL, "service-key", None), &world);
+        let queue = Queue::new(Rpc::new(http, URL, "service-key", None), &runtime);
         let ended =
             queue.finish_prediction(Uuid::from_u128(1), news(&prediction), Duration::from_secs(120), 1);
         assert!(matches!(block_on(ended).unwrap().next, AfterPrediction::Run(_)));
@@ -346,24 +365,28 @@ fn answers_of_postgrest_have_their_meaning() {
     let throttled =
         r#"{"code":"PT429","message":"Too many.","details":"quota_exceeded","hint":"retry_after=17"}"#;
     let other = r#"{"code":"PT418","message":"x","details":"a_code_of_next_year","hint":null}"#;
-    let call = |http: &Recorder| {
-        block_on(Generations::new(Rpc::new(http, URL, "anon", Some("jwt"))).get(Uuid::from_u128(1)))
-            .unwrap_err()
-    };
-    let refused = |status, body| match call(&Recorder::default().answers(status, body)) {
-        RpcError::Refused(problem) => (problem.code, problem.detail, problem.retry_after),
-        error => panic!("not a refusal: {error:?}"),
+    let refused = |status, body| match block_on(
+        generations(&Recorder::default().answers(status, body)).cancel(Uuid::nil()),
+    ) {
+        Err(DatabaseError::Refused(problem)) => (problem.code, problem.detail, problem.retry_after),
+        answer => panic!("not a refusal: {answer:?}"),
     };
     assert_eq!(refused(404, refusal), (Code::NotFound, "There is no such generation.".into(), None));
     assert_eq!(refused(429, throttled), (Code::QuotaExceeded, "Too many.".into(), Some(17)));
 
-    let kind = |http: Recorder| match call(&http) {
-        RpcError::Refused(_) => "refused",
-        RpcError::Denied(_) => "denied",
-        RpcError::Forbidden(_) => "forbidden",
-        RpcError::Transient(_) => "transient",
-        RpcError::Unavailable(_) => "unavailable",
-        RpcError::Defect(_) => "defect",
+    // What changed nothing is asked for once more, also where a repetition could do harm.
+    let kind = |answer: &dyn Fn(Recorder) -> Recorder| {
+        let twice = answer(answer(Recorder::default()));
+        let deleted = block_on(generations(&twice).delete(Uuid::nil())).unwrap_err();
+        let error = block_on(queue(&answer(Recorder::default())).status()).unwrap_err();
+        match (error, twice.requests.borrow().len()) {
+            (QueueError::Unavailable(_), 2) => "transient",
+            (QueueError::Unavailable(_), 1) => "unavailable",
+            (QueueError::Denied(_), 2) => "denied",
+            (QueueError::Denied(_), 1) => "forbidden",
+            (QueueError::Defect(_), 1) if matches!(deleted, DatabaseError::Defect(_)) => "defect",
+            other => panic!("{other:?}, {deleted:?}"),
+        }
     };
     let table = [
         (401, r#"{"code":"PGRST301","message":"JWT expired"}"#, "denied"),
@@ -404,20 +427,18 @@ fn answers_of_postgrest_have_their_meaning() {
         (504, r#"{"code":"PGRST003","message":"Timed out acquiring connection"}"#, "transient"),
     ];
     for (status, body, expected) in table {
-        // A passing one is asked for once more.
-        assert_eq!(
-            kind(Recorder::default().answers(status, body).answers(status, body)),
-            expected,
-            "{status} {body}"
-        );
+        assert_eq!(kind(&|http| http.answers(status, body)), expected, "{status} {body}");
+        // What may pass is asked for once more.
+        let http = Recorder::default().answers(status, body).answers(status, body);
+        let shown = block_on(generations(&http).get(Uuid::nil())).unwrap_err().into_problem();
+        assert!(!shown.body().to_string().contains("could not"), "nothing internal: {}", shown.detail);
     }
     for (error, expected) in [
         (HttpError::Timeout, "unavailable"),
         (HttpError::Connection, "unavailable"),
         (HttpError::TooLarge, "defect"),
     ] {
-        let http = Recorder::default().responds(Err(error)).responds(Err(error));
-        assert_eq!(kind(http), expected, "{error}");
+        assert_eq!(kind(&|http| http.responds(Err(error))), expected, "{error}");
     }
 }
 
@@ -432,13 +453,12 @@ fn what_passes_is_asked_again_and_told_to_nobody() {
         (cache, None, 2),
         // A start whose answer is lost may have begun: it goes out again only under a key.
         (nobody, None, 1),
-        (nobody, Some(("key", "hash")), 2),
-        ((400, r#"{"code":"22P02"}"#), Some(("key", "hash")), 1),
+        (nobody, Some(&key()), 2),
+        ((400, r#"{"code":"22P02"}"#), Some(&key()), 1),
     ] {
-        let answers = || Recorder::default().answers(status, body).answers(200, r#"{"ok":true}"#);
-        let http = answers();
-        let started =
-            block_on(Generations::new(Rpc::new(&http, URL, "anon", Some("jwt"))).start(json!({}), key, 0));
+        let answers = |then: &str| Recorder::default().answers(status, body).answers(200, then);
+        let http = answers(&started_row().to_string());
+        let started = block_on(start(&http, key, 0));
         assert_eq!(
             (http.requests.borrow().len(), started.is_ok()),
             (starts, starts == 2),
@@ -448,17 +468,15 @@ fn what_passes_is_asked_again_and_told_to_nobody() {
             assert!(matches!(error.into_problem().code, Code::Unavailable | Code::InternalError));
         }
         if status != 400 {
-            for http in [answers(), answers(), answers()] {
-                let generations = Generations::new(Rpc::new(&http, URL, "anon", Some("jwt")));
-                assert!(block_on(generations.get(id)).is_ok(), "{status}");
-            }
-            let http = answers();
-            assert!(block_on(Generations::new(Rpc::new(&http, URL, "anon", Some("jwt"))).cancel(id)).is_ok());
+            assert!(block_on(generations(&answers("{}")).get(id)).is_ok(), "{status}");
+            assert!(block_on(generations(&answers("{}")).list(&ListQuery::default())).is_ok(), "{status}");
+            let cancelled = answers(r#"{"status":"cancelled"}"#);
+            assert!(block_on(generations(&cancelled).cancel(id)).is_ok(), "{status}");
         }
     }
     // A token that we have verified is never told to be none.
     let http = Recorder::default().answers(skew.0, skew.1).answers(skew.0, skew.1);
-    let error = block_on(Generations::new(Rpc::new(&http, URL, "anon", Some("jwt"))).get(id)).unwrap_err();
+    let error = block_on(generations(&http).get(id)).unwrap_err();
     let problem = error.into_problem();
     assert_eq!((problem.code, problem.retry_after), (Code::Unavailable, Some(5)));
 }
@@ -486,19 +504,159 @@ fn a_step_is_told_again_within_seconds_unless_it_is_refused_for_good() {
     assert!(matches!(end, QueueError::Denied(_)), "a wrong key is told from an outage: {end:?}");
 }
 
+fn generations(http: &Recorder) -> Generations<'_, Recorder> {
+    Generations::new(Rpc::new(http, URL, "anon-key", Some("users.jwt.token")))
+}
+
+fn key() -> Key {
+    Key { key: "key".into(), request_hash: "hash".into() }
+}
+
+async fn start(http: &Recorder, key: Option<&Key>, hand_over: u32) -> Result<Started, DatabaseError> {
+    let body = br#"{"prompt":"a fox","model_id":"black-forest-labs/flux-schnell","priority":"high"}"#;
+    let plan = StartPlan::from_body(body, &AllowedOrigins::default()).unwrap();
+    plan.start(key, hand_over, &generations(http)).await
+}
+
+#[test]
+fn each_door_has_its_own_function() {
+    let called = |plan: StartPlan| {
+        let http = Recorder::default().answers(200, &started_row().to_string());
+        block_on(plan.start(Some(&key()), 3, &generations(&http))).unwrap();
+        (http.only().url.rsplit('/').next().unwrap_or_default().to_owned(), body(&http))
+    };
+    let allowed = AllowedOrigins::default();
+    let id = Uuid::from_u128(1);
+    let row = json!({ "generation_id": id }).to_string();
+    let expected = json!({ "p_generation_id": id, "p_request": {}, "p_next": 3 });
+    let inserted = StartPlan::of_inserted(row.as_bytes(), &allowed).unwrap();
+    assert_eq!(called(inserted), ("start_inserted_generation".to_owned(), expected));
+    let batch = br#"{"prompts":[{"text":"a fox","seed":1},{"text":"a hare","negative_prompt":"blur"}],
+        "shared_settings":{"model_id":"sdxl","steps":4},"batch_name":"Animals"}"#;
+    let (function, told) = called(StartPlan::of_batch(batch, &allowed).unwrap());
+    assert_eq!((function.as_str(), &told["p_name"]), ("start_batch", &json!("Animals")));
+    let request = &told["p_request"];
+    assert_eq!(
+        (&request["model_id"], &request["num_inference_steps"]),
+        (&json!("stability-ai/sdxl"), &json!(4))
+    );
+    let items = json!([{ "prompt": "a fox", "seed": 1 }, { "prompt": "a hare", "seed": null, "negative_prompt": "blur" }]);
+    assert_eq!((&request["items"], request.get("negative_prompt")), (&items, None));
+}
+
+fn queued_row(id: u128) -> Value {
+    json!({ "generation_id": Uuid::from_u128(id), "job_id": Uuid::from_u128(id + 10), "queue_position": id,
+        "estimated_seconds": null })
+}
+
+fn started_row() -> Value {
+    json!({ "generation_id": Uuid::from_u128(1), "replayed": false, "generations": [queued_row(1)] })
+}
+
 #[test]
 fn a_user_calls_with_the_users_own_token() {
-    let http = Recorder::default().answers(200, "{}");
-    let generations = Generations::new(Rpc::new(&http, URL, "anon-key", Some("users.jwt.token")));
-    block_on(generations.start(json!({ "prompt": "x" }), Some(("key", "hash")), 3)).unwrap();
+    let http = Recorder::default().answers(200, &started_row().to_string());
+    block_on(start(&http, Some(&key()), 3)).unwrap();
     let request = http.only();
     assert_eq!(request.url, "https://project.supabase.co/rest/v1/rpc/start_generation");
     assert_eq!(header(&request, "authorization"), Some("Bearer users.jwt.token"));
     assert_eq!(header(&request, "apikey"), Some("anon-key"));
     let expected = json!({
-        "p_request": { "prompt": "x" }, "p_idempotency_key": "key", "p_request_hash": "hash", "p_next": 3,
+        "p_request": {
+            "model_id": "black-forest-labs/flux-schnell", "operation": "generate", "priority": "high",
+            "items": [{ "prompt": "a fox", "seed": null }], "adjustments": [],
+            "output": { "width": 1024, "height": 1024 },
+        },
+        "p_idempotency_key": "key", "p_request_hash": "hash", "p_next": 3,
     });
     assert_eq!(body(&http), expected);
+}
+
+#[test]
+fn what_a_start_answers_is_read_and_its_jobs_are_handed_on_as_they_are() {
+    let mut row = started_row();
+    let started = |row: &Value| block_on(start(&Recorder::default().answers(200, &row.to_string()), None, 2));
+    let one = started(&row).unwrap();
+    let first = QueuedGeneration {
+        id: Uuid::from_u128(1),
+        job_id: Uuid::from_u128(11),
+        queue_position: Some(1),
+        estimated_seconds: None,
+    };
+    let expected = Started { batch_id: None, first, others: Vec::new(), replayed: false, leased: None };
+    assert_eq!(one, expected);
+
+    row["generations"] = json!([queued_row(1), queued_row(2), queued_row(3)]);
+    row["batch_id"] = json!(Uuid::from_u128(9));
+    row["replayed"] = json!(true);
+    row["next"] = json!([self::row(), { "whatever": 1 }]);
+    let batch = started(&row).unwrap();
+    assert_eq!((batch.first, batch.others.len(), batch.others[1].id), (first, 2, Uuid::from_u128(3)));
+    assert_eq!((batch.batch_id, batch.replayed), (Some(Uuid::from_u128(9)), true));
+    let leased = batch.leased.unwrap();
+    assert_eq!((leased.count, leased.jobs.as_str()), (2, row["next"].to_string().as_str()));
+
+    for wrong in [json!(null), json!({}), json!({ "generations": [] }), json!({ "generations": [{}] })] {
+        assert!(matches!(started(&wrong), Err(DatabaseError::Defect(_))), "{wrong}");
+    }
+}
+
+#[test]
+fn what_a_user_reads_comes_as_the_database_wrote_it() {
+    let id = Uuid::from_u128(1);
+    for text in [r#"{"status": "queued",  "seed": 1.50}"#, "[]", "null"] {
+        let http = Recorder::default().answers(200, text);
+        assert_eq!(block_on(generations(&http).get(id)).unwrap().as_str(), text);
+        assert_eq!(body(&http), json!({ "p_generation_id": id }));
+        let http = Recorder::default().answers(200, text);
+        let query =
+            ListQuery { limit: 3, status: Some(shared::live::Status::Failed), ..ListQuery::default() };
+        assert_eq!(block_on(generations(&http).list(&query)).unwrap().as_str(), text);
+        let expected = json!({ "p_limit": 3, "p_cursor": null, "p_status": "failed", "p_batch_id": null });
+        assert_eq!(body(&http), expected);
+    }
+    for page in ["", "<html>Sign in to the network</html>", "{}{}", r#"{"a":"#] {
+        let http = Recorder::default().answers(200, page).answers(200, page);
+        let error = block_on(generations(&http).get(id)).unwrap_err();
+        assert!(matches!(error, DatabaseError::Unavailable(_)), "{page:?} is no JSON");
+    }
+    let http = Recorder::default().responds(Ok(HttpResponse {
+        status: 200,
+        retry_after: None,
+        body: vec![34, 255, 34],
+    }));
+    assert!(block_on(generations(&http).get(id)).is_err(), "no UTF-8");
+}
+
+#[test]
+fn a_cancelling_is_done_or_refused() {
+    let cancel =
+        |body: &str| block_on(generations(&Recorder::default().answers(200, body)).cancel(Uuid::nil()));
+    assert_eq!(cancel(r#"{"status":"cancelled"}"#), Ok(()));
+    for other in ["null", "{}", r#"{"status":"a_word_of_next_year"}"#] {
+        assert!(matches!(cancel(other), Err(DatabaseError::Defect(_))), "{other}");
+    }
+}
+
+#[test]
+fn prices_are_read_or_there_are_none() {
+    let rows = json!([
+        { "id": "a/b", "usd_per_image": 0.01, "usd_per_second": 0.002, "is_available": true },
+        { "id": "c/d", "usd_per_image": null, "is_available": false },
+    ]);
+    let charged = |body: &str| {
+        let http = Recorder::default().answers(200, body);
+        block_on(Prices::new(Rpc::new(&http, URL, "anon-key", None)).charged())
+    };
+    let price = Price { usd_per_image: 0.01, usd_per_megapixel: None, usd_per_second: Some(0.002) };
+    let expected = vec![
+        ChargedModel { id: "a/b".into(), price: Some(price), is_available: true },
+        ChargedModel { id: "c/d".into(), price: None, is_available: false },
+    ];
+    assert_eq!(charged(&rows.to_string()), Ok(Charged(expected)));
+    for wrong in ["null", "{}", r#"[{"usd_per_image":1}]"#] {
+        assert!(matches!(charged(wrong), Err(DatabaseError::Defect(_))), "{wrong}");
+    }
 }
 
 #[test]
@@ -593,7 +751,7 @@ fn the_beginning_of_an_upload_is_asked_for_with_exactly_this_request() {
     let url = format!("{URL}/storage/v1/object/authenticated/source-images/u/s.png");
     assert_eq!((request.method, request.url.as_str()), ("GET", url.as_str()));
     assert_eq!(header(&request, "range"), Some("bytes=0-65535"));
-    assert_eq!((request.excerpt, request.max_answer), (None, 10 << 20), "one that is cut is an error");
+    assert_eq!((request.peek, request.max_answer), (None, 10 << 20), "one that is cut is an error");
     assert_eq!(header(&request, "authorization"), Some("Bearer service-key"));
 
     assert_eq!(peek(&Recorder::default().answers(416, "{}")), Ok(Vec::new()), "an empty file");
@@ -618,7 +776,7 @@ fn a_file_that_is_gone_is_told_from_a_storage_that_is_in_trouble() {
         let http = Recorder::default().answers(status, answer);
         let refusal = sign(&http, "u/g.webp");
         assert!(
-            matches!(refusal, Err(StoreError::Permanent(failure)) if failure.code == "source_missing"),
+            matches!(refusal, Err(StoreError::Permanent(failure)) if failure.code == FailureCode::SourceMissing),
             "{answer}"
         );
     }
@@ -640,7 +798,10 @@ fn what_must_not_be_stored_is_never_uploaded() {
     for (source, code) in [(page, "output_unusable"), (not_an_image, "output_unusable")] {
         let http = Recorder::default().serves(Ok(source));
         let refused = store(&http).unwrap_err();
-        assert!(matches!(&refused, StoreError::Permanent(failure) if failure.code == code), "{refused:?}");
+        assert!(
+            matches!(&refused, StoreError::Permanent(failure) if failure.code.as_str() == code),
+            "{refused:?}"
+        );
         assert_eq!(http.requests.borrow().len(), 1, "{code}: nothing is uploaded");
     }
     let gone = store(&Recorder::default().serves(Ok(Source { status: 404, ..png() }))).unwrap_err();
@@ -649,7 +810,7 @@ fn what_must_not_be_stored_is_never_uploaded() {
     large.body.resize(50_000_001, 0);
     let refused = store(&Recorder::default().serves(Ok(large))).unwrap_err();
     assert!(
-        matches!(&refused, StoreError::Permanent(failure) if failure.code == "output_too_large"),
+        matches!(&refused, StoreError::Permanent(failure) if failure.code == FailureCode::OutputTooLarge),
         "{refused:?}"
     );
 }
@@ -679,7 +840,7 @@ fn a_key_that_is_no_token_goes_into_apikey_alone() {
 
     let http = Recorder::default().answers(200, "[]");
     let rpc = Rpc::new(&http, URL, &supabase.key, supabase.bearer());
-    block_on(rpc.call("queue_status", &json!({}))).unwrap();
+    block_on(Queue::new(rpc, &Still).status()).unwrap();
     let request = http.only();
     assert_eq!((header(&request, "apikey"), header(&request, "authorization")), (Some("sb_secret_x"), None));
 }
@@ -689,15 +850,15 @@ fn a_webhook_is_read_and_its_attempt_recorded_in_one_call_each() {
     let message = json!({ "outcome": "message", "webhook_id": "msg_1", "url": "https://x.example/", "body": "{}",
         "secrets": ["whsec_a", "whsec_b"] });
     let http = Recorder::default().answers(200, &message.to_string());
-    let ToSend::Message(found) = block_on(queue(&http).message(&job())).unwrap() else {
+    let Delivery::Message(found) = block_on(queue(&http).message(&job())).unwrap() else {
         panic!("no message")
     };
     assert_eq!(body(&http), json!({ "p_job_id": Uuid::from_u128(1), "p_lease": 4 }));
     assert!(http.only().url.ends_with("/rpc/webhook_message"));
     assert_eq!((found.webhook_id.as_str(), found.secrets.len()), ("msg_1", 2));
     for (answer, expected) in [
-        (json!({ "outcome": "unknown" }), Some(ToSend::Unknown)),
-        (json!({ "outcome": "stale" }), Some(ToSend::Stale)),
+        (json!({ "outcome": "unknown" }), Some(Delivery::Unknown)),
+        (json!({ "outcome": "stale" }), Some(Delivery::Stale)),
         (json!({ "outcome": "message", "url": "https://x.example/" }), None),
         (json!(null), None),
     ] {
@@ -706,14 +867,14 @@ fn a_webhook_is_read_and_its_attempt_recorded_in_one_call_each() {
     }
 
     let attempt = Attempt { status: Some(500), duration_ms: 7, error: Some("No.".into()), response: None };
-    for (verdict, status, wait) in [
-        (Verdict::Delivered, "delivered", None),
-        (Verdict::Retry(Duration::from_millis(5500)), "failed", Some(5.5)),
-        (Verdict::Failed, "failed", None),
-        (Verdict::Gone, "gone", None),
+    for (outcome, status, wait) in [
+        (DeliveryOutcome::Delivered, "delivered", None),
+        (DeliveryOutcome::Retry(Duration::from_millis(5500)), "failed", Some(5.5)),
+        (DeliveryOutcome::Failed, "failed", None),
+        (DeliveryOutcome::Gone, "gone", None),
     ] {
         let http = Recorder::default().answers(200, r#"{"outcome":"retrying"}"#);
-        block_on(queue(&http).record(&job(), &attempt, verdict)).unwrap();
+        block_on(queue(&http).record(&job(), &attempt, outcome)).unwrap();
         assert_eq!(
             body(&http),
             json!({ "p_job_id": Uuid::from_u128(1), "p_lease": 4, "p_status": status, "p_retry_in_seconds": wait,

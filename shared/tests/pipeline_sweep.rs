@@ -11,13 +11,13 @@ mod support;
 use std::time::Duration;
 
 use serde_json::json;
-use shared::pipeline::{Budget, Courier, Sweep};
-use shared::ports::{Maintenance, QueueError, RunReport};
-use shared::supabase::{Queue, Rpc};
-use shared::url_policy::AllowedOrigins;
+use shared::adapters::supabase::{Queue, Rpc};
+use shared::pipeline::{Budget, Sweep, WebhookSender};
+use shared::policy::url_policy::AllowedOrigins;
+use shared::ports::{Alert, Maintenance, QueueError, RunReport};
 use support::http::Recorder;
-use support::outbox::{MemoryOutbox, Names};
-use support::world::Still;
+use support::outbox::{MemoryOutbox, Names, Sending};
+use support::runtime::Still;
 use support::{Bench, block_on};
 
 const BUDGET: Budget = Budget { parallel: 3, time: Duration::from_secs(20), jobs: 100 };
@@ -39,9 +39,9 @@ impl Maintenance for Keeper<'_> {
         self.call("sweep_storage").await
     }
 
-    async fn record_sweep(&self, report: &RunReport) -> Result<Vec<String>, QueueError> {
+    async fn record_sweep(&self, report: &RunReport) -> Result<Vec<Alert>, QueueError> {
         assert!(report.success);
-        self.call("record_sweep").await.map(|()| vec![format!("{} claimed", report.claimed)])
+        self.call("record_sweep").await.map(|()| vec![Alert(format!("{} claimed", report.claimed))])
     }
 
     async fn prune_jobs(&self) -> Result<(), QueueError> {
@@ -50,14 +50,14 @@ impl Maintenance for Keeper<'_> {
 }
 
 fn sweep(bench: &Bench) -> Sweep {
-    let courier = Courier {
+    let ports = Sending {
         outbox: &MemoryOutbox::new(&bench.queue),
         http: &Recorder::default(),
         resolver: &Names::default(),
-        world: &*bench.world,
-        allowed: &AllowedOrigins::default(),
+        runtime: &bench.runtime,
     };
-    block_on(bench.pipeline().sweep(&courier, &Keeper(bench), BUDGET))
+    let sender = WebhookSender { ports, allowed: &AllowedOrigins::default() };
+    block_on(bench.pipeline().sweep(&sender, &Keeper(bench), BUDGET))
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn files_are_looked_through_first_and_jobs_are_pruned_last() {
     );
     let report = swept.report.unwrap();
     assert_eq!((report.claimed, report.processed, report.errors), (1, 1, 0));
-    assert_eq!((swept.alerts, swept.faults), (vec!["1 claimed".to_owned()], Vec::new()));
+    assert_eq!((swept.alerts, swept.failures), (vec![Alert("1 claimed".to_owned())], Vec::new()));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn what_fails_besides_the_jobs_is_told_and_stops_nothing() {
     bench.wire.break_down(&["sweep_storage", "record_sweep", "prune_jobs"]);
     let swept = sweep(&bench);
     assert!(swept.report.is_ok() && swept.alerts.is_empty());
-    let said: Vec<&str> = swept.faults.iter().filter_map(|fault| fault.split(':').next()).collect();
+    let said: Vec<&str> = swept.failures.iter().filter_map(|failure| failure.split(':').next()).collect();
     assert_eq!(
         said,
         [
@@ -118,7 +118,7 @@ fn queue(http: &Recorder) -> Queue<'_, Recorder, Still> {
 fn each_step_is_one_call_and_alerts_are_read() {
     let report = RunReport { success: true, claimed: 3, processed: 2, errors: 1, rescued: 0, duration_ms: 7 };
     let http = Recorder::default().answers(200, r#"{"alerts":["Read this.", 5]}"#);
-    assert_eq!(block_on(queue(&http).record_sweep(&report)), Ok(vec!["Read this.".to_owned()]));
+    assert_eq!(block_on(queue(&http).record_sweep(&report)), Ok(vec![Alert("Read this.".to_owned())]));
     let request = http.only();
     assert!(request.url.ends_with("/rpc/record_sweep"));
     let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();

@@ -39,7 +39,7 @@ fn an_unknown_outcome_that_left_nothing_is_no_attempt_and_creates_once_more() {
 #[test]
 fn without_a_webhook_nobody_can_search_so_each_create_may_have_been_paid_for() {
     let mut bench = Bench::new();
-    bench.options.webhook_base = None;
+    bench.options.callback = None;
     let job = bench.start();
     bench.wire.break_down(&["create"]);
     for _ in 0..20 {
@@ -56,7 +56,7 @@ fn without_a_webhook_nobody_can_search_so_each_create_may_have_been_paid_for() {
 fn without_a_webhook_what_lost_runs_have_created_is_never_paid_a_third_time() {
     for first_fails in [false, true] {
         let mut bench = Bench::new();
-        bench.options.webhook_base = None;
+        bench.options.callback = None;
         let job = bench.start();
         for run in 0..4 {
             bench.provider.next(Fate::fails_with("list index out of bounds"));
@@ -152,7 +152,7 @@ fn a_rescued_job_adopts_instead_of_creating() {
     assert!(rescued.rescued);
     assert_eq!(bench.run(&rescued), "Forward");
     assert_eq!((bench.queue.generation(job).status, bench.provider.created()), ("completed", 1));
-    assert!(bench.world.warned("prediction adopted"));
+    assert!(bench.runtime.warned("prediction adopted"));
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_search_does_not_take_an_earlier_attempts_prediction_for_this_ones() {
     bench.pass(90);
     bench.run_next();
     bench.pass(30);
-    assert_eq!(bench.run_next(), "Resumed", "the job is held by a prediction that failed before");
+    assert_eq!(bench.run_next(), "Resumed", "a prediction that failed before keeps the job waiting");
     assert_eq!(bench.queue.row(job).prediction_id, Some(bench.provider.prediction(1).id));
 }
 
@@ -220,7 +220,7 @@ fn a_rescuer_that_lost_its_lease_while_searching_creates_nothing() {
     let next = bench.claim();
     assert_eq!(bench.run(&rescuer), "Failed");
     assert_eq!(bench.wire.count("create"), 0, "… and the job is somebody else's by now");
-    assert!(bench.world.warned("lease lost while searching"));
+    assert!(bench.runtime.warned("lease lost while searching"));
     assert_eq!(bench.run(&next), "Forward");
     assert_eq!(bench.provider.created(), 1);
 }

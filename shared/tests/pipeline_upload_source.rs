@@ -3,15 +3,15 @@
 
 mod support;
 
-use shared::api::Source;
-use shared::image_file::ImageFormat;
+use shared::adapters::supabase::Sources;
+use shared::http::problem::Code;
+use shared::http::types::Source;
 use shared::pipeline::{MAX_SOURCE_BYTES, upload_problem, upload_source};
+use shared::policy::image_file::ImageFormat;
 use shared::ports::{HttpError, UploadError};
-use shared::problem::Code;
 use shared::settings::SupabaseSettings;
-use shared::supabase::Sources;
 use support::http::{Recorder, Sent, header};
-use support::{World, block_on};
+use support::{TestRuntime, block_on};
 use uuid::Uuid;
 
 const USER: Uuid = Uuid::from_u128(5);
@@ -42,7 +42,7 @@ fn sent<'a>(http: &'a Recorder, content_type: &'static str, body: &[u8]) -> Sent
 
 fn upload(sent: Sent<'_>) -> Result<Source, UploadError> {
     let supabase = SupabaseSettings { url: "https://project.supabase.co".into(), key: "anon-key".into() };
-    block_on(upload_source(sent, &Sources::new(&supabase, "a.b.c", USER), ID, &World::new(1)))
+    block_on(upload_source(sent, &Sources::new(&supabase, "a.b.c", USER), ID, &TestRuntime::new(1)))
 }
 
 fn refused(sent: Sent<'_>) -> Code {
@@ -156,7 +156,7 @@ fn a_part_of_an_image_never_becomes_a_file() {
 fn the_size_has_a_limit_whether_or_not_it_is_declared() {
     let limit = usize::try_from(MAX_SOURCE_BYTES).unwrap();
     let mut large = PNG.to_vec();
-    large.resize(limit, 0); // what stands behind a picture's end counts too
+    large.resize(limit, 0); // what stands behind an image's end counts too
     let http = Recorder::default().answers(200, KEY);
     assert_eq!(upload(sent(&http, "image/png", &large)).unwrap().bytes, MAX_SOURCE_BYTES);
     large.push(0);

@@ -3,9 +3,9 @@
 
 mod support;
 
-use shared::ports::{ImageStore, StoreError};
+use shared::adapters::supabase::Storage;
+use shared::ports::{FailureCode, ImageStore, StoreError};
 use shared::settings::SupabaseSettings;
-use shared::supabase::Storage;
 use support::http::{Recorder, Source, header};
 use support::{OUTPUT, block_on};
 use uuid::Uuid;
@@ -23,7 +23,7 @@ fn store_svg(content: &str) -> (Result<String, StoreError>, usize) {
 }
 
 #[test]
-fn an_svg_is_stored_unless_it_is_more_than_a_picture() {
+fn an_svg_is_stored_unless_it_is_more_than_an_image() {
     let (stored, _) = store_svg("<path d='M0 0'/>");
     assert_eq!(stored, Ok("image/svg+xml".to_owned()));
     // Far behind the beginning on which the upload is decided.
@@ -31,7 +31,7 @@ fn an_svg_is_stored_unless_it_is_more_than_a_picture() {
     for content in ["<script/>".to_owned(), format!("{padding}<path onclick='alert(1)'/>")] {
         let (refused, requests) = store_svg(&content);
         let Err(StoreError::Permanent(failure)) = refused else { panic!("stored: {content:.20}") };
-        assert_eq!(failure.code, "output_unsafe");
+        assert_eq!(failure.code, FailureCode::OutputUnsafe);
         assert!(failure.cause.contains("script") || failure.cause.contains("onclick"), "{}", failure.cause);
         assert_eq!(requests, 1, "no upload is finished");
     }

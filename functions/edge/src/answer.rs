@@ -1,7 +1,7 @@
 //! What a handler answers, before CORS and the request id are put on it.
 
 use serde_json::Value;
-use shared::problem::Problem;
+use shared::http::problem::Problem;
 use worker::Response;
 
 /// An answer, mostly JSON.
@@ -46,6 +46,13 @@ impl Answer {
     pub fn connection(content_type: &'static str, response: Response) -> Self {
         let status = response.status_code();
         Self { status, body: Body::Connection(response), content_type, headers: Vec::new() }
+    }
+
+    /// Another status than 200.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
     }
 
     /// Adds a header.

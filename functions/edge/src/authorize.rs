@@ -1,33 +1,25 @@
 //! Who calls: a signed-in user, the service, or another of our Workers.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
-use serde::Deserialize;
-use shared::problem::{Code, Problem};
-use shared::service_key::ServiceKeys;
+use shared::auth::service_key::ServiceKeys;
+use shared::auth::token::{Authenticator, Denied, SharedSecret, TokenError};
+use shared::http::problem::{Code, Problem};
 use shared::settings::{SettingsError, SupabaseSettings};
-use shared::supabase::token::{Authenticator, Denied, JwksCache, SharedSecret, TokenError};
 use uuid::Uuid;
-use worker::{Context, Env, console_warn};
+use worker::{Context, console_warn};
 
 use crate::client::FetchClient;
-use crate::environment::{misconfigured, variables};
+use crate::environment::{Environment, misconfigured, variables};
+use crate::host;
 use crate::request::Incoming;
-use crate::signatures::WebCrypto;
-use crate::world::EdgeWorld;
-
-thread_local! {
-    /// The project's public keys, kept as long as the isolate lives.
-    static JWKS: Rc<RefCell<JwksCache>> = Rc::default();
-}
+use crate::runtime::EdgeRuntime;
+use crate::token_signatures::WebCrypto;
 
 /// A signed-in user.
 #[derive(Debug)]
 pub struct SignedIn {
     /// Whose token it is.
     pub user_id: Uuid,
-    /// The token. PostgREST verifies it once more.
+    /// The token. Whom it is sent to, PostgREST or Storage, verifies it once more.
     pub token: String,
     /// The end of the token's life, in seconds since 1970.
     pub expires_at: u64,
@@ -36,19 +28,20 @@ pub struct SignedIn {
 /// Verifies the token of a signed-in user.
 pub async fn signed_in(
     incoming: &Incoming,
-    env: &Env,
+    env: &Environment,
     supabase: &SupabaseSettings,
 ) -> Result<SignedIn, Problem> {
     let token = incoming.bearer().or_else(|| incoming.subprotocol_token());
     let token = token.ok_or_else(|| refused(&TokenError::Missing))?;
-    let secret = shared_secret(env)?;
+    let secret = env.made.secret.get_or_make(|| shared_secret(env)).map_err(|error| misconfigured(&error))?;
     let authenticator = Authenticator {
         http: &FetchClient,
         signatures: &WebCrypto,
-        world: &EdgeWorld,
-        supabase,
-        secret: secret.as_ref(),
-        cache: &JWKS.with(Rc::clone),
+        runtime: &EdgeRuntime,
+        project_url: &supabase.url,
+        api_key: &supabase.key,
+        secret: secret.as_ref().as_ref(),
+        cache: &env.made.jwks,
     };
     let warn = |error: &str| console_warn!("the project's public keys could not be fetched: {error}");
     match authenticator.user(&token, warn).await {
@@ -74,11 +67,7 @@ pub enum Caller {
 /// What a binding's `props` say cannot be forged from outside:
 /// <https://developers.cloudflare.com/workers/runtime-apis/context/#props>.
 pub fn service_caller(incoming: &Incoming, context: &Context, keys: &ServiceKeys) -> Result<Caller, Problem> {
-    #[derive(Deserialize)]
-    struct Props {
-        caller: Option<String>,
-    }
-    if context.props::<Props>().is_ok_and(|props| props.caller.is_some()) {
+    if host::is_bound(context.as_ref()) {
         return Ok(Caller::Binding);
     }
     let given = [incoming.header("apikey"), incoming.bearer()];
@@ -92,9 +81,9 @@ fn refused(error: &TokenError) -> Problem {
     Problem::new(Code::Unauthorized, error.to_string())
 }
 
-fn shared_secret(env: &Env) -> Result<Option<SharedSecret>, Problem> {
+fn shared_secret(env: &Environment) -> Result<Option<SharedSecret>, SettingsError> {
     let Some(secret) = variables(env).optional("SUPABASE_JWT_SECRET") else { return Ok(None) };
     SharedSecret::new(&secret)
         .map(Some)
-        .map_err(|error| misconfigured(&SettingsError(format!("SUPABASE_JWT_SECRET: {error}"))))
+        .map_err(|error| SettingsError(format!("SUPABASE_JWT_SECRET: {error}")))
 }

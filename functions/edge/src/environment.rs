@@ -1,158 +1,238 @@
-//! The configuration of a Worker, and the adapters made from it.
+//! The configuration of a Worker, and the adapters made from it. What is made of an environment is kept with it,
+//! and an invocation holds its own: an isolate may be given another environment while it lives.
 
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
-use shared::dns::DnsOverHttps;
-use shared::pipeline::{Budget, Courier, Drained, Pipeline, PipelineOptions, Sweep};
-use shared::ports::{Ports, QueueError};
-use shared::problem::Problem;
-use shared::replicate::Client;
-use shared::service_key::ServiceKeys;
-use shared::settings::{ReplicateSettings, SettingsError, SupabaseSettings, Variables};
-use shared::supabase::{Queue, Rpc, Storage};
-use shared::url_policy::AllowedOrigins;
+use shared::adapters::Provider;
+use shared::adapters::dns::DnsOverHttps;
+use shared::adapters::provider::ProviderAdapter;
+use shared::adapters::supabase::{Queue, Rpc, Storage};
+use shared::auth::service_key::ServiceKeys;
+use shared::auth::token::{JwksCache, SharedSecret};
+use shared::http::problem::Problem;
+use shared::pipeline::{Budget, Drained, Pipeline, PipelineOptions, Sweep, WebhookSender};
+use shared::policy::url_policy::AllowedOrigins;
+use shared::ports::{Monitoring, Ports, QueueError, WebhookPorts};
+use shared::settings::{Kept, PerEnvironment, SettingsError, SupabaseSettings, Variables};
 use worker::{Env, console_error};
 
 use crate::client::FetchClient;
+use crate::host;
 use crate::live::{Invocation, LiveUpdates};
-use crate::world::EdgeWorld;
+use crate::runtime::EdgeRuntime;
+
+thread_local! {
+    static MADE: PerEnvironment<Made> = const { PerEnvironment::new() };
+}
+
+/// What was made of one environment.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    variables: Kept<Vec<(String, String)>>,
+    app: Kept<Configured>,
+    supabase: Kept<SupabaseSettings>,
+    allowed: Kept<AllowedOrigins>,
+    pub(crate) secret: Kept<Option<SharedSecret>>,
+    /// The project's public keys.
+    pub(crate) jwks: RefCell<JwksCache>,
+}
+
+/// The bindings of one invocation, and what was made of them.
+#[derive(Clone)]
+pub struct Environment {
+    pub(crate) bindings: Env,
+    pub(crate) made: Rc<Made>,
+}
+
+impl Environment {
+    /// For what is no request.
+    pub fn new(bindings: Env) -> Self {
+        let number = host::environment(&bindings);
+        Self::numbered(bindings, number)
+    }
+
+    /// `number` is that of [`host::environment`].
+    pub(crate) fn numbered(bindings: Env, number: u32) -> Self {
+        Self { bindings, made: MADE.with(|made| made.of(number)) }
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Environment").finish_non_exhaustive()
+    }
+}
 
 /// The variables and secrets of a Worker by name.
-pub fn variables(env: &Env) -> Variables<impl Fn(&str) -> Option<String> + '_> {
-    Variables::new(|name| env.var(name).ok().map(|value| value.to_string()))
+pub fn variables(env: &Environment) -> Variables<impl Fn(&str) -> Option<String> + use<>> {
+    let all = env.made.variables.get_or_make(|| serde_json::from_str(&host::variables(&env.bindings)));
+    let all = all.unwrap_or_else(|_| {
+        console_error!("configuration: the variables could not be read");
+        Rc::default()
+    });
+    Variables::new(move |name| all.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()))
+}
+
+/// Where a user's webhooks may go.
+pub fn webhook_allowed_origins(env: &Environment) -> Result<Rc<AllowedOrigins>, Problem> {
+    let made = env.made.allowed.get_or_make(|| variables(env).webhook_allowed_origins());
+    made.map_err(|error| misconfigured(&error))
+}
+
+/// Supabase with the anon key, for calls in a user's name.
+pub fn supabase_for_users(env: &Environment) -> Result<Rc<SupabaseSettings>, Problem> {
+    let made = env.made.supabase.get_or_make(|| variables(env).supabase_for_users());
+    made.map_err(|error| misconfigured(&error))
 }
 
 /// How much one invocation may do within `time`.
-pub fn budget(env: &Env, time: Duration) -> Budget {
+pub fn budget(env: &Environment, time: Duration) -> Budget {
     let variables = variables(env);
     Budget { parallel: variables.max_parallel_jobs(), time, jobs: variables.max_jobs_per_invocation() }
 }
 
-/// The caller learns no more than that it is our fault; what is wrong goes to the log.
+/// The caller learns no more than that the failure is ours; what is wrong goes to the log.
 pub fn misconfigured(error: &SettingsError) -> Problem {
     console_error!("configuration: {error}");
     Problem::internal()
 }
 
-/// What the pipeline works with, as this Worker is configured.
+/// What is the same in each invocation.
 #[derive(Debug)]
-pub struct Workplace {
-    /// Supabase, with the service key.
-    pub supabase: SupabaseSettings,
-    /// The keys with which the private paths may be called.
-    pub service_keys: ServiceKeys,
-    /// Replicate.
-    pub replicate: ReplicateSettings,
+struct Configured {
+    supabase: SupabaseSettings,
+    service_keys: ServiceKeys,
+    provider: Provider,
     options: PipelineOptions,
     allowed: AllowedOrigins,
     resolver_url: String,
-    http: FetchClient,
-    live: LiveUpdates,
-    /// Time, chance and log.
-    pub world: EdgeWorld,
 }
 
-impl Workplace {
-    /// Reads the configuration, for one invocation.
-    pub fn from_env(env: &Env, invocation: &impl Invocation) -> Result<Self, Problem> {
-        Self::try_from_env(env, invocation).map_err(|error| misconfigured(&error))
-    }
-
-    fn try_from_env(env: &Env, invocation: &impl Invocation) -> Result<Self, SettingsError> {
+impl Configured {
+    fn from_env(env: &Environment) -> Result<Self, SettingsError> {
         let variables = variables(env);
-        let replicate = variables.replicate()?;
+        let provider = Provider::configured(&variables)?;
         let options = PipelineOptions {
-            provider_origin: replicate.origin.clone(),
-            webhook_base: variables.webhook_base()?,
+            provider_origin: provider.origin().to_owned(),
+            callback: variables.callback(Provider::WEBHOOK_PATH, Provider::WEBHOOK_SECRET)?,
         };
         Ok(Self {
             supabase: variables.supabase_for_service()?,
             service_keys: variables.service_keys()?,
-            replicate,
+            provider,
             options,
             allowed: variables.webhook_allowed_origins()?,
             resolver_url: variables.dns_over_https_url()?,
+        })
+    }
+}
+
+/// What the pipeline works with, as this Worker is configured.
+#[derive(Debug)]
+pub struct App {
+    configured: Rc<Configured>,
+    http: FetchClient,
+    live: LiveUpdates,
+    /// Time, chance and log.
+    pub runtime: EdgeRuntime,
+}
+
+impl App {
+    /// Reads the configuration, for one invocation.
+    pub fn from_env(env: &Environment, invocation: &impl Invocation) -> Result<Self, Problem> {
+        let configured = env.made.app.get_or_make(|| Configured::from_env(env));
+        Ok(Self {
+            configured: configured.map_err(|error| misconfigured(&error))?,
             http: FetchClient,
             live: LiveUpdates::new(env, invocation),
-            world: EdgeWorld,
+            runtime: EdgeRuntime,
         })
+    }
+
+    /// The keys with which the private paths may be called.
+    pub fn service_keys(&self) -> &ServiceKeys {
+        &self.configured.service_keys
     }
 
     /// Whether predictions made here would call back.
     pub fn asks_for_webhooks(&self) -> bool {
-        self.options.webhook_base.is_some()
+        self.configured.options.callback.is_some()
     }
 
     /// The provider.
-    pub fn provider(&self) -> Client<'_, FetchClient> {
-        Client::new(&self.http, &self.replicate.origin, &self.replicate.token)
+    pub fn provider(&self) -> Client<'_> {
+        self.configured.provider.client(&self.http)
+    }
+
+    /// How the queue stands.
+    pub fn monitoring(&self) -> impl Monitoring {
+        Queue::new(self.rpc(), &self.runtime)
     }
 
     /// SQL functions, called with the service key.
-    pub fn rpc(&self) -> Rpc<'_, FetchClient> {
-        Rpc::new(&self.http, &self.supabase.url, &self.supabase.key, self.supabase.bearer())
-            .telling(&self.live)
+    fn rpc(&self) -> Rpc<'_, FetchClient> {
+        let supabase = &self.configured.supabase;
+        Rpc::new(&self.http, &supabase.url, &supabase.key, supabase.bearer()).with_live_channel(&self.live)
     }
 
     /// The pipeline on the real adapters.
     pub fn pipeline(&self) -> Pipeline<'_, EdgePorts<'_>> {
         let ports = EdgePorts {
-            queue: Queue::new(self.rpc(), &self.world),
+            queue: Queue::new(self.rpc(), &self.runtime),
             provider: self.provider(),
-            store: Storage::new(&self.http, &self.supabase),
-            runtime: &self.world,
+            store: Storage::new(&self.http, &self.configured.supabase),
+            runtime: &self.runtime,
         };
-        Pipeline { ports, options: &self.options }
+        Pipeline { ports, options: &self.configured.options }
     }
 
     /// Delivers the webhooks that are ready.
     pub async fn deliver_webhooks(&self, budget: Budget) -> Result<Drained, QueueError> {
-        let queue = Queue::new(self.rpc(), &self.world);
-        self.courier(&queue, &self.resolver()).drain(&queue, budget).await
+        let queue = Queue::new(self.rpc(), &self.runtime);
+        self.sender(&queue).drain(&queue, budget).await
     }
 
     /// Runs what is ready, of every kind.
     pub async fn drain_all(&self, budget: Budget) -> Result<Drained, QueueError> {
         let pipeline = self.pipeline();
-        pipeline.drain_all(&self.courier(&pipeline.ports.queue, &self.resolver()), budget).await
+        pipeline.drain_all(&self.sender(&pipeline.ports.queue), budget).await
     }
 
     /// A run of the cron trigger.
     pub async fn sweep(&self, budget: Budget) -> Sweep {
         let pipeline = self.pipeline();
         let queue = &pipeline.ports.queue;
-        pipeline.sweep(&self.courier(queue, &self.resolver()), queue, budget).await
+        pipeline.sweep(&self.sender(queue), queue, budget).await
     }
 
-    fn resolver(&self) -> DnsOverHttps<'_, FetchClient> {
-        DnsOverHttps::new(&self.http, &self.resolver_url)
-    }
-
-    fn courier<'a>(
+    fn sender<'a>(
         &'a self,
-        outbox: &'a Queue<'a, FetchClient, EdgeWorld>,
-        resolver: &'a DnsOverHttps<'a, FetchClient>,
-    ) -> EdgeCourier<'a> {
-        Courier { outbox, http: &self.http, resolver, world: &self.world, allowed: &self.allowed }
+        outbox: &'a Queue<'a, FetchClient, EdgeRuntime>,
+    ) -> WebhookSender<'a, EdgeWebhookPorts<'a>> {
+        let resolver = DnsOverHttps::new(&self.http, &self.configured.resolver_url);
+        let ports = EdgeWebhookPorts { outbox, http: &self.http, resolver, runtime: &self.runtime };
+        WebhookSender { ports, allowed: &self.configured.allowed }
     }
 }
 
-type EdgeCourier<'a> =
-    Courier<'a, Queue<'a, FetchClient, EdgeWorld>, FetchClient, DnsOverHttps<'a, FetchClient>, EdgeWorld>;
+type Client<'a> = <Provider as ProviderAdapter>::Client<'a, FetchClient>;
 
 /// The real adapters.
 pub struct EdgePorts<'a> {
-    queue: Queue<'a, FetchClient, EdgeWorld>,
-    provider: Client<'a, FetchClient>,
+    queue: Queue<'a, FetchClient, EdgeRuntime>,
+    provider: Client<'a>,
     store: Storage<'a, FetchClient>,
-    runtime: &'a EdgeWorld,
+    runtime: &'a EdgeRuntime,
 }
 
 impl<'a> Ports for EdgePorts<'a> {
-    type Queue = Queue<'a, FetchClient, EdgeWorld>;
-    type Provider = Client<'a, FetchClient>;
+    type Queue = Queue<'a, FetchClient, EdgeRuntime>;
+    type Provider = Client<'a>;
     type Store = Storage<'a, FetchClient>;
-    type Runtime = EdgeWorld;
+    type Runtime = EdgeRuntime;
 
     fn queue(&self) -> &Self::Queue {
         &self.queue
@@ -166,7 +246,38 @@ impl<'a> Ports for EdgePorts<'a> {
         &self.store
     }
 
-    fn runtime(&self) -> &EdgeWorld {
+    fn runtime(&self) -> &EdgeRuntime {
+        self.runtime
+    }
+}
+
+/// The real adapters of the sender of webhooks.
+struct EdgeWebhookPorts<'a> {
+    outbox: &'a Queue<'a, FetchClient, EdgeRuntime>,
+    http: &'a FetchClient,
+    resolver: DnsOverHttps<'a, FetchClient>,
+    runtime: &'a EdgeRuntime,
+}
+
+impl<'a> WebhookPorts for EdgeWebhookPorts<'a> {
+    type Outbox = Queue<'a, FetchClient, EdgeRuntime>;
+    type Http = FetchClient;
+    type Resolver = DnsOverHttps<'a, FetchClient>;
+    type Runtime = EdgeRuntime;
+
+    fn outbox(&self) -> &Self::Outbox {
+        self.outbox
+    }
+
+    fn http(&self) -> &FetchClient {
+        self.http
+    }
+
+    fn resolver(&self) -> &Self::Resolver {
+        &self.resolver
+    }
+
+    fn runtime(&self) -> &EdgeRuntime {
         self.runtime
     }
 }

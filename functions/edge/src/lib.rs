@@ -3,25 +3,29 @@
 
 mod answer;
 mod authorize;
-mod bounded;
 mod client;
 mod environment;
+mod forward;
+mod host;
 mod live;
+mod pipe;
 mod rate_limit;
-mod relay;
 mod request;
+mod runtime;
 mod serve;
-mod signatures;
+mod token_signatures;
 mod wake;
-mod world;
 
 pub use answer::Answer;
 pub use authorize::{Caller, SignedIn, service_caller, signed_in};
 pub use client::FetchClient;
-pub use environment::{Workplace, budget, misconfigured, variables};
+pub use environment::{
+    App, Environment, budget, misconfigured, supabase_for_users, variables, webhook_allowed_origins,
+};
+pub use forward::forward;
 pub use live::{Invocation, LISTEN_PATH, LiveUpdates, PUBLISH_PATH, listen};
 pub use rate_limit::within_limit;
 pub use request::Incoming;
+pub use runtime::EdgeRuntime;
 pub use serve::{origin_is_allowed, serve};
 pub use wake::{JOBS_LEFT, WAKE_TIME, WEBHOOKS, WakeFor, wake, wakes};
-pub use world::EdgeWorld;

@@ -1,48 +1,69 @@
 //! A request as the handlers see it.
 
+use std::ops::Range;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::select;
-use js_sys::futures::JsFuture;
+use shared::http::problem::{Code, Problem};
 use shared::live::protocol;
-use shared::ports::{Accepted, Clock, HttpError, HttpResponse, RelayError, RelayHead, Upload};
-use shared::problem::{Code, Problem};
-use web_sys::WritableStream;
-use worker::Request;
+use shared::ports::{Accepted, Clock, HttpError, HttpResponse, PipeError, PipeHead, Upload};
+use wasm_bindgen::JsValue;
+use worker::Url;
 
-use crate::bounded::{ReadError, read_bounded};
-use crate::relay::{Body, content_length, pass_on};
-use crate::world::EdgeWorld;
+use crate::host::{self, EAGER_HEADERS, call};
+use crate::pipe::pipe_request;
+use crate::runtime::EdgeRuntime;
 
 /// An incoming request.
 #[derive(Debug)]
 pub struct Incoming {
-    request: Request,
-    path: String,
+    request: web_sys::Request,
+    method: String,
+    url: String,
+    path: Range<usize>,
+    /// Those of [`EAGER_HEADERS`] that it has.
+    headers: Vec<(String, String)>,
     /// The id under which this request is logged and answered (`x-request-id`).
     pub id: String,
 }
 
 impl Incoming {
-    pub(crate) fn new(request: Request, id: String) -> Self {
-        let path = request.path();
-        Self { request, path, id }
+    /// The request, and the number of the environment that it came with.
+    pub(crate) fn new(request: web_sys::Request, env: &JsValue) -> (Self, u32) {
+        host::ensure_connected();
+        let head = host::head(&request, env);
+        let mut lines = head.split('\n').map(str::to_owned);
+        let mut next = || lines.next().unwrap_or_default();
+        let number = next().parse().unwrap_or_default();
+        let (method, url, id) = (next(), next(), next());
+        let path = path_of(&url);
+        let headers = lines
+            .filter_map(|line| line.split_once(':').map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let headers = headers.collect();
+        (Self { request, method, url, path, headers, id }, number)
+    }
+
+    pub(crate) fn request(&self) -> &web_sys::Request {
+        &self.request
     }
 
     /// The method, upper case.
-    pub fn method(&self) -> String {
-        self.request.inner().method()
+    pub fn method(&self) -> &str {
+        &self.method
     }
 
     /// The path, still percent-encoded.
     pub fn path(&self) -> &str {
-        &self.path
+        self.url.get(self.path.clone()).unwrap_or("/")
     }
 
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<String> {
-        self.request.headers().get(name).ok().flatten()
+        if !EAGER_HEADERS.split(',').any(|eager| eager == name) {
+            return host::header(&self.request, name);
+        }
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
     /// The token of `Authorization: Bearer …`.
@@ -60,34 +81,48 @@ impl Incoming {
 
     /// A query parameter.
     pub fn query(&self, name: &str) -> Option<String> {
-        let url = self.request.url().ok()?;
+        let url = Url::parse(&self.url).ok()?;
         url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
     /// Our own origin as the caller used it, with no trailing slash.
-    pub fn origin(&self) -> String {
-        self.request.url().map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+    pub fn origin(&self) -> &str {
+        self.url.get(..self.path.start).unwrap_or_default()
     }
 
-    /// Reads the body, and no further than `max` bytes.
-    pub async fn body(&mut self, max: usize) -> Result<Vec<u8>, Problem> {
-        let too_large =
-            || Problem::new(Code::BodyTooLarge, format!("The body must be at most {} KiB.", max / 1024));
+    /// Begins to read the body, and no further than `max` bytes.
+    pub fn body(&self, max: usize) -> impl Future<Output = Result<Vec<u8>, Problem>> + use<> {
         let declared = self.header("content-length").and_then(|text| text.parse::<usize>().ok());
-        if declared.is_some_and(|length| length > max) {
-            return Err(too_large());
+        // A length that is too large is not even begun with.
+        let reading = declared.is_none_or(|length| length <= max).then(|| {
+            let length = declared.map_or(-1.0, |length| length as f64);
+            call(|id| host::body(id, &self.request, length, max as f64)).0
+        });
+        async move {
+            let read = match reading {
+                Some(reading) => reading.await,
+                None => return Err(too_large(max)),
+            };
+            match read.status {
+                0 => Ok(read.bytes),
+                status if host::error_of(status) == HttpError::TooLarge => Err(too_large(max)),
+                _ => Err(Problem::invalid("body", "The body could not be read.")),
+            }
         }
-        let broken = || Problem::invalid("body", "The body could not be read.");
-        if declared.is_some() {
-            // The runtime holds a body to the length that it declares.
-            return self.request.bytes().await.map_err(|_| broken());
-        }
-        let Ok(stream) = self.request.stream() else { return Ok(Vec::new()) };
-        read_bounded(stream, max).await.map_err(|error| match error {
-            ReadError::TooLarge => too_large(),
-            ReadError::Broken(_) => broken(),
-        })
     }
+}
+
+fn too_large(max: usize) -> Problem {
+    Problem::new(Code::BodyTooLarge, format!("The body must be at most {} KiB.", max / 1024))
+}
+
+/// Where the path stands in a URL as the runtime writes it: there is always one, and before it a host.
+fn path_of(url: &str) -> Range<usize> {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let rest = url.get(host..).unwrap_or_default();
+    let start = host + rest.find('/').unwrap_or(rest.len());
+    let path = url.get(start..).unwrap_or_default();
+    start..start + path.find(['?', '#']).unwrap_or(path.len())
 }
 
 /// How much of a refused body is read to its end, in bytes: a photo from any telephone.
@@ -99,61 +134,26 @@ impl Incoming {
     /// Lets what is left of the body run out, before a refusal is answered: a client that sends before it
     /// listens would find a broken connection in place of the answer. It stays in the runtime, unseen by us.
     pub async fn discard_body(&self) {
-        let request = self.request.inner();
-        if content_length(&request.headers()).is_none_or(|length| length > MAX_DISCARDED_BYTES) {
+        let header = |name: &str| host::header(&self.request, name);
+        let length = match header("content-encoding") {
+            Some(_) => None,
+            None => header("content-length").and_then(|text| text.parse::<u64>().ok()),
+        };
+        if length.is_none_or(|length| length > MAX_DISCARDED_BYTES) {
             return;
         }
-        let Some(stream) = request.body().filter(|stream| !stream.locked()) else { return };
-        if let Ok(nowhere) = WritableStream::new() {
-            let gone = JsFuture::from(stream.pipe_to(&nowhere));
-            let _ = select(pin!(gone), pin!(EdgeWorld.sleep(DISCARD_TIME))).await;
-        }
+        let (gone, ()) = call(|id| host::discard(id, &self.request));
+        select(pin!(gone), pin!(EdgeRuntime.sleep(DISCARD_TIME))).await;
     }
 }
 
 /// The body of a request, passed on as it comes.
 impl Upload for &mut Incoming {
-    async fn pass_on<E>(
+    async fn pipe<E>(
         self,
         max_bytes: u64,
-        accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
-    ) -> Result<(HttpResponse, u64), RelayError<E>> {
-        let content_type = self.header("content-type");
-        let declared = content_length(&self.request.inner().headers());
-        let body = match declared {
-            Some(_) => Body {
-                status: 200,
-                content_type,
-                content_length: declared,
-                stream: self.request.inner().body(),
-                reusable: true,
-            },
-            None => self.whole(max_bytes, content_type).await?,
-        };
-        pass_on(body, max_bytes, accept).await
-    }
-}
-
-impl Incoming {
-    /// A body that does not say how long it is, read to its end: Storage's policy wants to know its length
-    /// before it comes.
-    async fn whole<E>(
-        &mut self,
-        max_bytes: u64,
-        content_type: Option<String>,
-    ) -> Result<Body, RelayError<E>> {
-        let broken = |_| RelayError::Source(HttpError::Connection);
-        let bytes = match self.request.stream() {
-            Ok(stream) => read_bounded(stream, usize::try_from(max_bytes).unwrap_or(usize::MAX))
-                .await
-                .map_err(|error| match error {
-                    ReadError::TooLarge => RelayError::TooLarge,
-                    ReadError::Broken(error) => broken(error),
-                })?,
-            Err(_) => Vec::new(),
-        };
-        let content_length = u64::try_from(bytes.len()).ok();
-        let body: web_sys::Response = worker::Response::from_bytes(bytes).map_err(broken)?.into();
-        Ok(Body { status: 200, content_type, content_length, stream: body.body(), reusable: false })
+        accept: impl FnOnce(&PipeHead<'_>) -> Result<Accepted<E>, E>,
+    ) -> Result<(HttpResponse, u64), PipeError<E>> {
+        pipe_request(&self.request, max_bytes, accept).await
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use worker::{Context, Env, Fetcher, Headers, Method, RequestInit, console_warn};
+use worker::{Context, console_warn};
 
-use crate::environment::variables;
+use crate::environment::{Environment, variables};
+use crate::host::{self, call};
 
 /// The header with which process-jobs says that it stopped before the queue was empty: each
 /// invocation has a budget of subrequests, and a further call has a new one.
@@ -17,7 +18,7 @@ const MAX_CALLS: u32 = 10;
 pub const WAKE_TIME: Duration = Duration::from_secs(20);
 
 /// Whether jobs are looked for at once; `WAKE=off` leaves them to the cron trigger and explicit calls.
-pub fn wakes(env: &Env) -> bool {
+pub fn wakes(env: &Environment) -> bool {
     variables(env).optional("WAKE").as_deref() != Some("off")
 }
 
@@ -38,21 +39,19 @@ pub enum WakeFor {
 pub const WEBHOOKS: &str = "webhooks";
 
 /// Wakes process-jobs without waiting for it. Where that fails, the cron trigger finds the job.
-pub fn wake(env: &Env, context: &Context, what: WakeFor) {
+pub fn wake(env: &Environment, context: &Context, what: WakeFor) {
     if !wakes(env) {
         return;
     }
-    match env.service("PROCESS_JOBS") {
-        Ok(process_jobs) => context.wait_until(async move {
-            if let Err(error) = call_until_empty(&process_jobs, what).await {
-                console_warn!("process-jobs was not woken: {error}");
-            }
-        }),
-        Err(error) => console_warn!("process-jobs is not bound: {error}"),
-    }
+    let env = env.clone();
+    context.wait_until(async move {
+        if let Err(error) = call_until_empty(&env, what).await {
+            console_warn!("process-jobs was not woken: {error}");
+        }
+    });
 }
 
-async fn call_until_empty(process_jobs: &Fetcher, what: WakeFor) -> worker::Result<()> {
+async fn call_until_empty(env: &Environment, what: WakeFor) -> Result<(), String> {
     // The host is not looked up: the binding leads to the Worker.
     let (url, mut handed_over) = match what {
         WakeFor::Images { handed_over } => ("https://process-jobs/process-jobs".to_owned(), handed_over),
@@ -61,17 +60,18 @@ async fn call_until_empty(process_jobs: &Fetcher, what: WakeFor) -> worker::Resu
     for _ in 0..MAX_CALLS {
         // Once only: a job that is run twice may be paid for twice.
         let body = handed_over.take().unwrap_or_else(|| "{}".to_owned());
-        let headers = Headers::new();
-        headers.set("content-type", "application/json")?;
-        let mut init = RequestInit::new();
-        init.with_method(Method::Post).with_headers(headers).with_body(Some(body.into()));
-        let response = process_jobs.fetch(&url, Some(init)).await?;
-        let status = response.status_code();
-        if !(200..=299).contains(&status) {
-            return Err(worker::Error::RustError(format!("status {status}")));
+        let json = Some("application/json");
+        let (answer, is_bound) =
+            call(|id| host::ask(id, &env.bindings, "PROCESS_JOBS", None, &url, json, &body, JOBS_LEFT));
+        if !is_bound {
+            return Err("it is not bound".into());
         }
-        if response.headers().get(JOBS_LEFT)?.is_none() {
-            break;
+        let answer = answer.await;
+        match answer.status {
+            200..=299 if answer.text.is_none() => break,
+            200..=299 => {}
+            status if status < 0 => return Err(answer.text.unwrap_or_default()),
+            status => return Err(format!("status {status}")),
         }
     }
     Ok(())

@@ -11,14 +11,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use edge::{EdgeWorld, FetchClient, LISTEN_PATH, PUBLISH_PATH, variables};
-use serde_json::{Value, json};
+use edge::{EdgeRuntime, Environment, FetchClient, LISTEN_PATH, PUBLISH_PATH, variables};
+use serde_json::Value;
+use shared::adapters::supabase::{Queue, Rpc};
 use shared::live::{
-    Ask, Change, Ending, FIRST_LOOK, LOOK_AFTER_FAILURE, Listener, MAX_FRAME_BYTES, MAX_LIFE, MAX_LISTENERS,
-    Memory, NEXT_LOOK, Snapshot, Transport, greet, read_changes,
+    Change, Ending, FIRST_LOOK, LOOK_AFTER_FAILURE, Listener, MAX_FRAME_BYTES, MAX_LIFE, MAX_LISTENERS,
+    Memory, NEXT_LOOK, Snapshot, Subscription, Transport, greet, read_changes,
 };
-use shared::ports::Clock;
-use shared::supabase::Rpc;
+use shared::ports::{Clock, LiveSnapshots, SnapshotQuery};
 use uuid::Uuid;
 use worker::{
     DurableObject, Env, Request, Response, Socket, State, WebSocket, WebSocketIncomingMessage, console_error,
@@ -34,7 +34,7 @@ type Meanwhile = Rc<RefCell<Vec<Change>>>;
 /// The live channel of one user.
 #[durable_object]
 pub struct LiveChannel {
-    env: Env,
+    env: Environment,
     state: State,
     sockets: Sockets,
     streams: Streams,
@@ -52,9 +52,9 @@ impl DurableObject for LiveChannel {
             streams: Streams::default(),
             memory: RefCell::default(),
             connecting: RefCell::default(),
-            looked_at: Cell::new(EdgeWorld.now_ms()),
+            looked_at: Cell::new(EdgeRuntime.now_ms()),
             wakes_at: Cell::new(None),
-            env,
+            env: Environment::new(env),
             state,
         }
     }
@@ -68,13 +68,19 @@ impl DurableObject for LiveChannel {
         answer.or_else(|status| Ok(Response::empty()?.with_status(status)))
     }
 
-    /// Looks at the database: what was lost is told now, and places in the queue have moved.
+    /// Looks at the database: what was lost is told now, and positions in the queue have moved.
     async fn alarm(&self) -> worker::Result<Response> {
         self.wakes_at.set(None);
-        let now = EdgeWorld.now_ms();
+        let now = EdgeRuntime.now_ms();
         self.end_over(now);
         if let Some(user_id) = self.user() {
-            let wait = match self.look(user_id, None, Some(self.looked_at.get() as i64), 0).await {
+            let query = SnapshotQuery {
+                user_id,
+                generation_id: None,
+                since: Some(self.looked_at.get() as i64),
+                listen: Duration::ZERO,
+            };
+            let wait = match self.look(&query).await {
                 Some(snapshot) => {
                     self.looked_at.set(now);
                     for change in &snapshot.states {
@@ -123,22 +129,27 @@ impl LiveChannel {
     /// Somebody wants to listen. The error is an HTTP status.
     async fn listen(&self, request: &Request) -> Result<Response, u16> {
         let header = |name: &str| request.headers().get(name).ok().flatten();
-        let ask = Ask::from_headers(header).ok_or(400_u16)?;
-        let asked_at = EdgeWorld.now_ms();
+        let subscription = Subscription::from_headers(header).ok_or(400_u16)?;
+        let asked_at = EdgeRuntime.now_ms();
         self.end_over(asked_at);
         let connecting = self.begin_to_connect(asked_at).ok_or(429_u16)?;
-        let life = MAX_LIFE.as_secs();
-        let snapshot = self.look(ask.user_id, ask.generation_id, ask.since, life).await.ok_or(503_u16)?;
-        let listener = Listener::new(&ask, EdgeWorld.now_ms());
+        let query = SnapshotQuery {
+            user_id: subscription.user_id,
+            generation_id: subscription.generation_id,
+            since: subscription.since,
+            listen: MAX_LIFE,
+        };
+        let snapshot = self.look(&query).await.ok_or(503_u16)?;
+        let listener = Listener::new(&subscription, EdgeRuntime.now_ms());
         let greeting =
             greet(&listener, snapshot.states.clone(), connecting.end(), asked_at).ok_or(404_u16)?;
         for change in &snapshot.states {
             self.tell_others(change);
         }
-        let response = match ask.transport {
+        let response = match subscription.transport {
             Transport::WebSocket => self.sockets.open(&listener, &greeting),
             // Without a body `EventSource` connects again, except after a 204.
-            Transport::ServerSentEvents if greeting.ended && ask.since >= Some(greeting.ready) => {
+            Transport::ServerSentEvents if greeting.ended && subscription.since >= Some(greeting.ready) => {
                 return Err(204);
             }
             Transport::ServerSentEvents => self.streams.open(&listener, &greeting),
@@ -191,7 +202,7 @@ impl LiveChannel {
     }
 
     fn tell(&self, change: &Change, seq: i64) {
-        let now = EdgeWorld.now_ms();
+        let now = EdgeRuntime.now_ms();
         let message = change.message(seq);
         self.sockets.tell(change, &message, now);
         self.streams.tell(change, seq, &message, now);
@@ -211,7 +222,7 @@ impl LiveChannel {
 
     /// Makes sure that the alarm rings within `wait`, or else when the first listener's time is over.
     async fn wake(&self, wait: Option<Duration>) {
-        let now = EdgeWorld.now_ms();
+        let now = EdgeRuntime.now_ms();
         let listeners = self.sockets.listeners().into_iter().chain(self.streams.listeners());
         let first_end = listeners.map(|listener| listener.ends_at_ms()).min();
         let Some(first_end) = first_end else { return };
@@ -228,34 +239,13 @@ impl LiveChannel {
         }
     }
 
-    /// Asks the database, and has the user listened to for so many seconds.
-    async fn look(
-        &self,
-        user_id: Uuid,
-        generation_id: Option<Uuid>,
-        since: Option<i64>,
-        listen_seconds: u64,
-    ) -> Option<Snapshot> {
+    /// Asks the database.
+    async fn look(&self, query: &SnapshotQuery) -> Option<Snapshot> {
         let supabase = variables(&self.env).supabase_for_service();
         let supabase = supabase.map_err(|error| console_error!("configuration: {error}")).ok()?;
         let rpc = Rpc::new(&FetchClient, &supabase.url, &supabase.key, supabase.bearer());
-        let arguments = json!({
-            "p_user_id": user_id, "p_generation_id": generation_id, "p_since": since,
-            "p_listen_seconds": listen_seconds,
-        });
-        match rpc.call("live_snapshot", &arguments).await {
-            Ok(answer) => {
-                let snapshot = Snapshot::read(&answer);
-                if snapshot.is_none() {
-                    console_error!("live_snapshot answered without states");
-                }
-                snapshot
-            }
-            Err(error) => {
-                console_warn!("the live channel could not look: {error}");
-                None
-            }
-        }
+        let snapshot = Queue::new(rpc, &EdgeRuntime).snapshot(query).await;
+        snapshot.map_err(|error| console_warn!("the live channel could not look: {error}")).ok()
     }
 
     /// `None`: there are enough already, and none of them may be dead.

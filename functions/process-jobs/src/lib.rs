@@ -3,18 +3,16 @@
 use std::time::Duration;
 
 use edge::{
-    Answer, Caller, Incoming, JOBS_LEFT, WAKE_TIME, WEBHOOKS, Workplace, budget, serve, service_caller,
+    Answer, App, Caller, Environment, Incoming, JOBS_LEFT, WAKE_TIME, WEBHOOKS, budget, serve, service_caller,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::health::health;
-use shared::http::route::{Route, find};
+use shared::http::problem::Problem;
+use shared::http::router::{Route, find};
 use shared::metrics;
-use shared::pipeline::{Drained, HandedOver};
-use shared::ports::{Clock, QueueError};
-use shared::problem::Problem;
-use worker::{
-    Context, Env, Request, Response, ScheduleContext, ScheduledEvent, console_error, console_log, event,
-};
+use shared::pipeline::{Drained, HandedOver, operators_problem};
+use shared::ports::{Alert, Clock, Monitoring, QueueError};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, console_log, event, web_sys};
 
 /// An explicit call is somebody's waiting HTTP request; a sweep ends before the next one begins.
 const SWEEP_TIME: Duration = Duration::from_secs(50);
@@ -40,18 +38,19 @@ fn start() {
 }
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
-    serve(request, &env, async |incoming| handle(incoming, &env, &context).await).await
+async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
+    serve(request, env, async |incoming, env| handle(incoming, env, &context).await).await
 }
 
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, context: ScheduleContext) {
-    let Ok(workplace) = Workplace::from_env(&env, &context) else { return };
-    let swept = workplace.sweep(budget(&env, SWEEP_TIME)).await;
-    for fault in swept.faults {
-        console_error!("{fault}");
+    let env = Environment::new(env);
+    let Ok(app) = App::from_env(&env, &context) else { return };
+    let swept = app.sweep(budget(&env, SWEEP_TIME)).await;
+    for failure in swept.failures {
+        console_error!("{failure}");
     }
-    for alert in swept.alerts {
+    for Alert(alert) in swept.alerts {
         console_error!("{}", json!({ "level": "error", "what": "budget", "detail": alert }));
     }
     match swept.report {
@@ -60,64 +59,61 @@ async fn scheduled(_event: ScheduledEvent, env: Env, context: ScheduleContext) {
     }
 }
 
-async fn handle(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
-    let target = find(ROUTES, &incoming.method(), incoming.path())?.target;
-    let workplace = Workplace::from_env(env, context)?;
+async fn handle(incoming: &mut Incoming, env: &Environment, context: &Context) -> Result<Answer, Problem> {
+    let target = find(ROUTES, incoming.method(), incoming.path())?.target;
+    let app = App::from_env(env, context)?;
     match target {
-        Target::ProcessJobs => process_jobs(incoming, workplace, env, context).await,
+        Target::ProcessJobs => process_jobs(incoming, app, env, context).await,
         Target::Metrics => {
-            service_caller(incoming, context, &workplace.service_keys)?;
-            let numbers = ask(&workplace, "queue_metrics").await?;
+            service_caller(incoming, context, app.service_keys())?;
+            let numbers = app.monitoring().metrics().await.map_err(unanswered)?;
             Ok(Answer::text(metrics::CONTENT_TYPE, metrics::render(&numbers)))
         }
         Target::Health => {
-            let status = ask(&workplace, "queue_status").await?;
+            let status = app.monitoring().status().await.map_err(unanswered)?;
             let (healthy, body) = health(&status);
             Ok(Answer::json(if healthy { 200 } else { 503 }, body))
         }
     }
 }
 
-/// What a function without arguments answers.
-async fn ask(workplace: &Workplace, function: &str) -> Result<Value, Problem> {
-    workplace.rpc().call(function, &json!({})).await.map_err(|error| {
-        console_error!("{error}");
-        error.into_operators_problem()
-    })
+fn unanswered(error: QueueError) -> Problem {
+    console_error!("{error}");
+    operators_problem(&error)
 }
 
 async fn process_jobs(
     incoming: &mut Incoming,
-    workplace: Workplace,
-    env: &Env,
+    app: App,
+    env: &Environment,
     context: &Context,
 ) -> Result<Answer, Problem> {
     let failed = |error: QueueError| {
         console_error!("{error}");
         Problem::unavailable()
     };
-    let started = workplace.world.now_ms();
-    let by_binding = service_caller(incoming, context, &workplace.service_keys)? == Caller::Binding;
+    let started = app.runtime.now_ms();
+    let by_binding = service_caller(incoming, context, app.service_keys())? == Caller::Binding;
     if !by_binding {
-        let drained = workplace.drain_all(budget(env, SWEEP_TIME)).await.map_err(failed)?;
-        return Ok(answer(drained, started, &workplace));
+        let drained = app.drain_all(budget(env, SWEEP_TIME)).await.map_err(failed)?;
+        return Ok(answer(drained, started, &app));
     }
     let budget = budget(env, WAKE_TIME);
     let handed_over = HandedOver::parse(&incoming.body(MAX_WAKE_BYTES).await?);
     let counts = if handed_over.jobs.is_empty() {
-        workplace.pipeline().drain(budget.for_images()).await
+        app.pipeline().drain(budget.for_images()).await
     } else {
         let HandedOver { jobs, more } = &handed_over;
-        workplace.pipeline().run_leased(jobs, *more, budget.for_images()).await
+        app.pipeline().run_leased(jobs, *more, budget.for_images()).await
     };
     let counts = counts.map_err(failed)?;
-    let answer = answer(counts, started, &workplace);
+    let answer = answer(counts, started, &app);
     // Receivers that do not answer must not hold up the caller, who calls again when jobs are left.
     if (counts.errors > 0 || incoming.query(WEBHOOKS).is_some())
         && let Some(budget) = budget.for_webhooks(&counts)
     {
         context.wait_until(async move {
-            if let Err(error) = workplace.deliver_webhooks(budget).await {
+            if let Err(error) = app.deliver_webhooks(budget).await {
                 console_error!("{error}");
             }
         });
@@ -125,7 +121,7 @@ async fn process_jobs(
     Ok(answer)
 }
 
-fn answer(drained: Drained, started_ms: u64, workplace: &Workplace) -> Answer {
-    let answer = Answer::json(200, json!(drained.report(started_ms, &workplace.world)));
+fn answer(drained: Drained, started_ms: u64, app: &App) -> Answer {
+    let answer = Answer::json(200, json!(drained.report(started_ms, &app.runtime)));
     if drained.unfinished { answer.header(JOBS_LEFT, "true") } else { answer }
 }

@@ -1,26 +1,25 @@
 //! Live updates: who may listen is decided here, the user's channel does the rest.
 
-use edge::{Answer, EdgeWorld, Incoming, listen, origin_is_allowed};
-use shared::live::{Ask, Transport, protocol, since};
+use edge::{Answer, EdgeRuntime, Environment, Incoming, listen, origin_is_allowed};
+use shared::auth::token::TokenError;
+use shared::http::problem::{Code, Problem};
+use shared::live::{Subscription, Transport, protocol, since};
 use shared::ports::Clock;
-use shared::problem::{Code, Problem};
-use shared::supabase::token::TokenError;
 use uuid::Uuid;
-use worker::Env;
 
 use crate::generations::{admit_caller, generation_id};
 
-pub(crate) async fn one(incoming: &Incoming, env: &Env, id: &str) -> Result<Answer, Problem> {
+pub(crate) async fn one(incoming: &Incoming, env: &Environment, id: &str) -> Result<Answer, Problem> {
     connect(incoming, env, || generation_id(id).map(Some)).await
 }
 
-pub(crate) async fn all(incoming: &Incoming, env: &Env) -> Result<Answer, Problem> {
+pub(crate) async fn all(incoming: &Incoming, env: &Environment) -> Result<Answer, Problem> {
     connect(incoming, env, || Ok(None)).await
 }
 
 async fn connect(
     incoming: &Incoming,
-    env: &Env,
+    env: &Environment,
     generation_id: impl FnOnce() -> Result<Option<Uuid>, Problem>,
 ) -> Result<Answer, Problem> {
     if !origin_is_allowed(incoming, env) {
@@ -30,7 +29,7 @@ async fn connect(
     let generation_id = generation_id()?;
     let header = |name: &str| incoming.header(name);
     let transport =
-        Transport::of(&incoming.method(), header("upgrade").as_deref(), header("accept").as_deref());
+        Transport::of(incoming.method(), header("upgrade").as_deref(), header("accept").as_deref());
     let Some(transport) = transport else {
         return Err(Problem::new(
             Code::UpgradeRequired,
@@ -39,18 +38,18 @@ async fn connect(
         ));
     };
     // Verification grants a token some seconds more; a connection ends on time.
-    if EdgeWorld.now_s() >= caller.expires_at {
+    if EdgeRuntime.now_s() >= caller.expires_at {
         return Err(Problem::new(Code::Unauthorized, TokenError::Expired.to_string()));
     }
     let heard = header("last-event-id").or_else(|| incoming.query("since"));
-    let ask = Ask {
+    let subscription = Subscription {
         user_id: caller.user_id,
         generation_id,
         since: heard.as_deref().and_then(since),
         expires_at_ms: caller.expires_at.saturating_mul(1000),
         transport,
     };
-    let response = listen(env, &ask).await?;
+    let response = listen(env, &subscription).await?;
     let answer = Answer::connection("text/event-stream", response);
     Ok(match transport {
         Transport::ServerSentEvents => answer.header("cache-control", "private, no-store, no-transform"),

@@ -1,87 +1,170 @@
 //! The paths of a user's own generations: each verifies the token, is counted, then makes one
 //! round trip with the token.
 
+use std::rc::Rc;
+
 use edge::{
-    Answer, FetchClient, Incoming, LiveUpdates, SignedIn, WakeFor, misconfigured, signed_in, variables, wake,
-    wakes, within_limit,
+    Answer, Environment, FetchClient, Incoming, LiveUpdates, SignedIn, WakeFor, signed_in,
+    supabase_for_users, variables, wake, wakes, webhook_allowed_origins, within_limit,
 };
-use serde_json::{Value, json};
-use shared::idempotency::Key;
-use shared::list_query::ListQuery;
-use shared::pipeline::{HandedOver, StartPlan, Started};
-use shared::problem::{Code, Problem};
+use serde_json::json;
+use shared::adapters::supabase::{Generations, Rpc};
+use shared::http::idempotency::Key;
+use shared::http::list_query::ListQuery;
+use shared::http::problem::{Code, Problem};
+use shared::http::types::{Cancelled, Deleted, Status, Woken};
+use shared::pipeline::{HandedOver, StartPlan};
+use shared::policy::bounds::MAX_BODY_BYTES;
+use shared::policy::url_policy::AllowedOrigins;
+use shared::ports::{DatabaseError, UserGenerations};
 use shared::rate_limit;
-use shared::request::MAX_BODY_BYTES;
 use shared::settings::SupabaseSettings;
-use shared::supabase::{Generations, Rpc, RpcError};
 use uuid::Uuid;
-use worker::{Context, Env, console_error};
+use worker::{Context, console_error};
+
+/// How a door's body is read.
+pub(crate) type Read = fn(&[u8], &AllowedOrigins) -> Result<StartPlan, Problem>;
 
 pub(crate) async fn start(
-    incoming: &mut Incoming,
-    env: &Env,
+    incoming: &Incoming,
+    env: &Environment,
     context: &Context,
     prefix: &str,
 ) -> Result<Answer, Problem> {
+    start_by(incoming, env, context, prefix, StartPlan::from_body, true).await
+}
+
+/// The same through a door that has no idempotency keys.
+pub(crate) async fn start_without_key(
+    incoming: &Incoming,
+    env: &Environment,
+    context: &Context,
+    prefix: &str,
+    read: Read,
+) -> Result<Answer, Problem> {
+    start_by(incoming, env, context, prefix, read, false).await
+}
+
+async fn start_by(
+    incoming: &Incoming,
+    env: &Environment,
+    context: &Context,
+    prefix: &str,
+    read: Read,
+    has_keys: bool,
+) -> Result<Answer, Problem> {
+    // It comes while the token is verified and the request counted.
+    let body = incoming.body(MAX_BODY_BYTES);
     let (supabase, token) = admit(incoming, env).await?;
-    let body = incoming.body(MAX_BODY_BYTES).await?;
+    let body = body.await?;
     let key = Key::parse(incoming.header("idempotency-key").as_deref(), &body)?;
-    let allowed = variables(env).webhook_allowed_origins().map_err(|error| misconfigured(&error))?;
-    let plan = StartPlan::from_body(&body, &allowed)?;
+    if key.is_some() && !has_keys {
+        let detail = "This path takes no Idempotency-Key: call POST /start-generation with one.";
+        return Err(Problem::invalid("idempotency-key", detail));
+    }
+    let allowed = webhook_allowed_origins(env)?;
+    let plan = read(&body, &allowed)?;
     let live = LiveUpdates::new(env, context);
     // Whoever leaves jobs to the cron trigger has nobody to hand them to.
     let next = if wakes(env) { variables(env).max_parallel_jobs() } else { 0 };
-    let key = key.as_ref().map(|key| (key.key.as_str(), key.request_hash.as_str()));
-    let mut row = Generations::new(rpc(&supabase, &token).telling(&live))
-        .start(plan.request, key, next)
-        .await
-        .map_err(problem)?;
-    let started = Started::from_row(&row, &format!("{}{prefix}", incoming.origin())).ok_or_else(|| {
-        console_error!("start_generation answered without a generation");
-        Problem::internal()
-    })?;
-    let answer = Answer::json(202, json!(started.body));
-    if started.replayed {
-        return Ok(answer.header("idempotency-replayed", "true"));
+    let generations = Generations::new(rpc(&supabase, &token).with_live_channel(&live));
+    let started = plan.start(key.as_ref(), next, &generations).await.map_err(problem)?;
+    let answer = Answer::json(202, json!(plan.answer(&started, &format!("{}{prefix}", incoming.origin()))));
+    let answer = if started.replayed { answer.header("idempotency-replayed", "true") } else { answer };
+    if started.replayed && has_keys {
+        return Ok(answer);
     }
-    wake(env, context, WakeFor::Images { handed_over: HandedOver::take(&mut row, next) });
+    // Whoever names a row that was started before may have set it to pending over REST, which wakes nobody.
+    let handed_over = started.leased.map(|leased| HandedOver::body(&leased, next));
+    wake(env, context, WakeFor::Images { handed_over });
     Ok(answer)
 }
 
-pub(crate) async fn get(incoming: &Incoming, env: &Env, id: &str) -> Result<Answer, Problem> {
-    let (supabase, token) = admit(incoming, env).await?;
-    let row = generations(&supabase, &token).get(generation_id(id)?).await.map_err(problem)?;
-    Ok(private(row))
+/// The queue is looked at anyway, whenever something changes: for those who change it elsewhere.
+pub(crate) async fn wake_queue(
+    incoming: &Incoming,
+    env: &Environment,
+    context: &Context,
+) -> Result<Answer, Problem> {
+    admit(incoming, env).await?;
+    wake(env, context, WakeFor::Cancellation);
+    Ok(private(Answer::json(202, json!(Woken { success: true }))))
 }
 
-pub(crate) async fn list(incoming: &Incoming, env: &Env) -> Result<Answer, Problem> {
+pub(crate) async fn get(incoming: &Incoming, env: &Environment, id: &str) -> Result<Answer, Problem> {
+    let (supabase, token) = admit(incoming, env).await?;
+    let generation = generations(&supabase, &token).get(generation_id(id)?).await.map_err(problem)?;
+    Ok(private(Answer::text("application/json", generation.into_string())))
+}
+
+pub(crate) async fn list(incoming: &Incoming, env: &Environment) -> Result<Answer, Problem> {
     let (supabase, token) = admit(incoming, env).await?;
     let query = ListQuery::parse(|name| incoming.query(name))?;
-    let page = generations(&supabase, &token).list(query.to_rpc()).await.map_err(problem)?;
-    Ok(private(page))
+    let page = generations(&supabase, &token).list(&query).await.map_err(problem)?;
+    Ok(private(Answer::text("application/json", page.into_string())))
 }
 
 pub(crate) async fn cancel(
     incoming: &Incoming,
-    env: &Env,
+    env: &Environment,
     context: &Context,
     id: &str,
 ) -> Result<Answer, Problem> {
     let (supabase, token) = admit(incoming, env).await?;
     let live = LiveUpdates::new(env, context);
-    let generations = Generations::new(rpc(&supabase, &token).telling(&live));
-    let state = generations.cancel(generation_id(id)?).await.map_err(problem)?;
+    let generations = Generations::new(rpc(&supabase, &token).with_live_channel(&live));
+    let generation_id = generation_id(id)?;
+    generations.cancel(generation_id).await.map_err(problem)?;
     // A prediction that runs is stopped by a job.
     wake(env, context, WakeFor::Cancellation);
-    Ok(private(state))
+    Ok(private(Answer::json(200, json!(Cancelled { generation_id, status: Status::Cancelled }))))
 }
 
-fn private(body: Value) -> Answer {
-    Answer::json(200, body).header("cache-control", "private, no-store")
+pub(crate) async fn retry(
+    incoming: &Incoming,
+    env: &Environment,
+    context: &Context,
+    id: &str,
+) -> Result<Answer, Problem> {
+    let (supabase, token) = admit(incoming, env).await?;
+    let live = LiveUpdates::new(env, context);
+    let generations = Generations::new(rpc(&supabase, &token).with_live_channel(&live));
+    let generation = generations.retry(generation_id(id)?).await.map_err(problem)?;
+    wake(env, context, WakeFor::Images { handed_over: None });
+    Ok(private(Answer::text("application/json", generation.into_string()).status(202)))
+}
+
+pub(crate) async fn delete(
+    incoming: &Incoming,
+    env: &Environment,
+    context: &Context,
+    id: &str,
+) -> Result<Answer, Problem> {
+    let (supabase, token) = admit(incoming, env).await?;
+    let id = generation_id(id)?;
+    generations(&supabase, &token).delete(id).await.map_err(problem)?;
+    // A prediction that runs is stopped by a job.
+    wake(env, context, WakeFor::Cancellation);
+    Ok(private(Answer::json(200, json!(Deleted { id, deleted: true }))))
+}
+
+pub(crate) async fn delete_image(
+    incoming: &Incoming,
+    env: &Environment,
+    id: &str,
+) -> Result<Answer, Problem> {
+    let (supabase, token) = admit(incoming, env).await?;
+    let id = Uuid::try_parse(id).map_err(|_| Problem::new(Code::NotFound, "There is no such image."))?;
+    generations(&supabase, &token).delete_image(id).await.map_err(problem)?;
+    Ok(private(Answer::json(200, json!(Deleted { id, deleted: true }))))
+}
+
+fn private(answer: Answer) -> Answer {
+    answer.header("cache-control", "private, no-store")
 }
 
 /// Supabase, and the verified token for it of a caller who is within the rate limit.
-async fn admit(incoming: &Incoming, env: &Env) -> Result<(SupabaseSettings, String), Problem> {
+async fn admit(incoming: &Incoming, env: &Environment) -> Result<(Rc<SupabaseSettings>, String), Problem> {
     let (supabase, caller) = admit_caller(incoming, env).await?;
     Ok((supabase, caller.token))
 }
@@ -89,24 +172,24 @@ async fn admit(incoming: &Incoming, env: &Env) -> Result<(SupabaseSettings, Stri
 /// Supabase, and a caller who is within the rate limit.
 pub(crate) async fn admit_caller(
     incoming: &Incoming,
-    env: &Env,
-) -> Result<(SupabaseSettings, SignedIn), Problem> {
-    let supabase = variables(env).supabase_for_users().map_err(|error| misconfigured(&error))?;
+    env: &Environment,
+) -> Result<(Rc<SupabaseSettings>, SignedIn), Problem> {
+    let supabase = supabase_for_users(env)?;
     let caller = signed_in(incoming, env, &supabase).await;
     // Cloudflare sets the header, over whatever a client has sent.
     let address = incoming.header("cf-connecting-ip");
     let user = caller.as_ref().map(|caller| caller.user_id);
-    if let Some(key) = rate_limit::key(&incoming.method(), user, address.as_deref()) {
-        within_limit(env, key).await?;
+    if let Some(key) = rate_limit::key(incoming.method(), user, address.as_deref()) {
+        within_limit(env, &key).await?;
     }
     Ok((supabase, caller?))
 }
 
-fn generations<'a>(supabase: &SupabaseSettings, token: &'a str) -> Generations<'a, FetchClient> {
+fn generations<'a>(supabase: &'a SupabaseSettings, token: &'a str) -> Generations<'a, FetchClient> {
     Generations::new(rpc(supabase, token))
 }
 
-fn rpc<'a>(supabase: &SupabaseSettings, token: &'a str) -> Rpc<'a, FetchClient> {
+fn rpc<'a>(supabase: &'a SupabaseSettings, token: &'a str) -> Rpc<'a, FetchClient> {
     Rpc::new(&FetchClient, &supabase.url, &supabase.key, Some(token))
 }
 
@@ -114,8 +197,8 @@ pub(crate) fn generation_id(text: &str) -> Result<Uuid, Problem> {
     Uuid::try_parse(text).map_err(|_| Problem::new(Code::NotFound, "There is no generation with this id."))
 }
 
-pub(crate) fn problem(error: RpcError) -> Problem {
-    if !matches!(error, RpcError::Refused(_)) {
+pub(crate) fn problem(error: DatabaseError) -> Problem {
+    if !matches!(error, DatabaseError::Refused(_)) {
         console_error!("{error}");
     }
     error.into_problem()

@@ -5,13 +5,14 @@ mod generations;
 mod models;
 mod sources;
 
-use edge::{Answer, Incoming, misconfigured, serve, variables};
+use edge::{Answer, Environment, Incoming, forward, misconfigured, serve, variables};
 use serde_json::json;
-use shared::api::routes::{ROUTES, Target};
-use shared::api::{Config, DOCUMENT, Health};
-use shared::http::route::find;
-use shared::problem::Problem;
-use worker::{Context, Env, Request, Response, event};
+use shared::http::problem::Problem;
+use shared::http::router::find;
+use shared::http::routes::{ROUTES, Target};
+use shared::http::types::{Config, DOCUMENT, Health};
+use shared::pipeline::StartPlan;
+use worker::{Context, Env, event, web_sys};
 
 #[event(start)]
 fn start() {
@@ -19,19 +20,28 @@ fn start() {
 }
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
-    serve(request, &env, async |incoming| handle(incoming, &env, &context).await).await
+async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
+    serve(request, env, async |incoming, env| handle(incoming, env, &context).await).await
 }
 
-async fn handle(incoming: &mut Incoming, env: &Env, context: &Context) -> Result<Answer, Problem> {
+async fn handle(incoming: &mut Incoming, env: &Environment, context: &Context) -> Result<Answer, Problem> {
     let path = incoming.path().to_owned();
-    let found = find(ROUTES, &incoming.method(), &path)?;
+    let found = find(ROUTES, incoming.method(), &path)?;
     let id = found.parameters.first().copied().unwrap_or_default();
     match found.target {
         Target::Start => generations::start(incoming, env, context, found.prefix).await,
+        Target::StartInserted => {
+            generations::start_without_key(incoming, env, context, found.prefix, StartPlan::of_inserted).await
+        }
+        Target::StartBatch => {
+            generations::start_without_key(incoming, env, context, found.prefix, StartPlan::of_batch).await
+        }
         Target::List => generations::list(incoming, env).await,
         Target::Get => generations::get(incoming, env, id).await,
         Target::Cancel => generations::cancel(incoming, env, context, id).await,
+        Target::Retry => generations::retry(incoming, env, context, id).await,
+        Target::Delete => generations::delete(incoming, env, context, id).await,
+        Target::DeleteImage => generations::delete_image(incoming, env, id).await,
         Target::GenerationEvents => events::one(incoming, env, id).await,
         Target::Events => events::all(incoming, env).await,
         Target::UploadSource => sources::upload(incoming, env).await,
@@ -39,11 +49,14 @@ async fn handle(incoming: &mut Incoming, env: &Env, context: &Context) -> Result
         Target::Config => config(env),
         Target::OpenApi => Ok(public(Answer::text("application/json", DOCUMENT.to_owned()))),
         Target::Health => Ok(Answer::json(200, json!(Health { status: "ok" }))),
+        Target::WakeQueue => generations::wake_queue(incoming, env, context).await,
+        Target::ProcessJobs => forward(incoming, env, "PROCESS_JOBS_DOOR").await,
+        Target::ProcessGeneration => forward(incoming, env, "PROCESS_GENERATION_DOOR").await,
     }
 }
 
 /// What a page needs to sign somebody in. Both values are public by their nature.
-fn config(env: &Env) -> Result<Answer, Problem> {
+fn config(env: &Environment) -> Result<Answer, Problem> {
     let supabase = variables(env).supabase_for_anybody().map_err(|error| misconfigured(&error))?;
     let body = json!(Config { supabase_url: &supabase.url, anon_key: &supabase.key });
     Ok(Answer::json(200, body).header("cache-control", "no-store"))

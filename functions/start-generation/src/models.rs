@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 
-use edge::{Answer, EdgeWorld, FetchClient, misconfigured, variables};
+use edge::{Answer, EdgeRuntime, Environment, FetchClient, misconfigured, variables};
 use serde_json::{Value, json};
-use shared::catalogue::{Catalogue, Charged, ChargedCache};
-use shared::ports::Clock;
-use shared::problem::Problem;
-use shared::supabase::Rpc;
-use worker::{Env, console_error};
+use shared::adapters::supabase::{Prices, Rpc};
+use shared::catalogue::Catalogue;
+use shared::http::models::{Charged, ChargedCache};
+use shared::http::problem::Problem;
+use shared::ports::{Clock, PriceList};
 
 use crate::generations::problem;
 
@@ -19,8 +19,8 @@ thread_local! {
 
 /// One round trip a minute in each isolate. While the database cannot be reached a copy of up to ten minutes
 /// serves, then 503: a price that nobody vouches for is none.
-pub(crate) async fn list(env: &Env) -> Result<Answer, Problem> {
-    let now = EdgeWorld.now_s();
+pub(crate) async fn list(env: &Environment) -> Result<Answer, Problem> {
+    let now = EdgeRuntime.now_s();
     if let Some(models) = CHARGED.with_borrow(|held| held.fresh(now).map(described)) {
         return Ok(answer(models));
     }
@@ -34,14 +34,10 @@ pub(crate) async fn list(env: &Env) -> Result<Answer, Problem> {
     }
 }
 
-async fn fetch(env: &Env) -> Result<Charged, Problem> {
+async fn fetch(env: &Environment) -> Result<Charged, Problem> {
     let supabase = variables(env).supabase_for_anybody().map_err(|error| misconfigured(&error))?;
     let rpc = Rpc::new(&FetchClient, &supabase.url, &supabase.key, supabase.bearer());
-    let rows = rpc.call("model_prices", &json!({})).await.map_err(problem)?;
-    Charged::parse(&rows).ok_or_else(|| {
-        console_error!("model_prices answered without a list of models");
-        Problem::internal()
-    })
+    Prices::new(rpc).charged().await.map_err(problem)
 }
 
 fn described(charged: &Charged) -> Vec<Value> {

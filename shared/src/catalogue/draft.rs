@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::ask::{Adjustment, Ask};
+use super::params::{Adjustment, GenerationParams};
 use super::schema::{Field, Kind, Role};
 
 const LIMITS: &str = "outside the model's limits";
@@ -13,7 +13,7 @@ const FORMATS: [&str; 3] = ["webp", "png", "jpg"];
 
 /// The input as far as it is filled, and what was adjusted on the way.
 pub(super) struct Draft<'a> {
-    pub ask: &'a Ask,
+    pub params: &'a GenerationParams,
     pub source: Option<&'a str>,
     pub input: Map<String, Value>,
     pub adjustments: Vec<Adjustment>,
@@ -24,24 +24,24 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub fn new(ask: &'a Ask, source: Option<&'a str>, format: Option<String>) -> Self {
-        Self { ask, source, input: Map::new(), adjustments: Vec::new(), format, styled: false }
+    pub fn new(params: &'a GenerationParams, source: Option<&'a str>, format: Option<String>) -> Self {
+        Self { params, source, input: Map::new(), adjustments: Vec::new(), format, styled: false }
     }
 
     /// What the request puts into this field, if anything.
     pub fn value(&mut self, field: &Field) -> Option<Value> {
-        let ask = self.ask;
+        let params = self.params;
         match field.role? {
-            Role::Prompt => Some(&ask.prompt).filter(|prompt| !prompt.trim().is_empty()).map(|p| json!(p)),
-            Role::NegativePrompt => ask.negative_prompt.as_ref().map(|text| json!(text)),
-            Role::Seed => Some(self.seed(field, ask.seed?)),
-            Role::Steps => self.number("num_inference_steps", field, f64::from(ask.num_inference_steps?)),
-            Role::Guidance => self.number("guidance_scale", field, ask.guidance_scale?),
+            Role::Prompt => Some(&params.prompt).filter(|prompt| !prompt.trim().is_empty()).map(|p| json!(p)),
+            Role::NegativePrompt => params.negative_prompt.as_ref().map(|text| json!(text)),
+            Role::Seed => Some(self.seed(field, params.seed?)),
+            Role::Steps => self.number("num_inference_steps", field, f64::from(params.num_inference_steps?)),
+            Role::Guidance => self.number("guidance_scale", field, params.guidance_scale?),
             Role::Source if field.kind == Kind::Array => Some(json!([self.source?])),
             Role::Source => Some(json!(self.source?)),
-            Role::Strength => self.number("strength", field, ask.strength?),
+            Role::Strength => self.number("strength", field, params.strength?),
             Role::SourceWeight => {
-                let strength = self.number("strength", field, ask.strength?)?;
+                let strength = self.number("strength", field, params.strength?)?;
                 Some(json!(inverted(strength.as_f64()?)))
             }
             Role::Style => self.style(field),
@@ -89,7 +89,7 @@ impl<'a> Draft<'a> {
 
     /// The style in the model's spelling, for the first field that knows it.
     fn style(&mut self, field: &Field) -> Option<Value> {
-        let wanted = self.ask.style.as_ref().filter(|_| !self.styled)?;
+        let wanted = self.params.style.as_ref().filter(|_| !self.styled)?;
         let style = field.choices().find(|choice| choice.eq_ignore_ascii_case(wanted))?;
         self.styled = true;
         Some(json!(style))

@@ -1,8 +1,8 @@
 //! From a request to a model's input.
 
-use super::ask::{Ask, Mapped, Unsupported};
 use super::draft::Draft;
 use super::model::Model;
+use super::params::{GenerationParams, Mapped, Operation, Unsupported};
 use super::schema::Role;
 use super::size::Plan;
 
@@ -12,17 +12,19 @@ impl Model {
     /// # Errors
     /// [`Unsupported`] when the model cannot do what is asked: another operation, a source image it
     /// does not take or needs, a strength without either, a prompt it needs.
-    pub fn map(&self, ask: &Ask) -> Result<Mapped, Unsupported> {
-        let operation = self.operation(ask)?;
-        let own = ask.source_generation_id.or(ask.source_id).map(|id| id.to_string());
-        let source = self.source(ask, own.as_deref(), operation)?;
-        if ask.prompt.trim().is_empty() && self.input.role(Role::Prompt).is_some_and(|field| field.required) {
+    pub fn map(&self, params: &GenerationParams) -> Result<Mapped, Unsupported> {
+        let operation = self.operation(params)?;
+        let own = params.source_generation_id.or(params.source_id).map(|id| id.to_string());
+        let source = self.source(params, own.as_deref(), operation)?;
+        if params.prompt.trim().is_empty()
+            && self.input.role(Role::Prompt).is_some_and(|field| field.required)
+        {
             return Err(unsupported("prompt", "This model needs a prompt."));
         }
 
-        let asked = self.asked_size(ask);
+        let asked = self.asked_size(params);
         let plan = Plan::new(self, asked, source.is_some());
-        let mut draft = Draft::new(ask, source, self.format.clone());
+        let mut draft = Draft::new(params, source, self.format.clone());
         for (name, field) in self.input.fields() {
             let value = draft.value(field).or_else(|| plan.value(field)).or_else(|| field.value.clone());
             if let Some(value) = value {
@@ -34,7 +36,7 @@ impl Model {
         }
         draft.report_left_out(self);
 
-        // A fault of the catalogue, not of the request; tests over all models keep it from happening.
+        // A mistake in the catalogue, not of the request; tests over all models keep it from happening.
         self.input.validate(&draft.input).map_err(|_| {
             unsupported("model_id", "This model cannot be used for this request. Please choose another one.")
         })?;
@@ -43,33 +45,33 @@ impl Model {
             input: draft.input.into(),
             output: plan.output,
             format: draft.format,
-            operation: operation.to_owned(),
+            operation,
             adjustments: draft.adjustments,
         })
     }
 
-    fn operation(&self, ask: &Ask) -> Result<&str, Unsupported> {
-        let wanted = ask.operation.as_deref();
-        let found =
-            self.operations.iter().find(|operation| wanted.is_none_or(|wanted| wanted == operation.as_str()));
-        found.map(String::as_str).ok_or_else(|| Unsupported {
-            field: "operation",
-            reason: format!("This model cannot do that; it can: {}.", self.operations.join(", ")),
+    fn operation(&self, params: &GenerationParams) -> Result<Operation, Unsupported> {
+        let mut offered = self.operations.iter().copied();
+        let found = offered.find(|operation| params.operation.is_none_or(|wanted| wanted == *operation));
+        found.ok_or_else(|| {
+            let names: Vec<_> = self.operations.iter().map(|operation| operation.as_str()).collect();
+            let reason = format!("This model cannot do that; it can: {}.", names.join(", "));
+            Unsupported { field: "operation", reason }
         })
     }
 
     fn source<'a>(
         &self,
-        ask: &'a Ask,
+        params: &'a GenerationParams,
         own: Option<&'a str>,
-        operation: &str,
+        operation: Operation,
     ) -> Result<Option<&'a str>, Unsupported> {
-        let source = ask.source_image_url.as_deref().filter(|url| !url.is_empty()).or(own);
+        let source = params.source_image_url.as_deref().filter(|url| !url.is_empty()).or(own);
         let field = self.input.role(Role::Source);
-        let needed = operation != "generate" || field.is_some_and(|field| field.required);
+        let needed = operation != Operation::Generate || field.is_some_and(|field| field.required);
         match (source, field) {
             (Some(_), None) => {
-                let field = match (ask.source_generation_id, ask.source_id) {
+                let field = match (params.source_generation_id, params.source_id) {
                     (Some(_), _) => "source_generation_id",
                     (None, Some(_)) => "source_id",
                     (None, None) => "source_image_url",
@@ -80,25 +82,25 @@ impl Model {
                 "source_image_url",
                 "A source image is needed: source_image_url, source_generation_id or source_id.",
             )),
-            (None, _) if ask.strength.is_some() => {
+            (None, _) if params.strength.is_some() => {
                 Err(unsupported("strength", "strength has a meaning only with a source image."))
             }
-            (Some(_), _) if ask.strength.is_some() && !self.has_strength() => {
+            (Some(_), _) if params.strength.is_some() && !self.has_strength() => {
                 Err(unsupported("strength", "This model has no strength."))
             }
             _ => Ok(source),
         }
     }
 
-    pub(super) fn has_strength(&self) -> bool {
+    pub(crate) fn has_strength(&self) -> bool {
         let either = |role| self.input.role(role).is_some();
         either(Role::Strength) || either(Role::SourceWeight)
     }
 
     /// The request's size; a side that it leaves out is the model's default.
-    fn asked_size(&self, ask: &Ask) -> Option<(u32, u32)> {
+    fn asked_size(&self, params: &GenerationParams) -> Option<(u32, u32)> {
         let default = self.size.unwrap_or((1024, 1024));
-        match (ask.width, ask.height) {
+        match (params.width, params.height) {
             (None, None) => None,
             (width, height) => Some((width.unwrap_or(default.0), height.unwrap_or(default.1))),
         }

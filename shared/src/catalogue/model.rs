@@ -1,5 +1,6 @@
 //! One entry of the catalogue.
 
+use super::params::Operation;
 use super::schema::Schema;
 
 /// One image model: what it is called, what it takes and what comes out.
@@ -12,7 +13,7 @@ pub struct Model {
     /// One line for people.
     pub description: String,
     /// What it can do, its own operation first.
-    pub operations: Vec<String>,
+    pub operations: Vec<Operation>,
     /// The provider's version, 64 hex digits; `None` for an official model, which is called by its id.
     pub version: Option<String>,
     /// How the provider hands over the result.
@@ -25,7 +26,7 @@ pub struct Model {
     pub size: Option<(u32, u32)>,
     /// Typical duration in seconds: a rough default per class of model, see `docs/guides/models.md`.
     pub estimated_seconds: u32,
-    /// What the provider asks for a picture; `None` where no source gives it.
+    /// What the provider asks for an image; `None` where no source gives it.
     pub price: Option<ModelPrice>,
     /// Where the price comes from (legend: `sources` in `models.json`); begins with `estimate` where it is one.
     pub price_source: Option<String>,
@@ -39,13 +40,13 @@ pub struct Model {
     pub input: Schema,
 }
 
-/// What the provider asks, in US dollars: by the second where that is given, else for the picture and its
+/// What the provider asks, in US dollars: by the second where that is given, else for the image and its
 /// megapixels together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ModelPrice {
-    /// For a picture, whatever its size.
+    /// For an image, whatever its size.
     pub image: Option<f64>,
-    /// For each megapixel (1,048,576 pixels) of the picture, rounded up.
+    /// For each megapixel (1,048,576 pixels) of the image, rounded up.
     pub megapixel: Option<f64>,
     /// For a second that the model runs.
     pub second: Option<f64>,
@@ -54,7 +55,7 @@ pub struct ModelPrice {
 }
 
 impl ModelPrice {
-    /// What a picture of this size is expected to cost, 1 megapixel where the size is not known; the same as
+    /// What an image of this size is expected to cost, 1 megapixel where the size is not known; the same as
     /// the SQL function `private.expected_cost`.
     pub fn expected(&self, size: Option<(u32, u32)>) -> Option<f64> {
         if let (Some(second), Some(seconds)) = (self.second, self.seconds) {

@@ -3,9 +3,15 @@
 //! By hand and not by derived code, which would weigh some 25 kB more (gzip) in each of three workers; and
 //! it refuses a misspelt member, which would otherwise silently have no effect.
 
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::Entry;
 use super::model::{Model, ModelPrice, OutputForm, SourceSize};
+use super::params::Operation;
 use super::schema::{Field, Kind, Role, Schema};
 use super::size::pair;
 
@@ -13,11 +19,36 @@ type Read<T> = Result<T, String>;
 
 /// The models of a catalogue file.
 pub(super) fn models(text: &str) -> Read<Vec<Model>> {
-    let file: Value = serde_json::from_str(text).map_err(|fault| fault.to_string())?;
+    let file: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let Some(Value::Array(entries)) = file.get("models") else {
         return Err("there is no list of models".to_owned());
     };
-    entries.iter().map(|entry| model(entry).map_err(|fault| format!("{}: {fault}", name_of(entry)))).collect()
+    entries.iter().map(|entry| model(entry).map_err(|error| format!("{}: {error}", name_of(entry)))).collect()
+}
+
+/// The entries of a catalogue file, of which no more than the id is read; none where that cannot be.
+pub(super) fn entries(text: &'static str) -> Vec<Entry> {
+    #[derive(Deserialize)]
+    struct File {
+        #[serde(borrow)]
+        models: Vec<&'static RawValue>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        id: &'static str,
+    }
+    let Ok(File { models }) = serde_json::from_str(text) else { return Vec::new() };
+    let entry = |raw: &&'static RawValue| {
+        let text = raw.get();
+        let Named { id } = serde_json::from_str(text).ok()?;
+        Some(Entry { id, text, model: OnceLock::new() })
+    };
+    models.iter().filter_map(entry).collect()
+}
+
+/// The model of one entry.
+pub(super) fn entry(text: &str) -> Option<Model> {
+    serde_json::from_str(text).ok().and_then(|entry| model(&entry).ok())
 }
 
 fn name_of(entry: &Value) -> &str {
@@ -28,7 +59,7 @@ fn model(entry: &Value) -> Read<Model> {
     let mut members = Members::of(entry)?;
     let input = members.need("input", Value::as_object)?;
     let fields = input.iter().map(|(name, value)| {
-        let field = field(value).map_err(|fault| format!("{name}: {fault}"))?;
+        let field = field(value).map_err(|error| format!("{name}: {error}"))?;
         Ok((name.clone(), field))
     });
     let model = Model {
@@ -36,7 +67,7 @@ fn model(entry: &Value) -> Read<Model> {
         id: members.text("id")?,
         name: members.text("name")?,
         description: members.text("description")?,
-        operations: members.need("operations", texts)?,
+        operations: members.need("operations", operations)?,
         version: members.may("version", Value::as_str)?.map(str::to_owned),
         output: members.need("output", |value| word(value, &OUTPUT_FORMS))?,
         format: members.may("format", Value::as_str)?.map(str::to_owned),
@@ -133,8 +164,8 @@ fn whole(value: &Value) -> Option<u32> {
     u32::try_from(value.as_u64()?).ok()
 }
 
-fn texts(value: &Value) -> Option<Vec<String>> {
-    value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
+fn operations(value: &Value) -> Option<Vec<Operation>> {
+    value.as_array()?.iter().map(|name| Operation::from_name(name.as_str()?)).collect()
 }
 
 /// Pixels, written `1344x768`.

@@ -30,14 +30,14 @@ impl Draft<'_> {
 
     /// Reports what no field of the model took.
     pub fn report_left_out(&mut self, model: &Model) {
-        let ask = self.ask;
+        let params = self.params;
         let asked = [
-            ("prompt", Role::Prompt, text(Some(&ask.prompt))),
-            ("negative_prompt", Role::NegativePrompt, text(ask.negative_prompt.as_ref())),
-            ("seed", Role::Seed, ask.seed.map(|seed| json!(seed))),
-            ("num_inference_steps", Role::Steps, ask.num_inference_steps.map(|steps| json!(steps))),
-            ("guidance_scale", Role::Guidance, ask.guidance_scale.map(|guidance| json!(guidance))),
-            ("style", Role::Style, text(ask.style.as_ref())),
+            ("prompt", Role::Prompt, text(Some(&params.prompt))),
+            ("negative_prompt", Role::NegativePrompt, text(params.negative_prompt.as_ref())),
+            ("seed", Role::Seed, params.seed.map(|seed| json!(seed))),
+            ("num_inference_steps", Role::Steps, params.num_inference_steps.map(|steps| json!(steps))),
+            ("guidance_scale", Role::Guidance, params.guidance_scale.map(|guidance| json!(guidance))),
+            ("style", Role::Style, text(params.style.as_ref())),
         ];
         for (field, role, value) in asked {
             let has_field = model.input.role(role).is_some();
@@ -52,7 +52,7 @@ impl Draft<'_> {
             let bare = version.strip_prefix(&model.id).map_or(version, |rest| rest.trim_start_matches(':'));
             bare.is_empty() || bare == own
         };
-        if let Some(version) = ask.model_version.as_ref().filter(|version| !same(version)) {
+        if let Some(version) = params.model_version.as_ref().filter(|version| !same(version)) {
             self.report("model_version", json!(version), json!(own), OWN_VERSION);
         }
     }

@@ -106,23 +106,23 @@ impl Schema {
 
     /// Whether the provider would accept this input.
     ///
-    /// Stricter than the provider: a field the schema does not have is a fault here, while the
+    /// Stricter than the provider: a field the schema does not have is an error here, while the
     /// provider drops it silently.
     ///
     /// # Errors
-    /// The first fault found, as `field: what is wrong`.
+    /// The first error found, as `field: what is wrong`.
     pub fn validate(&self, input: &Map<String, Value>) -> Result<(), String> {
         let missing = self.fields().find(|(name, field)| field.required && !input.contains_key(*name));
         if let Some((name, _)) = missing {
             return Err(format!("{name}: is required"));
         }
         for (name, value) in input {
-            let fault = match self.fields().find(|(known, _)| known == name) {
-                Some((_, field)) => field.fault(value),
+            let error = match self.fields().find(|(known, _)| known == name) {
+                Some((_, field)) => field.error(value),
                 None => Some("is not a field of this model"),
             };
-            if let Some(fault) = fault {
-                return Err(format!("{name}: {fault}"));
+            if let Some(error) = error {
+                return Err(format!("{name}: {error}"));
             }
         }
         Ok(())
@@ -140,7 +140,7 @@ impl Field {
         self.pixels.iter().find(|(ratio, _)| ratio == choice).map(|(_, pixels)| *pixels)
     }
 
-    fn fault(&self, value: &Value) -> Option<&'static str> {
+    fn error(&self, value: &Value) -> Option<&'static str> {
         if value.is_null() {
             return (!self.nullable).then_some("must not be null");
         }

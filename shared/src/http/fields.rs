@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// A JSON object from outside.
 #[derive(Debug)]
@@ -20,6 +20,14 @@ impl<'a> Fields<'a> {
     /// The value, unless it is absent or null: clients send null for "not set".
     pub fn get(&self, name: &str) -> Option<&'a Value> {
         self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// The name of a field that is neither absent nor null, besides this one.
+    pub fn besides(&self, name: &str) -> Option<&'a str> {
+        self.0
+            .iter()
+            .find(|(other, value)| *other != name && !value.is_null())
+            .map(|(other, _)| other.as_str())
     }
 
     /// A string of at most `max` characters.

@@ -1,5 +1,15 @@
-//! The parts of the HTTP interface that do not depend on a server: routes, request fields, CORS.
+//! The HTTP interface, without a server: its routes and CORS, what is read from a request, the types of bodies and
+//! answers, problems, and the description of all this.
 
+pub mod batch;
 pub mod cors;
 pub mod fields;
-pub mod route;
+pub mod idempotency;
+pub mod json_text;
+pub mod list_query;
+pub mod models;
+pub mod problem;
+pub mod request;
+pub mod router;
+pub mod routes;
+pub mod types;

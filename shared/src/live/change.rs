@@ -1,5 +1,6 @@
 //! One change of a generation, as the database hands it out and as a listener hears it.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -8,33 +9,32 @@ const MAX_CHANGES: usize = 200;
 /// As many states of a look are read: the database gives at most 200 open and 100 new ones.
 const MAX_STATES: usize = 300;
 
-/// Where a generation is on its way: `queued`, `processing`, `downloading`, then one of the three ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "openapi",
-    derive(serde::Serialize, schemars::JsonSchema),
-    serde(rename_all = "snake_case")
-)]
+/// The status of a generation. `completed`, `failed` and `cancelled` are final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It waits for its turn, or for its next attempt.
+    /// The generation waits in the queue, or for its next attempt.
     Queued,
-    /// The model has it.
+    /// The model is running.
     Processing,
-    /// The picture is made and is being stored.
+    /// The image is made and is being stored.
     Downloading,
-    /// The end: there is a picture.
+    /// The image is stored.
     Completed,
-    /// The end: there is none, `error` says why.
+    /// The generation failed; `error` says why.
     Failed,
-    /// The end: cancelled by its user, or not started before it expired.
+    /// The user cancelled the generation, or it expired before it started.
     Cancelled,
 }
 
 impl Status {
-    const ALL: [Self; 6] =
+    /// All of them, in the order in which a generation has them.
+    pub const ALL: [Self; 6] =
         [Self::Queued, Self::Processing, Self::Downloading, Self::Completed, Self::Failed, Self::Cancelled];
 
-    fn as_str(self) -> &'static str {
+    /// Its name on the wire.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
             Self::Processing => "processing",
@@ -44,11 +44,16 @@ impl Status {
             Self::Cancelled => "cancelled",
         }
     }
+
+    /// The status of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
 }
 
 /// Why a generation has no image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct Reason {
     /// A stable snake_case name.
     pub code: String,
     /// A sentence that the user reads.
@@ -75,7 +80,7 @@ pub struct Change {
     /// Where the image is, once it is there.
     pub image_url: Option<String>,
     /// Why there is none.
-    pub error: Option<Fault>,
+    pub error: Option<Reason>,
     /// Grows with each change of the generation; about the time in milliseconds since 1970.
     pub seq: i64,
 }
@@ -93,20 +98,20 @@ impl Change {
         let text = |name: &str| row.get(name).and_then(Value::as_str);
         let uuid = |name: &str| text(name).and_then(|text| Uuid::try_parse(text).ok());
         let number = |name: &str| row.get(name).and_then(Value::as_i64);
-        let fault = row.get("error").and_then(|error| {
+        let reason = row.get("error").and_then(|error| {
             let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
-            Some(Fault { code: text("code")?, message: text("message")? })
+            Some(Reason { code: text("code")?, message: text("message")? })
         });
         Some(Self {
             user_id: uuid("user_id")?,
             generation_id: uuid("generation_id")?,
             batch_id: uuid("batch_id"),
-            status: Status::ALL.into_iter().find(|one| Some(one.as_str()) == text("status"))?,
+            status: text("status").and_then(Status::from_name)?,
             progress: u8::try_from(number("progress")?).ok()?,
             queue_position: number("queue_position"),
             estimated_seconds: number("estimated_seconds"),
             image_url: text("image_url").map(str::to_owned),
-            error: fault,
+            error: reason,
             seq: number("seq")?,
         })
     }
@@ -137,7 +142,7 @@ impl Change {
         if let Some(url) = &self.image_url {
             set("image_url", json!(url));
         }
-        if let Some(Fault { code, message }) = &self.error {
+        if let Some(Reason { code, message }) = &self.error {
             set("error", json!({ "code": code, "message": message }));
         }
         members
@@ -230,7 +235,7 @@ mod tests {
                 "image_url": "https://x.co/1.webp", "seq": 9 })
         );
         let mut failed = change(1, Status::Failed, 7);
-        failed.error = Some(Fault { code: "rejected".into(), message: "No.".into() });
+        failed.error = Some(Reason { code: "rejected".into(), message: "No.".into() });
         let told: Value = serde_json::from_str(&failed.message(7)).unwrap();
         assert_eq!(told["error"], json!({ "code": "rejected", "message": "No." }));
         assert!(!failed.message(7).contains(&USER.to_string()));

@@ -47,18 +47,18 @@ mod tests {
 
     use super::super::Status::{Completed, Processing, Queued};
     use super::super::change::fixtures::{USER, change};
-    use super::super::{Ask, Transport};
+    use super::super::{Subscription, Transport};
     use super::*;
 
     fn listener(generation: Option<u128>) -> Listener {
-        let ask = Ask {
+        let subscription = Subscription {
             user_id: USER,
             generation_id: generation.map(Uuid::from_u128),
             since: None,
             expires_at_ms: 1_000_000,
             transport: Transport::WebSocket,
         };
-        Listener::new(&ask, 0)
+        Listener::new(&subscription, 0)
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Ask, Change, MAX_LIFE, MAX_SILENCE};
+use super::{Change, MAX_LIFE, MAX_SILENCE, Subscription};
 
 /// Somebody who listens. It is kept with a WebSocket while the channel sleeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,13 +50,13 @@ impl Ending {
 
 impl Listener {
     /// Somebody who connects now.
-    pub fn new(ask: &Ask, now_ms: u64) -> Self {
+    pub fn new(subscription: &Subscription, now_ms: u64) -> Self {
         let ends_at = now_ms.saturating_add(MAX_LIFE.as_millis() as u64);
         Self {
-            user_id: ask.user_id,
-            generation_id: ask.generation_id,
-            expires_at_ms: ask.expires_at_ms,
-            ends_at_ms: ends_at.min(ask.expires_at_ms),
+            user_id: subscription.user_id,
+            generation_id: subscription.generation_id,
+            expires_at_ms: subscription.expires_at_ms,
+            ends_at_ms: ends_at.min(subscription.expires_at_ms),
             began_at_ms: now_ms,
         }
     }
@@ -122,20 +122,20 @@ impl Listener {
 mod tests {
     use super::super::Status::{Completed, Processing};
     use super::super::change::fixtures::{USER, change};
-    use super::super::{Ask, Transport};
+    use super::super::{Subscription, Transport};
     use super::*;
 
     const NOW: u64 = 1_795_529_400_000;
 
     fn listener(generation: Option<u128>, expires_in_ms: u64) -> Listener {
-        let ask = Ask {
+        let subscription = Subscription {
             user_id: USER,
             generation_id: generation.map(Uuid::from_u128),
             since: None,
             expires_at_ms: NOW + expires_in_ms,
             transport: Transport::WebSocket,
         };
-        Listener::new(&ask, NOW)
+        Listener::new(&subscription, NOW)
     }
 
     #[test]

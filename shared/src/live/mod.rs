@@ -5,7 +5,6 @@
 //! WebSocket or a stream of server-sent events. A change that gets lost on the way is harmless: the
 //! channel looks at the database again, and a client that reconnects is told how things stand.
 
-mod ask;
 mod backlog;
 mod change;
 mod greeting;
@@ -14,14 +13,15 @@ mod memory;
 mod outgoing;
 pub mod protocol;
 pub mod sse;
+mod subscription;
 
-pub use ask::{Ask, Transport, since};
 pub use backlog::Backlog;
-pub use change::{Change, Fault, Snapshot, Status, read_changes, ready, resume, take_changes};
+pub use change::{Change, Reason, Snapshot, Status, read_changes, ready, resume, take_changes};
 pub use greeting::{Greeting, greet};
 pub use listener::{Ending, Listener};
 pub use memory::{Memory, News};
 pub use outgoing::Outgoing;
+pub use subscription::{Subscription, Transport, since};
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use super::Pipeline;
 use super::run_job::RunEnd;
 use crate::job::Job;
-use crate::ports::{Failure, ImageStore, JobQueue, Log, Ports, QueueError, Removable};
+use crate::ports::{Failure, FailureCode, ImageStore, JobQueue, Log, Ports, QueueError, Removable};
 
 impl<P: Ports> Pipeline<'_, P> {
     /// Deletes what the database says may go now: since the job was enqueued, one of its files may have
@@ -12,7 +12,7 @@ impl<P: Ports> Pipeline<'_, P> {
         let (bucket, files) = match self.ports.queue().removable(job).await? {
             Removable::Files(bucket, files) => (bucket, files),
             Removable::Invalid => {
-                let failure = Failure::new("invalid_payload", "The job names no files.");
+                let failure = Failure::new(FailureCode::InvalidPayload, "The job names no files.");
                 return self.give_up(job, failure).await;
             }
             Removable::Stale => {
@@ -23,8 +23,8 @@ impl<P: Ports> Pipeline<'_, P> {
         if !files.is_empty()
             && let Err(error) = self.ports.store().remove(bucket, &files).await
         {
-            let failure = Failure::new("storage_failed", "The files could not be deleted.");
-            let failure = failure.because(error.to_string());
+            let failure = Failure::new(FailureCode::StorageFailed, "The files could not be deleted.");
+            let failure = failure.with_cause(error.to_string());
             return self.put_off(job, failure.clone(), failure).await;
         }
         self.ports.queue().complete(job, None).await?;

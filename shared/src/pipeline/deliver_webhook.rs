@@ -9,19 +9,19 @@ use url::Url;
 
 use super::drain::{Budget, Drained, Runner, drain};
 use super::run_job::RunEnd;
-use crate::address_policy::is_public;
+use crate::auth::webhook_signature::{ID_HEADER, SIGNATURE_HEADER, Secret, TIMESTAMP_HEADER, sign};
 use crate::job::{Job, JobType};
+use crate::policy::address_policy::is_public;
+use crate::policy::url_policy::{AllowedOrigins, check_webhook};
 use crate::ports::{
-    Attempt, Clock, Http, HttpError, HttpRequest, HttpResponse, JobQueue, Log, Message, Outbox, QueueError,
-    Random, Resolver, Step, ToSend, Verdict,
+    Attempt, Clock, Delivery, DeliveryOutcome, Http, HttpError, HttpRequest, HttpResponse, JobQueue, Log,
+    Message, Outbox, QueueError, Random, Resolver, Step, WebhookPorts,
 };
-use crate::url_policy::{AllowedOrigins, check_webhook};
-use crate::webhook::{ID_HEADER, SIGNATURE_HEADER, Secret, TIMESTAMP_HEADER, sign};
 
 /// A receiver that has not answered by then has failed. Standard Webhooks: 15 to 30 seconds.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// How much of an answer is read, for the log, in bytes.
-const EXCERPT_BYTES: usize = 256;
+const PEEK_BYTES: usize = 256;
 /// The waits between attempts, in seconds, as Standard Webhooks proposes them: 32 hours in all. One
 /// fewer than the attempts that `private.enqueue_delivery` gives a job.
 const WAITS_S: [u32; 7] = [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600];
@@ -30,57 +30,52 @@ const MAX_RETRY_AFTER_S: u32 = 24 * 3600;
 
 /// Delivers webhooks, on the ports that it needs.
 #[derive(Debug)]
-pub struct Courier<'a, O, H, R, W> {
-    /// What is to be sent, and the log.
-    pub outbox: &'a O,
-    /// Sends it.
-    pub http: &'a H,
-    /// Looks receivers up.
-    pub resolver: &'a R,
-    /// Time, chance and log.
-    pub world: &'a W,
+pub struct WebhookSender<'a, P> {
+    /// Outbox, HTTP, resolver, and the runtime.
+    pub ports: P,
     /// Receivers that need not be public.
     pub allowed: &'a AllowedOrigins,
 }
 
-impl<O: Outbox, H: Http, R: Resolver, W: Clock + Random + Log> Runner for Courier<'_, O, H, R, W> {
+impl<P: WebhookPorts> Runner for WebhookSender<'_, P> {
     async fn run<'a>(&'a self, jobs: &'a [Job]) -> Vec<(&'a Job, Result<RunEnd, QueueError>)> {
         join_all(jobs.iter().map(async |job| (job, self.deliver(job).await))).await
     }
 }
 
-impl<O: Outbox, H: Http, R: Resolver, W: Clock + Random + Log> Courier<'_, O, H, R, W> {
+impl<P: WebhookPorts> WebhookSender<'_, P> {
     /// Claims and delivers webhooks until none is ready or the budget is used up.
     pub async fn drain(&self, queue: &impl JobQueue, budget: Budget) -> Result<Drained, QueueError> {
-        drain(queue, self.world, budget, &JobType::WEBHOOKS, self).await
+        drain(queue, self.ports.runtime(), budget, &JobType::WEBHOOKS, self).await
     }
 
     /// Runs one leased job. An error means that the queue could not be told: the lease runs out and
     /// the webhook is sent again, so receivers must know an id that they have seen.
     pub async fn deliver(&self, job: &Job) -> Result<RunEnd, QueueError> {
-        let started = self.world.now_ms();
-        let (attempt, verdict) = match self.outbox.message(job).await? {
-            ToSend::Message(message) => match self.send(&message).await {
-                Ok(response) => judge(&response, job.attempts, self.world),
+        let started = self.ports.runtime().now_ms();
+        let (attempt, outcome) = match self.ports.outbox().message(job).await? {
+            Delivery::Message(message) => match self.send(&message).await {
+                Ok(response) => classify_response(&response, job.attempts, self.ports.runtime()),
                 Err(NotSent::Refused(why)) => {
-                    (failed(format!("The receiver is refused: {why}.")), Verdict::Failed)
+                    (failed(format!("The receiver is refused: {why}.")), DeliveryOutcome::Failed)
                 }
-                Err(NotSent::Failed(why)) => (failed(why), retry(job.attempts, 0, self.world)),
+                Err(NotSent::Failed(why)) => (failed(why), retry(job.attempts, 0, self.ports.runtime())),
             },
-            ToSend::Unknown => (failed("The job names no webhook.".into()), Verdict::Failed),
-            ToSend::Stale => {
-                self.world.warn("lease lost", job.id, "another worker holds the job now");
+            Delivery::Unknown => (failed("The job names no webhook.".into()), DeliveryOutcome::Failed),
+            Delivery::Stale => {
+                self.ports.runtime().warn("lease lost", job.id, "another worker holds the job now");
                 return Ok(RunEnd::Failed);
             }
         };
-        let attempt = Attempt { duration_ms: self.world.now_ms().saturating_sub(started), ..attempt };
+        let attempt =
+            Attempt { duration_ms: self.ports.runtime().now_ms().saturating_sub(started), ..attempt };
         if let Some(error) = &attempt.error {
-            self.world.warn("webhook not delivered", job.id, error);
+            self.ports.runtime().warn("webhook not delivered", job.id, error);
         }
-        if self.outbox.record(job, &attempt, verdict).await? == Step::Stale {
-            self.world.warn("lease lost", job.id, "another worker holds the job now");
+        if self.ports.outbox().record(job, &attempt, outcome).await? == Step::Stale {
+            self.ports.runtime().warn("lease lost", job.id, "another worker holds the job now");
         }
-        Ok(if verdict == Verdict::Delivered { RunEnd::Forward } else { RunEnd::Failed })
+        Ok(if outcome == DeliveryOutcome::Delivered { RunEnd::Forward } else { RunEnd::Failed })
     }
 
     async fn send(&self, message: &Message) -> Result<HttpResponse, NotSent> {
@@ -89,7 +84,7 @@ impl<O: Outbox, H: Http, R: Resolver, W: Clock + Random + Log> Courier<'_, O, H,
         if !self.allowed.contain(&url) {
             self.check_addresses(&url).await?;
         }
-        let timestamp = self.world.now_s();
+        let timestamp = self.ports.runtime().now_s();
         let signatures = message
             .secrets
             .iter()
@@ -105,10 +100,10 @@ impl<O: Outbox, H: Http, R: Resolver, W: Clock + Random + Log> Courier<'_, O, H,
             .header(ID_HEADER, &message.webhook_id)
             .header(TIMESTAMP_HEADER, timestamp.to_string())
             .header(SIGNATURE_HEADER, signatures.join(" "))
-            .within(TIMEOUT)
-            .excerpt(EXCERPT_BYTES);
+            .timeout(TIMEOUT)
+            .peek(PEEK_BYTES);
         request.body = message.body.clone();
-        self.http.send(request).await.map_err(|error| {
+        self.ports.http().send(request).await.map_err(|error| {
             NotSent::Failed(match error {
                 HttpError::Timeout => format!("The receiver did not answer within {} s.", TIMEOUT.as_secs()),
                 _ => "The connection to the receiver failed.".to_owned(),
@@ -120,7 +115,8 @@ impl<O: Outbox, H: Http, R: Resolver, W: Clock + Random + Log> Courier<'_, O, H,
     async fn check_addresses(&self, url: &Url) -> Result<(), NotSent> {
         let name = url.host_str().unwrap_or_default();
         let addresses = self
-            .resolver
+            .ports
+            .resolver()
             .addresses(name)
             .await
             .map_err(|error| NotSent::Failed(format!("The receiver could not be looked up: {error}.")))?;
@@ -140,25 +136,29 @@ enum NotSent {
 }
 
 /// What an answer means.
-fn judge(response: &HttpResponse, attempts: u32, random: &impl Random) -> (Attempt, Verdict) {
+fn classify_response(
+    response: &HttpResponse,
+    attempts: u32,
+    random: &impl Random,
+) -> (Attempt, DeliveryOutcome) {
     let error = format!("The receiver answered with status {}.", response.status);
-    let (error, verdict) = match response.status {
-        200..=299 => (None, Verdict::Delivered),
-        410 => (Some(error), Verdict::Gone),
+    let (error, outcome) = match response.status {
+        200..=299 => (None, DeliveryOutcome::Delivered),
+        410 => (Some(error), DeliveryOutcome::Gone),
         _ => (Some(error), retry(attempts, response.retry_after.unwrap_or(0), random)),
     };
     let attempt =
-        Attempt { status: Some(response.status), error, response: excerpt(&response.body), duration_ms: 0 };
-    (attempt, verdict)
+        Attempt { status: Some(response.status), error, response: preview(&response.body), duration_ms: 0 };
+    (attempt, outcome)
 }
 
 /// The wait after an attempt that failed: the schedule's, give or take a tenth, so that what failed
 /// together does not come back together; longer where the receiver asks for it.
-fn retry(attempts: u32, retry_after_s: u32, random: &impl Random) -> Verdict {
+fn retry(attempts: u32, retry_after_s: u32, random: &impl Random) -> DeliveryOutcome {
     let wait = usize::try_from(attempts).ok().and_then(|place| WAITS_S.get(place));
-    wait.map_or(Verdict::Failed, |seconds| {
+    wait.map_or(DeliveryOutcome::Failed, |seconds| {
         let wait = Duration::from_secs((*seconds).into()).mul_f64(0.9 + 0.2 * random.unit());
-        Verdict::Retry(wait.max(Duration::from_secs(retry_after_s.min(MAX_RETRY_AFTER_S).into())))
+        DeliveryOutcome::Retry(wait.max(Duration::from_secs(retry_after_s.min(MAX_RETRY_AFTER_S).into())))
     })
 }
 
@@ -167,8 +167,8 @@ fn failed(error: String) -> Attempt {
 }
 
 /// The beginning of an answer as text. Postgres cannot store NUL, and nobody reads the other ones.
-fn excerpt(body: &[u8]) -> Option<String> {
-    let head = body.get(..EXCERPT_BYTES).unwrap_or(body);
+fn preview(body: &[u8]) -> Option<String> {
+    let head = body.get(..PEEK_BYTES).unwrap_or(body);
     let text: String =
         String::from_utf8_lossy(head).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let text = text.trim();

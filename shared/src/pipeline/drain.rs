@@ -102,7 +102,7 @@ impl Drained {
 
 impl<P: Ports> Pipeline<'_, P> {
     /// Runs jobs that are leased already, at once, and goes on with [`drain`](Self::drain) where there may be `more`
-    /// that are ready: also where one failed, for the place of its user may have gone to a job that was held, or
+    /// that are ready: also where one failed, for its user's slot may have gone to a job that was blocked, or
     /// ended a pause.
     pub async fn run_leased(&self, jobs: &[Job], more: bool, budget: Budget) -> Result<Drained, QueueError> {
         let mut drained = Drained::default();
@@ -150,7 +150,7 @@ impl<P: Ports> Runner for Pipeline<'_, P> {
 }
 
 /// Counts how jobs have ended, and tells what they have found.
-fn then(world: &impl Log, ends: Vec<(&Job, Result<RunEnd, QueueError>)>, drained: &mut Drained) -> Then {
+fn then(runtime: &impl Log, ends: Vec<(&Job, Result<RunEnd, QueueError>)>, drained: &mut Drained) -> Then {
     let mut then = Then { resumed: false, pause: None };
     let mut told = None;
     for (job, end) in ends {
@@ -169,9 +169,9 @@ fn then(world: &impl Log, ends: Vec<(&Job, Result<RunEnd, QueueError>)>, drained
             Err(error) => {
                 if told.as_ref() == Some(&error) {
                     // One alert suffices for what is so for all of them.
-                    world.warn("the queue could not be told", job.id, &error.to_string());
+                    runtime.warn("the queue could not be told", job.id, &error.to_string());
                 } else {
-                    report(world, job.id, &error);
+                    report(runtime, job.id, &error);
                 }
                 drained.errors += 1;
                 told = Some(error);
@@ -183,39 +183,39 @@ fn then(world: &impl Log, ends: Vec<(&Job, Result<RunEnd, QueueError>)>, drained
 
 /// What operators hear of a call that the queue did not take. An outage passes and costs time; a key that is not
 /// accepted, and a defect, stay until somebody does something about them.
-fn report(world: &impl Log, job_id: Uuid, error: &QueueError) {
+fn report(runtime: &impl Log, job_id: Uuid, error: &QueueError) {
     match error {
-        QueueError::Unavailable(_) => world.warn("the queue could not be told", job_id, &error.to_string()),
-        QueueError::Denied(cause) => world.alert("the database refuses our key", job_id, cause),
-        QueueError::Defect(cause) => world.alert("the queue does not take a step", job_id, cause),
+        QueueError::Unavailable(_) => runtime.warn("the queue could not be told", job_id, &error.to_string()),
+        QueueError::Denied(cause) => runtime.alert("the database refuses our key", job_id, cause),
+        QueueError::Defect(cause) => runtime.alert("the queue does not take a step", job_id, cause),
     }
 }
 
 /// Whether a pause was met and is over now: a short one that ends in time is slept out, for jobs that are
 /// started meanwhile are not handed out to those who look for them.
-async fn sleep_out(pause: Option<Duration>, end_ms: u64, world: &impl Clock) -> bool {
+async fn sleep_out(pause: Option<Duration>, end_ms: u64, runtime: &impl Clock) -> bool {
     let Some(pause) = pause else { return false };
-    let left = Duration::from_millis(end_ms.saturating_sub(world.now_ms()));
+    let left = Duration::from_millis(end_ms.saturating_sub(runtime.now_ms()));
     if pause > MAX_SLEEP.min(left) {
         return false;
     }
-    world.sleep(pause + AFTER_PAUSE).await;
+    runtime.sleep(pause + AFTER_PAUSE).await;
     true
 }
 
-fn end_of(budget: Budget, world: &impl Clock) -> u64 {
-    world.now_ms().saturating_add(u64::try_from(budget.time.as_millis()).unwrap_or(u64::MAX))
+fn end_of(budget: Budget, runtime: &impl Clock) -> u64 {
+    runtime.now_ms().saturating_add(u64::try_from(budget.time.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Claims jobs of some types and runs them, until none is ready or the budget is used up.
 pub(super) async fn drain(
     queue: &impl JobQueue,
-    world: &(impl Clock + Log),
+    runtime: &(impl Clock + Log),
     budget: Budget,
     types: &[JobType],
     runner: &impl Runner,
 ) -> Result<Drained, QueueError> {
-    let end = end_of(budget, world);
+    let end = end_of(budget, runtime);
     let mut drained = Drained::default();
     loop {
         let limit = budget.parallel.min(budget.jobs.saturating_sub(drained.claimed));
@@ -223,25 +223,25 @@ pub(super) async fn drain(
             Ok(jobs) => jobs,
             Err(error) if drained.claimed == 0 => {
                 if matches!(error, QueueError::Denied(_)) {
-                    report(world, Uuid::nil(), &error);
+                    report(runtime, Uuid::nil(), &error);
                 }
                 return Err(error);
             }
             Err(error) => {
-                report(world, Uuid::nil(), &error);
+                report(runtime, Uuid::nil(), &error);
                 return Ok(drained);
             }
         };
         let before = drained;
-        let then = then(world, runner.run(&jobs).await, &mut drained);
-        let slept = sleep_out(then.pause, end, world).await;
-        // A job that has ended gives its user's place to one that was held: there may be more now.
+        let then = then(runtime, runner.run(&jobs).await, &mut drained);
+        let slept = sleep_out(then.pause, end, runtime).await;
+        // A job that has ended gives its user's slot to one that was blocked: there may be more now.
         let ended =
             slept || then.resumed || drained.errors > before.errors || drained.rescued > before.rescued;
         if drained.claimed - before.claimed < limit && !ended {
             return Ok(drained);
         }
-        if drained.claimed >= budget.jobs || world.now_ms() >= end {
+        if drained.claimed >= budget.jobs || runtime.now_ms() >= end {
             drained.unfinished = true;
             return Ok(drained);
         }

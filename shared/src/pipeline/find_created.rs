@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::Pipeline;
 use super::generate::unreachable;
 use super::run_job::RunEnd;
-use crate::job::Job;
+use crate::http::request::map_params;
+use crate::job::{ImageToMake, Job};
 use crate::ports::{
     CreatedPrediction, JobQueue, Log, Ports, Prediction, PredictionSource, ProviderError, QueueError, Status,
 };
-use crate::request::map_ask;
 
 impl<P: Ports> Pipeline<'_, P> {
     /// The predictions that this attempt may have left: no earlier one ended with them.
@@ -18,12 +18,12 @@ impl<P: Ports> Pipeline<'_, P> {
         Ok(found.into_iter().filter(|one| !job.knew(&one.id)).collect())
     }
 
-    /// The search shows that the last create left nothing: the job waits for its turn again, behind a pause
-    /// where there is one, and no attempt is used. Without a webhook nothing tells whose a prediction is: there
-    /// each create is an attempt that may have been paid for.
+    /// The search shows that the last create left nothing: the job goes back into the ready queue, behind a
+    /// pause where there is one, and no attempt is used. Without a webhook nothing tells whose a prediction is:
+    /// there each create is an attempt that may have been paid for.
     pub(super) async fn left_nothing(&self, job: &Job) -> Result<RunEnd, QueueError> {
-        let failure = unreachable().because("a create left no prediction");
-        if self.options.webhook_base.is_none() {
+        let failure = unreachable().with_cause("a create left no prediction");
+        if self.options.callback.is_none() {
             return self.try_later(job, failure.once()).await;
         }
         if job.is_over() {
@@ -34,7 +34,12 @@ impl<P: Ports> Pipeline<'_, P> {
     }
 
     /// Goes on with what a run has left that ended unseen: the best of it, and stops the rest.
-    pub(super) async fn adopt(&self, job: &Job, mut found: Vec<Prediction>) -> Result<RunEnd, QueueError> {
+    pub(super) async fn adopt(
+        &self,
+        job: &Job,
+        image: &ImageToMake,
+        mut found: Vec<Prediction>,
+    ) -> Result<RunEnd, QueueError> {
         let ranks = found.iter().map(|one| match one.status {
             Status::Succeeded => 0,
             _ if one.is_running() => 1,
@@ -43,7 +48,7 @@ impl<P: Ports> Pipeline<'_, P> {
         let Some((_, place)) = ranks.zip(0..).min() else { return Ok(RunEnd::Forward) };
         let best = found.remove(place);
         self.ports.runtime().warn("prediction adopted", job.id, "it was created by a run that ended unseen");
-        let mapped = job.payload.ask().and_then(|ask| map_ask(&ask)).ok();
+        let mapped = image.params.as_ref().ok().and_then(|params| map_params(params).ok());
         let adopted = CreatedPrediction {
             id: best.id.clone(),
             source: PredictionSource::Adopted,

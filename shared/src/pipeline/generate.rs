@@ -5,23 +5,25 @@ use std::time::Duration;
 use super::run_job::{Begun, RunEnd};
 use super::{ACCOUNT_PAUSE, JOB_LEASE, Pipeline, WEBHOOK_WINDOW};
 use crate::catalogue::Mapped;
-use crate::job::Job;
+use crate::http::problem::{Code, Problem};
+use crate::http::request::map_params;
+use crate::job::{ImageToMake, Job};
 use crate::ports::{
-    CreateError, CreatedPrediction, DEADLINE, Failure, ImageProvider, JobQueue, Log, NewPrediction, Ports,
-    PredictionSource, QueueError, Recorded, Refusal, Refused, Step, StoreError,
+    CreateError, CreatedPrediction, DEADLINE, Failure, FailureCode, ImageProvider, JobQueue, Log,
+    NewPrediction, Ports, PredictionSource, QueueError, Recorded, Refusal, Refused, Step, StoreError,
 };
-use crate::problem::Problem;
-use crate::request::map_ask;
 
 impl<P: Ports> Pipeline<'_, P> {
-    pub(super) async fn generate(&self, job: &Job) -> Result<Begun, QueueError> {
+    pub(super) async fn generate(&self, job: &Job, image: &ImageToMake) -> Result<Begun, QueueError> {
         if let Some(prediction_id) = &job.prediction_id {
             return self.look_at(job, prediction_id).await.map(Begun::Ended);
         }
         // A run that ended without a word may have created a prediction: look before paying again.
         if job.outcome_unknown || job.rescued {
             match self.find_created(job).await {
-                Ok(found) if !found.is_empty() => return self.adopt(job, found).await.map(Begun::Ended),
+                Ok(found) if !found.is_empty() => {
+                    return self.adopt(job, image, found).await.map(Begun::Ended);
+                }
                 Ok(_) if job.outcome_unknown => return self.left_nothing(job).await.map(Begun::Ended),
                 // The search may have taken long: whoever has the job by now creates its prediction.
                 Ok(_) => {
@@ -32,7 +34,7 @@ impl<P: Ports> Pipeline<'_, P> {
                 }
                 Err(error) if job.is_over() => {
                     return self
-                        .give_up(job, unreachable().because(error.to_string()))
+                        .give_up(job, unreachable().with_cause(error.to_string()))
                         .await
                         .map(Begun::Ended);
                 }
@@ -44,45 +46,48 @@ impl<P: Ports> Pipeline<'_, P> {
             }
         }
         // Where nobody can look for what lost runs have created, there may be something of each.
-        if self.options.webhook_base.is_none() && job.may_be_paid_twice() {
-            let failure =
-                Failure::new("attempts_exhausted", "The image could not be made after several attempts.");
+        if self.options.callback.is_none() && job.may_be_paid_twice() {
+            let failure = Failure::new(
+                FailureCode::AttemptsExhausted,
+                "The image could not be made after several attempts.",
+            );
             return self
-                .give_up(job, failure.because("two runs may have been paid for"))
+                .give_up(job, failure.with_cause("two runs may have been paid for"))
                 .await
                 .map(Begun::Ended);
         }
-        if job.model_is_refused() {
+        if image.model_is_refused {
             return self
-                .give_up(job, model_unavailable().because("the provider refuses the model"))
+                .give_up(job, model_unavailable().with_cause("the provider refuses the model"))
                 .await
                 .map(Begun::Ended);
         }
-        let mut ask = match job.payload.ask() {
-            Ok(ask) => ask,
+        let mut params = match image.params.clone() {
+            Ok(params) => params,
             Err(problem) => return self.give_up(job, refused(problem)).await.map(Begun::Ended),
         };
         // Not `||`: neither may be left.
-        if ask.source_generation_id.take().is_some() | ask.source_id.take().is_some() {
-            match self.sign_source(&job.payload).await {
-                Ok(url) => ask.source_image_url = Some(url),
+        if params.source_generation_id.take().is_some() | params.source_id.take().is_some() {
+            match self.sign_source(image.source.as_ref()).await {
+                Ok(url) => params.source_image_url = Some(url),
                 Err(StoreError::Permanent(failure)) => {
                     return self.give_up(job, failure).await.map(Begun::Ended);
                 }
                 Err(StoreError::Transient(cause) | StoreError::Gone(cause)) => {
-                    let failure = Failure::new("storage_failed", "The source image could not be read.");
-                    let failure = failure.because(cause);
+                    let failure =
+                        Failure::new(FailureCode::StorageFailed, "The source image could not be read.");
+                    let failure = failure.with_cause(cause);
                     return self.put_off(job, failure.clone(), failure).await.map(Begun::Ended);
                 }
             }
         }
-        match map_ask(&ask) {
-            Ok(mapped) => self.create(job, mapped).await,
+        match map_params(&params) {
+            Ok(mapped) => self.create(job, image, mapped).await,
             Err(problem) => self.give_up(job, refused(problem)).await.map(Begun::Ended),
         }
     }
 
-    async fn create(&self, job: &Job, mapped: Mapped) -> Result<Begun, QueueError> {
+    async fn create(&self, job: &Job, image: &ImageToMake, mapped: Mapped) -> Result<Begun, QueueError> {
         let new = NewPrediction {
             version: mapped.version,
             input: mapped.input,
@@ -94,7 +99,7 @@ impl<P: Ports> Pipeline<'_, P> {
                 return Ok(Begun::Created(CreatedPrediction {
                     id: prediction.id,
                     source: PredictionSource::Created,
-                    model_id: job.payload.text("model_id").map(str::to_owned),
+                    model_id: image.model_id.clone(),
                     size: mapped.output,
                     adjustments: Some(mapped.adjustments),
                 }));
@@ -108,8 +113,8 @@ impl<P: Ports> Pipeline<'_, P> {
                 self.pause(job, ACCOUNT_PAUSE, Refusal::Account(status), what, &detail).await
             }
             Err(CreateError::Model { status, detail }) => {
-                let model = job.payload.text("model_id").unwrap_or_default();
-                let failure = model_unavailable().because(format!("{model}: status {status}, {detail}"));
+                let model = image.model_id.as_deref().unwrap_or_default();
+                let failure = model_unavailable().with_cause(format!("{model}: status {status}, {detail}"));
                 match self.ports.queue().refuse_model(job, status, &failure).await? {
                     Refused::Model => {
                         self.ports.runtime().alert("the provider refuses a model", job.id, &failure.cause)
@@ -126,8 +131,8 @@ impl<P: Ports> Pipeline<'_, P> {
                 Ok(RunEnd::Failed)
             }
             Err(CreateError::Rejected(detail)) => {
-                let failure = Failure::new("rejected", "The model does not accept this request.");
-                self.give_up(job, failure.because(detail)).await
+                let failure = Failure::new(FailureCode::Rejected, "The model does not accept this request.");
+                self.give_up(job, failure.with_cause(detail)).await
             }
             Err(CreateError::Unknown(detail)) => {
                 self.ports.runtime().warn("outcome of a create is unknown", job.id, &detail);
@@ -168,7 +173,7 @@ impl<P: Ports> Pipeline<'_, P> {
             Recorded::Unwanted(cancel) => {
                 self.ports.runtime().warn("lease lost while creating", job.id, "the prediction is cancelled");
                 if let Some(cancel) = cancel {
-                    self.cancel_prediction(&cancel).await?;
+                    self.follow_up(&cancel).await?;
                 }
                 Ok(RunEnd::Failed)
             }
@@ -176,24 +181,24 @@ impl<P: Ports> Pipeline<'_, P> {
     }
 
     fn webhook_for(&self, job: &Job) -> Option<String> {
-        let base = self.options.webhook_base.as_deref()?;
-        Some(format!(
-            "{base}/webhooks/replicate?job={}&lease={}&attempts={}",
-            job.id, job.lease, job.attempts
-        ))
+        let callback = self.options.callback.as_deref()?;
+        Some(format!("{callback}?job={}&lease={}&attempts={}", job.id, job.lease, job.attempts))
     }
 }
 
 fn model_unavailable() -> Failure {
     let message = "This model cannot be used at the moment. Please choose another one.";
-    Failure::new("model_unavailable", message)
+    Failure::new(FailureCode::Refused(Code::ModelUnavailable), message)
 }
 
 pub(super) fn unreachable() -> Failure {
-    Failure::new("provider_unreachable", "The provider could not be reached. Please try again later.")
+    Failure::new(
+        FailureCode::ProviderUnreachable,
+        "The provider could not be reached. Please try again later.",
+    )
 }
 
 /// A job's payload is checked as a request is: whoever wrote it.
 fn refused(problem: Problem) -> Failure {
-    Failure::new(problem.code.as_str(), problem.detail)
+    Failure::new(FailureCode::Refused(problem.code), problem.detail)
 }

@@ -2,9 +2,9 @@
 //! need no claim.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::job::Job;
+use crate::ports::LeasedJobs;
 
 /// Jobs that are leased to whoever is handed them.
 #[derive(Debug, Default, Deserialize)]
@@ -16,12 +16,10 @@ pub struct HandedOver {
 }
 
 impl HandedOver {
-    /// The body of a wake-up, from what `start_generation` has answered when it was asked for so many jobs.
-    /// The jobs are taken out of it.
-    pub fn take(row: &mut Value, most: u32) -> Option<String> {
-        let jobs = row.get_mut("next").map(Value::take)?;
-        let more = jobs.as_array().is_some_and(|jobs| jobs.len() >= most as usize);
-        Some(json!({ "jobs": jobs, "more": more }).to_string())
+    /// The body of a wake-up that hands over `leased`, of which at most `most` were asked for.
+    pub fn body(leased: &LeasedJobs, most: u32) -> String {
+        let more = leased.count >= most as usize;
+        format!(r#"{{"jobs":{},"more":{more}}}"#, leased.jobs.as_str())
     }
 
     /// Reads the body of a wake-up. One that hands over nothing, or that another version has written, is a
@@ -34,25 +32,21 @@ impl HandedOver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::json_text::JsonText;
 
     #[test]
     fn what_one_worker_writes_the_other_reads() {
-        let job = json!({
-            "id": "00000000-0000-4000-8000-000000000001", "job_type": "generate-image", "payload": { "a": 1 },
-            "lease": 1, "attempts": 0, "status": "processing"
-        });
+        let jobs = r#"[{ "id": "00000000-0000-4000-8000-000000000001", "job_type": "generate-image",
+            "payload": { "a": 1 }, "lease": 1, "attempts": 0, "status": "processing" }]"#;
         for (most, more) in [(2, false), (1, true)] {
-            let mut row = json!({ "generation_id": "g", "next": [job] });
-            let body = HandedOver::take(&mut row, most).unwrap();
-            let read = HandedOver::parse(body.as_bytes());
+            let leased = LeasedJobs { jobs: JsonText::new(jobs.into()), count: 1 };
+            let read = HandedOver::parse(HandedOver::body(&leased, most).as_bytes());
             assert_eq!((read.jobs.len(), read.jobs[0].lease, read.more), (1, 1, more));
-            assert_eq!(row["next"], Value::Null);
         }
     }
 
     #[test]
     fn nothing_is_handed_over_by_a_plain_wake_up() {
-        assert_eq!(HandedOver::take(&mut json!({ "generation_id": "g" }), 3), None);
         for body in ["", "{}", "[]", r#"{"jobs":[{"id":"x"}],"more":true}"#] {
             let read = HandedOver::parse(body.as_bytes());
             assert!(read.jobs.is_empty() && !read.more, "{body}");

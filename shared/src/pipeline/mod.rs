@@ -7,6 +7,7 @@ mod drain;
 mod find_created;
 mod generate;
 mod hand_over;
+mod operators;
 mod receive_prediction;
 mod run_alone;
 mod run_job;
@@ -23,13 +24,14 @@ use std::time::Duration;
 
 use crate::ports::DEADLINE;
 
-pub use deliver_webhook::Courier;
+pub use deliver_webhook::WebhookSender;
 pub use drain::{Budget, Drained};
 pub use hand_over::HandedOver;
+pub use operators::operators_problem;
 pub use receive_prediction::Callback;
 pub use run_alone::run_alone;
 pub use run_job::RunEnd;
-pub use start::{StartPlan, Started};
+pub use start::{StartAnswer, StartPlan, batch_answer, start_answer};
 pub use sweep::Sweep;
 pub use upload_source::{MAX_SOURCE_BYTES, upload_problem, upload_source};
 
@@ -56,14 +58,14 @@ const ACCOUNT_PAUSE: Duration = Duration::from_secs(60);
 pub struct PipelineOptions {
     /// The origin of the provider's API: outputs may lie there.
     pub provider_origin: String,
-    /// Under which origin the provider reaches our webhook; `None`: the sweep alone finishes jobs.
-    pub webhook_base: Option<String>,
+    /// The address that the provider calls back, without a query; `None`: the sweep alone finishes jobs.
+    pub callback: Option<String>,
 }
 
 impl PipelineOptions {
     /// When the sweep looks at an awaited prediction: seldom where a webhook comes first.
     fn sweep_after(&self) -> Duration {
-        Duration::from_secs(if self.webhook_base.is_some() { 120 } else { 5 })
+        Duration::from_secs(if self.callback.is_some() { 120 } else { 5 })
     }
 }
 

@@ -1,11 +1,12 @@
-//! How a prediction goes and ends: told by Replicate's webhook, or found by the sweep.
+//! How a prediction goes and ends: told by the provider's webhook, or found by the sweep.
 
 use uuid::Uuid;
 
 use super::backoff::backoff;
 use super::run_job::RunEnd;
+use super::store_image::unusable;
 use super::{DOWNLOAD_LEASE, Pipeline};
-use crate::job::{Job, JobType};
+use crate::job::{Job, JobType, Payload};
 use crate::ports::{
     AfterPrediction, FailureClass, JobQueue, Log, Outcome, Ports, Prediction, PredictionNews,
     PredictionSource, ProgressNoted, QueueError, Received,
@@ -88,11 +89,17 @@ impl<P: Ports> Pipeline<'_, P> {
         prediction: &Prediction,
     ) -> Result<RunEnd, QueueError> {
         match self.settle(job_id, attempts, prediction, (PredictionSource::Adopted, 0)).await? {
-            (Settled::Run(next), _) if next.job_type == JobType::CancelPrediction => {
-                self.cancel_prediction(&next).await
-            }
-            (Settled::Run(download), _) => self.download(&download).await,
+            (Settled::Run(next), _) => self.follow_up(&next).await,
             (Settled::Ended(end), _) => Ok(end),
+        }
+    }
+
+    /// Runs the job that came back with a step: it stores the output, or stops a prediction that nobody awaits.
+    pub(super) async fn follow_up(&self, job: &Job) -> Result<RunEnd, QueueError> {
+        match &job.payload {
+            Payload::DownloadImage(image) => self.download(job, image).await,
+            Payload::CancelPrediction(what) => self.cancel_prediction(job, what).await,
+            _ => self.give_up(job, unusable()).await,
         }
     }
 
@@ -120,7 +127,7 @@ impl<P: Ports> Pipeline<'_, P> {
         let finished = self.ports.queue().finish_prediction(job_id, news, DOWNLOAD_LEASE, more).await?;
         let settled = match finished.next {
             AfterPrediction::Run(job) => {
-                if job.job_type == JobType::CancelPrediction {
+                if job.job_type() == JobType::CancelPrediction {
                     self.ports.runtime().warn("prediction of no current job", job_id, &prediction.id);
                 }
                 Settled::Run(job)

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::http::json_text::JsonText;
+use crate::http::problem::{Code, Problem};
+use crate::http::request::{map_params, parse_params};
 use crate::ports::{
     Clock, CreateError, DEADLINE, ImageAt, ImageProvider, NewPrediction, Outcome, ProviderError,
 };
-use crate::problem::{Code, Problem};
-use crate::request::{map_ask, parse_ask};
 
 /// How often the prediction is read.
 const POLL: Duration = Duration::from_secs(1);
@@ -16,23 +17,25 @@ const POLL: Duration = Duration::from_secs(1);
 /// subrequests allow.
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// Makes one image. The body that it gives says `success: false` where the model failed; a problem
+/// Makes one image. The body of the answer says `success: false` where the model failed; a problem
 /// is for requests that never reached it.
 pub async fn run_alone<P: ImageProvider, C: Clock>(
-    body: &Value,
+    body: &[u8],
     provider: &P,
     clock: &C,
-) -> Result<Value, Problem> {
-    let ask = parse_ask(body)?;
+) -> Result<JsonText, Problem> {
+    let body: Value =
+        serde_json::from_slice(body).map_err(|_| Problem::invalid("body", "The body must be valid JSON."))?;
+    let params = parse_params(&body)?;
     let stored = [
-        ("source_generation_id", ask.source_generation_id.is_some()),
-        ("source_id", ask.source_id.is_some()),
+        ("source_generation_id", params.source_generation_id.is_some()),
+        ("source_id", params.source_id.is_some()),
     ];
     if let Some((field, _)) = stored.into_iter().find(|(_, given)| *given) {
         let detail = format!("{field} works through POST /start-generation only: nobody is signed in here.");
-        return Err(Problem::new(Code::Unsupported, detail).about(field));
+        return Err(Problem::new(Code::Unsupported, detail).with_field(field));
     }
-    let mapped = map_ask(&ask)?;
+    let mapped = map_params(&params)?;
     let new =
         NewPrediction { version: mapped.version, input: mapped.input, webhook: None, deadline: DEADLINE };
     let started = clock.now_ms();
@@ -58,14 +61,15 @@ pub async fn run_alone<P: ImageProvider, C: Clock>(
                     },
                 };
                 let elapsed = clock.now_ms().saturating_sub(started) as f64 / 1000.0;
-                return Ok(json!({
+                let made = json!({
                     "success": true,
                     "output_url": output_url,
                     "format": mapped.format,
                     "width": mapped.output.map(|(width, _)| width),
                     "height": mapped.output.map(|(_, height)| height),
                     "generation_time_seconds": elapsed,
-                }));
+                });
+                return Ok(JsonText::new(made.to_string()));
             }
             Outcome::Failed { failure, .. } => return Ok(failed(&failure.message)),
             Outcome::Running => {}
@@ -84,6 +88,6 @@ pub async fn run_alone<P: ImageProvider, C: Clock>(
     }
 }
 
-fn failed(error: &str) -> Value {
-    json!({ "success": false, "error": error })
+fn failed(error: &str) -> JsonText {
+    JsonText::new(json!({ "success": false, "error": error }).to_string())
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Pipeline;
 use super::backoff::{backoff, retry_wait};
-use crate::job::{Job, JobType};
-use crate::ports::{CreatedPrediction, Failure, JobQueue, Log, Ports, QueueError, Step};
+use crate::job::{Job, JobType, Payload};
+use crate::ports::{CreatedPrediction, Failure, FailureCode, JobQueue, Log, Ports, QueueError, Step};
 
 /// How a run ended, for the counts of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +40,14 @@ impl<P: Ports> Pipeline<'_, P> {
 
     /// The same up to the record of the prediction that it creates.
     pub(super) async fn begin(&self, job: &Job) -> Result<Begun, QueueError> {
-        let end = match job.job_type {
-            JobType::GenerateImage => return self.generate(job).await,
-            JobType::DownloadImage => self.download(job).await,
-            JobType::CancelPrediction => self.cancel_prediction(job).await,
-            JobType::CleanupStorage => self.clean_up(job).await,
-            // Webhooks are claimed by the courier.
-            JobType::ProcessWebhook | JobType::Unknown => {
-                let failure = Failure::new("unknown_job_type", "No worker runs jobs of this type.");
+        let end = match &job.payload {
+            Payload::GenerateImage(image) => return self.generate(job, image).await,
+            Payload::DownloadImage(image) => self.download(job, image).await,
+            Payload::CancelPrediction(what) => self.cancel_prediction(job, what).await,
+            Payload::CleanupStorage => self.clean_up(job).await,
+            // Webhooks are claimed by the webhook sender.
+            Payload::ProcessWebhook | Payload::Unknown => {
+                let failure = Failure::new(FailureCode::UnknownJobType, "No worker runs jobs of this type.");
                 self.give_up(job, failure).await
             }
         };
@@ -70,10 +70,10 @@ impl<P: Ports> Pipeline<'_, P> {
         end: Failure,
     ) -> Result<RunEnd, QueueError> {
         if job.is_over() {
-            return self.give_up(job, end.because(failure.cause)).await;
+            return self.give_up(job, end.with_cause(failure.cause)).await;
         }
         // One that was enqueued by somebody else. An image has the time that its first wait gives it.
-        if job.retry_until.is_none() && job.job_type != JobType::GenerateImage {
+        if job.retry_until.is_none() && job.job_type() != JobType::GenerateImage {
             return self.try_later(job, failure).await;
         }
         self.ports.runtime().warn("put off", job.id, &failure.cause);

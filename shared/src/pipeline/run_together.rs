@@ -25,7 +25,7 @@ impl<P: Ports> Pipeline<'_, P> {
     /// Runs leased jobs at once. Each ends for itself.
     pub(super) async fn run_together<'a>(&'a self, jobs: &'a [Job]) -> Ends<'a> {
         let mut ends = Ends::with_capacity(jobs.len());
-        let mut creating = jobs.iter().filter(|job| job.job_type == JobType::GenerateImage).count();
+        let mut creating = jobs.iter().filter(|job| job.job_type() == JobType::GenerateImage).count();
         let mut created = Vec::new();
         let mut time_up: Option<LocalBoxFuture<'a, ()>> = None;
         let mut running: FuturesUnordered<LocalBoxFuture<'a, Event<'a>>> = FuturesUnordered::new();
@@ -43,7 +43,7 @@ impl<P: Ports> Pipeline<'_, P> {
             let is_late = event.is_none();
             match event {
                 Some(Event::Begun(job, begun)) => {
-                    creating -= usize::from(job.job_type == JobType::GenerateImage);
+                    creating -= usize::from(job.job_type() == JobType::GenerateImage);
                     match begun {
                         Ok(Begun::Created(prediction)) => created.push((job, prediction)),
                         Ok(Begun::Ended(end)) => ends.push((job, Ok(end))),

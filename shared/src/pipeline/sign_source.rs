@@ -3,25 +3,26 @@
 
 use super::upload_source::FORMATS;
 use super::{Pipeline, SOURCE_LIFE};
-use crate::image_file::inspect;
-use crate::job::Payload;
-use crate::ports::{Bucket, Failure, ImageStore, Ports, StoreError};
+use crate::job::SourceFile;
+use crate::policy::image_file::inspect;
+use crate::ports::{Bucket, Failure, FailureCode, ImageStore, Ports, StoreError};
 
 /// As much as is read, in bytes: format and size stand in front, of a JPEG behind its metadata.
 const HEAD_BYTES: usize = 64 * 1024;
 
 impl<P: Ports> Pipeline<'_, P> {
-    /// The source image is one that is stored here: a URL for the provider, made when it is needed and
-    /// alive only as long as a prediction may wait for its machine.
-    pub(super) async fn sign_source(&self, payload: &Payload) -> Result<String, StoreError> {
-        match (source_bucket(payload), source_path(payload)) {
-            (Some(bucket), Some(path)) => {
-                self.check_source(bucket, path).await?;
-                self.ports.store().sign(bucket, path, SOURCE_LIFE).await
+    /// Signs the URL under which the provider reads a source image that is stored here. The URL is made when it is
+    /// needed, and lives only as long as a prediction may wait for its machine.
+    pub(super) async fn sign_source(&self, source: Option<&SourceFile>) -> Result<String, StoreError> {
+        match source {
+            Some(SourceFile { bucket, path }) => {
+                self.check_source(*bucket, path).await?;
+                self.ports.store().sign(*bucket, path, SOURCE_LIFE).await
             }
-            _ => {
-                let failure = Failure::new("invalid_payload", "The source image could not be used.");
-                Err(StoreError::Permanent(failure.because("no file in the user's own folder")))
+            None => {
+                let failure =
+                    Failure::new(FailureCode::InvalidPayload, "The source image could not be used.");
+                Err(StoreError::Permanent(failure.with_cause("no file in the user's own folder")))
             }
         }
     }
@@ -42,25 +43,9 @@ impl<P: Ports> Pipeline<'_, P> {
                 let message =
                     "The source image is not a PNG, JPEG or WebP file. Upload it again with POST /sources.";
                 Err(StoreError::Permanent(
-                    Failure::new("source_unusable", message).because("the upload's first bytes"),
+                    Failure::new(FailureCode::SourceUnusable, message).with_cause("the upload's first bytes"),
                 ))
             }
         }
     }
-}
-
-/// The bucket with the source image; an older payload names none.
-fn source_bucket(payload: &Payload) -> Option<Bucket> {
-    if !payload.has("source_bucket") {
-        return Some(Bucket::Images);
-    }
-    Bucket::from_name(payload.text("source_bucket")?)
-}
-
-/// Where the source image is stored: in the folder of the job's user and nowhere else.
-fn source_path(payload: &Payload) -> Option<&str> {
-    let path = payload.text("source_path")?;
-    let name = path.strip_prefix(payload.text("user_id")?)?.strip_prefix('/')?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    (name.chars().all(plain) && !name.starts_with('.') && !name.is_empty()).then_some(path)
 }

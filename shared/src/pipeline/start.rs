@@ -1,88 +1,216 @@
-//! `POST /start-generation`: decide, then one round trip.
+//! `POST /start-generation` and its other doors, which the original's apps know: decide, then one round trip.
 
-use serde_json::Value;
+use serde::Serialize;
+use uuid::Uuid;
 
-use crate::api::{self, StartedGeneration, Urls};
-use crate::problem::Problem;
-use crate::request::{StartRequest, map_ask};
-use crate::url_policy::AllowedOrigins;
+use crate::catalogue::Mapped;
+use crate::http::batch::BatchRequest;
+use crate::http::fields::Fields;
+use crate::http::idempotency::Key;
+use crate::http::problem::Problem;
+use crate::http::request::{StartRequest, json_of, map_params};
+use crate::http::types::{self, BatchItem, NamedBatch, StartedGeneration, Status, Urls};
+use crate::policy::bounds::MAX_ID_CHARS;
+use crate::policy::url_policy::AllowedOrigins;
+use crate::ports::{DatabaseError, NewGenerations, QueuedGeneration, Started, UserGenerations, Way};
 
-/// A request that the catalogue accepts, ready for `start_generation`.
+/// The door that a request came through.
+#[derive(Debug, Clone)]
+enum Door {
+    Start,
+    Inserted(Uuid),
+    Batch { name: Option<String>, has_tags: bool },
+}
+
+/// What the model makes of it; of negative prompts it is asked once.
+fn map(request: &StartRequest) -> Result<Mapped, Problem> {
+    let its_own = request.items.iter().find_map(|item| item.negative_prompt.as_ref());
+    match its_own {
+        Some(own) if request.params.negative_prompt.is_none() => {
+            let mut params = request.params.clone();
+            params.negative_prompt = Some(own.clone());
+            map_params(&params)
+        }
+        _ => map_params(&request.params),
+    }
+}
+
+/// What a start is answered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum StartAnswer<'a> {
+    /// What most are.
+    Started(types::Started),
+    /// Where the batch has a name.
+    Batch(types::StartedBatch<'a>),
+}
+
+/// A request that the catalogue accepts.
 #[derive(Debug, Clone)]
 pub struct StartPlan {
-    /// The argument `p_request`.
-    pub request: Value,
+    /// `None`: what an inserted row says.
+    asked: Option<(Mapped, StartRequest)>,
+    door: Door,
 }
 
 impl StartPlan {
-    /// Parses, checks and maps a body; `allowed` as in [`StartRequest::parse`].
+    /// Parses, checks and maps a body of `POST /start-generation`; `allowed` as in [`StartRequest::parse`].
     pub fn from_body(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
-        let request = StartRequest::parse(body, allowed)?;
-        let mapped = map_ask(&request.ask)?;
-        Ok(Self { request: request.to_rpc(&mapped) })
+        Self::of(StartRequest::parse(body, allowed)?, Door::Start)
+    }
+
+    /// The same of `POST /generate-image`: the `generation_id` of a row that its user has inserted, and the fields of a
+    /// start, or none of them.
+    pub fn of_inserted(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
+        let body = json_of(body)?;
+        let fields = Fields::of(&body)?;
+        let id = fields.text("generation_id", MAX_ID_CHARS)?.and_then(|id| Uuid::try_parse(&id).ok());
+        let id = id.ok_or_else(|| {
+            Problem::invalid(
+                "generation_id",
+                "generation_id must be the id of your row in image_generations.",
+            )
+        })?;
+        let door = Door::Inserted(id);
+        if fields.get("prompt").is_none() && fields.get("prompts").is_none() {
+            return match fields.besides("generation_id") {
+                None => Ok(Self { asked: None, door }),
+                Some(field) => Err(Problem::invalid(
+                    field,
+                    "Without a prompt your row says what is made: send generation_id alone, or prompt too.",
+                )),
+            };
+        }
+        Self::of(StartRequest::read(&body, allowed)?, door)
+    }
+
+    /// The same of `POST /batch-generate`.
+    pub fn of_batch(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
+        let BatchRequest { request, name, has_tags } = BatchRequest::parse(body, allowed)?;
+        Self::of(request, Door::Batch { name, has_tags })
+    }
+
+    fn of(request: StartRequest, door: Door) -> Result<Self, Problem> {
+        let mapped = map(&request)?;
+        Ok(Self { asked: Some((mapped, request)), door })
+    }
+
+    /// Starts it. The caller takes up to `hand_over` of the jobs and sees to it that they are run. A `key` is for
+    /// `POST /start-generation` alone.
+    pub async fn start(
+        &self,
+        key: Option<&Key>,
+        hand_over: u32,
+        generations: &impl UserGenerations,
+    ) -> Result<Started, DatabaseError> {
+        let way = match &self.door {
+            Door::Start => Way::Plain(key),
+            Door::Inserted(id) => Way::Inserted(*id),
+            Door::Batch { name, .. } => Way::Batch(name.as_deref()),
+        };
+        let asked = self.asked.as_ref().map(|(mapped, request)| (request, mapped));
+        generations.start(&NewGenerations { asked, way, hand_over }).await
+    }
+
+    /// The body of the 202. `base` is our own URL as the caller used it, without a trailing slash.
+    pub fn answer(&self, started: &Started, base: &str) -> StartAnswer<'_> {
+        match &self.door {
+            Door::Start | Door::Inserted(_) => StartAnswer::Started(start_answer(started, base)),
+            Door::Batch { name, has_tags } => {
+                StartAnswer::Batch(batch_answer(started, base, name.as_deref(), *has_tags))
+            }
+        }
     }
 }
 
-/// What came of a start.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Started {
-    /// The body of the 202.
-    pub body: api::Started,
-    /// The same request came before, with the same idempotency key: nothing was created.
-    pub replayed: bool,
-}
-
-impl Started {
-    /// Makes the answer from what `start_generation` returned. `base` is our own URL as the caller
-    /// used it, without a trailing slash. `None`: the database's answer has no generation.
-    pub fn from_row(row: &Value, base: &str) -> Option<Self> {
-        let rows = row.get("generations").and_then(Value::as_array)?;
-        let first = one(row, base)?;
-        let batch_id = row.get("batch_id").and_then(Value::as_str).map(str::to_owned);
-        let generations = match batch_id {
-            Some(_) => Some(rows.iter().map(|row| one(row, base)).collect::<Option<Vec<_>>>()?),
-            None => None,
-        };
-        let body = api::Started {
-            success: true,
-            generation_id: first.generation_id,
-            job_id: first.job_id,
-            status: first.status,
-            message: match rows.len() {
-                0 | 1 => "Generation queued.".to_owned(),
-                count => format!("{count} generations queued."),
-            },
-            queue_position: first.queue_position,
-            estimated_seconds: first.estimated_seconds,
-            urls: first.urls,
-            batch_id,
+/// The body of the 202 of `POST /batch-generate`.
+pub fn batch_answer<'a>(
+    started: &Started,
+    base: &str,
+    name: Option<&'a str>,
+    has_tags: bool,
+) -> types::StartedBatch<'a> {
+    let types::Started { success, mut message, batch_id, generations, .. } = start_answer(started, base);
+    if has_tags {
+        message.push_str(" Their tags are not kept: tag the images when they are made.");
+    }
+    let generations: Vec<BatchItem> = generations
+        .unwrap_or_default()
+        .into_iter()
+        .map(|StartedGeneration { generation_id: id, job_id, status, .. }| BatchItem { id, job_id, status })
+        .collect();
+    types::StartedBatch {
+        success,
+        message,
+        batch: NamedBatch {
+            id: batch_id,
+            name,
+            total_count: i64::try_from(generations.len()).unwrap_or_default(),
             generations,
-        };
-        Some(Self { body, replayed: row.get("replayed").and_then(Value::as_bool).unwrap_or(false) })
+        },
     }
 }
 
-fn one(row: &Value, base: &str) -> Option<StartedGeneration> {
-    let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
-    let number = |name: &str| row.get(name).and_then(Value::as_i64);
-    let id = text("generation_id")?;
-    let path = format!("{base}/generations/{id}");
-    Some(StartedGeneration {
-        generation_id: id,
-        job_id: text("job_id")?,
-        status: "queued",
-        queue_position: number("queue_position"),
-        estimated_seconds: number("estimated_seconds"),
+/// The body of the 202 of `POST /start-generation`.
+pub fn start_answer(started: &Started, base: &str) -> types::Started {
+    let first = one(&started.first, base);
+    let all =
+        || [&started.first].into_iter().chain(&started.others).map(|queued| one(queued, base)).collect();
+    types::Started {
+        success: true,
+        generation_id: first.generation_id,
+        job_id: first.job_id,
+        status: first.status,
+        message: match started.others.len() {
+            0 => "Generation queued.".to_owned(),
+            others => format!("{} generations queued.", others + 1),
+        },
+        queue_position: first.queue_position,
+        estimated_seconds: first.estimated_seconds,
+        urls: first.urls,
+        batch_id: started.batch_id,
+        generations: started.batch_id.map(|_| all()),
+    }
+}
+
+fn one(queued: &QueuedGeneration, base: &str) -> StartedGeneration {
+    let path = format!("{base}/generations/{}", queued.id);
+    StartedGeneration {
+        generation_id: queued.id,
+        job_id: queued.job_id,
+        status: Status::Queued,
+        queue_position: queued.queue_position,
+        estimated_seconds: queued.estimated_seconds,
         urls: Urls { cancel: format!("{path}/cancel"), events: format!("{path}/events"), this: path },
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::problem::Code;
+    use crate::http::problem::Code;
+
+    const ID: &str = "0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11";
+
+    fn started(others: usize) -> Started {
+        let id = Uuid::try_parse(ID).unwrap();
+        let first = QueuedGeneration { id, job_id: id, queue_position: Some(1), estimated_seconds: Some(5) };
+        let second = QueuedGeneration {
+            id: Uuid::from_u128(2),
+            job_id: id,
+            queue_position: None,
+            estimated_seconds: None,
+        };
+        Started {
+            batch_id: (others > 0).then_some(Uuid::nil()),
+            first,
+            others: vec![second; others],
+            replayed: false,
+            leased: None,
+        }
+    }
 
     #[test]
     fn an_unknown_model_is_named_so() {
@@ -94,38 +222,80 @@ mod tests {
 
     #[test]
     fn the_answer_has_the_contracts_shape() {
-        let row = json!({
-            "generation_id": "g1", "job_id": "j1", "status": "queued", "queue_position": 1, "estimated_seconds": 5,
-            "batch_id": null, "replayed": true,
-            "generations": [{"generation_id": "g1", "job_id": "j1", "queue_position": 1, "estimated_seconds": 5}]
-        });
-        let started = Started::from_row(&row, "https://x.example/functions/v1").unwrap();
-        assert!(started.replayed);
         assert_eq!(
-            json!(started.body),
+            json!(start_answer(&started(0), "https://x.example/functions/v1")),
             json!({
-                "success": true, "generation_id": "g1", "job_id": "j1", "status": "queued",
+                "success": true, "generation_id": ID, "job_id": ID, "status": "queued",
                 "message": "Generation queued.", "queue_position": 1, "estimated_seconds": 5,
                 "urls": {
-                    "self": "https://x.example/functions/v1/generations/g1",
-                    "cancel": "https://x.example/functions/v1/generations/g1/cancel",
-                    "events": "https://x.example/functions/v1/generations/g1/events"
+                    "self": format!("https://x.example/functions/v1/generations/{ID}"),
+                    "cancel": format!("https://x.example/functions/v1/generations/{ID}/cancel"),
+                    "events": format!("https://x.example/functions/v1/generations/{ID}/events"),
                 }
             })
         );
-        assert_eq!(Started::from_row(&json!({}), "b"), None);
     }
 
     #[test]
     fn a_batch_lists_its_generations() {
-        let row = json!({
-            "generation_id": "g1", "job_id": "j1", "batch_id": "b1",
-            "generations": [{"generation_id": "g1", "job_id": "j1"}, {"generation_id": "g2", "job_id": "j2"}]
-        });
-        let body = json!(Started::from_row(&row, "b").unwrap().body);
+        let body = json!(start_answer(&started(2), "b"));
+        assert_eq!((&body["batch_id"], &body["generation_id"]), (&json!(Uuid::nil()), &json!(ID)));
+        assert_eq!(body["message"], "3 generations queued.");
+        assert_eq!(body["generations"].as_array().unwrap().len(), 3);
+        assert_eq!(body["generations"][0]["generation_id"], ID);
+        assert_eq!(body["generations"][2]["generation_id"], json!(Uuid::from_u128(2)));
+        assert_eq!(body["generations"][2]["queue_position"], json!(null));
+    }
+
+    #[test]
+    fn a_named_batch_is_answered_as_its_app_reads_it() {
+        let body =
+            br#"{"prompts":[{"text":"A fox","negative_prompt":"blur","tags":["animals"]},{"text":"A hare"}],
+            "shared_settings":{"model_id":"stability-ai/sdxl","steps":4},"batch_name":"Animals"}"#;
+        let plan = StartPlan::of_batch(body, &AllowedOrigins::default()).unwrap();
+        let answer = json!(plan.answer(&started(1), "b"));
+        assert_eq!(answer["success"], true);
         assert_eq!(
-            (body["batch_id"].as_str(), body["generations"][1]["generation_id"].as_str()),
-            (Some("b1"), Some("g2"))
+            answer["message"],
+            "2 generations queued. Their tags are not kept: tag the images when they are made."
         );
+        let batch = &answer["batch"];
+        assert_eq!(
+            (&batch["id"], &batch["name"], &batch["total_count"]),
+            (&json!(Uuid::nil()), &json!("Animals"), &json!(2))
+        );
+        assert_eq!(batch["generations"][0], json!({ "id": ID, "job_id": ID, "status": "queued" }));
+    }
+
+    #[test]
+    fn a_negative_prompt_of_one_image_is_mapped_too() {
+        let body = br#"{"prompts":[{"text":"A fox"},{"text":"A hare","negative_prompt":"blur"}],
+            "shared_settings":{"model_id":"black-forest-labs/flux-schnell"}}"#;
+        let plan = StartPlan::of_batch(body, &AllowedOrigins::default());
+        let plain = StartPlan::from_body(
+            br#"{"prompt":"A hare","negative_prompt":"blur","model_id":"black-forest-labs/flux-schnell"}"#,
+            &AllowedOrigins::default(),
+        );
+        let said = |plan: Result<StartPlan, Problem>| {
+            plan.map(|plan| plan.asked.unwrap().0.adjustments).map_err(|p| p.code)
+        };
+        assert_eq!(said(plan), said(plain));
+    }
+
+    #[test]
+    fn an_inserted_row_is_named_with_a_request_or_without() {
+        let parse =
+            |body: Value| StartPlan::of_inserted(body.to_string().as_bytes(), &AllowedOrigins::default());
+        assert!(parse(json!({ "generation_id": ID })).unwrap().asked.is_none());
+        let full = json!({
+            "generation_id": ID, "prompt": "a fox", "model_id": "flux-schnell", "model_version": null,
+            "width": 1024, "height": 1024, "num_inference_steps": 4, "guidance_scale": 7.5,
+        });
+        assert!(parse(full).unwrap().asked.is_some());
+        let ignored = parse(json!({ "generation_id": ID, "prompt": null, "priority": "high" }));
+        assert_eq!(ignored.unwrap_err().field.as_deref(), Some("priority"), "it would count for nothing");
+        for body in [json!({}), json!({ "generation_id": "x" }), json!({ "generation_id": 7 }), json!([])] {
+            assert_eq!(parse(body.clone()).unwrap_err().code, Code::InvalidRequest, "{body}");
+        }
     }
 }

@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::Pipeline;
 use super::run_job::RunEnd;
-use crate::job::{Job, milliseconds};
+use crate::job::{Job, ToStop};
 use crate::ports::{
-    Clock, Failure, ImageProvider, JobQueue, Log, Ports, Prediction, ProviderError, QueueError,
+    Clock, Failure, FailureCode, ImageProvider, JobQueue, Log, Ports, Prediction, ProviderError, QueueError,
 };
 
 /// The prediction list is searched from this long before the attempt began: that is a time by the database's
@@ -16,20 +16,20 @@ use crate::ports::{
 const CLOCK_SLACK_MS: u64 = 600_000;
 
 impl<P: Ports> Pipeline<'_, P> {
-    pub(super) async fn cancel_prediction(&self, job: &Job) -> Result<RunEnd, QueueError> {
-        let text = |name: &str| job.payload.text(name);
-        if let Some(prediction_id) = text("prediction_id") {
-            return match self.stop(prediction_id).await {
+    pub(super) async fn cancel_prediction(&self, job: &Job, what: &ToStop) -> Result<RunEnd, QueueError> {
+        match what {
+            ToStop::Prediction(prediction_id) => match self.stop(prediction_id).await {
                 Ok(stopped) => self.stopped(job, stopped.into_iter().collect()).await,
                 Err(error) => self.not_stopped(job, &error).await,
-            };
+            },
+            ToStop::Unknown { of, since_ms, until_ms } => {
+                self.stop_unknown(job, *of, *since_ms, *until_ms).await
+            }
+            ToStop::Nothing => {
+                let failure = Failure::new(FailureCode::InvalidPayload, "The job names no prediction.");
+                self.give_up(job, failure).await
+            }
         }
-        let Some(of) = text("job_id").and_then(|id| Uuid::try_parse(id).ok()) else {
-            let failure = Failure::new("invalid_payload", "The job names no prediction.");
-            return self.give_up(job, failure).await;
-        };
-        let until_ms = text("search_until").and_then(milliseconds).unwrap_or_default();
-        self.stop_unknown(job, of, text("since").and_then(milliseconds), until_ms).await
     }
 
     /// Its generation was cancelled while a create's outcome was not known. What a create has left may
@@ -73,15 +73,15 @@ impl<P: Ports> Pipeline<'_, P> {
         }
     }
 
-    /// Done; what the provider says of them is kept in the books.
+    /// Done; what the provider says of them is kept in the ledger.
     async fn stopped(&self, job: &Job, predictions: Vec<Prediction>) -> Result<RunEnd, QueueError> {
         self.ports.queue().complete(job, Some(&predictions)).await?;
         Ok(RunEnd::Forward)
     }
 
     async fn not_stopped(&self, job: &Job, error: &ProviderError) -> Result<RunEnd, QueueError> {
-        let failure = Failure::new("provider_error", "The prediction could not be cancelled.");
-        let failure = failure.because(error.to_string());
+        let failure = Failure::new(FailureCode::ProviderError, "The prediction could not be cancelled.");
+        let failure = failure.with_cause(error.to_string());
         self.put_off(job, failure.clone(), failure).await
     }
 
@@ -92,8 +92,8 @@ impl<P: Ports> Pipeline<'_, P> {
         job_id: Uuid,
         since_ms: Option<u64>,
     ) -> Result<Vec<Prediction>, ProviderError> {
-        let Some(webhook_base) = &self.options.webhook_base else { return Ok(Vec::new()) };
-        let ours = format!("{webhook_base}/webhooks/replicate?job={job_id}&");
+        let Some(callback) = &self.options.callback else { return Ok(Vec::new()) };
+        let ours = format!("{callback}?job={job_id}&");
         let since_ms =
             since_ms.unwrap_or_else(|| self.ports.runtime().now_ms()).saturating_sub(CLOCK_SLACK_MS);
         self.ports.provider().list_since(since_ms, &ours).await

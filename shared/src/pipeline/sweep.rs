@@ -1,19 +1,19 @@
 //! All that is ready, and what the cron trigger does besides, in this order.
 
 use super::Pipeline;
-use super::deliver_webhook::Courier;
+use super::deliver_webhook::WebhookSender;
 use super::drain::{Budget, Drained};
-use crate::ports::{Clock, Http, Log, Maintenance, Outbox, Ports, QueueError, Random, Resolver, RunReport};
+use crate::ports::{Alert, Clock, Maintenance, Ports, QueueError, RunReport, WebhookPorts};
 
 /// What a run of the cron trigger did.
 #[derive(Debug)]
 pub struct Sweep {
     /// What its jobs came to; an error means that the first claim failed, and nothing was recorded.
     pub report: Result<RunReport, QueueError>,
-    /// Sentences that somebody has to read.
-    pub alerts: Vec<String>,
+    /// What somebody has to read.
+    pub alerts: Vec<Alert>,
     /// What else did not work: the next run makes up for it.
-    pub faults: Vec<String>,
+    pub failures: Vec<String>,
 }
 
 impl Drained {
@@ -32,20 +32,14 @@ impl Drained {
 
 impl<P: Ports> Pipeline<'_, P> {
     /// Runs what is ready: images first, then webhooks, then cleanups.
-    pub async fn drain_all<O, H, R, W>(
+    pub async fn drain_all(
         &self,
-        courier: &Courier<'_, O, H, R, W>,
+        sender: &WebhookSender<'_, impl WebhookPorts>,
         budget: Budget,
-    ) -> Result<Drained, QueueError>
-    where
-        O: Outbox,
-        H: Http,
-        R: Resolver,
-        W: Clock + Random + Log,
-    {
+    ) -> Result<Drained, QueueError> {
         let images = self.drain(budget.for_images()).await?;
         let webhooks = match budget.for_webhooks(&images) {
-            Some(budget) => courier.drain(self.ports.queue(), budget).await?,
+            Some(budget) => sender.drain(self.ports.queue(), budget).await?,
             None => Drained::default(),
         };
         let cleanups = match budget.for_cleanup(&images, &webhooks) {
@@ -56,34 +50,28 @@ impl<P: Ports> Pipeline<'_, P> {
     }
 
     /// A run of the cron trigger. Stored files come first, so that the jobs that they lead to are run in the same go.
-    pub async fn sweep<O, H, R, W>(
+    pub async fn sweep(
         &self,
-        courier: &Courier<'_, O, H, R, W>,
+        sender: &WebhookSender<'_, impl WebhookPorts>,
         maintenance: &impl Maintenance,
         budget: Budget,
-    ) -> Sweep
-    where
-        O: Outbox,
-        H: Http,
-        R: Resolver,
-        W: Clock + Random + Log,
-    {
-        let (mut alerts, mut faults) = (Vec::new(), Vec::new());
+    ) -> Sweep {
+        let (mut alerts, mut failures) = (Vec::new(), Vec::new());
         if let Err(error) = maintenance.sweep_storage().await {
-            faults.push(format!("stored files could not be looked through: {error}"));
+            failures.push(format!("stored files could not be looked through: {error}"));
         }
         let started_ms = self.ports.runtime().now_ms();
-        let report = match self.drain_all(courier, budget).await {
+        let report = match self.drain_all(sender, budget).await {
             Ok(drained) => drained.report(started_ms, self.ports.runtime()),
-            Err(error) => return Sweep { report: Err(error), alerts, faults },
+            Err(error) => return Sweep { report: Err(error), alerts, failures },
         };
         match maintenance.record_sweep(&report).await {
             Ok(recorded) => alerts = recorded,
-            Err(error) => faults.push(format!("the sweep could not be recorded: {error}")),
+            Err(error) => failures.push(format!("the sweep could not be recorded: {error}")),
         }
         if let Err(error) = maintenance.prune_jobs().await {
-            faults.push(format!("old jobs could not be pruned: {error}"));
+            failures.push(format!("old jobs could not be pruned: {error}"));
         }
-        Sweep { report: Ok(report), alerts, faults }
+        Sweep { report: Ok(report), alerts, failures }
     }
 }

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use chrono::{DateTime, SecondsFormat};
 use uuid::Uuid;
 
-use crate::api::Source;
-use crate::image_file::{ImageFormat, ImageHead, Walk, inspect};
-use crate::ports::{ChunkCheck, Clock, RelayHead, SourceStore, Upload, UploadError};
-use crate::problem::{Code, Problem};
+use crate::http::problem::{Code, Problem};
+use crate::http::types::Source;
+use crate::policy::image_file::{ImageFormat, ImageHead, Walk, inspect};
+use crate::ports::{ChunkCheck, Clock, PipeHead, SourceStore, Upload, UploadError};
 
 /// The largest upload, in bytes; the bucket has the same limit.
 pub const MAX_SOURCE_BYTES: u64 = 10 * 1024 * 1024;
@@ -29,7 +29,7 @@ pub async fn upload_source(
 ) -> Result<Source, UploadError> {
     let size = Rc::new(Cell::new(None));
     let mut format = None;
-    let accept = |head: &RelayHead<'_>| {
+    let accept = |head: &PipeHead<'_>| {
         let image = check(head)?;
         format = Some(image.format);
         let whole = whole(image, Rc::clone(&size));
@@ -52,7 +52,7 @@ pub async fn upload_source(
 
 /// Decides on the beginning, by what the bytes are: for the declared type each phone, browser and file
 /// extension has a name of its own, and the store is told the true one.
-fn check(head: &RelayHead<'_>) -> Result<ImageHead, Problem> {
+fn check(head: &PipeHead<'_>) -> Result<ImageHead, Problem> {
     if head.bytes.is_empty() {
         return Err(Problem::invalid("body", "The body must be the image file."));
     }

@@ -4,8 +4,8 @@ use super::run_job::RunEnd;
 use super::{LAST_LOOKS, OVERDUE, Pipeline};
 use crate::job::Job;
 use crate::ports::{
-    Failure, FailureClass, ImageProvider, JobQueue, Log, Outcome, Ports, Prediction, ProviderError,
-    QueueError, Status,
+    Failure, FailureClass, FailureCode, ImageProvider, JobQueue, Log, Outcome, Ports, Prediction,
+    ProviderError, QueueError, Status,
 };
 
 impl<P: Ports> Pipeline<'_, P> {
@@ -38,13 +38,13 @@ impl<P: Ports> Pipeline<'_, P> {
         self.look_later(job).await
     }
 
-    /// The provider should have stopped it by itself, and told us. Its attempt ends; with a picture, if it has
+    /// The provider should have stopped it by itself, and told us. Its attempt ends; with an image, if it has
     /// one by now.
     async fn stop_overdue(&self, job: &Job, prediction_id: &str) -> Result<RunEnd, QueueError> {
         self.ports.runtime().warn("prediction overdue", job.id, prediction_id);
         let timed_out = || {
-            Failure::new("timed_out", "The model took too long and was stopped.")
-                .because("the prediction outlived its deadline")
+            Failure::new(FailureCode::TimedOut, "The model took too long and was stopped.")
+                .with_cause("the prediction outlived its deadline")
         };
         let failure = match self.ports.provider().cancel(prediction_id).await {
             // It was we who stopped it, whatever its times say.
@@ -55,17 +55,18 @@ impl<P: Ports> Pipeline<'_, P> {
             }
             Ok(Some(now)) if !now.is_running() => return self.finish(job.id, job.attempts, &now).await,
             Ok(_) => timed_out(),
-            Err(ProviderError::NotFound) => {
-                Failure::new("prediction_lost", "The provider lost the image. Please try again later.")
-                    .because("the prediction is not found")
-            }
+            Err(ProviderError::NotFound) => Failure::new(
+                FailureCode::PredictionLost,
+                "The provider lost the image. Please try again later.",
+            )
+            .with_cause("the prediction is not found"),
             Err(error @ ProviderError::Unavailable(_)) if job.waited() <= OVERDUE + LAST_LOOKS => {
                 self.ports.runtime().warn("prediction not cancelled", job.id, &error.to_string());
                 return self.look_later(job).await;
             }
             Err(error @ ProviderError::Unavailable(_)) => {
                 let message = "The provider did not tell what became of the image. Please try again later.";
-                Failure::new("provider_unreachable", message).because(error.to_string())
+                Failure::new(FailureCode::ProviderUnreachable, message).with_cause(error.to_string())
             }
         };
         // It may have been paid for.

@@ -17,7 +17,7 @@ pub struct HttpRequest {
     pub timeout: Duration,
     /// Only so many bytes of the answer's body are wanted: what comes after them, or breaks off, does
     /// not matter.
-    pub excerpt: Option<usize>,
+    pub peek: Option<usize>,
     /// An answer with a larger body, in bytes, is not read: [`HttpError::TooLarge`].
     pub max_answer: usize,
 }
@@ -34,7 +34,7 @@ impl HttpRequest {
             headers: Vec::new(),
             body: String::new(),
             timeout: Duration::from_secs(10),
-            excerpt: None,
+            peek: None,
             max_answer: MAX_ANSWER_BYTES,
         }
     }
@@ -48,7 +48,7 @@ impl HttpRequest {
 
     /// Sets the time after which the exchange ends.
     #[must_use]
-    pub fn within(mut self, timeout: Duration) -> Self {
+    pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
@@ -62,8 +62,8 @@ impl HttpRequest {
 
     /// Wants no more than the beginning of the answer's body.
     #[must_use]
-    pub fn excerpt(mut self, bytes: usize) -> Self {
-        self.excerpt = Some(bytes);
+    pub fn peek(mut self, bytes: usize) -> Self {
+        self.peek = Some(bytes);
         self
     }
 }
@@ -100,16 +100,16 @@ pub enum HttpError {
     TooLarge,
 }
 
-/// The beginning of a body that is passed on, on which [`Http::relay`] and [`Upload::pass_on`] decide.
+/// The beginning of a body that is piped on, on which [`Http::pipe`] and [`Upload::pipe`] decide.
 #[derive(Debug)]
-pub struct RelayHead<'a> {
+pub struct PipeHead<'a> {
     /// The status code of the source's answer; 200 for a body that was sent to us.
     pub status: u16,
     /// Its `Content-Type`, lower case, without parameters; empty where there is none.
     pub content_type: &'a str,
     /// Its `Content-Length`.
     pub content_length: Option<u64>,
-    /// Its first bytes: the whole file if it is shorter than [`RELAY_HEAD_BYTES`].
+    /// Its first bytes: the whole file if it is shorter than [`PIPE_HEAD_BYTES`].
     pub bytes: &'a [u8],
 }
 
@@ -125,13 +125,13 @@ pub struct Accepted<E> {
     pub check: Option<ChunkCheck<E>>,
 }
 
-/// How many bytes [`RelayHead`] shows at most. A JPEG's size stands behind its metadata; 64 KiB
+/// How many bytes [`PipeHead`] shows at most. A JPEG's size stands behind its metadata; 64 KiB
 /// covers one full metadata segment.
-pub const RELAY_HEAD_BYTES: usize = 64 * 1024;
+pub const PIPE_HEAD_BYTES: usize = 64 * 1024;
 
-/// Why a relay did not end well.
+/// Why a body was not piped to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum RelayError<E> {
+pub enum PipeError<E> {
     /// The source did not answer or broke off.
     #[error("source: {0}")]
     Source(HttpError),
@@ -154,21 +154,21 @@ pub trait Http {
 
     /// Streams the answer to `source`, which may be a `data:` address, into the request that `accept` makes from its beginning,
     /// without holding it in memory. Gives the target's answer and the number of bytes moved.
-    async fn relay<E>(
+    async fn pipe<E>(
         &self,
         source: HttpRequest,
         max_bytes: u64,
-        accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
-    ) -> Result<(HttpResponse, u64), RelayError<E>>;
+        accept: impl FnOnce(&PipeHead<'_>) -> Result<Accepted<E>, E>,
+    ) -> Result<(HttpResponse, u64), PipeError<E>>;
 }
 
 /// The body of a request that was sent to us.
 #[expect(async_fn_in_trait, reason = "wasm futures are not Send; nothing here needs them to be")]
 pub trait Upload {
-    /// Streams it into the request that `accept` makes from its beginning, as [`Http::relay`] does.
-    async fn pass_on<E>(
+    /// Streams it into the request that `accept` makes from its beginning, as [`Http::pipe`] does.
+    async fn pipe<E>(
         self,
         max_bytes: u64,
-        accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
-    ) -> Result<(HttpResponse, u64), RelayError<E>>;
+        accept: impl FnOnce(&PipeHead<'_>) -> Result<Accepted<E>, E>,
+    ) -> Result<(HttpResponse, u64), PipeError<E>>;
 }

@@ -21,13 +21,17 @@ pub struct RunReport {
     pub duration_ms: u64,
 }
 
+/// A sentence that somebody has to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert(pub String);
+
 /// The database's maintenance, one step at a time. None is repeated: the next run of the cron trigger makes up for it.
 #[expect(async_fn_in_trait, reason = "wasm futures are not Send; nothing here needs them to be")]
 pub trait Maintenance {
     /// Looks for stored files without rows, and enqueues the jobs that delete them.
     async fn sweep_storage(&self) -> Result<(), QueueError>;
-    /// Notes that the cron trigger ran, and what it did. Gives sentences that somebody has to read; each is given once.
-    async fn record_sweep(&self, report: &RunReport) -> Result<Vec<String>, QueueError>;
+    /// Notes that the cron trigger ran, and what it did. Each alert is given once.
+    async fn record_sweep(&self, report: &RunReport) -> Result<Vec<Alert>, QueueError>;
     /// Deletes jobs that finished long ago.
     async fn prune_jobs(&self) -> Result<(), QueueError>;
 }

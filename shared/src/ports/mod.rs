@@ -2,27 +2,38 @@
 //! test with whatever it likes.
 
 mod bundle;
+mod database_error;
 mod failure;
+mod generations;
 mod http;
 mod live_channel;
 mod maintenance;
+mod monitoring;
 mod prediction;
 mod provider;
 mod queue;
 mod runtime;
-mod signatures;
 mod sources;
 mod store;
+mod token_signatures;
 mod webhooks;
 
-pub use bundle::Ports;
-pub use failure::Failure;
-pub use http::{
-    Accepted, ChunkCheck, Http, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError,
-    RelayHead, Upload,
+pub use bundle::{Ports, WebhookPorts};
+pub use database_error::DatabaseError;
+pub use failure::{Failure, FailureCode};
+pub use generations::{
+    LeasedJobs, NewGenerations, PriceList, QueuedGeneration, Started, UserGenerations, Way,
 };
-pub use live_channel::LiveChannel;
-pub use maintenance::{Maintenance, RunReport};
+pub use http::{
+    Accepted, ChunkCheck, Http, HttpError, HttpRequest, HttpResponse, PIPE_HEAD_BYTES, PipeError, PipeHead,
+    Upload,
+};
+pub use live_channel::{LiveChannel, LiveSnapshots, SnapshotQuery};
+pub use maintenance::{Alert, Maintenance, RunReport};
+pub use monitoring::{
+    BudgetPeriod, BudgetState, ErrorCode, FailedJobs, JobStatus, JobTotal, JobTypeName, LastSweep, Latency,
+    Monitoring, Pause, Period, Quantile, QueueMetrics, QueueStatus,
+};
 pub use prediction::{DEADLINE, FailureClass, ImageAt, Outcome, Prediction, Status};
 pub use provider::{CreateError, ImageProvider, NewPrediction, ProviderError};
 pub use queue::{
@@ -30,7 +41,9 @@ pub use queue::{
     ProgressNoted, QueueError, Received, Recorded, Refusal, Refused, Removable, Step,
 };
 pub use runtime::{Clock, Log, Random, Runtime};
-pub use signatures::{PublicKey, Signatures};
 pub use sources::{SourceStore, UploadError};
-pub use store::{Bucket, ImageStore, StoreError, StoredImage};
-pub use webhooks::{Attempt, Message, Outbox, ResolveError, Resolver, ToSend, Verdict};
+pub use store::{ImageStore, StoreError, StoredImage};
+
+pub use crate::job::Bucket;
+pub use token_signatures::{PublicKey, Signatures};
+pub use webhooks::{Attempt, Delivery, DeliveryOutcome, Message, Outbox, ResolveError, Resolver};

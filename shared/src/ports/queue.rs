@@ -208,7 +208,7 @@ pub trait JobQueue {
         progress: &Progress,
     ) -> Result<ProgressNoted, QueueError>;
     /// A prediction ended, or one was found that runs. Matched by job and prediction, whatever lease is
-    /// current. Where it ended its user has a place free now: up to `more` jobs that are ready come back
+    /// current. Where it ended its user has a slot free now: up to `more` jobs that are ready come back
     /// as well.
     async fn finish_prediction(
         &self,

@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::{ChunkCheck, RelayHead, Upload};
-use crate::image_file::ImageFormat;
-use crate::problem::Problem;
+use super::{ChunkCheck, PipeHead, Upload};
+use crate::http::problem::Problem;
+use crate::policy::image_file::ImageFormat;
 
 /// Why an upload was not stored.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -36,6 +36,6 @@ pub trait SourceStore {
         upload: impl Upload,
         source_id: Uuid,
         max_bytes: u64,
-        accept: impl FnOnce(&RelayHead<'_>) -> Result<(ImageFormat, ChunkCheck<Problem>), Problem>,
+        accept: impl FnOnce(&PipeHead<'_>) -> Result<(ImageFormat, ChunkCheck<Problem>), Problem>,
     ) -> Result<u64, UploadError>;
 }

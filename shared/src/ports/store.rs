@@ -5,31 +5,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Failure;
-use crate::image_file::ImageHead;
-
-/// Where in the store a file lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bucket {
-    /// Finished images; everyone who knows the path may read them.
-    Images,
-    /// What users have uploaded to start from: private, and deleted after a day.
-    Sources,
-}
-
-impl Bucket {
-    /// Its name in the store, in the database and in payloads.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Images => "generated-images",
-            Self::Sources => "source-images",
-        }
-    }
-
-    /// The bucket of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Images, Self::Sources].into_iter().find(|bucket| bucket.name() == name)
-    }
-}
+use crate::job::Bucket;
+use crate::policy::image_file::ImageHead;
 
 /// An image file that lies in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,7 +39,7 @@ pub struct Message {
 
 /// What a leased job sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ToSend {
+pub enum Delivery {
     /// This.
     Message(Message),
     /// Nothing: the job names no webhook of ours.
@@ -63,7 +63,7 @@ pub struct Attempt {
 
 /// How a delivery goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DeliveryOutcome {
     /// The receiver has it.
     Delivered,
     /// Another attempt after this time.
@@ -78,7 +78,12 @@ pub enum Verdict {
 #[expect(async_fn_in_trait, reason = "wasm futures are not Send; nothing here needs them to be")]
 pub trait Outbox {
     /// What the leased job sends.
-    async fn message(&self, job: &Job) -> Result<ToSend, QueueError>;
+    async fn message(&self, job: &Job) -> Result<Delivery, QueueError>;
     /// Logs the attempt and ends the job's run.
-    async fn record(&self, job: &Job, attempt: &Attempt, verdict: Verdict) -> Result<Step, QueueError>;
+    async fn record(
+        &self,
+        job: &Job,
+        attempt: &Attempt,
+        outcome: DeliveryOutcome,
+    ) -> Result<Step, QueueError>;
 }

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use shared::ports::{
-    Accepted, Http, HttpError, HttpRequest, HttpResponse, RELAY_HEAD_BYTES, RelayError, RelayHead, Upload,
+    Accepted, Http, HttpError, HttpRequest, HttpResponse, PIPE_HEAD_BYTES, PipeError, PipeHead, Upload,
 };
 
-/// What the source of a relay answers.
+/// What the source of a pipe answers.
 #[derive(Debug, Clone)]
 pub struct Source {
     pub status: u16,
@@ -33,7 +33,7 @@ impl Recorder {
         self
     }
 
-    /// The next relay reads this.
+    /// The next pipe reads this.
     pub fn serves(self, source: Result<Source, HttpError>) -> Self {
         self.sources.borrow_mut().push_back(source);
         self
@@ -62,15 +62,15 @@ impl Http for Recorder {
         self.answers.borrow_mut().pop_front().unwrap_or(Err(HttpError::Connection))
     }
 
-    async fn relay<E>(
+    async fn pipe<E>(
         &self,
         source: HttpRequest,
         max_bytes: u64,
-        accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
-    ) -> Result<(HttpResponse, u64), RelayError<E>> {
+        accept: impl FnOnce(&PipeHead<'_>) -> Result<Accepted<E>, E>,
+    ) -> Result<(HttpResponse, u64), PipeError<E>> {
         self.requests.borrow_mut().push(source);
-        let file = self.sources.borrow_mut().pop_front().unwrap().map_err(RelayError::Source)?;
-        pass_on(self, &file, None, max_bytes, accept).await
+        let file = self.sources.borrow_mut().pop_front().unwrap().map_err(PipeError::Source)?;
+        pipe_body(self, &file, None, max_bytes, accept).await
     }
 }
 
@@ -83,38 +83,38 @@ pub struct Sent<'a> {
 }
 
 impl Upload for Sent<'_> {
-    async fn pass_on<E>(
+    async fn pipe<E>(
         self,
         max_bytes: u64,
-        accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
-    ) -> Result<(HttpResponse, u64), RelayError<E>> {
+        accept: impl FnOnce(&PipeHead<'_>) -> Result<Accepted<E>, E>,
+    ) -> Result<(HttpResponse, u64), PipeError<E>> {
         let source = Source { status: 200, content_type: self.content_type, body: self.body };
-        pass_on(self.http, &source, self.content_length, max_bytes, accept).await
+        pipe_body(self.http, &source, self.content_length, max_bytes, accept).await
     }
 }
 
-async fn pass_on<E>(
+async fn pipe_body<E>(
     http: &Recorder,
     file: &Source,
     content_length: Option<u64>,
     max_bytes: u64,
-    accept: impl FnOnce(&RelayHead<'_>) -> Result<Accepted<E>, E>,
-) -> Result<(HttpResponse, u64), RelayError<E>> {
+    accept: impl FnOnce(&PipeHead<'_>) -> Result<Accepted<E>, E>,
+) -> Result<(HttpResponse, u64), PipeError<E>> {
     let length = file.body.len() as u64;
-    let head = RelayHead {
+    let head = PipeHead {
         status: file.status,
         content_type: file.content_type,
         content_length,
-        bytes: &file.body[..file.body.len().min(RELAY_HEAD_BYTES)],
+        bytes: &file.body[..file.body.len().min(PIPE_HEAD_BYTES)],
     };
-    let Accepted { target, check } = accept(&head).map_err(RelayError::Refused)?;
+    let Accepted { target, check } = accept(&head).map_err(PipeError::Refused)?;
     if let Some(mut check) = check {
         let mut chunks = file.body.chunks(1000).map(Some).chain([None]);
-        chunks.try_for_each(&mut check).map_err(RelayError::Refused)?;
+        chunks.try_for_each(&mut check).map_err(PipeError::Refused)?;
     }
     if length > max_bytes {
-        return Err(RelayError::TooLarge);
+        return Err(PipeError::TooLarge);
     }
-    let answer = http.send(target).await.map_err(RelayError::Target)?;
+    let answer = http.send(target).await.map_err(PipeError::Target)?;
     Ok((answer, length))
 }

@@ -17,10 +17,11 @@ pub mod queue_predictions;
 pub mod queue_rows;
 pub mod queue_state;
 pub mod rng;
+pub mod runtime;
 pub mod simulation;
 pub mod store;
+pub mod told;
 pub mod wire;
-pub mod world;
 
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -33,9 +34,9 @@ use uuid::Uuid;
 
 pub use self::provider::MemoryProvider;
 pub use self::queue::MemoryQueue;
+pub use self::runtime::TestRuntime;
 pub use self::store::MemoryStore;
 pub use self::wire::Wire;
-pub use self::world::World;
 
 /// The origin of the provider's API in these tests.
 pub const API: &str = "https://api.replicate.com";
@@ -47,7 +48,7 @@ pub const OUTPUT: &str = "https://replicate.delivery/x/out-0.webp";
 /// Everything that a pipeline stands on.
 pub struct Bench {
     pub wire: Rc<Wire>,
-    pub world: Rc<World>,
+    pub runtime: Rc<TestRuntime>,
     pub queue: MemoryQueue,
     pub provider: MemoryProvider,
     pub store: MemoryStore,
@@ -61,15 +62,18 @@ impl Bench {
     }
 
     pub fn with_seed(seed: u64) -> Self {
-        let world = Rc::new(World::new(seed));
+        let runtime = Rc::new(TestRuntime::new(seed));
         let wire = Rc::new(Wire::new(seed));
         Self {
-            queue: MemoryQueue::new(wire.clone(), world.clone()),
-            provider: MemoryProvider::new(wire.clone(), world.clone()),
+            queue: MemoryQueue::new(wire.clone(), runtime.clone()),
+            provider: MemoryProvider::new(wire.clone(), runtime.clone()),
             store: MemoryStore::new(wire.clone()),
-            options: PipelineOptions { provider_origin: API.into(), webhook_base: Some(PUBLIC.into()) },
+            options: PipelineOptions {
+                provider_origin: API.into(),
+                callback: Some(format!("{PUBLIC}/webhooks/replicate")),
+            },
             wire,
-            world,
+            runtime,
         }
     }
 
@@ -107,7 +111,7 @@ impl Bench {
 
     /// Moves the clock.
     pub fn pass(&self, seconds: u64) {
-        self.world.advance(seconds * 1000);
+        self.runtime.advance(seconds * 1000);
     }
 }
 
@@ -115,7 +119,7 @@ impl Ports for &Bench {
     type Queue = MemoryQueue;
     type Provider = MemoryProvider;
     type Store = MemoryStore;
-    type Runtime = World;
+    type Runtime = TestRuntime;
 
     fn queue(&self) -> &MemoryQueue {
         &self.queue
@@ -129,8 +133,8 @@ impl Ports for &Bench {
         &self.store
     }
 
-    fn runtime(&self) -> &World {
-        &self.world
+    fn runtime(&self) -> &TestRuntime {
+        &self.runtime
     }
 }
 

@@ -7,11 +7,13 @@ use std::net::IpAddr;
 use serde_json::json;
 use shared::job::Job;
 use shared::ports::{
-    Attempt, Failure, JobQueue, Message, Outbox, QueueError, ResolveError, Resolver, Step, ToSend, Verdict,
+    Attempt, Delivery, DeliveryOutcome, Failure, FailureCode, JobQueue, Message, Outbox, QueueError,
+    ResolveError, Resolver, Step, WebhookPorts,
 };
 use uuid::Uuid;
 
-use super::MemoryQueue;
+use super::http::Recorder;
+use super::{MemoryQueue, TestRuntime};
 
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -19,7 +21,7 @@ pub struct MemoryOutbox<'a> {
     queue: &'a MemoryQueue,
     messages: RefCell<BTreeMap<Uuid, Message>>,
     /// Every attempt, in order.
-    pub log: RefCell<Vec<(Attempt, Verdict)>>,
+    pub log: RefCell<Vec<(Attempt, DeliveryOutcome)>>,
 }
 
 impl<'a> MemoryOutbox<'a> {
@@ -42,7 +44,7 @@ impl<'a> MemoryOutbox<'a> {
     }
 
     /// The one attempt that was logged.
-    pub fn only(&self) -> (Attempt, Verdict) {
+    pub fn only(&self) -> (Attempt, DeliveryOutcome) {
         let log = self.log.borrow();
         assert_eq!(log.len(), 1, "one attempt is expected: {log:?}");
         log[0].clone()
@@ -50,23 +52,28 @@ impl<'a> MemoryOutbox<'a> {
 }
 
 impl Outbox for MemoryOutbox<'_> {
-    async fn message(&self, job: &Job) -> Result<ToSend, QueueError> {
+    async fn message(&self, job: &Job) -> Result<Delivery, QueueError> {
         let row = self.queue.row(job.id);
         if row.lease != job.lease || row.status != "processing" {
-            return Ok(ToSend::Stale);
+            return Ok(Delivery::Stale);
         }
-        Ok(self.messages.borrow().get(&job.id).cloned().map_or(ToSend::Unknown, ToSend::Message))
+        Ok(self.messages.borrow().get(&job.id).cloned().map_or(Delivery::Unknown, Delivery::Message))
     }
 
-    async fn record(&self, job: &Job, attempt: &Attempt, verdict: Verdict) -> Result<Step, QueueError> {
-        let failure = Failure::new("webhook_failed", attempt.error.clone().unwrap_or_default());
-        let step = match verdict {
-            Verdict::Delivered => self.queue.complete(job, None).await?,
-            Verdict::Retry(wait) => self.queue.fail(job, &failure, Some(wait)).await?,
-            Verdict::Failed | Verdict::Gone => self.queue.fail(job, &failure, None).await?,
+    async fn record(
+        &self,
+        job: &Job,
+        attempt: &Attempt,
+        outcome: DeliveryOutcome,
+    ) -> Result<Step, QueueError> {
+        let failure = Failure::new(FailureCode::Rejected, attempt.error.clone().unwrap_or_default());
+        let step = match outcome {
+            DeliveryOutcome::Delivered => self.queue.complete(job, None).await?,
+            DeliveryOutcome::Retry(wait) => self.queue.fail(job, &failure, Some(wait)).await?,
+            DeliveryOutcome::Failed | DeliveryOutcome::Gone => self.queue.fail(job, &failure, None).await?,
         };
         if step != Step::Stale {
-            self.log.borrow_mut().push((attempt.clone(), verdict));
+            self.log.borrow_mut().push((attempt.clone(), outcome));
         }
         Ok(step)
     }
@@ -88,5 +95,36 @@ impl Resolver for Names {
         }
         let found = self.list.iter().find(|(known, _)| *known == name).ok_or(ResolveError::NoAddress)?;
         Ok(found.1.iter().map(|address| address.parse().unwrap()).collect())
+    }
+}
+
+/// What a sender of webhooks stands on in these tests.
+pub struct Sending<'a> {
+    pub outbox: &'a MemoryOutbox<'a>,
+    pub http: &'a Recorder,
+    pub resolver: &'a Names,
+    pub runtime: &'a TestRuntime,
+}
+
+impl<'a> WebhookPorts for Sending<'a> {
+    type Outbox = MemoryOutbox<'a>;
+    type Http = Recorder;
+    type Resolver = Names;
+    type Runtime = TestRuntime;
+
+    fn outbox(&self) -> &MemoryOutbox<'a> {
+        self.outbox
+    }
+
+    fn http(&self) -> &Recorder {
+        self.http
+    }
+
+    fn resolver(&self) -> &Names {
+        self.resolver
+    }
+
+    fn runtime(&self) -> &TestRuntime {
+        self.runtime
     }
 }

@@ -6,14 +6,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::adapters::replicate::read_prediction;
 use shared::catalogue::ModelInput;
 use shared::ports::{
     Clock, CreateError, ImageProvider, NewPrediction, Outcome, Prediction, ProviderError, Status,
 };
-use shared::replicate::read_prediction;
 
 use super::wire::{Fault, Wire};
-use super::{API, OUTPUT, World};
+use super::{API, OUTPUT, TestRuntime};
 
 /// The provider deletes what it made after an hour.
 const KEPT_MS: u64 = 3_600_000;
@@ -55,7 +55,7 @@ impl Fate {
     }
 }
 
-/// A prediction in the provider's books.
+/// A prediction that the provider has recorded.
 #[derive(Debug, Clone)]
 pub struct Booked {
     pub id: String,
@@ -146,7 +146,7 @@ type IsCurrent = Box<dyn Fn(&str) -> bool>;
 
 pub struct MemoryProvider {
     wire: Rc<Wire>,
-    world: Rc<World>,
+    runtime: Rc<TestRuntime>,
     /// Every prediction that was created, oldest first.
     pub booked: RefCell<Vec<Booked>>,
     /// The fates of the next predictions; without one, a prediction succeeds at once.
@@ -169,15 +169,15 @@ pub struct MemoryProvider {
     pub forgets_deadlines: Cell<bool>,
     /// Whether predictions end by themselves just before a cancel comes.
     pub ends_before_cancel: Cell<bool>,
-    /// How far its clock is ahead of the world's, in milliseconds.
+    /// How far its clock is ahead of the runtime's, in milliseconds.
     pub clock_ms: Cell<i64>,
 }
 
 impl MemoryProvider {
-    pub fn new(wire: Rc<Wire>, world: Rc<World>) -> Self {
+    pub fn new(wire: Rc<Wire>, runtime: Rc<TestRuntime>) -> Self {
         Self {
             wire,
-            world,
+            runtime,
             booked: RefCell::default(),
             fates: RefCell::default(),
             forgets: Cell::new(false),
@@ -205,12 +205,12 @@ impl MemoryProvider {
 
     /// The prediction as it stands now, by its place in the order of creation.
     pub fn prediction(&self, place: usize) -> Prediction {
-        self.booked.borrow()[place].at(self.world.now_ms())
+        self.booked.borrow()[place].at(self.runtime.now_ms())
     }
 
     /// Predictions that ended since the last call: a webhook is due for each.
     pub fn take_ended(&self) -> Vec<(Option<String>, Prediction)> {
-        let now = self.world.now_ms();
+        let now = self.runtime.now_ms();
         let mut booked = self.booked.borrow_mut();
         let ended = booked.iter_mut().filter(|one| !one.told && now >= one.ended_ms());
         ended
@@ -223,15 +223,15 @@ impl MemoryProvider {
 
     /// Predictions that are running now: webhooks tell of them, too.
     pub fn running(&self) -> Vec<(Option<String>, Prediction)> {
-        let now = self.world.now_ms();
+        let now = self.runtime.now_ms();
         let booked = self.booked.borrow();
         let running = booked.iter().filter(|one| one.status(now) == "processing");
         running.map(|one| (one.new.webhook.clone(), one.at(now))).collect()
     }
 
     /// One more prediction for a job, which none of our calls has created as far as we know.
-    pub fn book_for(&self, webhook: &str) {
-        self.book(&NewPrediction {
+    pub fn accept_for(&self, webhook: &str) {
+        self.accept(&NewPrediction {
             version: "black-forest-labs/flux-schnell".into(),
             input: ModelInput::default(),
             webhook: Some(webhook.to_owned()),
@@ -239,8 +239,8 @@ impl MemoryProvider {
         });
     }
 
-    fn book(&self, new: &NewPrediction) -> Prediction {
-        let created_ms = self.world.now_ms();
+    fn accept(&self, new: &NewPrediction) -> Prediction {
+        let created_ms = self.runtime.now_ms();
         let fate = self.fates.borrow_mut().pop_front().unwrap_or_else(|| Fate::succeeds_after(0));
         let id = format!("p{:025}", self.created());
         let overtaken = new.webhook.as_deref().is_some_and(|webhook| !(self.is_current.borrow())(webhook));
@@ -300,7 +300,7 @@ impl ImageProvider for MemoryProvider {
             Some(Fault::Rejected) => return Err(CreateError::Rejected("- input: prompt is required".into())),
             _ => {}
         }
-        let prediction = self.book(new);
+        let prediction = self.accept(new);
         self.wire.answer().await;
         if fault.is_some() { Err(CreateError::Unknown("no answer in time".into())) } else { Ok(prediction) }
     }
@@ -309,7 +309,7 @@ impl ImageProvider for MemoryProvider {
         if self.wire.request("get", &[Fault::LostRequest]).await.is_some() {
             return unavailable();
         }
-        let now = self.world.now_ms();
+        let now = self.runtime.now_ms();
         let found = self.booked.borrow().iter().find(|one| one.id == prediction_id).map(|one| one.at(now));
         self.wire.answer().await;
         found.filter(|_| !self.forgets.get()).ok_or(ProviderError::NotFound)
@@ -319,7 +319,7 @@ impl ImageProvider for MemoryProvider {
         if self.wire.request("inline_image", &[Fault::LostRequest]).await.is_some() {
             return unavailable();
         }
-        let now = self.world.now_ms();
+        let now = self.runtime.now_ms();
         let found =
             self.booked.borrow().iter().find(|one| one.id == prediction_id).map(|one| one.inline_at(now));
         self.wire.answer().await;
@@ -331,7 +331,7 @@ impl ImageProvider for MemoryProvider {
         if fault == Some(Fault::LostRequest) {
             return unavailable();
         }
-        let now = self.world.now_ms();
+        let now = self.runtime.now_ms();
         let stopped = match self.booked.borrow_mut().iter_mut().find(|one| one.id == prediction_id) {
             Some(one) => {
                 if self.ends_before_cancel.get() {
@@ -356,7 +356,7 @@ impl ImageProvider for MemoryProvider {
         if self.wire.request("list", &[Fault::LostRequest]).await.is_some() {
             return unavailable();
         }
-        let now = self.world.now_ms();
+        let now = self.runtime.now_ms();
         let booked = self.booked.borrow();
         Ok(booked
             .iter()

@@ -5,56 +5,56 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::adapters::supabase::persist::persist;
 use shared::job::{Job, JobType};
-use shared::persist::persist;
 use shared::ports::{
     AfterPrediction, Bucket, Clock, CreatedPrediction, Failure, Finished, JobQueue, Paused, Prediction,
-    PredictionNews, ProgressNoted, QueueError, Random, Recorded, Refusal, Refused, Removable, Step,
+    PredictionNews, ProgressNoted, QueueError, Random, Received, Recorded, Refusal, Refused, Removable, Step,
     StoredImage,
 };
 use shared::progress::Progress;
-use shared::supabase::wire;
 use uuid::Uuid;
 
-use super::World;
+use super::TestRuntime;
 use super::queue_predictions::PredictionRow;
 use super::queue_rows::{Generation, Row};
 use super::queue_state::Tables;
+use super::told::told;
 use super::wire::{Fault, Wire};
 
 const FAULTS: [Fault; 2] = [Fault::LostRequest, Fault::LostAnswer];
 
 pub struct MemoryQueue {
     wire: Rc<Wire>,
-    world: Rc<World>,
+    runtime: Rc<TestRuntime>,
     pub tables: Rc<RefCell<Tables>>,
 }
 
 impl MemoryQueue {
-    pub fn new(wire: Rc<Wire>, world: Rc<World>) -> Self {
-        Self { wire, world, tables: Rc::default() }
+    pub fn new(wire: Rc<Wire>, runtime: Rc<TestRuntime>) -> Self {
+        Self { wire, runtime, tables: Rc::default() }
     }
 
     pub fn start_generation(&self, request: Value) -> Uuid {
-        self.tables.borrow_mut().start_generation(self.world.now_ms(), request)
+        self.tables.borrow_mut().start_generation(self.runtime.now_ms(), request)
     }
 
     /// What a start that has just made this job hands over.
     pub fn hand_over(&self, id: Uuid) -> Vec<Job> {
         let mut tables = self.tables.borrow_mut();
-        let handed = tables.hand_over(self.world.now_ms(), &[id], 1);
+        let handed = tables.hand_over(self.runtime.now_ms(), &[id], 1);
         handed.into_iter().map(|at| job(&tables.jobs[at])).collect()
     }
 
     /// Adds a job of any type.
     pub fn enqueue(&self, job_type: &str, payload: Value) -> Uuid {
         let mut tables = self.tables.borrow_mut();
-        let at = tables.add_job(self.world.now_ms(), job_type, payload, None);
+        let at = tables.add_job(self.runtime.now_ms(), job_type, payload, None);
         tables.jobs[at].id
     }
 
     pub fn cancel_generation(&self, id: Uuid) -> &'static str {
-        self.tables.borrow_mut().cancel_generation(self.world.now_ms(), id)
+        self.tables.borrow_mut().cancel_generation(self.runtime.now_ms(), id)
     }
 
     /// The job's row as it stands.
@@ -82,7 +82,7 @@ impl MemoryQueue {
         images[0].clone()
     }
 
-    /// What the books say of a prediction.
+    /// What the ledger says of a prediction.
     pub fn prediction(&self, id: &str) -> Option<PredictionRow> {
         self.tables.borrow().predictions.get(id).cloned()
     }
@@ -103,7 +103,7 @@ impl MemoryQueue {
 
     /// `claim_jobs` of these types; of all where none is named.
     pub fn claim_types(&self, limit: usize, lease_ms: u64, types: &[&str]) -> Vec<Job> {
-        claim_of(&mut self.tables.borrow_mut(), self.world.now_ms(), limit, lease_ms, types)
+        claim_of(&mut self.tables.borrow_mut(), self.runtime.now_ms(), limit, lease_ms, types)
     }
 
     /// One call: lost before or after its effect, or answered.
@@ -112,7 +112,7 @@ impl MemoryQueue {
         name: &'static str,
         effect: impl Fn(&mut Tables, u64) -> T,
     ) -> Result<T, QueueError> {
-        persist(&*self.world, async || self.call_once(name, &effect).await).await
+        persist(&*self.runtime, async || self.call_once(name, &effect).await).await
     }
 
     async fn call_once<T>(
@@ -124,7 +124,7 @@ impl MemoryQueue {
         if fault == Some(Fault::LostRequest) {
             return Err(QueueError::Unavailable(format!("{name}: the connection failed")));
         }
-        let answer = effect(&mut self.tables.borrow_mut(), self.world.now_ms());
+        let answer = effect(&mut self.tables.borrow_mut(), self.runtime.now_ms());
         self.wire.answer().await;
         if fault.is_some() {
             Err(QueueError::Unavailable(format!("{name}: no answer in time")))
@@ -149,12 +149,13 @@ fn claim_of(tables: &mut Tables, now_ms: u64, limit: usize, lease_ms: u64, types
 fn record_one(
     tables: &mut Tables,
     now_ms: u64,
-    job_held: &Job,
+    leased: &Job,
     created: &CreatedPrediction,
     wait: Duration,
 ) -> Recorded {
-    let held = (job_held.id, job_held.lease);
-    match tables.record(now_ms, held, &created.id, ms(wait), &wire::details(created)) {
+    let under = (leased.id, leased.lease);
+    let details = told("p_details", async |queue| queue.record_prediction(leased, created, wait).await);
+    match tables.record(now_ms, under, &created.id, ms(wait), &details) {
         ("recorded", _) if tables.resumed => Recorded::Resumed,
         ("recorded", _) => Recorded::Noted,
         (_, cancel) => Recorded::Unwanted(cancel.map(|at| Box::new(job(&tables.jobs[at])))),
@@ -185,6 +186,20 @@ fn ms(time: Duration) -> u64 {
 
 fn step(word: &'static str) -> Step {
     if word == "stale" { Step::Stale } else { Step::Done }
+}
+
+fn received(word: &str) -> Received {
+    match word {
+        "recorded" => Received::Recorded,
+        "running" => Received::Running,
+        "retrying" => Received::Retrying,
+        "failed" => Received::Failed,
+        "duplicate" => Received::Duplicate,
+        "mismatch" => Received::Mismatch,
+        "cancelled" => Received::Cancelled,
+        "stale" => Received::Stale,
+        word => panic!("no outcome of finish_prediction: {word}"),
+    }
 }
 
 impl JobQueue for MemoryQueue {
@@ -235,13 +250,14 @@ impl JobQueue for MemoryQueue {
         lease: Duration,
         _more: u32,
     ) -> Result<Finished, QueueError> {
-        let mut outcome = wire::outcome(&news);
-        outcome["call"] = json!(self.world.unit());
+        let mut outcome =
+            told("p_outcome", async |queue| queue.finish_prediction(job_id, news, lease, 0).await);
+        outcome["call"] = json!(self.runtime.unit());
         let prediction_id = &news.prediction.id;
         self.call("finish_prediction", |tables, now| {
             let next = match tables.finish_prediction(now, job_id, prediction_id, &outcome, ms(lease)) {
                 (_, Some(at)) => AfterPrediction::Run(Box::new(job(&tables.jobs[at]))),
-                (word, None) => AfterPrediction::Nothing(wire::received(word).unwrap()),
+                (word, None) => AfterPrediction::Nothing(received(word)),
             };
             Finished { next, more: Vec::new() }
         })
@@ -249,7 +265,7 @@ impl JobQueue for MemoryQueue {
     }
 
     async fn finish_download(&self, job: &Job, image: &StoredImage) -> Result<Step, QueueError> {
-        let image = wire::image(image);
+        let image = told("p_image", async |queue| queue.finish_download(job, image).await);
         self.call("finish_download", |tables, _| step(tables.finish_download(job.id, job.lease, &image)))
             .await
     }
@@ -260,7 +276,7 @@ impl JobQueue for MemoryQueue {
         failure: &Failure,
         retry_in: Option<Duration>,
     ) -> Result<Step, QueueError> {
-        let details = wire::error_details(failure);
+        let details = told("p_error_details", async |queue| queue.fail(job, failure, retry_in).await);
         self.call("fail", |tables, now| {
             let Some(at) = tables.held(job.id, job.lease) else { return Step::Stale };
             step(tables.end_attempt(now, at, &failure.message, &details, retry_in.map(ms)))
@@ -311,7 +327,7 @@ impl JobQueue for MemoryQueue {
     }
 
     async fn complete(&self, job: &Job, stopped: Option<&[Prediction]>) -> Result<Step, QueueError> {
-        let result = wire::result(stopped);
+        let result = told("p_result", async |queue| queue.complete(job, stopped).await);
         self.call("complete", |tables, _| step(tables.complete(job.id, job.lease, &result))).await
     }
 }

@@ -1,4 +1,4 @@
-//! The books of the in-memory queue: predictions and what became of them, and the provider's pause.
+//! The ledger of the in-memory queue: predictions and what became of them, and the provider's pause.
 
 use std::time::Duration;
 

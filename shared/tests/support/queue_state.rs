@@ -146,7 +146,7 @@ impl Tables {
         "failed"
     }
 
-    /// `cancel_expired` and `rescue_jobs`: gives the places of the jobs that are taken over.
+    /// `cancel_expired` and `rescue_jobs`: gives the positions of the jobs that are taken over.
     pub fn rescue(&mut self, now_ms: u64, limit: usize, lease_ms: u64) -> Vec<usize> {
         const EXPIRED: &str = "The request expired before it could be started.";
         const EXHAUSTED: &str = "The image could not be made after several attempts.";
@@ -208,7 +208,7 @@ impl Tables {
     }
 
     /// By user with a limit: how many more of their images may run.
-    fn free_places(&self) -> BTreeMap<Uuid, usize> {
+    fn free_slots(&self) -> BTreeMap<Uuid, usize> {
         let runs = |user: &Uuid| {
             let of = |row: &&Row| row.payload["user_id"] == json!(user) && row.status == "processing";
             self.jobs.iter().filter(of).filter(|row| row.job_type == "generate-image").count()
@@ -216,7 +216,7 @@ impl Tables {
         self.running_jobs.iter().map(|(user, most)| (*user, most.saturating_sub(runs(user)))).collect()
     }
 
-    /// The ready jobs of these types in order, without fair turns: within a priority, first come first served.
+    /// The ready jobs of these types in order, without virtual time: within a priority, first come first served.
     fn ready(&self, now_ms: u64, types: &[&str]) -> Vec<usize> {
         let mut ready: Vec<usize> = (0..self.jobs.len())
             .filter(|at| self.jobs[*at].status == "pending" && self.jobs[*at].scheduled_ms <= now_ms)
@@ -224,11 +224,11 @@ impl Tables {
             .filter(|at| self.jobs[*at].job_type != "generate-image" || !self.is_paused(now_ms))
             .collect();
         ready.sort_by_key(|at| -self.jobs[*at].priority);
-        let mut places = self.free_places();
+        let mut slots = self.free_slots();
         ready.retain(|at| {
             let row = &self.jobs[*at];
             let user = row.payload["user_id"].as_str().and_then(|id| Uuid::try_parse(id).ok());
-            match user.filter(|_| row.job_type == "generate-image").and_then(|id| places.get_mut(&id)) {
+            match user.filter(|_| row.job_type == "generate-image").and_then(|id| slots.get_mut(&id)) {
                 Some(0) => false,
                 Some(free) => {
                     *free -= 1;
@@ -508,7 +508,7 @@ impl Tables {
 
     /// `cancel_generation`, for its owner: gives the status that it ended in.
     pub fn cancel_generation(&mut self, now_ms: u64, id: Uuid) -> &'static str {
-        // Once its picture is made it is too late.
+        // Once its image is made it is too late.
         if self.generations[&id].ended() || self.generations[&id].status == "downloading" {
             return self.generations[&id].status;
         }

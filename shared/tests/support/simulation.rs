@@ -1,4 +1,4 @@
-//! A seeded world in which workers crash, stall and overlap, and calls and webhooks get lost.
+//! A seeded simulation in which workers crash, stall and overlap, and calls and webhooks get lost.
 //!
 //! One scheduler polls the workers' futures in a random order; a crash drops a future at whatever
 //! call it waits for. After a while everything heals, and all that was started must end.
@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use super::provider::{End, Fate, refused, throttled};
 use super::rng::Rng;
-use super::world::START_MS;
+use super::runtime::START_MS;
 use super::{Bench, OUTPUT, request};
 
-/// How a simulated world is.
+/// How a simulation is.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub seed: u64,
@@ -79,11 +79,11 @@ impl<'a> Simulation<'a> {
                 job_of(webhook).zip(lease_of(webhook)).and_then(|(job, lease)| tables.held(job, lease));
             held.is_some_and(|at| tables.jobs[at].prediction_id.is_none())
         });
-        let (tables, world) = (bench.queue.tables.clone(), bench.world.clone());
+        let (tables, runtime) = (bench.queue.tables.clone(), bench.runtime.clone());
         *bench.provider.may_create.borrow_mut() = Box::new(move |webhook| {
             let tables = tables.borrow();
             let claimed = job_of(webhook).and_then(|id| tables.place(id)).map(|at| tables.jobs[at].claimed);
-            !tables.is_paused(world.now_ms()) || claimed <= Some(tables.pause.began_at_claim)
+            !tables.is_paused(runtime.now_ms()) || claimed <= Some(tables.pause.began_at_claim)
         });
         Self {
             bench,
@@ -110,7 +110,7 @@ impl<'a> Simulation<'a> {
     pub fn run(&mut self) {
         for _ in 0..MAX_STEPS {
             self.step();
-            if self.started == self.plan.generations && self.bench.world.now_ms() >= START_MS + TROUBLE_MS {
+            if self.started == self.plan.generations && self.bench.runtime.now_ms() >= START_MS + TROUBLE_MS {
                 self.heal();
                 if self.is_quiet() {
                     return;
@@ -153,7 +153,7 @@ impl<'a> Simulation<'a> {
 
     /// Lets a storm begin or end: the provider refuses every create, as too many or for our account.
     fn make_weather(&mut self) {
-        let now = self.bench.world.now_ms();
+        let now = self.bench.runtime.now_ms();
         if now < self.storm_until_ms {
             return;
         }
@@ -182,7 +182,7 @@ impl<'a> Simulation<'a> {
             "extend_lease",
             "complete",
         ];
-        let now = self.bench.world.now_ms();
+        let now = self.bench.runtime.now_ms();
         if now < self.outage_until_ms {
             return;
         }
@@ -245,7 +245,7 @@ impl<'a> Simulation<'a> {
             for (webhook, prediction) in self.bench.provider.running() {
                 let Some(job_id) = webhook.as_deref().and_then(job_of) else { continue };
                 for _ in 0..self.rng.within(0, 3) {
-                    let due_ms = self.bench.world.now_ms() + self.rng.within(0, 60_000);
+                    let due_ms = self.bench.runtime.now_ms() + self.rng.within(0, 60_000);
                     let callback = Callback { job_id, attempts: 0, prediction: prediction.clone() };
                     // Only the end is sent again.
                     self.deliveries.push(Delivery { due_ms, tries_left: 0, callback });
@@ -260,7 +260,7 @@ impl<'a> Simulation<'a> {
             let lost = self.bench.wire.fault_rate.get() > 0.0 && self.rng.chance(0.2);
             let copies = if lost { 0 } else { self.rng.within(1, 4) };
             for _ in 0..copies {
-                let due_ms = self.bench.world.now_ms() + self.rng.within(0, 60_000);
+                let due_ms = self.bench.runtime.now_ms() + self.rng.within(0, 60_000);
                 let callback = Callback { job_id, attempts: 0, prediction: prediction.clone() };
                 self.deliveries.push(Delivery { due_ms, tries_left: 3, callback });
             }
@@ -268,7 +268,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn take_due(&mut self) {
-        let now = self.bench.world.now_ms();
+        let now = self.bench.runtime.now_ms();
         if now >= self.next_sweep_ms {
             self.next_sweep_ms = now + 60_000;
             self.wake();
@@ -281,7 +281,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn pass_time(&mut self) {
-        let world = &self.bench.world;
+        let runtime = &self.bench.runtime;
         if self.workers.is_empty() {
             let next = self
                 .deliveries
@@ -291,12 +291,12 @@ impl<'a> Simulation<'a> {
                 .unwrap_or(u64::MAX)
                 .min(self.next_sweep_ms);
             // Starts are not to wait for the next minute each.
-            let idle = next.saturating_sub(world.now_ms());
-            world.advance(if self.started < self.plan.generations { idle.min(1_000) } else { idle });
+            let idle = next.saturating_sub(runtime.now_ms());
+            runtime.advance(if self.started < self.plan.generations { idle.min(1_000) } else { idle });
         } else if self.plan.stalls && self.rng.chance(0.002) {
-            world.advance(self.rng.within(30_000, 200_000));
+            runtime.advance(self.rng.within(30_000, 200_000));
         } else {
-            world.advance(self.rng.within(0, 60));
+            runtime.advance(self.rng.within(0, 60));
         }
     }
 
@@ -330,7 +330,7 @@ async fn deliver(bench: &Bench, delivery: Delivery) -> Option<Delivery> {
         }
         Err(_) if delivery.tries_left == 0 => None,
         Err(_) => {
-            let due_ms = bench.world.now_ms() + 10_000;
+            let due_ms = bench.runtime.now_ms() + 10_000;
             Some(Delivery { due_ms, tries_left: delivery.tries_left - 1, ..delivery })
         }
     }

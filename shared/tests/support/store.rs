@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use shared::image_file::{ImageFormat, ImageHead};
-use shared::ports::{Bucket, Failure, ImageStore, StoreError, StoredImage};
+use shared::policy::image_file::{ImageFormat, ImageHead};
+use shared::ports::{Bucket, Failure, FailureCode, ImageStore, StoreError, StoredImage};
 use uuid::Uuid;
 
 use super::wire::{Fault, Wire};
@@ -36,8 +36,9 @@ impl ImageStore for MemoryStore {
                 Ok(format!("https://project.supabase.co/signed/{bucket}/{path}?life={life}"))
             }
             Some(Fault::Rejected) => {
-                let failure = Failure::new("source_missing", "The source image is no longer stored.");
-                Err(StoreError::Permanent(failure.because("404")))
+                let failure =
+                    Failure::new(FailureCode::SourceMissing, "The source image is no longer stored.");
+                Err(StoreError::Permanent(failure.with_cause("404")))
             }
             Some(_) => Err(StoreError::Transient("connection lost".into())),
         }
@@ -47,8 +48,9 @@ impl ImageStore for MemoryStore {
         match self.wire.request("peek", &[Fault::LostRequest]).await {
             None => Ok(self.upload.borrow().iter().copied().take(bytes).collect()),
             Some(Fault::Rejected) => {
-                let failure = Failure::new("source_missing", "The source image is no longer stored.");
-                Err(StoreError::Permanent(failure.because("404")))
+                let failure =
+                    Failure::new(FailureCode::SourceMissing, "The source image is no longer stored.");
+                Err(StoreError::Permanent(failure.with_cause("404")))
             }
             Some(_) => Err(StoreError::Transient("connection lost".into())),
         }
@@ -60,8 +62,9 @@ impl ImageStore for MemoryStore {
         match fault {
             Some(Fault::LostRequest) => return Err(StoreError::Transient("connection lost".into())),
             Some(Fault::Rejected) => {
-                let failure = Failure::new("output_unusable", "The model's answer was not an image.");
-                return Err(StoreError::Permanent(failure.because("text/html")));
+                let failure =
+                    Failure::new(FailureCode::OutputUnusable, "The model's answer was not an image.");
+                return Err(StoreError::Permanent(failure.with_cause("text/html")));
             }
             Some(Fault::Gone) => return Err(StoreError::Gone("the output answered 404".into())),
             _ => {}

@@ -1,0 +1,257 @@
+//! The body of `POST /start-generation` and the payload of a job, parsed once into a type.
+//!
+//! Both are untrusted: SQL functions are open to signed-in users directly, so what a job's payload
+//! holds is checked again before it is paid for.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::catalogue::{Catalogue, GenerationParams, Mapped, Operation};
+use crate::http::fields::Fields;
+use crate::http::problem::{Code, Problem};
+use crate::http::types::Priority;
+use crate::policy::bounds::{
+    EXPIRES_IN, GUIDANCE, MAX_BATCH, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_PROMPT_CHARS,
+    MAX_TIME_CHARS, NUM_IMAGES, OPERATIONS, PRIORITIES, SEED, SIDE, STEPS, STRENGTH,
+};
+use crate::policy::url_policy::{AllowedOrigins, check_public_https, check_webhook};
+
+/// One image of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// What to paint.
+    pub prompt: String,
+    /// The seed for this image.
+    pub seed: Option<i64>,
+    /// What this image is not to show, where it differs from the others'.
+    pub negative_prompt: Option<String>,
+}
+
+/// A valid request for one image or a batch of them.
+#[derive(Debug, Clone)]
+pub struct StartRequest {
+    /// The images, 1 to [`MAX_BATCH`].
+    pub items: Vec<Item>,
+    /// What they have in common; its prompt and seed are the first item's.
+    pub params: GenerationParams,
+    /// Where in the queue they go.
+    pub priority: Option<Priority>,
+    /// They wait until then (RFC 3339).
+    pub scheduled_at: Option<String>,
+    /// Those that have not started after so many seconds are cancelled.
+    pub expires_in: Option<i64>,
+    /// Who is told of their ends.
+    pub webhook_url: Option<String>,
+}
+
+impl StartRequest {
+    /// Parses and checks a body; `allowed` are the origins that a webhook may name although they are
+    /// not public.
+    pub fn parse(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
+        Self::read(&json_of(body)?, allowed)
+    }
+
+    /// The same of a body that is read already.
+    pub fn read(body: &Value, allowed: &AllowedOrigins) -> Result<Self, Problem> {
+        let fields = Fields::of(body)?;
+        let prompts = parse_prompts(&fields)?;
+        let first = prompts.first().cloned().unwrap_or_default();
+        let params = params_with_prompt(&fields, first)?;
+        // Passed on as the parser read it: what others make of odd spellings must not matter.
+        let webhook_url = match fields.text("webhook_url", usize::MAX)? {
+            Some(url) => match check_webhook(&url, allowed) {
+                Ok(url) => Some(url.to_string()),
+                Err(why) => return Err(Problem::invalid("webhook_url", format!("webhook_url {why}."))),
+            },
+            None => None,
+        };
+        let items = spread(prompts, params.seed, fields.integer("num_images", NUM_IMAGES)?)?;
+        let request = Self {
+            items,
+            params,
+            priority: fields.word("priority", &PRIORITIES)?.and_then(Priority::from_name),
+            scheduled_at: time(&fields, "scheduled_at")?,
+            expires_in: fields.integer("expires_in", EXPIRES_IN)?,
+            webhook_url,
+        };
+        // In members that are ignored, too: PostgreSQL refuses it wherever it stands.
+        if has_nul(body) {
+            return Err(Problem::invalid("body", "The body must not contain a NUL character."));
+        }
+        Ok(request)
+    }
+}
+
+/// The JSON of a body, which has its bounds.
+pub fn json_of(body: &[u8]) -> Result<Value, Problem> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(Problem::new(Code::BodyTooLarge, "The body must be at most 64 KiB."));
+    }
+    serde_json::from_slice(body).map_err(|_| Problem::invalid("body", "The body must be valid JSON."))
+}
+
+/// Parses what one image needs, from a request body or a job's payload.
+pub fn parse_params(body: &Value) -> Result<GenerationParams, Problem> {
+    let fields = Fields::of(body)?;
+    let prompt = parse_prompt(fields.get("prompt"), "prompt")?;
+    params_with_prompt(&fields, prompt)
+}
+
+fn params_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<GenerationParams, Problem> {
+    let model_id = fields
+        .text("model_id", MAX_NAME_CHARS)?
+        .filter(|id| !id.is_empty())
+        .ok_or_else(|| Problem::invalid("model_id", "model_id is required: GET /models lists the models."))?;
+    // By owner/name, as nearly all do, it needs no look.
+    let model_id = match (!model_id.contains('/')).then(|| Catalogue::full_id(&model_id)).flatten() {
+        Some(full) => full.to_owned(),
+        None => model_id,
+    };
+    // Passed on as the parser read it: what others make of odd spellings must not matter.
+    let source_image_url = match fields.text("source_image_url", usize::MAX)? {
+        Some(url) => match check_public_https(&url) {
+            Ok(url) => Some(url.to_string()),
+            Err(why) => {
+                return Err(Problem::invalid("source_image_url", format!("source_image_url {why}.")));
+            }
+        },
+        None => None,
+    };
+    let source_generation_id = id(fields, "source_generation_id", "a generation")?;
+    let source_id = id(fields, "source_id", "an upload")?;
+    let sources = [
+        ("source_image_url", source_image_url.is_some()),
+        ("source_generation_id", source_generation_id.is_some()),
+        ("source_id", source_id.is_some()),
+    ];
+    let given: Vec<&str> = sources.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    if let [_, .., last] = given.as_slice() {
+        return Err(Problem::invalid(last, format!("Give only one of {}.", given.join(" and "))));
+    }
+    let strength = fields.number("strength", STRENGTH)?;
+    if strength.is_some() && given.is_empty() {
+        let detail = "strength needs a source_image_url, a source_generation_id or a source_id.";
+        return Err(Problem::invalid("strength", detail));
+    }
+    Ok(GenerationParams {
+        model_id,
+        model_version: fields.text("model_version", MAX_NAME_CHARS)?,
+        prompt,
+        negative_prompt: fields.text("negative_prompt", MAX_PROMPT_CHARS)?.filter(|text| !text.is_empty()),
+        width: side(fields, "width")?,
+        height: side(fields, "height")?,
+        num_inference_steps: fields
+            .integer("num_inference_steps", STEPS)?
+            .and_then(|steps| u32::try_from(steps).ok()),
+        guidance_scale: fields.number("guidance_scale", GUIDANCE)?,
+        seed: fields.integer("seed", SEED)?,
+        source_image_url,
+        source_generation_id,
+        source_id,
+        strength,
+        style: fields.text("style", MAX_NAME_CHARS)?.filter(|text| !text.is_empty()),
+        operation: fields.word("operation", &OPERATIONS)?.and_then(Operation::from_name),
+    })
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
+
+/// The id of `what`, in any spelling that a UUID has.
+fn id(fields: &Fields<'_>, name: &str, what: &str) -> Result<Option<Uuid>, Problem> {
+    let Some(text) = fields.text(name, MAX_ID_CHARS)? else { return Ok(None) };
+    let wrong = |_| Problem::invalid(name, format!("{name} must be the id of {what}."));
+    Uuid::try_parse(&text).map(Some).map_err(wrong)
+}
+
+/// A point in time as RFC 3339 writes it.
+fn time(fields: &Fields<'_>, name: &str) -> Result<Option<String>, Problem> {
+    let text = fields.text(name, MAX_TIME_CHARS)?;
+    if text.as_deref().is_some_and(|text| chrono::DateTime::parse_from_rfc3339(text).is_err()) {
+        let detail = format!("{name} must be a time such as 2027-01-31T12:00:00Z.");
+        return Err(Problem::invalid(name, detail));
+    }
+    Ok(text)
+}
+
+/// Width or height in pixels. The bounds keep nonsense out; the model's own limits come later.
+fn side(fields: &Fields<'_>, name: &str) -> Result<Option<u32>, Problem> {
+    Ok(fields.integer(name, SIDE)?.and_then(|pixels| u32::try_from(pixels).ok()))
+}
+
+fn parse_prompts(fields: &Fields<'_>) -> Result<Vec<String>, Problem> {
+    let Some(value) = fields.get("prompts") else {
+        return Ok(vec![parse_prompt(fields.get("prompt"), "prompt")?]);
+    };
+    if fields.get("prompt").is_some() {
+        return Err(Problem::invalid("prompts", "Give either prompt or prompts, not both."));
+    }
+    let list = value.as_array().filter(|list| (1..=MAX_BATCH).contains(&list.len())).ok_or_else(|| {
+        Problem::invalid("prompts", format!("prompts must be a list of 1 to {MAX_BATCH} prompts."))
+    })?;
+    list.iter().map(|prompt| parse_prompt(Some(prompt), "prompts")).collect()
+}
+
+fn parse_prompt(value: Option<&Value>, name: &str) -> Result<String, Problem> {
+    let text = value
+        .and_then(Value::as_str)
+        .ok_or_else(|| Problem::invalid(name, format!("{name} is required and must be text.")))?;
+    let length = text.chars().count();
+    if text.trim().is_empty() || length > MAX_PROMPT_CHARS {
+        let detail = format!("A prompt must have 1 to {MAX_PROMPT_CHARS} characters; this one has {length}.");
+        return Err(Problem::invalid(name, detail));
+    }
+    if text.contains('\0') {
+        return Err(Problem::invalid(name, "A prompt must not contain a NUL character."));
+    }
+    Ok(text.to_owned())
+}
+
+/// One item per prompt, or `count` of one prompt. With a fixed seed each further image takes the
+/// next seed: the same seed would only make the same image again.
+fn spread(prompts: Vec<String>, seed: Option<i64>, count: Option<i64>) -> Result<Vec<Item>, Problem> {
+    let count = usize::try_from(count.unwrap_or(1)).unwrap_or(1);
+    if prompts.len() > 1 && count > 1 {
+        return Err(Problem::invalid("num_images", "num_images works with a single prompt only."));
+    }
+    if prompts.len() > 1 {
+        return Ok(prompts.into_iter().map(|prompt| Item { prompt, seed, negative_prompt: None }).collect());
+    }
+    let prompt = prompts.into_iter().next().unwrap_or_default();
+    Ok((0_i64..)
+        .take(count)
+        .map(|n| Item {
+            prompt: prompt.clone(),
+            seed: seed.map(|first| first.saturating_add(n) % (i64::from(u32::MAX) + 1)),
+            negative_prompt: None,
+        })
+        .collect())
+}
+
+fn unsupported(field: &str, detail: impl Into<String>) -> Problem {
+    Problem::new(Code::Unsupported, detail).with_field(field)
+}
+
+/// What the catalogue makes of a request: the model's input, or why there is none.
+pub fn map_params(params: &GenerationParams) -> Result<Mapped, Problem> {
+    let model = Catalogue::builtin_model(&params.model_id).ok_or_else(|| {
+        let detail = if params.model_id.contains('/') {
+            "There is no model with this id. GET /models lists the models."
+        } else if Uuid::try_parse(&params.model_id).is_ok() {
+            "No model of the catalogue has a row with this id. GET /models lists the models."
+        } else {
+            "No model has this short name. Name it by owner/name: GET /models lists the models."
+        };
+        Problem::new(Code::UnknownModel, detail).with_field("model_id")
+    })?;
+    model.map(params).map_err(|cannot| unsupported(cannot.field, cannot.reason))
+}
+
+#[cfg(test)]
+mod tests;

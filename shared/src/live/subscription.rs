@@ -1,0 +1,133 @@
+//! What somebody asks for who wants to listen, on its way from the public Worker, which knows who it
+//! is, to the user's channel.
+
+use uuid::Uuid;
+
+/// How messages reach a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// WebSocket, RFC 6455.
+    WebSocket,
+    /// Server-sent events, <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
+    ServerSentEvents,
+}
+
+impl Transport {
+    /// What the headers of a request ask for; `None`: neither.
+    pub fn of(method: &str, upgrade: Option<&str>, accept: Option<&str>) -> Option<Self> {
+        if method != "GET" {
+            return None;
+        }
+        if upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")) {
+            return Some(Self::WebSocket);
+        }
+        let types = accept?.split(',').map(|one| one.split(';').next().unwrap_or_default().trim());
+        types
+            .into_iter()
+            .any(|one| one.eq_ignore_ascii_case("text/event-stream"))
+            .then_some(Self::ServerSentEvents)
+    }
+}
+
+/// What a listener wants to hear. Only a verified token leads to one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Whose generations.
+    pub user_id: Uuid,
+    /// Only this one.
+    pub generation_id: Option<Uuid>,
+    /// The greatest number heard before.
+    pub since: Option<i64>,
+    /// When the token's time is over (milliseconds since 1970).
+    pub expires_at_ms: u64,
+    /// How.
+    pub transport: Transport,
+}
+
+const USER: &str = "x-live-user";
+const GENERATION: &str = "x-live-generation";
+const SINCE: &str = "x-live-since";
+const EXPIRES: &str = "x-live-expires";
+
+impl Subscription {
+    /// As headers of the request to the channel.
+    pub fn to_headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![(USER, self.user_id.to_string()), (EXPIRES, self.expires_at_ms.to_string())];
+        headers.extend(self.generation_id.map(|id| (GENERATION, id.to_string())));
+        headers.extend(self.since.map(|since| (SINCE, since.to_string())));
+        headers.push(match self.transport {
+            Transport::WebSocket => ("upgrade", "websocket".to_owned()),
+            Transport::ServerSentEvents => ("accept", "text/event-stream".to_owned()),
+        });
+        headers
+    }
+
+    /// The way back. `None`: not a request of ours.
+    pub fn from_headers(header: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let generation_id = match header(GENERATION) {
+            Some(text) => Some(Uuid::try_parse(&text).ok()?),
+            None => None,
+        };
+        Some(Self {
+            user_id: Uuid::try_parse(&header(USER)?).ok()?,
+            generation_id,
+            since: header(SINCE).as_deref().and_then(since),
+            expires_at_ms: header(EXPIRES)?.parse().ok()?,
+            transport: Transport::of("GET", header("upgrade").as_deref(), header("accept").as_deref())?,
+        })
+    }
+}
+
+/// Reads the number that a client gives back. One that is none of ours counts as none: the client is
+/// told more than it lacks.
+pub fn since(text: &str) -> Option<i64> {
+    text.trim().parse().ok().filter(|since| *since >= 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Transport::{ServerSentEvents, WebSocket};
+    use super::*;
+
+    #[test]
+    fn a_request_says_how_it_wants_to_listen() {
+        for (upgrade, accept, expected) in [
+            (Some("websocket"), None, Some(WebSocket)),
+            (Some("WebSocket"), Some("text/event-stream"), Some(WebSocket)),
+            (None, Some("text/event-stream"), Some(ServerSentEvents)),
+            (None, Some("application/json, Text/Event-Stream;q=0.9"), Some(ServerSentEvents)),
+            (Some("h2c"), Some("*/*"), None),
+            (None, None, None),
+        ] {
+            assert_eq!(Transport::of("GET", upgrade, accept), expected, "{upgrade:?} {accept:?}");
+        }
+        assert_eq!(Transport::of("HEAD", None, Some("text/event-stream")), None);
+    }
+
+    #[test]
+    fn an_ask_arrives_as_it_was_sent() {
+        let full = Subscription {
+            user_id: Uuid::from_u128(1),
+            generation_id: Some(Uuid::from_u128(2)),
+            since: Some(1_795_529_400_123),
+            expires_at_ms: 1_795_533_000_000,
+            transport: WebSocket,
+        };
+        let least =
+            Subscription { generation_id: None, since: None, transport: ServerSentEvents, ..full.clone() };
+        for subscription in [full, least] {
+            let headers = subscription.to_headers();
+            let header =
+                |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+            assert_eq!(Subscription::from_headers(header), Some(subscription));
+        }
+        assert_eq!(Subscription::from_headers(|_| None), None);
+        assert_eq!(Subscription::from_headers(|_| Some("odd".to_owned())), None);
+    }
+
+    #[test]
+    fn a_number_that_is_none_of_ours_counts_as_none() {
+        assert_eq!((since(" 12 "), since("-1"), since("x"), since("")), (Some(12), None, None, None));
+        assert_eq!(since("99999999999999999999"), None);
+    }
+}

@@ -1,0 +1,411 @@
+//! What each path does, takes and answers.
+
+use serde_json::{Value, json};
+use shared::http::problem::Code;
+use shared::http::routes::{ROUTES, Target};
+use shared::http::types::{EventsQuery, ListQuery};
+use shared::pipeline::MAX_SOURCE_BYTES;
+use shared::policy::bounds::{MAX_BATCH, MAX_BODY_BYTES, MAX_NAME_CHARS, MAX_PROMPT_CHARS, SEED};
+
+use super::parts::{
+    ORIGINAL, SERVICE, USER, WEB_SOCKET, answer, answers, header, id, image_id, plain, query, reference,
+    with_header,
+};
+use super::samples;
+
+/// The problems that each path can have, beside those of paths and methods that do not exist.
+fn codes(target: Target) -> &'static [Code] {
+    use Code::*;
+    match target {
+        Target::Start | Target::StartInserted | Target::StartBatch => &[
+            InvalidRequest,
+            Unauthorized,
+            Forbidden,
+            NotFound,
+            UnknownModel,
+            ModelUnavailable,
+            Conflict,
+            BodyTooLarge,
+            Unsupported,
+            IdempotencyMismatch,
+            QuotaExceeded,
+            RateLimited,
+            InternalError,
+            BudgetExhausted,
+            Unavailable,
+        ],
+        Target::List => &[InvalidRequest, Unauthorized, RateLimited, InternalError, Unavailable],
+        Target::Get => &[Unauthorized, NotFound, RateLimited, InternalError, Unavailable],
+        Target::Cancel => &[Unauthorized, NotFound, Conflict, RateLimited, InternalError, Unavailable],
+        Target::Delete | Target::DeleteImage => {
+            &[Unauthorized, NotFound, RateLimited, InternalError, Unavailable]
+        }
+        Target::Events => {
+            &[Unauthorized, Forbidden, UpgradeRequired, RateLimited, InternalError, Unavailable]
+        }
+        Target::GenerationEvents => {
+            &[Unauthorized, Forbidden, NotFound, UpgradeRequired, RateLimited, InternalError, Unavailable]
+        }
+        Target::UploadSource => &[
+            InvalidRequest,
+            Unauthorized,
+            Forbidden,
+            BodyTooLarge,
+            UnsupportedMediaType,
+            InvalidImage,
+            RateLimited,
+            InternalError,
+            Unavailable,
+        ],
+        Target::Config => &[InternalError],
+        Target::Models => &[InternalError, Unavailable],
+        Target::Retry => &[
+            Unauthorized,
+            Forbidden,
+            NotFound,
+            UnknownModel,
+            ModelUnavailable,
+            Conflict,
+            QuotaExceeded,
+            RateLimited,
+            InternalError,
+            BudgetExhausted,
+            Unavailable,
+        ],
+        Target::WakeQueue => &[Unauthorized, RateLimited, InternalError, Unavailable],
+        Target::ProcessJobs => &[Unauthorized, InternalError, Unavailable],
+        Target::ProcessGeneration => {
+            &[InvalidRequest, Unauthorized, BodyTooLarge, Unsupported, InternalError, Unavailable]
+        }
+        Target::OpenApi | Target::Health => &[],
+    }
+}
+
+/// Those of all paths.
+pub fn code_sets() -> impl Iterator<Item = &'static [Code]> {
+    ROUTES.iter().map(|(_, _, target)| codes(*target))
+}
+
+/// The operation of a path.
+pub fn operation(target: Target) -> Value {
+    let answers = |good: Vec<(&str, Value)>| answers(good, codes(target));
+    match target {
+        Target::Start => json!({
+            "operationId": "startGeneration",
+            "tags": ["Generations"],
+            "summary": "Start a generation",
+            "description": "Puts one generation or a batch of them into the queue and answers at once. Follow them at `urls.events` or `urls.self`.",
+            "security": [{ USER: [] }],
+            "parameters": [header(
+                "Idempotency-Key",
+                "A unique name for this request. Within 24 hours, a second request with the same key returns the \
+                 answer of the first one and creates nothing. A request that fails does not use up its key.",
+                json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" }),
+            )],
+            "requestBody": {
+                "required": true,
+                "description": format!("At most {} KiB.", MAX_BODY_BYTES / 1024),
+                "content": { "application/json": {
+                    "schema": reference("schemas", "StartRequest"),
+                    "examples": samples::requests(),
+                } },
+            },
+            "responses": answers(vec![("202", with_header(
+                answer("The generations are in the queue.", "Started", samples::started()), "idempotency-replayed", "Replayed",
+            ))]),
+            "callbacks": { "ended": { "{$request.body#/webhook_url}": { "post": ended() } } },
+        }),
+        Target::List => json!({
+            "operationId": "listGenerations",
+            "tags": ["Generations"],
+            "summary": "List generations",
+            "security": [{ USER: [] }],
+            "parameters": query::<ListQuery>(),
+            "responses": answers(vec![("200", answer("A page of the user's generations, newest first.", "GenerationPage", samples::page()))]),
+        }),
+        Target::Get => json!({
+            "operationId": "getGeneration",
+            "tags": ["Generations"],
+            "summary": "Get a generation",
+            "security": [{ USER: [] }],
+            "parameters": [id()],
+            "responses": answers(vec![("200", answer("The generation.", "Generation", samples::completed()))]),
+        }),
+        Target::Cancel => json!({
+            "operationId": "cancelGeneration",
+            "tags": ["Generations"],
+            "summary": "Cancel a generation",
+            "description": "Cancels the generation and stops the model if it is running. To cancel a generation that is \
+                already cancelled is no error. A generation that is `downloading`, `completed` or `failed` cannot be \
+                cancelled: the request fails with `conflict`.",
+            "security": [{ USER: [] }],
+            "parameters": [id()],
+            "responses": answers(vec![("200", answer("The generation is cancelled.", "Cancelled", samples::cancelled()))]),
+        }),
+        Target::Retry => json!({
+            "operationId": "retryGeneration",
+            "tags": ["Generations"],
+            "summary": "Try a failed generation again",
+            "description": "Puts a failed generation back into the queue, with the quotas and the money of a start. One that \
+                waits already is left as it is.",
+            "security": [{ USER: [] }],
+            "parameters": [id()],
+            "responses": answers(vec![("202", answer("The generation waits.", "Generation", samples::waiting()))]),
+        }),
+        Target::Delete => json!({
+            "operationId": "deleteGeneration",
+            "tags": ["Generations"],
+            "summary": "Delete a generation",
+            "description": "Deletes the generation with its image and its file, in whatever state it is. A model that is \
+                running is stopped, and stays paid for. The file is gone within a few minutes.",
+            "security": [{ USER: [] }],
+            "parameters": [id()],
+            "responses": answers(vec![("200", answer("The generation is deleted.", "Deleted", samples::deleted()))]),
+        }),
+        Target::DeleteImage => json!({
+            "operationId": "deleteImage",
+            "tags": ["Generations"],
+            "summary": "Delete an image",
+            "description": "Deletes the image and its file. Its generation stays, without images.",
+            "security": [{ USER: [] }],
+            "parameters": [image_id()],
+            "responses": answers(vec![("200", answer("The image is deleted.", "Deleted", samples::deleted()))]),
+        }),
+        Target::Events => live("listen", "Listen to all generations", Vec::new(), answers),
+        Target::GenerationEvents => {
+            live("listenToGeneration", "Listen to a generation until it has ended", vec![id()], answers)
+        }
+        Target::UploadSource => json!({
+            "operationId": "uploadSource",
+            "tags": ["Sources"],
+            "summary": "Upload a source image",
+            "description": "Requests can use the upload as `source_id` for a day. Its bytes determine the file format, not `Content-Type`.",
+            "security": [{ USER: [] }],
+            "requestBody": {
+                "required": true,
+                "description": format!("The file's bytes, at most {} MiB.", MAX_SOURCE_BYTES / 1024 / 1024),
+                "content": { "image/png": {}, "image/jpeg": {}, "image/webp": {}, "application/octet-stream": {} },
+            },
+            "responses": answers(vec![("201", answer("The upload is stored.", "Source", samples::source()))]),
+        }),
+        Target::Models => json!({
+            "operationId": "listModels",
+            "tags": ["Service"],
+            "summary": "List models",
+            "description": "Returns the models with the prices that users are charged. The list is at most a minute old, \
+                or ten minutes while the database cannot be reached.",
+            "security": [],
+            "responses": answers(vec![("200", with_header(
+                answer("The models.", "Models", samples::models()), "cache-control", "CacheControl",
+            ))]),
+        }),
+        Target::Config => json!({
+            "operationId": "getConfig",
+            "tags": ["Service"],
+            "summary": "Get the sign-in configuration",
+            "security": [],
+            "responses": answers(vec![("200", with_header(
+                answer("The configuration.", "Config", samples::config()), "cache-control", "CacheControl",
+            ))]),
+        }),
+        Target::OpenApi => json!({
+            "operationId": "getOpenApi",
+            "tags": ["Service"],
+            "summary": "Get this document",
+            "security": [],
+            "responses": answers(vec![("200", document())]),
+        }),
+        Target::Health => json!({
+            "operationId": "getHealth",
+            "tags": ["Service"],
+            "summary": "Check that the service is reachable",
+            "security": [],
+            "responses": answers(vec![("200", answer("The service is reachable.", "Health", json!({ "status": "ok" })))]),
+        }),
+        Target::StartInserted => json!({
+            "operationId": "generateImage",
+            "tags": [ORIGINAL],
+            "summary": "Start a generation that was inserted",
+            "description": "Starts a generation whose row the user has inserted into `image_generations` with the status \
+                `pending`. What the body leaves out is what the row says. A second call returns the same start.",
+            "security": [{ USER: [] }],
+            "requestBody": {
+                "required": true,
+                "description": "The row's id, and the fields of a start, or none of them.",
+                "content": { "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["generation_id"],
+                        "properties": { "generation_id": { "type": "string", "format": "uuid" } },
+                    },
+                    "example": { "generation_id": samples::GENERATION },
+                } },
+            },
+            "responses": answers(vec![("202", with_header(
+                answer("The generation is queued.", "Started", samples::started()),
+                "idempotency-replayed",
+                "Replayed",
+            ))]),
+        }),
+        Target::StartBatch => json!({
+            "operationId": "batchGenerate",
+            "tags": [ORIGINAL],
+            "summary": "Start a batch that has a name",
+            "description": "Starts a generation for each prompt. Tags of prompts are not kept, and the message says so. The \
+                path takes no `Idempotency-Key`.",
+            "security": [{ USER: [] }],
+            "requestBody": {
+                "required": true,
+                "description": "The prompts, what they have in common, and the batch's name.",
+                "content": { "application/json": { "schema": batch(), "example": samples::batch() } },
+            },
+            "responses": answers(vec![
+                ("202", answer("The generations are queued.", "StartedBatch", samples::started_batch())),
+            ]),
+        }),
+        Target::WakeQueue => json!({
+            "operationId": "processQueue",
+            "tags": [ORIGINAL],
+            "summary": "Look at the queue at once",
+            "description": "Wakes the worker of the queue, which every start does, too. It is for apps that change a row \
+                themselves. Nothing waits for what it does.",
+            "security": [{ USER: [] }],
+            "responses": answers(vec![("202", answer("The queue is being looked at.", "Woken", json!({ "success": true })))]),
+        }),
+        Target::ProcessJobs => json!({
+            "operationId": "processJobs",
+            "tags": [ORIGINAL],
+            "summary": "Run the queue",
+            "description": "Hands the request to process-jobs, where the deployment binds it.",
+            "security": [{ SERVICE: [] }],
+            "responses": answers(vec![("200", plain("What was done: counts of jobs."))]),
+        }),
+        Target::ProcessGeneration => json!({
+            "operationId": "processGeneration",
+            "tags": [ORIGINAL],
+            "summary": "Make an image without the queue",
+            "description": "Hands the request to process-generation, where the deployment binds it.",
+            "security": [{ SERVICE: [] }],
+            "requestBody": {
+                "required": true,
+                "description": "What to make, as the original's function took it.",
+                "content": { "application/json": { "schema": { "type": "object" } } },
+            },
+            "responses": answers(vec![("200", plain("The image, or why there is none."))]),
+        }),
+    }
+}
+
+fn live(name: &str, summary: &str, path: Vec<Value>, answers: impl Fn(Vec<(&str, Value)>) -> Value) -> Value {
+    let mut parameters = path;
+    parameters.extend(query::<EventsQuery>());
+    parameters.push(header(
+        "Last-Event-ID",
+        "The same as `since`. An `EventSource` sends it when it connects again.",
+        json!({ "type": "string", "pattern": "^[0-9]+$" }),
+    ));
+    let mut good = vec![
+        (
+            "101",
+            plain(
+                "A WebSocket. Each text frame is a `LiveMessage`. The server answers the text `ping` with `pong`.",
+            ),
+        ),
+        ("200", stream()),
+    ];
+    if name == "listenToGeneration" {
+        good.push((
+            "204",
+            plain("The generation has ended, and the client has seen its end: no further event will come."),
+        ));
+    }
+    json!({
+        "operationId": name,
+        "tags": ["Live channel"],
+        "summary": summary,
+        "description": "Opens a WebSocket, or server-sent events with `Accept: text/event-stream`. The server sends \
+            the current states, then `ready`, then each change. A message may arrive twice. If you connect again with \
+            `since`, the server sends what you have missed.",
+        "security": [{ USER: [] }, { WEB_SOCKET: [] }],
+        "parameters": parameters,
+        "responses": answers(good),
+    })
+}
+
+fn stream() -> Value {
+    let mut answer = plain(
+        "Server-sent events. `data` is a `LiveMessage`, `id` its `seq`. The server sends a comment every 15 seconds \
+         to keep the connection open.",
+    );
+    if let Some(answer) = answer.as_object_mut() {
+        // OpenAPI 3.2 has itemSchema for it; 3.1 has no word for what a stream is made of.
+        let stream = json!({
+            "schema": { "type": "string" },
+            "x-item-schema": reference("schemas", "LiveMessage"),
+            "example": samples::events(),
+        });
+        answer.insert("content".into(), json!({ "text/event-stream": stream }));
+    }
+    answer
+}
+
+fn document() -> Value {
+    let mut answer = with_header(plain("OpenAPI 3.1."), "cache-control", "CacheControl");
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("content".into(), json!({ "application/json": { "schema": { "type": "object" } } }));
+    }
+    answer
+}
+
+fn ended() -> Value {
+    let text = json!({ "type": "string" });
+    json!({
+        "operationId": "generationEnded",
+        "summary": "A generation has ended",
+        "description": "Sent to `webhook_url` when a generation has ended, signed as defined by Standard Webhooks. It \
+            is sent again for up to 32 hours until the receiver answers with a 2xx status.",
+        "security": [],
+        "parameters": [
+            header("webhook-id", "The event's id, the same for every attempt.", text.clone()),
+            header("webhook-timestamp", "The time of this attempt, in seconds since 1970.", text.clone()),
+            header("webhook-signature", "`v1,` and the base64 of the HMAC-SHA256 of `{id}.{timestamp}.{body}`.", text),
+        ],
+        "requestBody": {
+            "required": true,
+            "content": { "application/json": {
+                "schema": reference("schemas", "WebhookEvent"),
+                "example": samples::webhook(),
+            } },
+        },
+        "responses": {
+            "2XX": { "description": "The receiver has accepted the event." },
+            "410": { "description": "The receiver does not want the event. It is not sent again." },
+        },
+    })
+}
+
+/// The body of a batch of the original's apps.
+fn batch() -> Value {
+    let prompt = json!({
+        "type": "object",
+        "required": ["text"],
+        "properties": {
+            "text": { "type": "string", "minLength": 1, "maxLength": MAX_PROMPT_CHARS },
+            "negative_prompt": { "type": ["string", "null"], "maxLength": MAX_PROMPT_CHARS },
+            "seed": { "type": ["integer", "null"], "minimum": SEED.start(), "maximum": SEED.end() },
+        },
+    });
+    json!({
+        "type": "object",
+        "required": ["prompts", "shared_settings"],
+        "properties": {
+            "prompts": { "type": "array", "minItems": 1, "maxItems": MAX_BATCH, "items": prompt },
+            "shared_settings": {
+                "type": "object",
+                "description": "The fields of a start without its prompts; `steps` is `num_inference_steps`.",
+                "required": ["model_id"],
+            },
+            "batch_name": { "type": ["string", "null"], "maxLength": MAX_NAME_CHARS },
+        },
+    })
+}

@@ -1,0 +1,131 @@
+//! Examples. What is made here is made by the code that makes the real ones.
+
+use serde_json::{Value, json};
+use shared::catalogue::Catalogue;
+use shared::pipeline::{batch_answer, start_answer};
+use shared::ports::{QueuedGeneration, Started};
+use uuid::Uuid;
+
+pub const GENERATION: &str = "0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11";
+const SECOND: &str = "0193f3a2-6c1e-7c41-8b02-51a7c9e4d022";
+const JOB: &str = "0193f3a2-6c1f-7d10-b3c4-77e1a2f90c33";
+const SOURCE: &str = "0193f3a1-0b7d-7e52-a1d8-3c9b5e6f4a44";
+const BATCH: &str = "0193f3a2-6c1e-7c3f-8f00-4b1d9e7a5c55";
+const MODEL: &str = "black-forest-labs/flux-schnell";
+const ORIGIN: &str = "https://start-generation.example.workers.dev";
+
+pub fn requests() -> Value {
+    json!({
+        "one": { "summary": "One image", "value": {
+            "prompt": "a lighthouse at dawn", "model_id": MODEL, "width": 1344, "height": 768,
+        } },
+        "several": { "summary": "Four images of one prompt", "value": {
+            "prompt": "a lighthouse at dawn", "model_id": MODEL, "num_images": 4, "seed": 7,
+        } },
+        "batch": { "summary": "Two prompts", "value": {
+            "prompts": ["a fox in the snow", "a hare in the snow"], "model_id": MODEL, "priority": "low",
+        } },
+        "variation": { "summary": "From an uploaded image", "value": {
+            "prompt": "the same at night", "model_id": "black-forest-labs/flux-dev", "operation": "variation",
+            "source_id": SOURCE, "strength": 0.6,
+        } },
+    })
+}
+
+fn queued(id: &str, job_id: &str, position: i64) -> QueuedGeneration {
+    QueuedGeneration {
+        id: Uuid::try_parse(id).unwrap_or_default(),
+        job_id: Uuid::try_parse(job_id).unwrap_or_default(),
+        queue_position: Some(position),
+        estimated_seconds: Some(5),
+    }
+}
+
+pub fn started() -> Value {
+    let first = queued(GENERATION, JOB, 1);
+    let started = Started { batch_id: None, first, others: Vec::new(), replayed: false, leased: None };
+    json!(start_answer(&started, ORIGIN))
+}
+
+pub fn batch() -> Value {
+    json!({
+        "prompts": [{ "text": "A fox", "negative_prompt": "blur", "seed": 1 }, { "text": "A hare" }],
+        "shared_settings": { "model_id": "flux-dev", "width": 1024, "height": 1024, "steps": 28 },
+        "batch_name": "Animals",
+    })
+}
+
+pub fn started_batch() -> Value {
+    let (first, second) = (queued(GENERATION, JOB, 1), queued(SECOND, SOURCE, 2));
+    let batch_id = Uuid::try_parse(BATCH).ok();
+    let started = Started { batch_id, first, others: vec![second], replayed: false, leased: None };
+    json!(batch_answer(&started, ORIGIN, Some("Animals"), false))
+}
+
+pub fn waiting() -> Value {
+    let mut waiting = completed();
+    let nothing = json!({
+        "status": "queued", "progress": 0, "queue_position": 1, "estimated_seconds": 5, "images": [],
+        "cost_usd": null, "started_at": null, "completed_at": null,
+    });
+    if let (Some(waiting), Value::Object(nothing)) = (waiting.as_object_mut(), nothing) {
+        waiting.extend(nothing);
+    }
+    waiting
+}
+
+pub fn completed() -> Value {
+    json!({
+        "id": GENERATION, "batch_id": null, "status": "completed", "progress": 100,
+        "queue_position": null, "estimated_seconds": null, "operation": "generate", "model_id": MODEL,
+        "prompt": "a lighthouse at dawn", "negative_prompt": null, "width": 1344, "height": 768, "seed": null,
+        "adjustments": [], "error": null,
+        "images": [{
+            "id": SECOND, "url": "https://project.supabase.co/storage/v1/object/public/generated-images/a.webp",
+            "format": "webp", "width": 1344, "height": 768, "bytes": 92_410,
+        }],
+        "cost_usd": 0.003, "created_at": "2026-11-24T12:00:00.123456+00:00",
+        "started_at": "2026-11-24T12:00:00.2+00:00", "completed_at": "2026-11-24T12:00:03.9+00:00",
+    })
+}
+
+pub fn page() -> Value {
+    json!({ "generations": [completed()], "next_cursor": format!("1795521600123456_{GENERATION}") })
+}
+
+pub fn cancelled() -> Value {
+    json!({ "generation_id": GENERATION, "status": "cancelled" })
+}
+
+pub fn deleted() -> Value {
+    json!({ "id": GENERATION, "deleted": true })
+}
+
+pub fn source() -> Value {
+    json!({
+        "source_id": SOURCE, "format": "png", "bytes": 1_204_518, "width": 1024, "height": 1024,
+        "expires_at": "2026-11-25T12:00:00Z",
+    })
+}
+
+pub fn models() -> Value {
+    let model = Catalogue::builtin().model(MODEL).map(|model| model.describe());
+    json!({ "models": model.as_slice() })
+}
+
+pub fn config() -> Value {
+    json!({ "supabase_url": "https://project.supabase.co", "anon_key": "sb_publishable_…" })
+}
+
+pub fn webhook() -> Value {
+    json!({ "type": "generation.completed", "timestamp": "2026-11-24T12:00:03.9+00:00", "data": completed() })
+}
+
+pub fn events() -> String {
+    let change = json!({
+        "type": "generation", "generation_id": GENERATION, "batch_id": null, "status": "processing",
+        "progress": 35, "queue_position": null, "estimated_seconds": 3, "seq": 1_795_521_601_000_u64,
+    });
+    let ready = json!({ "type": "ready", "seq": 1_795_521_601_000_u64 });
+    format!("retry: 2000\n\nid: 1795521601000\ndata: {change}\n\ndata: {ready}\n\n")
+}
