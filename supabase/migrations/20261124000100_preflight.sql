@@ -1,4 +1,4 @@
--- First of eleven files, one for each room of the schema, in the order in which to read them:
+-- First of twelve files, one for each room of the schema, in the order in which to read them:
 --
 --   preflight     whether this database can take the others
 --   tables        every table, with all its columns and indexes
@@ -10,6 +10,7 @@
 --   webhooks      what is told to users' servers when a generation has ended
 --   live          what is told to users' clients while a generation changes
 --   storage       uploads, and files that nobody needs any more
+--   apps          what users write into the tables themselves, as the original's apps do
 --   api           what PostgREST exposes, the operators' views, and all rights
 --
 -- A function may call one of a later file, for its body is read when it runs; tables and types come before their use.
@@ -23,12 +24,14 @@ declare
   v_relations text[] := '{models,batch_generations,image_generations,images,job_queue,'
     'queue_health,failed_jobs_recent,stuck_jobs,queue_latency,tenant_usage}';
   v_functions text[] := regexp_split_to_array(btrim('
-    cancel_generation claim_jobs claim_next_job complete_job complete_jobs enqueue_job enqueue_jobs
+    cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation
+    delete_image enqueue_job enqueue_jobs
     extend_lease fail_job finish_download finish_prediction get_generation list_generations
     live_snapshot model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery record_prediction
-    record_predictions
+    record_predictions retry_generation
     record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook rotate_webhook_secret
-    snooze_job start_generation sweep_storage webhook_deliveries webhook_message webhook_secret
+    snooze_job start_batch start_generation start_inserted_generation sweep_storage tell_late_subscribers
+    webhook_deliveries webhook_message webhook_secret
   ', E' \n'), '\s+');
   v_taken text;
   v_profiles regclass := to_regclass('public.profiles');
@@ -43,7 +46,7 @@ begin
     raise warning 'Picture Queue is tested on PostgreSQL 15 to 17, and this is %.', current_setting('server_version');
   end if;
 
-  -- Ours from before: what is in `private` then is no stranger's.
+  -- The comment of `private` says that it is Picture Queue's: then what is in it is no stranger's.
   if obj_description(to_regnamespace('private'), 'pg_namespace') like 'Picture Queue:%' then
     return;
   end if;

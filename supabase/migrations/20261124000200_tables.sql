@@ -5,12 +5,13 @@
 --                          ├─ image_generations ──┴─┬─ job_id ··> one of five tables of jobs
 --                          └─ images ───────────────┘  (no foreign key: jobs are pruned, generations stay)
 --
+--   not started   unstarted_generations
 --   who is next   user_slots, ready_queues, low_water
 --   counts        job_deltas, folded into job_counts; last_cron_run
 --   limits        settings, plans and user_plans, usage, idempotency_keys
 --   the provider  predictions, budget_deltas, folded into budget; provider_pause, refused_models, model_times
 --   webhooks      webhook_secrets, webhook_deliveries
---   live          live_listeners
+--   live          live_listeners, told_subscriptions
 --   files         removed_objects, storage_scan
 --
 -- `public` is exposed by the API. `private` never is: what users need of it is reached through the functions of the
@@ -40,11 +41,24 @@ begin
   );
   comment on table public.profiles is
   'A row for each user, with what others may be shown of them. A user reads and changes their own.';
+  -- The address is the account's, whoever adds the row; the names are what its sign-up has told, where that is a text
+  -- of a length that fits. A sign-up never fails for them.
   create function private.fill_profile() returns trigger
   language plpgsql security definer set search_path = '' as $$
+  declare
+    v_user record;
   begin
-    if new.email is null then
-      select u.email into new.email from auth.users as u where u.id = new.id;
+    select u.email, u.raw_user_meta_data as told into v_user from auth.users as u where u.id = new.id;
+    new.email := coalesce(v_user.email, new.email);
+    if new.username is null and jsonb_typeof(v_user.told -> 'username') = 'string'
+      and char_length(v_user.told ->> 'username') <= 255
+    then
+      new.username := v_user.told ->> 'username';
+    end if;
+    if new.avatar_url is null and jsonb_typeof(v_user.told -> 'avatar_url') = 'string'
+      and char_length(v_user.told ->> 'avatar_url') <= 2048
+    then
+      new.avatar_url := v_user.told ->> 'avatar_url';
     end if;
     return new;
   end
@@ -71,8 +85,16 @@ for each row execute function private.create_profile();
 -- Users from before.
 insert into public.profiles (id) select id from auth.users on conflict (id) do nothing;
 
+-- The id of a model's row: the same for a name in every project, so that the Worker knows a model of the catalogue by
+-- it without asking (shared/src/catalogue/mod.rs).
+create function private.model_row_id(p_replicate_id text) returns uuid
+language sql immutable set search_path = '' as $$
+  select encode(substring(sha256(convert_to(p_replicate_id, 'UTF8')) from 1 for 16), 'hex')::uuid
+$$;
+
 create table public.models (
-  id uuid primary key default gen_random_uuid(),
+  -- private.model_row_id, where none is given.
+  id uuid primary key,
   -- The model's name at the provider, owner/name. Requests name a model by it.
   replicate_id text unique not null,
   version text,
@@ -112,6 +134,17 @@ create table public.models (
   sort_order int not null default 0,
   created_at timestamptz not null default now()
 );
+
+create function private.before_model_insert() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  new.id := coalesce(new.id, private.model_row_id(new.replicate_id));
+  return new;
+end
+$$;
+
+create trigger models_before_insert before insert on public.models
+for each row execute function private.before_model_insert();
 
 create table public.batch_generations (
   id uuid primary key default gen_random_uuid(),
@@ -156,9 +189,11 @@ create table public.image_generations (
   seed bigint,
   source_image_url text,
   generation_strength numeric,
-  -- pending, queued, processing, downloading, completed, failed or cancelled: what is written by hand is checked by
-  -- private.before_generation_change. A CHECK is parsed anew by each statement, which is as dear as the statement.
-  status text not null default 'queued',
+  -- pending, processing, downloading, completed, failed or cancelled. One that waits is pending here, as its job is:
+  -- the original's apps cancel what is pending. Answers call it queued, which written by hand means the same. What is
+  -- written by hand is checked by private.before_generation_change: a CHECK is parsed anew by each statement, which
+  -- is as dear as the statement.
+  status text not null default 'pending',
   error_message text,
   -- From the start of the run to the stored image.
   generation_time_seconds numeric,
@@ -221,15 +256,27 @@ create index image_generations_model on public.image_generations (model_id);
 -- The foreign key.
 create index image_generations_source on public.image_generations (source_generation_id)
 where source_generation_id is not null;
--- Cancelled runs of which it is not known what they have cost (private.close_open_costs).
+-- Generations with a cancelled run whose cost is not known yet (private.close_open_costs).
 create index image_generations_cost_open on public.image_generations (id) where cost_open;
 -- Whether an open generation needs an upload (private.is_spent_source).
 create index image_generations_upload on public.image_generations (source_id) where source_id is not null;
 
+-- Generations that their users have inserted themselves, as the original's apps do, and that nobody has started yet
+-- (private.start_inserted). A table of their own: no index of image_generations has to tell them from the others. No
+-- foreign key: one that was deleted is passed over when its time is over.
+create table private.unstarted_generations (
+  generation_id uuid primary key,
+  user_id uuid not null,
+  created_at timestamptz not null default now()
+);
+-- How many a user has (private.before_own_insert).
+create index unstarted_generations_user on private.unstarted_generations (user_id);
+-- Those whose time is over (private.end_unstarted).
+create index unstarted_generations_age on private.unstarted_generations (created_at);
+
 create table public.images (
   id uuid primary key default gen_random_uuid(),
-  -- One image for a generation, however often its storing is repeated.
-  generation_id uuid unique references public.image_generations on delete cascade,
+  generation_id uuid references public.image_generations on delete cascade,
   user_id uuid not null references public.profiles on delete cascade,
   filename text,
   storage_path text not null,
@@ -255,6 +302,9 @@ create table public.images (
   archived_at timestamptz check (archived_at >= '1970-01-01Z' and archived_at < '10000-01-01Z'),
   created_at timestamptz not null default now()
 );
+-- One image for a generation, however often its storing is repeated. An index and no constraint: of a constraint
+-- PostgREST would conclude that it is one to one, and embed an object where the original's apps read a list.
+create unique index images_generation on public.images (generation_id);
 -- A user's images, over the API.
 create index images_user on public.images (user_id, created_at desc);
 -- The foreign key.
@@ -576,7 +626,7 @@ create table private.predictions (
   -- How we came to know of it: by the answer to our create, from the provider's list, from a webhook.
   source text not null check (source in ('created', 'adopted', 'webhook')),
   recorded_at timestamptz not null default now(),
-  -- When we learned that it had ended. Null: it runs, as far as we know.
+  -- When we were told that it had ended. Null: it runs, as far as we know.
   ended_at timestamptz,
   -- The provider's word for how it ended: succeeded, failed, canceled, aborted. 'unknown': we gave it up.
   status text,
@@ -700,9 +750,9 @@ create table private.webhook_deliveries (
   -- A generation that is brought back ends again: another event.
   unique (generation_id, ended_at)
 );
--- Those whose time is over (private.prune_webhooks).
+-- The deliveries whose time is over (private.prune_webhooks).
 create index webhook_deliveries_age on private.webhook_deliveries (ended_at);
--- The one that a job sends (private.record_delivery).
+-- The delivery that a job sends (private.record_delivery).
 create index webhook_deliveries_job on private.webhook_deliveries (job_id);
 
 -- The live channel ----------------------------------------------------------------------------------------------------
@@ -714,6 +764,13 @@ create table private.live_listeners (
 );
 -- Those whose time is over (private.prune_listeners).
 create index live_listeners_until on private.live_listeners (until);
+
+-- Subscriptions of Supabase Realtime that private.tell_late_subscribers has dealt with: their ids in
+-- realtime.subscription, which is not ours to refer to or to write in.
+create table private.told_subscriptions (
+  id bigint primary key,
+  told_at timestamptz not null default now()
+);
 
 -- Stored files --------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 -- Generated from shared/src/catalogue/models.json; do not edit:
--- cargo run -p shared --example models_sql > supabase/migrations/20261124000300_models.sql
+-- npm run -s models:sql > supabase/migrations/20261124000300_models.sql
 
 insert into public.models (
   replicate_id,

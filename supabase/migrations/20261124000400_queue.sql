@@ -11,16 +11,18 @@
 --            └─► scheduled_jobs ◄────────────────┘
 --
 -- Besides: a pending job (in one of the three tables on the left) ends when it is cancelled, when it expires, when its
--- user may not have it any more (private.admit_due), or when its prediction turns out to have ended. What follows from
--- a step comes in running (private.insert_running). A failed job comes back by requeue_job, or is completed by a
--- prediction that ended later than was thought.
+-- user may not have it any more (private.reserve_due), or when its prediction turns out to have ended. What follows
+-- from a step comes in running (private.insert_running), and so does a start's one job that is next at once
+-- (private.insert_leased). A failed job comes back by requeue_job, or is completed by a prediction that ended later
+-- than was thought.
 --
 -- Beside the job each step writes, in the same transaction: user_slots (a ready or running job of a limited type takes
 -- one of its user's slots), job_deltas (what `queue_health` counts), ready_queues (which queues a claim looks at).
 --
--- Rows are locked in this order: account; job (of many, by id); the job's generation and its user's slots (of many, by
--- key), in either order, for a generation is locked under its job's lock only; predictions before a generation whose
--- job is not held; usage; batch; budget. Claims skip what is locked; the marks are last.
+-- Rows are locked in this order: account; job (of many, by id); a ready queue that is new (whoever opens the same one
+-- waits); the job's generation and its user's slots (of many, by key), in either order, for a generation is locked
+-- under its job's lock only; predictions before a generation whose job is not locked; usage; batch; budget. Claims skip
+-- what is locked; the marks are last.
 --
 -- Every function that looks rows up pins `enable_seqscan = off`: plpgsql keeps its plans for the life of a connection,
 -- and one made while a table was empty would read it whole for as long as statistics lag behind. And `jit = off` with
@@ -288,7 +290,7 @@ begin
 end
 $$;
 
--- Where a job comes in that has had its turn: at the head of its ready queue.
+-- The virtual time of a job that was claimed before and is ready again: the head of its ready queue.
 create function private.head_time(p_job_type text, p_priority int) returns bigint
 language plpgsql volatile set search_path = ''
 set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
@@ -348,9 +350,9 @@ begin
 end
 $$;
 
--- Takes up to p_count slots of p_most. first: how many the user had taken before; granted: how many more it has now.
+-- Takes up to p_count slots of p_most. first: how many the user had taken before; added: how many more it has now.
 create function private.take_slots(
-  p_fair_key uuid, p_job_type text, p_count int, p_most int, out first int, out granted int
+  p_fair_key uuid, p_job_type text, p_count int, p_most int, out first int, out added int
 ) language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -358,10 +360,10 @@ declare
 begin
   v_slots := private.lock_slots(p_fair_key, p_job_type);
   first := v_slots.taken;
-  granted := least(p_count, greatest(p_most - first, 0));
-  if granted > 0 or v_slots.most <> p_most then
+  added := least(p_count, greatest(p_most - first, 0));
+  if added > 0 or v_slots.most <> p_most then
     update private.user_slots as s set
-      taken = first + granted, most = p_most, version = private.next_version(s.version)
+      taken = first + added, most = p_most, version = private.next_version(s.version)
     where s.ctid = v_slots.rid;
   end if;
 end
@@ -469,10 +471,10 @@ begin
 end
 $$;
 
--- Slots are free, so many of each of these users: they go to their users' blocked jobs, best priority first, then by
--- age, of each user at most 1,000. The keys are given in order, each once; a count of 0 looks whether a plan has come
--- to allow more.
-create function private.free_slots(p_fair_keys uuid[], p_job_types text[], p_counts int[]) returns void
+-- Releases so many slots of each of these users. They go to their users' blocked jobs, best priority first, then by
+-- age, of each user at most 1,000; what nobody waits for is free. The keys are given in order, each once. A count of 0
+-- only looks whether a plan has come to allow more.
+create function private.release_slots(p_fair_keys uuid[], p_job_types text[], p_counts int[]) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -505,7 +507,7 @@ begin
   end if;
   v_step := (select extract(epoch from virtual_time_step) * 1000000 from private.settings);
   v_passing := private.has_many_dead('private.blocked_jobs');
-  with free as materialized (
+  with released as materialized (
     select u.fair_key, u.job_type, u.jobs, s.rid, s.passed, s.taken - u.jobs as taken,
       coalesce(p.running_jobs, 1000000000) as most
     from unnest(v.fair_keys, v.job_types, v.counts) as u (fair_key, job_type, jobs)
@@ -518,7 +520,7 @@ begin
   ), best as materialized (
     select f.fair_key, f.job_type, f.passed, b.id, b.priority, b.seq,
       f.taken + row_number() over (partition by f.fair_key, f.job_type order by b.priority desc, b.seq) - 1 as taken
-    from free as f
+    from released as f
     cross join lateral (
       select plain.* from (
         select j.id, j.priority, j.seq from private.blocked_jobs as j
@@ -547,7 +549,7 @@ begin
   ), written as (
     update private.user_slots as s set
       taken = f.taken + coalesce(n.jobs, 0), most = f.most, version = private.next_version(s.version)
-    from free as f
+    from released as f
     left join (
       select fair_key, job_type, count(*)::int as jobs from best group by fair_key, job_type
     ) as n on n.fair_key = f.fair_key and n.job_type = f.job_type
@@ -566,12 +568,14 @@ begin
 end
 $$;
 
--- The same for one slot of one user, in plain statements: these cost less than one for many.
-create function private.free_slot(p_fair_key uuid, p_job_type text) returns void
+-- Releases one slot of one user: it goes to the user's best blocked job, else it is free. In plain statements, which
+-- cost less than one for many.
+create function private.release_slot(p_fair_key uuid, p_job_type text) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_slots record;
+  v_mark private.blocked_mark;
   v_limit int;
   v_id uuid;
   v_job private.blocked_jobs;
@@ -593,11 +597,23 @@ begin
     where fair_key = p_fair_key and job_type = p_job_type
     order by priority desc, seq limit 1 for update skip locked;
   else
-    -- Two statements: the second sees all that the first has locked.
-    v_id := (select id from private.pick_blocked(p_fair_key, p_job_type, v_slots.passed, 1));
-    select * into v_job from private.blocked_jobs where id = v_id;
+    -- Mostly all of a user's blocked jobs are of one priority.
+    v_mark := v_slots.passed[1];
+    if cardinality(v_slots.passed) = 1 and not exists (
+      select from private.blocked_jobs
+      where fair_key = p_fair_key and job_type = p_job_type and priority > v_mark.priority
+    ) then
+      select * into v_job from private.blocked_jobs
+      where fair_key = p_fair_key and job_type = p_job_type and priority = v_mark.priority and seq >= v_mark.seq
+      order by seq limit 1 for update skip locked;
+    end if;
+    if v_job.id is null then
+      -- Two statements: the second sees all that the first has locked.
+      v_id := (select id from private.pick_blocked(p_fair_key, p_job_type, v_slots.passed, 1));
+      select * into v_job from private.blocked_jobs where id = v_id;
+    end if;
   end if;
-  if found then
+  if v_job.id is not null then
     v_limit := private.running_limit(p_fair_key);
     if v_slots.taken = v_limit - 1 and v_slots.most = v_limit then
       delete from private.blocked_jobs where id = v_job.id;
@@ -613,7 +629,7 @@ begin
       return;
     end if;
     -- The plan has come to allow more, or less.
-    perform private.free_slots(array[p_fair_key], array[p_job_type], '{1}');
+    perform private.release_slots(array[p_fair_key], array[p_job_type], '{1}');
     return;
   end if;
   update private.user_slots as s set taken = v_slots.taken, version = private.next_version(s.version)
@@ -621,8 +637,8 @@ begin
 end
 $$;
 
--- The slots of jobs that stand nowhere any more are free again. Limited ones only are given.
-create function private.free_slots_of(p_fair_keys uuid[], p_job_types text[]) returns void
+-- Releases the slots of jobs that are in no table any more. Only jobs of limited types are given.
+create function private.release_slots_of(p_fair_keys uuid[], p_job_types text[]) returns void
 language plpgsql set search_path = '' as $$
 declare
   v record;
@@ -634,13 +650,13 @@ begin
     group by fair_key, job_type order by fair_key, job_type
   ) as each_user;
   if v.fair_keys is not null then
-    perform private.free_slots(v.fair_keys, v.job_types, v.counts);
+    perform private.release_slots(v.fair_keys, v.job_types, v.counts);
   end if;
 end
 $$;
 
 -- After p_count jobs of one priority were blocked: as many of the user's ready jobs, where these are of a lower
--- priority, change places with the best blocked ones.
+-- priority, are exchanged for the best blocked ones.
 create function private.reorder_user(p_fair_key uuid, p_job_type text, p_priority int, p_count int) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
@@ -658,7 +674,7 @@ begin
       v_last.retry_until, v_last.fair_key, v_last.generation_id, v_last.priority, v_last.attempts,
       v_last.max_attempts, v_last.job_type, v_last.payload, v_last.error_message, v_last.error_details;
     perform private.lower_blocked_mark(p_fair_key, p_job_type, v_last.priority, v_last.seq);
-    perform private.free_slot(p_fair_key, p_job_type);
+    perform private.release_slot(p_fair_key, p_job_type);
   end loop;
 end
 $$;
@@ -687,23 +703,42 @@ begin
 end
 $$;
 
--- Any number of jobs in one statement: [{id?, job_type, payload?, priority?, scheduled_at?, expires_at?,
--- max_attempts?, retry_until?}]. The payload's user_id, where it is a uuid, is whose virtual time and slots the job
--- uses; neither that user nor its generation_id need exist. Returns the ids in order.
+-- Any number of jobs: [{id?, job_type, payload?, priority?, scheduled_at?, expires_at?, max_attempts?, retry_until?}].
+-- The payload's user_id, where it is a uuid, is whose virtual time and slots the job uses; neither that user nor its
+-- generation_id need exist. Returns the ids in order.
+-- They are read once, into rows; then comes a statement for each thing that is there to do: one that could do them all
+-- costs more to start than these together. New queues are made before slots are locked, and slots are locked by key.
 create function private.insert_jobs(p_jobs jsonb) returns uuid[]
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_job record;
-  v_ids uuid[];
-  v_blocked jsonb;
-  v_past jsonb;
-  v_refused boolean;
+  v record;
+  v_jobs private.scheduled_jobs[];
+  v_plain boolean;
+  v_step bigint;
+  v_head bigint;
+  v_is_open boolean;
+  -- Ready queues of the jobs that are due, and their heads.
+  v_types text[];
+  v_priorities int[];
+  v_heads bigint[];
+  -- Rows of the users' slots that change.
   v_rows tid[];
   v_taken int[];
   v_most int[];
+  v_default_most int;
+  v_added int;
+  -- The users of limited jobs: how many slots they had taken, and how many more they get.
+  v_fair_keys uuid[];
+  v_slot_types text[];
+  v_firsts int[];
+  v_adds int[];
+  -- When each job is ready; null: blocked or scheduled.
+  v_times bigint[];
+  v_ready int;
+  v_blocked int;
   v_one record;
-  v_step bigint;
 begin
   if jsonb_array_length(p_jobs) = 1 then
     select * into v_job from jsonb_to_record(p_jobs -> 0) as j (
@@ -715,161 +750,270 @@ begin
       coalesce(v_job.scheduled_at, now()), coalesce(v_job.max_attempts, 3), v_job.expires_at, v_job.retry_until
     )];
   end if;
-  v_step := private.virtual_time_step();
-  with given as materialized (
+  -- Mostly all are uuids where uuids belong: trying costs less than asking of each.
+  for v_try in 1..2 loop
+    begin
+      select
+        array_agg(row(
+          g.id, nextval('private.job_seq'), now(), g.scheduled_at, 0, g.expires_at, g.retry_until, g.fair_key,
+          g.generation_id, g.priority, 0, g.max_attempts, g.job_type, g.payload, null, null
+        )::private.scheduled_jobs) as jobs,
+        array_agg(g.id) as ids,
+        count(*)::int as count,
+        (count(*) filter (where g.scheduled_at <= now()))::int as due,
+        (count(*) filter (
+          where g.scheduled_at <= now() and private.is_limited(g.fair_key, g.job_type)
+        ))::int as limited,
+        bool_or(g.scheduled_at < now() - interval '1 second') as is_late,
+        bool_or(least(g.scheduled_at, g.expires_at) < now() - interval '1 second') as is_past,
+        bool_or(length(g.job_type) not between 1 and 100 or g.max_attempts < 1) as is_refused,
+        min(g.job_type) as job_type,
+        min(g.job_type) = max(g.job_type) as is_one_type,
+        min(g.priority) as priority,
+        min(g.priority) = max(g.priority) as is_one_priority
+      into v
+      from (
+        select
+          coalesce(j.id, gen_random_uuid()) as id,
+          coalesce(j.scheduled_at, now()) as scheduled_at,
+          j.expires_at,
+          j.retry_until,
+          case v_try
+            when 1 then (j.payload ->> 'user_id')::uuid
+            else private.as_uuid(j.payload ->> 'user_id')
+          end as fair_key,
+          case v_try
+            when 1 then (j.payload ->> 'generation_id')::uuid
+            else private.as_uuid(j.payload ->> 'generation_id')
+          end as generation_id,
+          coalesce(j.priority, 0) as priority,
+          coalesce(j.max_attempts, 3) as max_attempts,
+          j.job_type,
+          coalesce(j.payload, '{}') as payload
+        from jsonb_to_recordset(p_jobs) as j (
+          id uuid, job_type text, payload jsonb, priority int, scheduled_at timestamptz, expires_at timestamptz,
+          max_attempts int, retry_until timestamptz
+        )
+        -- Each is reckoned once.
+        offset 0
+      ) as g;
+      exit;
+    exception when invalid_text_representation then
+      if v_try = 2 then
+        raise;
+      end if;
+    end;
+  end loop;
+  if v.count = 0 then
+    return null;
+  end if;
+  v_jobs := v.jobs;
+  if v.is_refused then
+    perform private.check_job(g.job_type, g.max_attempts) from unnest(v_jobs) as g;
+  end if;
+
+  -- Where the first of each queue stands.
+  if v.due > 0 and v.is_one_type and v.is_one_priority then
     select
-      ord,
-      coalesce(id, gen_random_uuid()) as id,
-      nextval('private.job_seq') as seq,
-      coalesce(scheduled_at, now()) as scheduled_at,
-      expires_at,
-      retry_until,
-      private.as_uuid(payload ->> 'user_id') as fair_key,
-      private.as_uuid(payload ->> 'generation_id') as generation_id,
-      coalesce(priority, 0) as priority,
-      coalesce(max_attempts, 3) as max_attempts,
-      job_type,
-      coalesce(payload, '{}') as payload
-    from rows from (
-      jsonb_to_recordset(p_jobs) as (
-        id uuid, job_type text, payload jsonb, priority int, scheduled_at timestamptz, expires_at timestamptz,
-        max_attempts int, retry_until timestamptz
-      )
-    ) with ordinality as j (
-      id, job_type, payload, priority, scheduled_at, expires_at, max_attempts, retry_until, ord
-    )
-  ), due as materialized (
+      (extract(epoch from s.virtual_time_step) * 1000000)::bigint,
+      q.low_time is not null,
+      greatest((extract(epoch from clock_timestamp()) * 1000000)::bigint, q.head_time, (
+        select j.virtual_time from private.ready_jobs as j
+        where j.job_type = v.job_type and j.priority = v.priority and j.virtual_time >= q.low_time
+        order by j.virtual_time, j.seq limit 1
+      )),
+      coalesce((select p.running_jobs from private.plans as p where p.name = 'default'), 1000000000)
+    into v_step, v_is_open, v_head, v_default_most
+    from private.settings as s
+    left join private.ready_queues as q on q.job_type = v.job_type and q.priority = v.priority;
+    if not v_is_open then
+      v_head := private.next_time(v.job_type, v.priority);
+    end if;
+    v_types := array[v.job_type];
+    v_priorities := array[v.priority];
+    v_heads := array[v_head];
+  elsif v.due > 0 then
+    v_step := private.virtual_time_step();
+    v_default_most := private.running_limit(null);
     select
-      id, fair_key, job_type, priority,
-      -- Due for some time already: it has waited since then.
-      case when scheduled_at < now() - interval '1 second' then private.time_at(scheduled_at) end as since,
-      private.is_limited(fair_key, job_type) as limited,
-      row_number() over (partition by fair_key, job_type order by priority desc, ord) as nth
-    from given
-    where scheduled_at <= now()
-  ), wanted as materialized (
-    select d.fair_key, d.job_type, d.jobs, coalesce(p.running_jobs, 1000000000) as most
+      array_agg(used.job_type), array_agg(used.priority),
+      array_agg(private.next_time(used.job_type, used.priority))
+    into v_types, v_priorities, v_heads
     from (
-      select fair_key, job_type, count(*)::int as jobs from due where limited group by fair_key, job_type
-    ) as d
-    left join private.user_plans as u on u.user_id = d.fair_key
-    left join private.plans as p on p.name = coalesce(u.plan, 'default')
-  ), queues as materialized (
-    select job_type, priority, private.next_time(job_type, priority) as head
-    from (select distinct job_type, priority from due order by job_type, priority) as used
-  ), slots as materialized (
-    select w.fair_key, w.job_type, w.most, l.rid, l.taken as first,
-      least(w.jobs, greatest(w.most - l.taken, 0)) as granted, l.most <> w.most as is_new_limit
-    -- All new queues are made before a user's first row, as in private.insert_job.
-    from (
-      select * from wanted where (select count(head) from queues) > 0 order by fair_key, job_type
-    ) as w
-    left join lateral (
-      select s.ctid as rid, s.taken, s.most from private.user_slots as s
-      where s.fair_key = w.fair_key and s.job_type = w.job_type order by s.version desc limit 1 for update
-    ) as known on true
-    -- One after the other, in this order: whoever has none yet gets a row.
-    cross join lateral (
-      select known.rid, known.taken, known.most where known.rid is not null
-      union all
-      select made.rid, made.taken, made.most from private.lock_slots(w.fair_key, w.job_type) as made
-      where known.rid is null
-    ) as l
-  ), placed as materialized (
+      select distinct g.job_type, g.priority from unnest(v_jobs) as g where g.scheduled_at <= now()
+      order by g.job_type, g.priority
+    ) as used;
+  end if;
+  v_plain := v.due = v.count and cardinality(v_heads) = 1 and not v.is_late and v.limited in (0, v.count);
+
+  if v.limited > 0 then
     select
-      d.id,
-      d.limited and d.nth > coalesce(s.granted, 0) as blocked,
-      d.limited as slot,
-      coalesce(d.since, q.head) + case when d.limited then (s.first + d.nth - 1) * v_step else 0 end as virtual_time
-    from due as d
-    join queues as q on q.job_type = d.job_type and q.priority = d.priority
-    left join slots as s on s.fair_key = d.fair_key and s.job_type = d.job_type
-  ), ready as (
+      array_agg(s.rid) filter (where s.added > 0 or s.is_new_limit),
+      array_agg(s.first + s.added) filter (where s.added > 0 or s.is_new_limit),
+      array_agg(s.most) filter (where s.added > 0 or s.is_new_limit),
+      sum(s.added),
+      array_agg(s.fair_key), array_agg(s.job_type), array_agg(s.first), array_agg(s.added)
+    into v_rows, v_taken, v_most, v_added, v_fair_keys, v_slot_types, v_firsts, v_adds
+    from (
+      select w.fair_key, w.job_type, w.jobs, w.most, l.rid, l.taken as first,
+        least(w.jobs, greatest(w.most - l.taken, 0)) as added, l.most <> w.most as is_new_limit
+      from (
+        select d.fair_key, d.job_type, d.jobs,
+          case
+            when u.plan is null then v_default_most
+            else coalesce((select p.running_jobs from private.plans as p where p.name = u.plan), 1000000000)
+          end as most
+        from (
+          select g.fair_key, g.job_type, count(*)::int as jobs from unnest(v_jobs) as g
+          where g.scheduled_at <= now() and private.is_limited(g.fair_key, g.job_type)
+          group by g.fair_key, g.job_type
+        ) as d
+        left join private.user_plans as u on u.user_id = d.fair_key
+        order by d.fair_key, d.job_type
+      ) as w
+      left join lateral (
+        select s.ctid as rid, s.taken, s.most from private.user_slots as s
+        where s.fair_key = w.fair_key and s.job_type = w.job_type order by s.version desc limit 1 for update
+      ) as known on true
+      -- One after the other, in this order: whoever has none yet gets a row.
+      cross join lateral (
+        select known.rid, known.taken, known.most where known.rid is not null
+        union all
+        select made.rid, made.taken, made.most from private.lock_slots(w.fair_key, w.job_type) as made
+        where known.rid is null
+      ) as l
+      offset 0
+    ) as s;
+    if v_rows is not null then
+      -- A statement of its own: it sees the rows for which that one waited.
+      update private.user_slots as s set
+        taken = u.taken, most = u.most, version = private.next_version(s.version)
+      from unnest(v_rows, v_taken, v_most) as u (rid, taken, most)
+      where s.ctid = u.rid;
+    end if;
+  end if;
+  if v_plain and (v.limited = 0 or v_added = v.count) then
+    -- All are ready in one queue, each user's first one after those that have taken slots before.
+    v_ready := v.count;
     insert into private.ready_jobs (
       id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
       max_attempts, job_type, payload, virtual_time, slot, standing
     )
-    select g.id, g.seq, now(), g.scheduled_at, 0, g.expires_at, g.retry_until, g.fair_key, g.generation_id, g.priority,
-      0, g.max_attempts, g.job_type, g.payload, p.virtual_time, p.slot,
+    select g.id, g.seq, g.created_at, g.scheduled_at, g.lease, g.expires_at, g.retry_until, g.fair_key, g.generation_id,
+      g.priority, g.attempts, g.max_attempts, g.job_type, g.payload,
+      v_head + coalesce((s.first + g.nth - 1) * v_step, 0), v.limited > 0,
       private.is_standing(g.job_type, g.priority)
-    from given as g join placed as p on p.id = g.id
-    where p.blocked is not true
-  ), blocked as (
+    from (
+      select j.*, row_number() over (partition by j.fair_key order by j.ordinality) as nth
+      from unnest(v_jobs) with ordinality as j
+    ) as g
+    left join unnest(v_fair_keys, v_firsts) as s (fair_key, first) on s.fair_key = g.fair_key;
+  elsif v_plain and v_added = 0 then
+    v_ready := 0;
+  else
+    v_times := array(
+      select case
+        when g.scheduled_at <= now() then
+          -- Due for some time already: it has waited since then.
+          case when g.scheduled_at < now() - interval '1 second' then private.time_at(g.scheduled_at) else q.head end
+          + case
+            when not private.is_limited(g.fair_key, g.job_type) then 0
+            when g.nth <= s.added then (s.first + g.nth - 1) * v_step
+          end
+      end
+      from (
+        select j.fair_key, j.job_type, j.priority, j.scheduled_at, j.ordinality,
+          row_number() over (
+            partition by j.scheduled_at <= now(), j.fair_key, j.job_type order by j.priority desc, j.ordinality
+          ) as nth
+        from unnest(v_jobs) with ordinality as j
+      ) as g
+      left join unnest(v_types, v_priorities, v_heads) as q (job_type, priority, head)
+        on q.job_type = g.job_type and q.priority = g.priority
+      left join unnest(v_fair_keys, v_slot_types, v_firsts, v_adds) as s (fair_key, job_type, first, added)
+        on s.fair_key = g.fair_key and s.job_type = g.job_type
+      order by g.ordinality
+    );
+    v_ready := cardinality(array_remove(v_times, null));
+    if v_ready > 0 then
+      insert into private.ready_jobs (
+        id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+        max_attempts, job_type, payload, virtual_time, slot, standing
+      )
+      select g.id, g.seq, g.created_at, g.scheduled_at, g.lease, g.expires_at, g.retry_until, g.fair_key,
+        g.generation_id, g.priority, g.attempts, g.max_attempts, g.job_type, g.payload, g.virtual_time,
+        private.is_limited(g.fair_key, g.job_type), private.is_standing(g.job_type, g.priority)
+      from rows from (unnest(v_jobs), unnest(v_times)) as g (
+        id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+        max_attempts, job_type, payload, error_message, error_details, virtual_time
+      )
+      where g.virtual_time is not null;
+    end if;
+  end if;
+  v_blocked := v.due - v_ready;
+
+  if v_blocked = v.count then
+    insert into private.blocked_jobs select g.* from unnest(v_jobs) as g;
+  elsif v_blocked > 0 then
     insert into private.blocked_jobs (
       id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
       max_attempts, job_type, payload
     )
-    select g.id, g.seq, now(), g.scheduled_at, 0, g.expires_at, g.retry_until, g.fair_key, g.generation_id, g.priority,
-      0, g.max_attempts, g.job_type, g.payload
-    from given as g join placed as p on p.id = g.id
-    where p.blocked
-    returning fair_key, job_type, priority, seq
-  ), scheduled as (
-    insert into private.scheduled_jobs (
+    select g.id, g.seq, g.created_at, g.scheduled_at, g.lease, g.expires_at, g.retry_until, g.fair_key, g.generation_id,
+      g.priority, g.attempts, g.max_attempts, g.job_type, g.payload
+    from rows from (unnest(v_jobs), unnest(v_times)) as g (
       id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
-      max_attempts, job_type, payload
+      max_attempts, job_type, payload, error_message, error_details, virtual_time
     )
-    select id, seq, now(), scheduled_at, 0, expires_at, retry_until, fair_key, generation_id, priority,
-      0, max_attempts, job_type, payload
-    from given
+    where g.virtual_time is null and g.scheduled_at <= now();
+  end if;
+  if v.due < v.count then
+    insert into private.scheduled_jobs
     -- What is no time at all is refused there.
-    where (scheduled_at <= now()) is not true
-  ), counted as (
+    select g.* from unnest(v_jobs) as g where (g.scheduled_at <= now()) is not true;
+  end if;
+  if v.is_one_type then
     insert into private.job_deltas (job_type, status, jobs, oldest, newest)
-    select job_type, 'pending', count(*), now(), now() from given group by job_type
-  )
-  select
-    (select array_agg(id order by ord) from given),
-    (
-      select jsonb_agg(to_jsonb(b)) from (
-        select fair_key, job_type, priority, min(seq) as seq, count(*) as jobs from blocked
-        group by fair_key, job_type, priority
-      ) as b
-    ),
-    (
-      select jsonb_agg(distinct jsonb_build_array(job_type, priority)) from given
-      where least(scheduled_at, expires_at) < now() - interval '1 second'
-    ),
-    exists (select from given where length(job_type) not between 1 and 100 or max_attempts < 1),
-    t.rows, t.taken, t.most
-  into v_ids, v_blocked, v_past, v_refused, v_rows, v_taken, v_most
-  from (
-    select array_agg(rid) as rows, array_agg(first + granted) as taken, array_agg(most) as most
-    from slots where granted > 0 or is_new_limit
-  ) as t;
-
-  if v_rows is not null then
-    -- A statement of its own: it sees the rows for which that one waited.
-    update private.user_slots as s set
-      taken = u.taken, most = u.most, version = private.next_version(s.version)
-    from unnest(v_rows, v_taken, v_most) as u (rid, taken, most)
-    where s.ctid = u.rid;
+    values (v.job_type, 'pending', v.count, now(), now());
+  else
+    insert into private.job_deltas (job_type, status, jobs, oldest, newest)
+    select g.job_type, 'pending', count(*), now(), now() from unnest(v_jobs) as g group by g.job_type;
   end if;
 
-  if v_refused then
-    perform private.check_job(job ->> 'job_type', (job ->> 'max_attempts')::int)
-    from jsonb_array_elements(p_jobs) as j (job);
-  end if;
-
-  if v_blocked is not null then
+  if v_blocked > 0 then
     for v_one in
-      select * from jsonb_to_recordset(v_blocked) as b (
-        fair_key uuid, job_type text, priority int, seq bigint, jobs int
-      ) order by fair_key, job_type, priority desc
+      select b.fair_key, b.job_type, b.priority, min(b.seq) as seq, count(*)::int as jobs
+      from rows from (unnest(v_jobs), unnest(v_times)) as b (
+        id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+        max_attempts, job_type, payload, error_message, error_details, virtual_time
+      )
+      where b.virtual_time is null and b.scheduled_at <= now()
+      group by b.fair_key, b.job_type, b.priority
+      -- Of few users anything follows.
+      having exists (
+        select from private.ready_jobs as r
+        where r.slot and r.fair_key = b.fair_key and r.job_type = b.job_type and r.priority < b.priority
+      ) or (
+        select s.passed is not null from private.user_slots as s
+        where s.fair_key = b.fair_key and s.job_type = b.job_type order by s.version desc limit 1
+      )
+      order by b.fair_key, b.job_type, b.priority desc
     loop
       -- They had their seq before the user's row was locked.
       perform private.lower_blocked_mark(v_one.fair_key, v_one.job_type, v_one.priority, v_one.seq);
       perform private.reorder_user(v_one.fair_key, v_one.job_type, v_one.priority, v_one.jobs);
     end loop;
   end if;
-  if v_past is not null then
+  if v.is_past then
     for v_one in
-      select pair ->> 0 as job_type, (pair ->> 1)::int as priority from jsonb_array_elements(v_past) as b (pair)
+      select distinct g.job_type, g.priority from unnest(v_jobs) as g
+      where least(g.scheduled_at, g.expires_at) < now() - interval '1 second'
+      order by g.job_type, g.priority
     loop
       perform private.lower_marks(v_one.job_type, v_one.priority);
     end loop;
   end if;
-  return v_ids;
+  return v.ids;
 end
 $$;
 
@@ -885,10 +1029,12 @@ declare
   v_generation_id uuid;
   v_id uuid := coalesce(p_id, gen_random_uuid());
   v record;
+  v_slots record;
   v_taken int;
   v_time bigint;
   v_limited boolean;
   v_blocked boolean := false;
+  v_outranks boolean;
 begin
   if p_max_attempts < 1 or length(p_job_type) not between 1 and 100 then
     perform private.check_job(p_job_type, p_max_attempts);
@@ -916,28 +1062,42 @@ begin
       case when v_limited then coalesce((
         select p.running_jobs from private.plans as p
         where p.name = coalesce((select u.plan from private.user_plans as u where u.user_id = v_fair_key), 'default')
-      ), 1000000000) end as most
+      ), 1000000000) end as most,
+      case when v_limited then (
+        select u.taken < u.most from private.user_slots as u
+        where u.fair_key = v_fair_key and u.job_type = p_job_type order by u.version desc limit 1
+      ) end as has_slot
     into v
     from private.settings as s
     left join private.ready_queues as q on q.job_type = p_job_type and q.priority = p_priority;
-    if p_scheduled_at < now() - interval '1 second' then
-      v_time := private.time_at(p_scheduled_at);
-    elsif v.is_open then
+    if v.is_open then
       v_time := greatest((extract(epoch from clock_timestamp()) * 1000000)::bigint, v.head, v.head_time);
     else
       v_time := private.next_time(p_job_type, p_priority);
     end if;
+    if p_scheduled_at < now() - interval '1 second' then
+      v_time := private.time_at(p_scheduled_at);
+    end if;
     if v_limited then
-      -- The usual case: the row is there, and has a slot.
-      update private.user_slots as s set taken = s.taken + 1, version = private.next_version(s.version)
-      where s.ctid = (
-        select ctid from private.user_slots
-        where fair_key = v_fair_key and job_type = p_job_type order by version desc limit 1
-      ) and s.taken < v.most and s.most = v.most
-      returning s.taken - 1 into v_taken;
-      if not found then
-        select first, granted = 0 into v_taken, v_blocked
-        from private.take_slots(v_fair_key, p_job_type, 1, v.most);
+      if v.has_slot then
+        -- The usual case: the row is there, and has a slot.
+        update private.user_slots as s set taken = s.taken + 1, version = private.next_version(s.version)
+        where s.ctid = (
+          select ctid from private.user_slots
+          where fair_key = v_fair_key and job_type = p_job_type order by version desc limit 1
+        ) and s.taken < v.most and s.most = v.most
+        returning s.taken - 1 into v_taken;
+      elsif not v.has_slot then
+        select s.taken, s.taken >= v.most and s.most = v.most into v_taken, v_blocked from private.user_slots as s
+        where s.fair_key = v_fair_key and s.job_type = p_job_type order by s.version desc limit 1 for update;
+        if not v_blocked then
+          v_taken := null;
+        end if;
+      end if;
+      if v_taken is null then
+        v_slots := private.take_slots(v_fair_key, p_job_type, 1, v.most);
+        v_taken := v_slots.first;
+        v_blocked := v_slots.added = 0;
       end if;
       v_time := v_time + v_taken * v.step;
     end if;
@@ -950,8 +1110,14 @@ begin
     values (
       v_id, nextval('private.job_seq'), now(), p_scheduled_at, 0, p_expires_at, p_retry_until, v_fair_key,
       v_generation_id, p_priority, 0, p_max_attempts, p_job_type, p_payload
-    );
-    perform private.reorder_user(v_fair_key, p_job_type, p_priority, 1);
+    )
+    returning exists (
+      select from private.ready_jobs
+      where slot and fair_key = v_fair_key and job_type = p_job_type and priority < p_priority
+    ) into v_outranks;
+    if v_outranks then
+      perform private.reorder_user(v_fair_key, p_job_type, p_priority, 1);
+    end if;
   elsif v_time is not null then
     insert into private.ready_jobs (
       id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
@@ -962,9 +1128,6 @@ begin
       v_generation_id, p_priority, 0, p_max_attempts, p_job_type, p_payload, v_time, v_limited,
       private.is_standing(p_job_type, p_priority)
     );
-    if p_scheduled_at < now() - interval '1 second' then
-      perform private.open_queue(p_job_type, p_priority);
-    end if;
   else
     insert into private.scheduled_jobs (
       id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
@@ -1420,11 +1583,21 @@ $$;
 
 -- What a step hands on to its caller: up to p_limit images that are ready to be made, leased.
 create function private.next_jobs(p_limit int, p_lease_seconds int) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_marks private.low_water;
 begin
-  if coalesce(p_limit, 0) < 1 then
+  -- Mostly none waits, and a look tells it for a fifth of what a claim costs.
+  if coalesce(p_limit, 0) < 1 or not exists (
+    select from private.ready_queues as q
+    cross join lateral (
+      select from private.ready_jobs as j
+      where j.job_type = q.job_type and j.priority = q.priority and j.virtual_time >= q.low_time
+      order by j.virtual_time, j.seq limit 1
+    ) as waiting
+    where q.job_type = 'generate-image'
+  ) then
     return '[]';
   end if;
   v_marks := private.low_water_marks();
@@ -1438,20 +1611,15 @@ begin
 end
 $$;
 
--- What a start hands on to its caller: up to p_limit of the jobs that it has made, leased for as long as a worker's run
--- takes. Only where a claim that followed at once would hand out these and find nothing else to do: nothing else is
--- ready, due or lost, and the provider creates. So nobody is overtaken, and a pause's one try is not used up.
--- The caller is a user: that a worker hears of the jobs is likely and not certain. So a run that is lost then uses no
--- attempt (private.rescue_jobs).
-create function private.hand_over(p_job_ids uuid[], p_limit int) returns jsonb
+-- Whether a claim would find nothing to do but these jobs: nothing else is ready, due or lost, and the provider
+-- creates.
+create function private.is_idle_but_for(p_job_ids uuid[]) returns boolean
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_marks private.low_water := private.low_water_marks();
-  v_ids uuid[];
-  v_jobs jsonb;
 begin
-  if exists (
+  return not (exists (
     select from private.provider_pause where probing or until > now()
   ) or exists (
     select from private.scheduled_jobs where scheduled_at <= now() and scheduled_at >= v_marks.scheduled_at
@@ -1467,7 +1635,23 @@ begin
       order by j.virtual_time, j.seq limit 1
     ) as other
     where q.job_type = any('{generate-image,download-image,cancel-prediction}')
-  ) then
+  ));
+end
+$$;
+
+-- What a start hands on to its caller: up to p_limit of the jobs that it has made, leased for as long as a worker's run
+-- takes. Only where a claim that followed at once would hand out these and find nothing else to do. So nobody is
+-- overtaken, and a pause's one try is not used up.
+-- The caller is a user: that a worker hears of the jobs is likely and not certain. So a run that is lost then uses no
+-- attempt (private.rescue_jobs).
+create function private.hand_over(p_job_ids uuid[], p_limit int) returns jsonb
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_ids uuid[];
+  v_jobs jsonb;
+begin
+  if not private.is_idle_but_for(p_job_ids) then
     return '[]';
   end if;
   v_ids := array(
@@ -1493,6 +1677,44 @@ begin
   )
   select jsonb_agg(job order by seq) into v_jobs from running;
   return coalesce(v_jobs, '[]');
+end
+$$;
+
+-- What private.insert_job and then private.hand_over do for one image that would be next at once: its row is written
+-- once, leased, and was never ready. p_most: how many the user's plan allows. Null, and nothing is written, where it
+-- would not be next, or has no slot.
+create function private.insert_leased(
+  p_id uuid, p_fair_key uuid, p_generation_id uuid, p_payload jsonb, p_priority int, p_expires_at timestamptz,
+  p_most int
+) returns jsonb
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_job private.running_jobs;
+begin
+  if not private.is_idle_but_for('{}') then
+    return null;
+  end if;
+  update private.user_slots as s set taken = s.taken + 1, version = private.next_version(s.version)
+  where s.ctid = (
+    select ctid from private.user_slots
+    where fair_key = p_fair_key and job_type = 'generate-image' order by version desc limit 1
+  ) and s.taken < s.most and s.most = coalesce(p_most, 1000000000);
+  if not found then
+    return null;
+  end if;
+  insert into private.running_jobs (
+    id, seq, created_at, scheduled_at, lease, expires_at, fair_key, generation_id, priority, attempts, max_attempts,
+    job_type, payload, started_at, lease_expires_at, slot, rescued, outcome_unknown, handed_over
+  )
+  values (
+    p_id, nextval('private.job_seq'), now(), now(), 1, p_expires_at, p_fair_key, p_generation_id, p_priority, 0, 3,
+    'generate-image', p_payload, now(), now() + interval '60 seconds', true, false, false, true
+  )
+  returning * into v_job;
+  insert into private.job_deltas (job_type, status, jobs, oldest, newest)
+  values ('generate-image', 'processing', 1, now(), now());
+  return to_jsonb(private.as_job(v_job));
 end
 $$;
 
@@ -1545,7 +1767,7 @@ begin
     select * from private.lease_ready(v_limit, v_lease_seconds, p_job_types, v_marks.raised_at > '-infinity');
   end if;
   -- Last: whoever brings jobs of a time past lowers the marks, and has locked the slots of their users before.
-  if v_marks.raised_at > '-infinity' then
+  if v_marks.raised_at > '-infinity' and v_marks.raised_at < clock_timestamp() - interval '1 second' then
     perform private.raise_low_water(false);
   end if;
 end
@@ -1583,7 +1805,7 @@ begin
   end if;
   perform private.finish_running(v_job, p_result);
   if v_job.job_type = 'cancel-prediction' and jsonb_typeof(p_result -> 'predictions') = 'array' then
-    perform private.note_stopped(v_job.payload, p_result -> 'predictions');
+    perform private.note_stopped(v_job.payload, v_job.created_at, p_result -> 'predictions');
   end if;
   return '{"outcome": "completed"}';
 end
@@ -1607,7 +1829,7 @@ begin
     extract(epoch from now() - p_job.started_at), p_job.created_at, p_job.created_at
   );
   if p_job.slot then
-    perform private.free_slot(p_job.fair_key, p_job.job_type);
+    perform private.release_slot(p_job.fair_key, p_job.job_type);
   end if;
 end
 $$;
@@ -1658,7 +1880,7 @@ begin
     (select array_agg(jobs) from users) as counts
   into v;
   if v.fair_keys is not null then
-    perform private.free_slots(v.fair_keys, v.job_types, v.counts);
+    perform private.release_slots(v.fair_keys, v.job_types, v.counts);
   end if;
   return coalesce(v.ids, '{}');
 end
@@ -1675,7 +1897,10 @@ declare
   v_job public.job_queue := private.lock_job(p_job_id);
   v_new public.job_queue := v_job;
 begin
-  if v_job.id is null or v_job.status not in ('pending', 'processing') then
+  if v_job.id is null then
+    perform private.refuse(404, 'not_found', format('Job not found: %s', p_job_id));
+  end if;
+  if v_job.status not in ('pending', 'processing') then
     return;
   end if;
   if p_error_message is not null then
@@ -1757,10 +1982,10 @@ begin
     perform private.save_job(p_old, v_new);
     if p_job.generation_id is not null and p_job.job_type = 'generate-image' then
       update public.image_generations set
-        status = 'queued', progress = 0, retry_count = retry_count + 1,
+        status = 'pending', progress = 0, retry_count = retry_count + 1,
         started_at = null, replicate_prediction_id = null, seq = private.next_seq(seq),
         budget_usd = private.budget_again(image_generations)
-      where id = p_job.generation_id and status in ('queued', 'processing', 'downloading')
+      where id = p_job.generation_id and status in ('pending', 'queued', 'processing', 'downloading')
       returning user_id into v_user_id;
       perform private.tell_change(v_user_id, p_job.generation_id);
     end if;
@@ -1835,17 +2060,33 @@ language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_old public.job_queue := private.lock_job(p_job_id);
-  v_job public.job_queue := v_old;
 begin
   if v_old.status is distinct from 'failed' then
     return jsonb_build_object('outcome', case when v_old.id is null then 'unknown' else 'not_failed' end);
   end if;
-  -- Cancelled at the provider, say: the job failed, its generation did not, and would not be made for anybody.
+  -- A prediction that was cancelled at the provider, say: its job has failed, its generation has not. Run again, the
+  -- job would make an image for nobody.
   if private.carries_generation(v_old.job_type) and exists (
     select from public.image_generations where id = v_old.generation_id and status in ('completed', 'cancelled')
   ) then
     return '{"outcome": "not_failed"}';
   end if;
+  perform private.requeue(v_old);
+  if private.carries_generation(v_old.job_type) then
+    perform private.reopen_generation(
+      v_old.generation_id, case v_old.job_type when 'download-image' then 'downloading' else 'pending' end
+    );
+  end if;
+  return jsonb_build_object('outcome', 'requeued', 'job_id', p_job_id);
+end
+$$;
+
+-- Brings a failed job, which the caller has locked, back with all its attempts.
+create function private.requeue(p_job public.job_queue) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_job public.job_queue := p_job;
+begin
   v_job.status := 'pending';
   v_job.attempts := 0;
   v_job.scheduled_at := now();
@@ -1854,18 +2095,12 @@ begin
   v_job.prediction_id := null;
   v_job.expires_at := null;
   v_job.error_message := null;
-  v_job.payload := case jsonb_typeof(v_old.payload) when 'object' then v_old.payload - 'model_refused' else v_old.payload end;
+  v_job.payload := case jsonb_typeof(p_job.payload) when 'object' then p_job.payload - 'model_refused' else p_job.payload end;
   -- Whose time is over is tried by attempts.
   v_job.retry_until := case
-    when private.has_deadline(v_old.job_type, v_old.retry_until) and v_old.retry_until > now() then v_old.retry_until
+    when private.has_deadline(p_job.job_type, p_job.retry_until) and p_job.retry_until > now() then p_job.retry_until
   end;
-  perform private.save_job(v_old, v_job);
-  if private.carries_generation(v_job.job_type) then
-    perform private.reopen_generation(
-      v_job.generation_id, case v_job.job_type when 'download-image' then 'downloading' else 'queued' end
-    );
-  end if;
-  return jsonb_build_object('outcome', 'requeued', 'job_id', p_job_id);
+  perform private.save_job(p_job, v_job);
 end
 $$;
 
@@ -1909,7 +2144,7 @@ end
 $$;
 
 -- Puts a job whose row the caller has locked into another state, or the same with other values: moves the row,
--- counts it, and hands its user's slot on where it gives one up. p_old null: the job is new; p_new null: it goes.
+-- counts it, and releases its user's slot where it gives one up. p_old null: the job is new; p_new null: it goes.
 create function private.save_job(p_old public.job_queue, p_new public.job_queue) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -1925,7 +2160,7 @@ begin
     perform private.open_queue(p_new.job_type, p_new.priority);
   end if;
   if p_old.slot and p_new.slot is not true and p_new.blocked is not true then
-    perform private.free_slot(p_old.fair_key, p_old.job_type);
+    perform private.release_slot(p_old.fair_key, p_old.job_type);
   end if;
   if (p_new.status = 'pending' and least(p_new.scheduled_at, p_new.expires_at) < now() - interval '1 second')
     or (p_new.status = 'processing' and p_new.lease_expires_at < now() - interval '1 second')
@@ -1936,7 +2171,7 @@ begin
 end
 $$;
 
--- What a single job adds where it comes to, and takes away where it came from.
+-- A job that changes adds to the count of the state it is in now, and takes away from that of the state it was in.
 create function private.count_change(p_old public.job_queue, p_new public.job_queue) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -2004,7 +2239,7 @@ begin
 end
 $$;
 
--- Rewrites a row in place: who waits for it finds it, and not that it was deleted.
+-- Rewrites a job's row where it is: whoever waits for the row finds it, and not that it was deleted.
 create function private.update_row(p_job public.job_queue) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -2101,6 +2336,9 @@ declare
 begin
   if tg_op <> 'INSERT' then
     v_old := private.lock_job(old.id);
+    if tg_op = 'UPDATE' and v_old is not distinct from new then
+      return new;
+    end if;
     -- Moved on by somebody else since it was read: as if it had not been found.
     if v_old.id is null or (v_old.status, v_old.lease) <> (old.status, old.lease) then
       return null;

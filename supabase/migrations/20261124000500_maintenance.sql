@@ -63,6 +63,10 @@ begin
     v_lost := array(select unnest(v_lost) except select unnest(v_left));
     v_due := array(select unnest(v_due) except select unnest(v_left));
   end if;
+  -- Before their users' slots: whoever enqueues the first job of a priority opens its ready queue first, too.
+  perform private.open_queue(job_type, priority) from (
+    select distinct job_type, priority from private.scheduled_jobs where id = any(v_due) order by job_type, priority
+  ) as used;
   perform private.lock_slots(fair_key, job_type) from (
     select distinct fair_key, job_type from (
       -- By id and nothing else: `slot` would invite the planner to read an index of those with a slot instead.
@@ -88,7 +92,7 @@ begin
     perform private.reschedule_lost(v_stray);
   end if;
   if cardinality(v_due) > 0 then
-    perform private.stage_due(private.admit_due(v_due));
+    perform private.stage_due(private.reserve_due(v_due));
   end if;
 end
 $$;
@@ -161,7 +165,7 @@ begin
     array_agg(fair_key) filter (where slot) as fair_keys, array_agg(job_type) filter (where slot) as job_types,
     array_agg(generation_id) filter (where generation_id is not null) as generations
   into v from gone;
-  perform private.free_slots_of(v.fair_keys, v.job_types);
+  perform private.release_slots_of(v.fair_keys, v.job_types);
   foreach v_id in array coalesce(v.generations, '{}') loop
     perform private.end_generation(
       v_id, 'cancelled', 'The request expired before it could be started.', 'expired');
@@ -215,7 +219,7 @@ begin
     (select array_agg(job_type) filter (where slot) from gone) as job_types,
     (select jsonb_agg(to_jsonb(f)) from finished as f where generation_id is not null) as ended
   into v;
-  perform private.free_slots_of(v.fair_keys, v.job_types);
+  perform private.release_slots_of(v.fair_keys, v.job_types);
   for v_jobs in select jsonb_array_elements(v.ended) loop
     if private.carries_generation(v_jobs ->> 'job_type') then
       perform private.end_generation(
@@ -258,12 +262,12 @@ begin
     from scheduled as s group by job_type
   )
   select array_agg(fair_key) as fair_keys, array_agg(job_type) as job_types into v from gone where slot;
-  perform private.free_slots_of(v.fair_keys, v.job_types);
+  perform private.release_slots_of(v.fair_keys, v.job_types);
 end
 $$;
 
 -- Stages due jobs: makes them ready, or blocks them where their user has no slot free. A job that has been claimed
--- before has had its turn: it comes back at the head.
+-- before comes back at the head of its ready queue.
 create function private.stage_due(p_ids uuid[]) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -272,7 +276,7 @@ declare
   v_due record;
   v_limited boolean;
   v_first int;
-  v_granted int;
+  v_added int;
   v_blocked record;
   v_time bigint;
 begin
@@ -285,11 +289,11 @@ begin
   loop
     v_limited := private.is_limited(v_due.fair_key, v_due.job_type);
     v_first := 0;
-    v_granted := cardinality(v_due.ids);
+    v_added := cardinality(v_due.ids);
     if v_limited then
-      select first, granted into v_first, v_granted
+      select first, added into v_first, v_added
       from private.take_slots(
-        v_due.fair_key, v_due.job_type, v_granted, private.running_limit(v_due.fair_key)
+        v_due.fair_key, v_due.job_type, v_added, private.running_limit(v_due.fair_key)
       );
     end if;
     if v_due.again then
@@ -301,15 +305,15 @@ begin
       v_time := private.next_time(v_due.job_type, v_due.priority) + v_first * v_step;
     end if;
     with gone as (
-      delete from private.scheduled_jobs where id = any(v_due.ids[:v_granted]) returning *
+      delete from private.scheduled_jobs where id = any(v_due.ids[:v_added]) returning *
     )
     insert into private.ready_jobs
     select g.*, v_time + (array_position(v_due.ids, g.id) - 1) * v_step, v_limited,
       private.is_standing(g.job_type, g.priority)
     from gone as g;
-    if v_granted < cardinality(v_due.ids) then
+    if v_added < cardinality(v_due.ids) then
       with gone as (
-        delete from private.scheduled_jobs where id = any(v_due.ids[v_granted + 1:]) returning *
+        delete from private.scheduled_jobs where id = any(v_due.ids[v_added + 1:]) returning *
       ), blocked as (
         insert into private.blocked_jobs select g.* from gone as g returning seq
       )
@@ -581,7 +585,7 @@ $$;
 -- By the cron ---------------------------------------------------------------------------------------------------------
 
 -- What the cron does for the queue itself, each minute: notes that it ran, folds the counts, looks at the
--- whole of the indexes, admits blocked jobs of users whose plan has come to allow more, and looks at the budget.
+-- whole of the indexes, makes blocked jobs ready whose user's plan has come to allow more, and looks at the budget.
 -- Answers {alerts}: sentences that somebody has to read, each once.
 create function private.record_sweep(p_stats jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
@@ -593,6 +597,7 @@ declare
 begin
   perform private.roll_up_counts();
   perform private.measure_model_times();
+  perform private.end_unstarted(1000);
   -- Users whose plan has come to allow more.
   with recursive users as (
     (
@@ -617,11 +622,13 @@ begin
   ) as slots
   where slots.taken < private.running_limit(blocked.fair_key);
   if v_fair_keys is not null then
-    perform private.free_slots(v_fair_keys, v_job_types, array_fill(0, array[cardinality(v_fair_keys)]));
+    perform private.release_slots(v_fair_keys, v_job_types, array_fill(0, array[cardinality(v_fair_keys)]));
   end if;
   insert into private.last_cron_run (ran_at, stats) values (now(), coalesce(p_stats, '{}'))
   on conflict (only_row) do update set ran_at = excluded.ran_at, stats = excluded.stats;
-  v_alerts := private.budget_alerts();
+  v_alerts := array_remove(array[private.try_late_subscribers()], null);
+  -- After what may wait: starts wait for the budget.
+  v_alerts := private.budget_alerts() || v_alerts;
   -- Last: whoever brings jobs of a time past lowers the marks, and has locked the slots of their users before.
   perform private.raise_low_water(true);
   return jsonb_build_object('alerts', to_jsonb(v_alerts));
@@ -669,6 +676,7 @@ begin
   perform private.prune_predictions(v_limit);
   delete from private.refused_models where until < now() - interval '1 day';
   perform private.prune_listeners(v_limit);
+  perform private.prune_subscriptions();
   return jsonb_build_object('pruned', v_pruned);
 end
 $$;

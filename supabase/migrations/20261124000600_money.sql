@@ -51,11 +51,18 @@ create function private.requested_cost(
 ) returns numeric
 language plpgsql stable set search_path = '' as $$
 declare
-  v_price numeric := private.expected_cost(
+  v_price numeric;
+begin
+  -- The usual price: the same for each image.
+  if p_model.cost_per_second is null and p_model.cost_per_megapixel is null
+    and p_model.cost_per_generation is not null
+  then
+    return p_model.cost_per_generation;
+  end if;
+  v_price := private.expected_cost(
     p_model, coalesce(p_made_width, p_width, p_model.default_width),
     coalesce(p_made_height, p_height, p_model.default_height)
   );
-begin
   if p_model.cost_per_megapixel is not null and (p_made_width is not null or p_made_height is not null) then
     v_price := greatest(v_price, private.expected_cost(
       p_model,
@@ -68,31 +75,32 @@ end
 $$;
 
 -- What a prediction that has ended did cost: the time it ran where the model is priced so, else the image that
--- it made. What never started is free. Null: not known, as for what failed at a price by the image.
+-- it made (p_price, where that is known without its size). What never started is free. Null: not known, as for what
+-- failed at a price by the image.
 create function private.prediction_cost(
-  p_model text, p_status text, p_predict_time numeric, p_width int, p_height int
+  p_model text, p_status text, p_predict_time numeric, p_width int, p_height int, p_price numeric = null
 ) returns numeric
 language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
-declare
-  v_model public.models;
 begin
   if p_status = 'aborted' then
     return 0;
   end if;
-  select * into v_model from public.models where replicate_id = p_model;
-  return coalesce(
-    round(p_predict_time * v_model.cost_per_second, 6),
-    case p_status when 'succeeded' then coalesce(
-      private.image_price(v_model, p_width, p_height), (select s.default_price_usd from private.settings as s)
-    ) end
+  return (
+    select coalesce(
+      round(p_predict_time * m.cost_per_second, 6),
+      case p_status when 'succeeded' then coalesce(
+        p_price, private.image_price(m, p_width, p_height), (select s.default_price_usd from private.settings as s)
+      ) end
+    )
+    from (select p_model as name) as its left join public.models as m on m.replicate_id = its.name
   );
 end
 $$;
 
 -- Models that may be asked for and what they are charged at: [{id, is_available, usd_per_image, usd_per_megapixel,
 -- usd_per_second}], usd_per_image being what is reserved for one of the model's default size; is_available is false
--- while a start would be refused because the provider refuses the model (private.admit_model).
+-- while a start would be refused because the provider refuses the model (private.check_model).
 create function private.model_prices() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -153,7 +161,11 @@ declare
   v_tomorrow int;
 begin
   -- The slots before the usage, as in every step that frees a slot and then settles its cost.
-  perform private.lock_slots(p_user_id, 'generate-image');
+  perform 1 from private.user_slots
+  where fair_key = p_user_id and job_type = 'generate-image' order by version desc limit 1 for update;
+  if not found then
+    perform private.lock_slots(p_user_id, 'generate-image');
+  end if;
 
   -- clock_timestamp(): a request may have waited for the row since its transaction began.
   for v_try in 1..2 loop
@@ -265,11 +277,14 @@ language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_id uuid;
-begin
-  for v_id in
+  v_ids uuid[] := array(
     select id from public.image_generations
     where cost_open and completed_at < now() - interval '1 day' limit p_limit
-  loop
+  );
+begin
+  -- All predictions before the first generation.
+  perform 1 from private.predictions where generation_id = any(v_ids) and ended_at is null order by id for update;
+  foreach v_id in array v_ids loop
     perform private.note_end(p.id, 'unknown', null) from private.predictions as p
     where p.generation_id = v_id and p.ended_at is null;
     perform private.settle_cancelled(v_id, 0);
@@ -309,7 +324,8 @@ begin
 end
 $$;
 
--- Notes how a known prediction ended. The first end counts; a guess of ours gives way to the provider's word.
+-- Notes how a known prediction ended. The first end counts; a guess of ours gives way to the provider's word. Where its
+-- generation was deleted, its price was noted with it (private.settle_deleted).
 create function private.note_end(p_prediction_id text, p_status text, p_predict_time numeric) returns boolean
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -317,7 +333,9 @@ begin
   update private.predictions as p set
     ended_at = now(), status = p_status, predict_time = p_predict_time,
     cost_usd = (
-      select private.prediction_cost(p.model, p_status, p_predict_time, g.width, g.height)
+      select private.prediction_cost(
+        p.model, p_status, p_predict_time, g.width, g.height, case when g.id is null then p.cost_usd end
+      )
       from (select p.generation_id as id) as its left join public.image_generations as g on g.id = its.id
     )
   where p.id = p_prediction_id and (p.ended_at is null or p.status = 'unknown');
@@ -360,7 +378,7 @@ $$;
 --
 -- Both are noted in rows of their own (private.budget_deltas), by triggers on what a generation holds and on what a
 -- prediction has cost, whatever step or hand it was: a step takes no lock for it. Who reserves looks: a start, or a
--- claim for pictures that are due. It locks the one row of private.budget until its commit, folds the notes into it
+-- claim for images that are due. It locks the one row of private.budget until its commit, folds the notes into it
 -- and compares. So starts take their turn there, and only there. Where no budget is set nothing is reserved and nothing
 -- is locked.
 
@@ -419,22 +437,21 @@ return case
   else p_generation.budget_usd
 end;
 
--- What is held or given back is noted.
+-- Notes what is reserved or given back.
 create function private.after_budget_change() returns trigger
 language plpgsql security definer set search_path = '' as $$
-declare
-  v_change numeric := case when tg_op = 'DELETE' then 0 else new.budget_usd end - old.budget_usd;
 begin
-  if v_change <> 0 then
-    insert into private.budget_deltas (day, reserved) values (private.today(), v_change);
-  end if;
+  insert into private.budget_deltas (day, reserved)
+  values (private.today(), case when tg_op = 'DELETE' then 0 else new.budget_usd end - old.budget_usd);
   return null;
 end
 $$;
 
-create trigger image_generations_budget
-after delete or update of budget_usd on public.image_generations
-for each row execute function private.after_budget_change();
+-- Of whatever columns: a trigger before it may have changed the share, too.
+create trigger image_generations_budget after update on public.image_generations
+for each row when (new.budget_usd <> old.budget_usd) execute function private.after_budget_change();
+create trigger image_generations_budget_delete after delete on public.image_generations
+for each row when (old.budget_usd <> 0) execute function private.after_budget_change();
 
 -- Whatever step learns that a prediction has ended, and what it has cost; also when that is put right. One that was
 -- given up before is an earlier attempt's.
@@ -444,9 +461,22 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 declare
   v_change numeric := coalesce(new.cost_usd, 0) - coalesce(old.cost_usd, 0);
 begin
-  if v_change <> 0 and private.has_budget() then
+  if v_change <> 0 then
+    -- On the day on which it is spent: one that runs holds its price on the day on which it was recorded.
     insert into private.budget_deltas (day, spent)
-    values ((coalesce(new.ended_at, now()) at time zone 'UTC')::date, v_change);
+    select change.day, change.spent from private.settings
+    cross join lateral (
+      select (coalesce(new.ended_at, new.recorded_at) at time zone 'UTC')::date as day, v_change as spent
+      where coalesce(old.cost_usd, 0) = 0
+      union all
+      select (at at time zone 'UTC')::date, sum(cost)
+      from (
+        values (coalesce(old.ended_at, old.recorded_at), -old.cost_usd),
+        (coalesce(new.ended_at, new.recorded_at), coalesce(new.cost_usd, 0))
+      ) as both_sides (at, cost)
+      where coalesce(old.cost_usd, 0) <> 0 group by 1
+    ) as change
+    where budget_per_day_usd is not null or budget_per_month_usd is not null;
   end if;
   if old.ended_at is null and exists (
     select from public.image_generations where id = new.generation_id and cost_open
@@ -627,14 +657,17 @@ declare
   v_month date := date_trunc('month', v_day);
 begin
   perform 1 from private.budget where only_row for update;
-  delete from private.budget_deltas where id > 0;
+  -- One statement: what is committed meanwhile is in the changes that stay, and not in the sums.
+  with folded as (delete from private.budget_deltas where id > 0)
   update private.budget set
     day = v_day, month = v_month, day_alert = 0, month_alert = 0,
     day_spent = (
-      select coalesce(sum(p.cost_usd), 0) from private.predictions as p where p.ended_at >= v_day::timestamp at time zone 'UTC'
+      select coalesce(sum(p.cost_usd), 0) from private.predictions as p
+      where coalesce(p.ended_at, p.recorded_at) >= v_day::timestamp at time zone 'UTC'
     ),
     month_spent = (
-      select coalesce(sum(p.cost_usd), 0) from private.predictions as p where p.ended_at >= v_month::timestamp at time zone 'UTC'
+      select coalesce(sum(p.cost_usd), 0) from private.predictions as p
+      where coalesce(p.ended_at, p.recorded_at) >= v_month::timestamp at time zone 'UTC'
     ),
     reserved = (select coalesce(sum(g.budget_usd), 0) from public.image_generations as g where g.budget_usd > 0)
   where only_row;

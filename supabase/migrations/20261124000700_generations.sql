@@ -1,18 +1,18 @@
 -- What makes images of a request. The life of a generation:
 --
---   start_generation ─► queued ─► record_prediction ─► processing ─► finish_prediction ─► downloading
---                          │  ▲                            │   record_progress                 │
---                          │  └──────── a retry ───────────┤                             finish_download
---                          ▼                               ▼                                   ▼
---                 cancelled, failed ◄──── end_generation ──┘                               completed
+--   start_generation ─► pending ─► record_prediction ─► processing ─► finish_prediction ─► downloading
+--                          │  ▲                             │   record_progress                 │
+--                          │  └──────── a retry ────────────┤                             finish_download
+--                          ▼                                ▼                                   ▼
+--                 cancelled, failed ◄──── end_generation ───┘                               completed
 --
 -- Each step is one transaction with the job's own step of the queue: a job 'generate-image' makes the prediction, a
 -- job 'download-image' stores its image, and a job 'cancel-prediction' stops what nobody wants. The order of locks is
 -- at the head of the queue's file.
 --
 -- Not drawn: a download that fails ends in failed; requeue_job takes a failed one back to where its job stands; and a
--- request for later stays queued until it is due (private.admit_due). The original's status pending is written by
--- hand only.
+-- request for later stays pending until it is due (private.reserve_due). What is pending in the table is called queued
+-- in every answer; the original's status queued is written by hand only, and means the same.
 --
 -- Read the start, then the steps in their order. What they cost is in the file before, what the provider refuses in the
 -- sections at the end.
@@ -79,7 +79,7 @@ create function private.read_text(p_request jsonb, p_key text, p_max int) return
 language sql stable
 return case when p_request ->> p_key is not null then private.take_text(p_request -> p_key, p_key, p_max) end;
 
-create function private.take_word(p_value jsonb, p_key text, p_words text[]) returns text
+create function private.take_enum(p_value jsonb, p_key text, p_words text[]) returns text
 language plpgsql stable set search_path = '' as $$
 declare
   v_text text := p_value #>> '{}';
@@ -91,10 +91,10 @@ begin
 end
 $$;
 
--- One of the words, or null where it is absent or null.
-create function private.read_word(p_request jsonb, p_key text, p_words text[]) returns text
+-- One of p_words, or null where it is absent or null.
+create function private.read_enum(p_request jsonb, p_key text, p_words text[]) returns text
 language sql stable
-return case when p_request ->> p_key is not null then private.take_word(p_request -> p_key, p_key, p_words) end;
+return case when p_request ->> p_key is not null then private.take_enum(p_request -> p_key, p_key, p_words) end;
 
 create function private.take_id(p_value jsonb, p_key text) returns uuid
 language plpgsql stable set search_path = '' as $$
@@ -165,7 +165,7 @@ begin
 end
 $$;
 
--- The items of a request, [{prompt, seed}], from either of its two forms.
+-- The items of a request, [{prompt, seed, negative_prompt}], from either of its two forms.
 create function private.read_items(p_request jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -193,12 +193,16 @@ begin
       perform private.refuse_field('prompt', 'prompt must be a text of 1 to 4000 characters.');
     end if;
     perform private.read_number(v_item, 'seed', 0, 4294967295, true);
+    if v_item ? 'negative_prompt' then
+      perform private.read_text(v_item, 'negative_prompt', 4000);
+    end if;
   end loop;
   return v_items;
 end
 $$;
 
--- The model that a request names: by its name at the provider, or by its row's id.
+-- The model that a request names: by its name at the provider, by its row's id, or by its short name, as the original's
+-- apps do.
 create function private.read_model(p_request jsonb) returns public.models
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -214,9 +218,38 @@ begin
     select * into v_model from public.models where id = private.as_uuid(v_name) and is_active;
   end if;
   if not found then
-    perform private.refuse(404, 'unknown_model', format('There is no model %s.', left(v_name, 100)));
+    return private.model_called(v_name);
   end if;
   return v_model;
+end
+$$;
+
+-- The one active model of that short name. Refuses what names none, and says why.
+create function private.model_called(p_name text) returns public.models
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_models public.models[] := array(
+    select m from public.models as m where m.name = p_name and m.is_active order by m.replicate_id limit 3
+  );
+  v_known text;
+  v_message text;
+begin
+  if cardinality(v_models) = 1 then
+    return v_models[1];
+  end if;
+  select m.replicate_id into v_known from public.models as m
+  where p_name in (m.replicate_id, m.name, m.id::text) order by m.is_active desc, m.replicate_id limit 1;
+  v_message := case
+    when cardinality(v_models) > 1 then 'Several models are called %s: name one by owner/name.'
+    when v_known is not null then 'The model %s is not offered any more.'
+    when private.as_uuid(p_name) is not null then 'There is no model with the id %s.'
+    when p_name like '%/%' then 'There is no model %s.'
+    else 'There is no model called %s. A model is named by owner/name, by its id or by its short name.'
+  end;
+  perform private.refuse(404, 'unknown_model', format(
+    v_message, left(case when cardinality(v_models) > 1 then p_name else coalesce(v_known, p_name) end, 100)
+  ));
 end
 $$;
 
@@ -396,8 +429,11 @@ end;
 
 -- With p_next, up to so many of the jobs come back under a lease where they are next (private.hand_over): who has
 -- started them can go on at once. A repetition under the same key gets none.
+-- p_generation_id: the row that the user has inserted for it (private.start_inserted), which has counted as a request.
+-- p_batch_name: it is a batch, however few its items, and '' is no name.
 create function private.start_generation(
-  p_request jsonb, p_idempotency_key text, p_request_hash text, p_next int
+  p_request jsonb, p_idempotency_key text, p_request_hash text, p_next int, p_generation_id uuid = null,
+  p_batch_name text = null
 ) returns jsonb
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -425,6 +461,8 @@ declare
   v_scheduled timestamptz;
   v_expires timestamptz;
   v_batch uuid;
+  v_leased jsonb;
+  v_has_budget boolean;
   v_next jsonb := '[]';
 begin
   if v_user is null then
@@ -457,21 +495,27 @@ begin
   v_items := private.read_items(p_request);
   v_count := jsonb_array_length(v_items);
   v_model := private.read_model(p_request);
-  perform private.admit_model(v_model.replicate_id);
+  if exists (select from private.refused_models where model = v_model.replicate_id) then
+    perform private.check_model(v_model.replicate_id);
+  end if;
   v_source := private.read_source(p_request, v_user);
+  -- The Worker says so as well, but sees neither what a row says nor what is called over PostgREST.
+  if v_source <> '{}' and not v_model.supports_img2img then
+    perform private.refuse(422, 'unsupported', 'This model takes no source image.');
+  end if;
   v_strength := private.read_number(p_request, 'strength', 0, 1, false);
   if v_strength is not null and v_source = '{}' then
     perform private.refuse_field('strength', 'strength needs a source image.');
   end if;
   -- Absent, it is the model's own: an upscaler asked for nothing else upscales.
-  v_operation := private.read_word(
+  v_operation := private.read_enum(
     p_request, 'operation', '{generate,variation,edit,upscale,remove_background}'
   );
   v_scheduled := private.read_schedule(p_request);
   v_expires := coalesce(v_scheduled, now())
     + make_interval(secs => private.read_number(p_request, 'expires_in', 1, 2592000, true)::double precision);
 
-  v_priority_name := coalesce(private.read_word(p_request, 'priority', '{low,normal,high}'), 'normal');
+  v_priority_name := coalesce(private.read_enum(p_request, 'priority', '{low,normal,high}'), 'normal');
   v_priority := case v_priority_name when 'low' then -10 when 'normal' then 0 when 'high' then 10 end;
   if v_priority_name <> all(v_plan.priorities) then
     perform private.refuse(403, 'forbidden', format('Your plan does not include the priority %s.', v_priority_name));
@@ -484,9 +528,10 @@ begin
   if v_price is null then
     perform private.refuse_unpriced(v_model.replicate_id, v_plan);
   end if;
-  -- A request for later counts its images now and once more when it is due, its money only then (private.admit_due).
+  -- A request for later counts its images now and once more when it is due, its money only then (private.reserve_due).
   perform private.use_quota(
-    v_user, v_plan, 1, v_count, case when v_scheduled is null then v_count * coalesce(v_price, 0) else 0 end
+    v_user, v_plan, (p_generation_id is null)::int, v_count,
+    case when v_scheduled is null then v_count * coalesce(v_price, 0) else 0 end
   );
 
   -- What the job's run needs; each item adds its prompt, seed and generation.
@@ -507,21 +552,21 @@ begin
   v_width := coalesce(v_made_width, v_width, v_model.default_width);
   v_height := coalesce(v_made_height, v_height, v_model.default_height);
 
-  if v_count > 1 then
+  if v_count > 1 or p_batch_name is not null then
     insert into public.batch_generations (
-      user_id, total_count, model_id, model_version, width, height, steps, guidance_scale
+      user_id, name, total_count, model_id, model_version, width, height, steps, guidance_scale
     )
     values (
-      v_user, v_count, v_model.id, v_payload ->> 'model_version', v_width, v_height,
+      v_user, nullif(p_batch_name, ''), v_count, v_model.id, v_payload ->> 'model_version', v_width, v_height,
       (v_payload ->> 'num_inference_steps')::int, (v_payload ->> 'guidance_scale')::numeric
     )
     returning id into v_batch;
   end if;
 
-  v_generations := private.insert_generations(
+  select made.generations, made.leased, made.has_budget into v_generations, v_leased, v_has_budget from private.insert_generations(
     v_user, v_items, v_payload, v_model, v_price, v_width, v_height, private.read_adjustments(p_request),
-    v_priority, v_batch, v_scheduled, v_expires
-  );
+    v_priority, v_batch, v_scheduled, v_expires, p_generation_id, p_next > 0, v_plan.running_jobs
+  ) as made;
   v_answer := private.start_answer(v_batch, v_generations, false);
   if p_idempotency_key is not null then
     insert into private.idempotency_keys (user_id, key, request_hash, batch_id, generations)
@@ -531,12 +576,21 @@ begin
     if p_next > 0 then
       -- What listeners hear of is the start, as the answer tells it.
       v_answer := private.with_own_changes(v_answer);
-      v_next := private.hand_over(
-        array(select (one ->> 'job_id')::uuid from jsonb_array_elements(v_generations) as g (one)), p_next
-      );
+      if v_leased is not null then
+        v_next := jsonb_build_array(v_leased);
+        v_answer := case
+          when v_answer ? 'changes' then jsonb_set(v_answer, '{changes,-1,queue_position}', '1') else v_answer
+        end;
+      else
+        v_next := private.hand_over(
+          array(select (one ->> 'job_id')::uuid from jsonb_array_elements(v_generations) as g (one)), p_next
+        );
+      end if;
     end if;
     -- The budget's row is locked last.
-    perform private.check_budget();
+    if v_has_budget then
+      perform private.check_budget();
+    end if;
   end if;
   return case when v_next = '[]' then v_answer else v_answer || jsonb_build_object('next', v_next) end;
 end
@@ -581,11 +635,15 @@ begin
 end
 $$;
 
--- One generation and its job for each item; answers with the list that the user gets.
+-- One generation and its job for each item; answers with the list that the user gets. p_generation_id: the row that
+-- the one item is for. leased: with p_lease, the job of the one item, if it could be leased to the caller at once
+-- (private.insert_leased). has_budget: whether the installation has one.
 create function private.insert_generations(
   p_user_id uuid, p_items jsonb, p_payload jsonb, p_model public.models, p_price numeric, p_width int, p_height int,
-  p_adjustments jsonb, p_priority int, p_batch_id uuid, p_scheduled_at timestamptz, p_expires_at timestamptz
-) returns jsonb
+  p_adjustments jsonb, p_priority int, p_batch_id uuid, p_scheduled_at timestamptz, p_expires_at timestamptz,
+  p_generation_id uuid, p_lease boolean, p_most int, out generations jsonb, out leased jsonb,
+  out has_budget boolean
+)
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -600,44 +658,84 @@ declare
   v_jobs jsonb := '[]';
   v_first int;
   v_state record;
-  v_answer jsonb := '[]';
+  v_reserves boolean;
 begin
+  generations := '[]';
   select
     s.parallel_images,
     coalesce(
       (select t.seconds from private.model_times as t where t.model_id = p_model.id), p_model.estimated_time_seconds, 20
     ) as seconds,
-    p_price > 0 and p_scheduled_at is null
-      and coalesce(s.budget_per_day_usd, s.budget_per_month_usd) is not null as has_budget
+    coalesce(s.budget_per_day_usd, s.budget_per_month_usd) is not null as has_budget,
+    exists (select from private.live_listeners where user_id = p_user_id and until > now()) as has_listener
   into v_state from private.settings as s;
+  has_budget := v_state.has_budget;
+  v_reserves := p_price > 0 and p_scheduled_at is null and has_budget;
   for v_index in 0..v_count - 1 loop
     v_item := p_items -> v_index;
-    v_generation_id := gen_random_uuid();
+    v_generation_id := coalesce(p_generation_id, gen_random_uuid());
     v_job_id := gen_random_uuid();
     v_payload := p_payload || jsonb_strip_nulls(jsonb_build_object(
       'prompt', v_item -> 'prompt', 'seed', v_item -> 'seed', 'generation_id', v_generation_id
     ));
-    insert into public.image_generations (
-      id, user_id, prompt, negative_prompt, model, model_id, style, width, height, steps, guidance_scale,
-      seed, source_image_url, generation_strength, status, priority, batch_id, batch_index, job_id,
-      adjustments, operation, source_generation_id, source_id, reserved_usd, reserved_on, webhook_url, budget_usd, seq
-    )
-    values (
-      v_generation_id, p_user_id, v_item ->> 'prompt', p_payload ->> 'negative_prompt',
-      p_model.replicate_id, p_model.id, p_payload ->> 'style', p_width, p_height,
-      (p_payload ->> 'num_inference_steps')::int, (p_payload ->> 'guidance_scale')::numeric,
-      (v_item ->> 'seed')::numeric::bigint, p_payload ->> 'source_image_url', (p_payload ->> 'strength')::numeric,
-      'queued', p_priority, p_batch_id, case when p_batch_id is not null then v_index end, v_job_id,
-      p_adjustments, coalesce(p_payload ->> 'operation', 'generate'), (p_payload ->> 'source_generation_id')::uuid,
-      (p_payload ->> 'source_id')::uuid,
-      coalesce(p_price, 0), case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
-      p_payload ->> 'webhook_url', case when v_state.has_budget then p_price else 0 end, private.next_seq(0)
-    );
-    perform private.tell_change(p_user_id, v_generation_id);
-    if v_count = 1 then
-      perform private.insert_job(
-        v_job_id, 'generate-image', v_payload, p_priority, coalesce(p_scheduled_at, now()), 3, p_expires_at, null
+    if v_count > 1 and v_item ->> 'negative_prompt' <> '' then
+      v_payload := v_payload || jsonb_build_object('negative_prompt', v_item -> 'negative_prompt');
+    end if;
+    if p_generation_id is null then
+      insert into public.image_generations (
+        id, user_id, prompt, negative_prompt, model, model_id, style, width, height, steps, guidance_scale,
+        seed, source_image_url, generation_strength, status, priority, batch_id, batch_index, job_id,
+        adjustments, operation, source_generation_id, source_id, reserved_usd, reserved_on, webhook_url, budget_usd, seq
+      )
+      values (
+        v_generation_id, p_user_id, v_item ->> 'prompt', v_payload ->> 'negative_prompt',
+        p_model.replicate_id, p_model.id, p_payload ->> 'style', p_width, p_height,
+        (p_payload ->> 'num_inference_steps')::int, (p_payload ->> 'guidance_scale')::numeric,
+        (v_item ->> 'seed')::numeric::bigint, p_payload ->> 'source_image_url', (p_payload ->> 'strength')::numeric,
+        'pending', p_priority, p_batch_id, case when p_batch_id is not null then v_index end, v_job_id,
+        p_adjustments, coalesce(p_payload ->> 'operation', 'generate'), (p_payload ->> 'source_generation_id')::uuid,
+        (p_payload ->> 'source_id')::uuid,
+        coalesce(p_price, 0), case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
+        p_payload ->> 'webhook_url', case when v_reserves then p_price else 0 end, private.next_seq(0)
       );
+    else
+      update public.image_generations set
+        prompt = v_item ->> 'prompt', negative_prompt = v_payload ->> 'negative_prompt',
+        model = p_model.replicate_id, model_id = p_model.id, style = p_payload ->> 'style', width = p_width,
+        height = p_height, steps = (p_payload ->> 'num_inference_steps')::int,
+        guidance_scale = (p_payload ->> 'guidance_scale')::numeric, seed = (v_item ->> 'seed')::numeric::bigint,
+        source_image_url = p_payload ->> 'source_image_url', generation_strength = (p_payload ->> 'strength')::numeric,
+        status = 'pending', priority = p_priority, job_id = v_job_id, adjustments = p_adjustments,
+        batch_id = p_batch_id, batch_index = case when p_batch_id is not null then v_index end,
+        operation = coalesce(p_payload ->> 'operation', 'generate'),
+        source_generation_id = (p_payload ->> 'source_generation_id')::uuid,
+        source_id = (p_payload ->> 'source_id')::uuid, reserved_usd = coalesce(p_price, 0),
+        reserved_on = case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
+        webhook_url = p_payload ->> 'webhook_url', seq = private.next_seq(seq)
+      where id = p_generation_id and user_id = p_user_id and status = 'pending' and job_id is null;
+      if not found then
+        perform private.refuse(409, 'conflict', 'This generation was started already.');
+      end if;
+      if v_reserves then
+        -- A trigger tells the budget of it.
+        update public.image_generations set budget_usd = p_price, seq = private.next_seq(seq)
+        where id = p_generation_id;
+      end if;
+    end if;
+    if v_state.has_listener then
+      perform private.tell_change(p_user_id, v_generation_id);
+    end if;
+    if v_count = 1 then
+      if p_lease and p_scheduled_at is null then
+        leased := private.insert_leased(
+          v_job_id, p_user_id, v_generation_id, v_payload, p_priority, p_expires_at, p_most
+        );
+      end if;
+      if leased is null then
+        perform private.insert_job(
+          v_job_id, 'generate-image', v_payload, p_priority, coalesce(p_scheduled_at, now()), 3, p_expires_at, null
+        );
+      end if;
     else
       v_jobs := v_jobs || jsonb_build_object(
         'id', v_job_id, 'job_type', 'generate-image', 'priority', p_priority, 'scheduled_at', p_scheduled_at,
@@ -647,7 +745,7 @@ begin
     v_generation_ids := v_generation_ids || v_generation_id;
     v_job_ids := v_job_ids || v_job_id;
   end loop;
-  if v_state.has_budget then
+  if v_reserves and p_generation_id is null then
     insert into private.budget_deltas (day, reserved) values (private.today(), v_count * p_price);
   end if;
   if v_count > 1 then
@@ -655,9 +753,9 @@ begin
   end if;
 
   -- The others follow the first: counting the queue once is enough.
-  v_first := private.queue_position(v_job_ids[1]);
+  v_first := case when leased is not null then 1 else private.queue_position(v_job_ids[1]) end;
   for v_index in 1..v_count loop
-    v_answer := v_answer || jsonb_build_object(
+    generations := generations || jsonb_build_object(
       'generation_id', v_generation_ids[v_index],
       'job_id', v_job_ids[v_index],
       'queue_position', case when v_first is not null then least(v_first + v_index - 1, 1000) end,
@@ -666,18 +764,18 @@ begin
       )
     );
   end loop;
-  return v_answer;
 end
 $$;
 
 -- For later -----------------------------------------------------------------------------------------------------------
 --
 -- A request for later is judged when it is due, like a start at that moment: its images, its money and the budget.
--- Until then it holds no money, and has counted in its user's images of the day on which it was asked for.
+-- Until then it reserves no money, and has counted in its user's images of the day on which it was asked for.
 
--- Which of these due jobs may go on; the generations of the others have failed. The caller holds their rows and
--- their users' slots. A job that has counted already, or that nobody asked for through start_generation, goes on.
-create function private.admit_due(p_ids uuid[]) returns uuid[]
+-- Counts and reserves what these due jobs cost. Returns those that may go on; the generations of the others have
+-- failed. The caller has locked their rows and their users' slots. A job that has counted already, or that nobody
+-- asked for through start_generation, goes on.
+create function private.reserve_due(p_ids uuid[]) returns uuid[]
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -696,7 +794,7 @@ begin
     from public.job_queue as j
     inner join public.image_generations as g on g.id = j.generation_id and g.job_id = j.id
     left join public.models as m on m.id = g.model_id
-    where j.id = any(p_ids) and j.status = 'pending' and g.reserved_on is null and g.status = 'queued'
+    where j.id = any(p_ids) and j.status = 'pending' and g.reserved_on is null and g.status in ('pending', 'queued')
     order by j.scheduled_at, j.seq
   loop
     -- A refusal takes back what its generation has counted.
@@ -767,7 +865,7 @@ language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_job public.job_queue;
-  v_running private.running_jobs;
+  v_running record;
   v_user_id uuid;
 begin
   update private.running_jobs set
@@ -780,10 +878,14 @@ begin
     expires_at = null,
     retry_until = null
   where id = p_job_id and lease = p_lease and prediction_id is null
-  returning * into v_running;
+  returning generation_id, attempts, payload ->> 'model_id' as model into v_running;
   if found then
-    v_job := private.as_job(v_running);
-    perform private.note_prediction(v_job, p_prediction_id, coalesce(p_details ->> 'source', 'created'), null);
+    insert into private.predictions (id, job_id, generation_id, attempt, lease, model, source)
+    values (
+      p_prediction_id, p_job_id, v_running.generation_id, v_running.attempts + 1, p_lease,
+      v_running.model, coalesce(p_details ->> 'source', 'created')
+    )
+    on conflict (id) do nothing;
     update public.image_generations set
       status = 'processing', progress = greatest(progress, 10), replicate_prediction_id = p_prediction_id,
       started_at = coalesce(started_at, now()),
@@ -791,12 +893,12 @@ begin
       height = coalesce((p_details ->> 'height')::int, height),
       adjustments = coalesce(nullif(p_details -> 'adjustments', 'null'), adjustments),
       seq = private.next_seq(seq)
-    where id = v_job.generation_id and status in ('pending', 'queued', 'processing')
+    where id = v_running.generation_id and status in ('pending', 'queued', 'processing')
     returning user_id into v_user_id;
-    if found then
-      perform private.tell_change(v_user_id, v_job.generation_id);
+    if exists (select from private.live_listeners where user_id = v_user_id and until > now()) then
+      perform private.tell_change(v_user_id, v_running.generation_id);
     end if;
-    return private.recorded(v_job.payload ->> 'model_id');
+    return private.recorded(v_running.model);
   end if;
 
   -- An answer that came too late may still name what the webhook has told us meanwhile.
@@ -820,6 +922,12 @@ begin
   perform private.resume_provider();
   if not private.note_prediction(v_job, p_prediction_id, coalesce(p_details ->> 'source', 'created'), null) then
     return '{"outcome": "stale"}';
+  end if;
+  if v_job.seq is null then
+    -- It runs on until it is stopped: until then the budget counts what such a run is expected to cost.
+    update private.predictions as p set
+      cost_usd = (select private.expected_cost(m, null, null) from public.models as m where m.replicate_id = p.model)
+    where p.id = p_prediction_id and p.ended_at is null;
   end if;
   return jsonb_build_object('outcome', 'stale', 'job', private.stop_prediction(v_job, p_prediction_id));
 end
@@ -1025,7 +1133,7 @@ language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_id uuid := gen_random_uuid();
-  v_generation public.image_generations;
+  v_generation record;
   v_download private.running_jobs;
 begin
   update public.image_generations set
@@ -1038,12 +1146,12 @@ begin
     budget_usd = 0, seq = private.next_seq(seq)
   where id = p_generation_id
     and (status in ('pending', 'queued', 'processing') or (p_reopened and status = 'failed'))
-  returning * into v_generation;
-  if found then
+  returning id, user_id, width, height, webhook_url into v_generation;
+  if exists (select from private.live_listeners where user_id = v_generation.user_id and until > now()) then
     perform private.tell_change(v_generation.user_id, p_generation_id);
   end if;
   if p_reopened then
-    perform private.count_reopened(v_generation);
+    perform private.count_reopened(g) from public.image_generations as g where g.id = v_generation.id;
   end if;
 
   v_download := private.insert_running(
@@ -1077,14 +1185,18 @@ create function private.finish_download(p_job_id uuid, p_lease bigint, p_image j
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
+  v_its record;
   v_job private.running_jobs;
-  v_generation public.image_generations;
+  v_generation record;
 begin
+  select
+    g.user_id,
+    (select m.cost_per_megapixel is not null from public.models as m where m.id = g.model_id) as by_size
+  into v_its
+  from private.running_jobs as j inner join public.image_generations as g on g.id = j.generation_id
+  where j.id = p_job_id;
   -- The image will refer to it, and a deletion of the account locks it before the job.
-  perform 1 from public.profiles where id = (
-    select g.user_id from private.running_jobs as j inner join public.image_generations as g on g.id = j.generation_id
-    where j.id = p_job_id
-  ) for key share;
+  perform 1 from public.profiles where id = v_its.user_id for key share;
   delete from private.running_jobs where id = p_job_id and lease = p_lease and job_type = 'download-image'
   returning * into v_job;
   if not found then
@@ -1095,11 +1207,13 @@ begin
       ) then 'completed' else 'stale' end);
   end if;
   perform private.finish_running(v_job, null);
-  perform private.correct_cost(v_job.generation_id, (p_image ->> 'width')::int, (p_image ->> 'height')::int);
+  if v_its.by_size then
+    perform private.correct_cost(v_job.generation_id, (p_image ->> 'width')::int, (p_image ->> 'height')::int);
+  end if;
 
   update public.image_generations as g set
     status = 'completed', progress = 100, completed_at = now(), error_message = null, error_code = null,
-    budget_usd = 0, seq = private.next_seq(g.seq),
+    seq = private.next_seq(g.seq),
     width = coalesce((p_image ->> 'width')::int, g.width),
     height = coalesce((p_image ->> 'height')::int, g.height),
     generation_time_seconds = round(extract(epoch from now() - coalesce(g.started_at, g.created_at)), 3),
@@ -1110,11 +1224,20 @@ begin
       (select private.expected_cost(m, g.width, g.height) from public.models as m where m.id = g.model_id)
     )
   where g.id = v_job.generation_id and g.status not in ('completed', 'failed', 'cancelled')
-  returning g.* into v_generation;
+  returning g.id, g.user_id, g.width, g.height, g.prompt, g.negative_prompt, g.model, g.style, g.generation_strength,
+    g.source_generation_id, g.reserved_on, g.reserved_usd, g.cost_usd, g.batch_id, g.webhook_url,
+    g.budget_usd
+  into v_generation;
   if not found then
     return '{"outcome": "completed"}';
   end if;
-  perform private.tell_change(v_generation.user_id, v_generation.id);
+  -- One whose image is being stored holds nothing of the budget, unless somebody has set it back by hand.
+  if v_generation.budget_usd <> 0 then
+    update public.image_generations set budget_usd = 0, seq = private.next_seq(seq) where id = v_generation.id;
+  end if;
+  if exists (select from private.live_listeners where user_id = v_generation.user_id and until > now()) then
+    perform private.tell_change(v_generation.user_id, v_generation.id);
+  end if;
 
   insert into public.images as i (
     generation_id, user_id, filename, storage_path, public_url, file_size, width, height, format,
@@ -1132,9 +1255,11 @@ begin
     filename = excluded.filename, storage_path = excluded.storage_path, public_url = excluded.public_url,
     file_size = excluded.file_size, width = excluded.width, height = excluded.height, format = excluded.format;
 
-  perform private.settle_cost(
-    v_generation.user_id, v_generation.reserved_on, v_generation.reserved_usd, coalesce(v_generation.cost_usd, 0)
-  );
+  if v_generation.reserved_usd <> coalesce(v_generation.cost_usd, 0) then
+    perform private.settle_cost(
+      v_generation.user_id, v_generation.reserved_on, v_generation.reserved_usd, coalesce(v_generation.cost_usd, 0)
+    );
+  end if;
   if v_generation.batch_id is not null then
     perform private.count_in_batch(v_generation.batch_id, 'completed', 1);
   end if;
@@ -1148,10 +1273,11 @@ $$;
 -- How a generation ends and comes back --------------------------------------------------------------------------------
 
 -- Ends a generation for good, gives back what was reserved for it and counts it in its batch. The caller
--- holds the job's row. With p_cost_open the reservation counts until private.settle_cancelled.
+-- holds the job's row. With p_cost_open the reservation counts until private.settle_cancelled. Without p_in_batch the
+-- caller counts it in its batch.
 create function private.end_generation(
   p_generation_id uuid, p_status text, p_error_message text, p_error_code text, p_cost_open boolean = false,
-  p_cancel_job_id uuid = null
+  p_cancel_job_id uuid = null, p_in_batch boolean = true
 ) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -1182,7 +1308,7 @@ begin
     select name, now() + interval '10 minutes'
     from unnest(private.object_names(v_ended.user_id, p_generation_id)) as name;
   end if;
-  if v_ended.batch_id is not null then
+  if v_ended.batch_id is not null and p_in_batch then
     perform private.count_in_batch(v_ended.batch_id, p_status, 1);
   end if;
   if v_ended.webhook_url is not null then
@@ -1191,35 +1317,54 @@ begin
 end
 $$;
 
+-- What the counters of a batch give as its status.
+create function private.batch_status(p_total int, p_completed int, p_failed int, p_cancelled int) returns text
+language sql stable
+return case
+  when p_completed + p_failed + p_cancelled < p_total then 'processing'
+  when p_completed = p_total then 'completed'
+  when p_completed > 0 then 'partial'
+  when p_failed > 0 then 'failed'
+  else 'cancelled'
+end;
+
 -- Adds p_delta to a batch's counter of one end status and derives the batch's own status. In one update: a row that
 -- is written twice in a transaction has its foreign keys checked, and that would wait for a deletion of the account.
 create function private.count_in_batch(p_batch_id uuid, p_status text, p_delta int) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
-  v_batch public.batch_generations;
-  v_ended int;
+  v_completed int := case p_status when 'completed' then p_delta else 0 end;
+  v_failed int := case p_status when 'failed' then p_delta else 0 end;
+  v_cancelled int := p_delta - v_completed - v_failed;
 begin
-  select * into v_batch from public.batch_generations where id = p_batch_id for update;
-  case p_status
-    when 'completed' then v_batch.completed_count := v_batch.completed_count + p_delta;
-    when 'failed' then v_batch.failed_count := v_batch.failed_count + p_delta;
-    else v_batch.cancelled_count := v_batch.cancelled_count + p_delta;
-  end case;
-  v_ended := v_batch.completed_count + v_batch.failed_count + v_batch.cancelled_count;
   update public.batch_generations set
-    completed_count = v_batch.completed_count,
-    failed_count = v_batch.failed_count,
-    cancelled_count = v_batch.cancelled_count,
-    status = case
-      when v_ended < v_batch.total_count then 'processing'
-      when v_batch.completed_count = v_batch.total_count then 'completed'
-      when v_batch.completed_count > 0 then 'partial'
-      when v_batch.failed_count > 0 then 'failed'
-      else 'cancelled'
-    end,
-    completed_at = case when v_ended >= v_batch.total_count then now() end
+    completed_count = completed_count + v_completed,
+    failed_count = failed_count + v_failed,
+    cancelled_count = cancelled_count + v_cancelled,
+    status = private.batch_status(
+      total_count, completed_count + v_completed, failed_count + v_failed, cancelled_count + v_cancelled
+    ),
+    completed_at = case
+      when completed_count + failed_count + cancelled_count + p_delta >= total_count then now()
+    end
   where id = p_batch_id;
+end
+$$;
+
+-- A batch with the status that its counters give.
+create function private.with_status(p_batch public.batch_generations) returns public.batch_generations
+language plpgsql stable set search_path = '' as $$
+declare
+  v_batch public.batch_generations := p_batch;
+begin
+  v_batch.status := private.batch_status(
+    p_batch.total_count, p_batch.completed_count, p_batch.failed_count, p_batch.cancelled_count
+  );
+  v_batch.completed_at := case
+    when p_batch.completed_count + p_batch.failed_count + p_batch.cancelled_count >= p_batch.total_count then now()
+  end;
+  return v_batch;
 end
 $$;
 
@@ -1232,7 +1377,7 @@ declare
 begin
   update public.image_generations set
     reserved_on = private.today(),
-    status = p_status, progress = case p_status when 'queued' then 0 else progress end,
+    status = p_status, progress = case p_status when 'pending' then 0 else progress end,
     error_message = null, error_code = null, completed_at = null, seq = private.next_seq(seq),
     budget_usd = case when private.is_waiting(p_status) then private.budget_again(image_generations) else 0 end
   where id = p_generation_id and status = 'failed'
@@ -1272,7 +1417,6 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 declare
   v_generation public.image_generations;
   v_job public.job_queue;
-  v_new public.job_queue;
   v_cancel_job_id uuid;
 begin
   select * into v_generation from public.image_generations
@@ -1284,37 +1428,55 @@ begin
   -- Waits for a step that is just being taken: whether the image is made is known after that.
   v_job := private.lock_job(v_generation.job_id);
   select * into v_generation from public.image_generations where id = p_generation_id for update;
-  if v_generation.status in ('completed', 'failed') then
-    perform private.refuse(409, 'conflict', format('The generation is already %s.', v_generation.status));
-  end if;
-  if v_generation.status = 'downloading' then
-    perform private.refuse(
-      409, 'conflict', 'The image has been made already; it is being stored and will be yours in a moment.'
-    );
-  end if;
-
+  perform private.check_cancellable(v_generation.status);
   if v_generation.status <> 'cancelled' then
-    if v_job.status in ('pending', 'processing') then
-      v_new := v_job;
-      v_new.status := 'cancelled';
-      v_new.completed_at := now();
-      v_new.lease_expires_at := null;
-      v_new.slot := false;
-      v_new.blocked := false;
-      v_new.virtual_time := null;
-      v_new.error_message := 'Cancelled by the user.';
-      perform private.save_job(v_job, v_new);
-    end if;
-    if v_job.status = 'processing' then
-      v_cancel_job_id := gen_random_uuid();
-    end if;
+    v_cancel_job_id := private.cancel_job(v_job);
     perform private.end_generation(
       p_generation_id, 'cancelled', null, null, v_cancel_job_id is not null, v_cancel_job_id);
     if v_cancel_job_id is not null then
       perform private.stop_run(v_job, v_cancel_job_id);
     end if;
+    if v_generation.job_id is null then
+      delete from private.unstarted_generations where generation_id = p_generation_id;
+    end if;
   end if;
   return jsonb_build_object('generation_id', p_generation_id, 'status', 'cancelled');
+end
+$$;
+
+-- Refuses to cancel what is made or has failed.
+create function private.check_cancellable(p_status text) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+  if p_status in ('completed', 'failed') then
+    perform private.refuse(409, 'conflict', format('The generation is already %s.', p_status));
+  end if;
+  if p_status = 'downloading' then
+    perform private.refuse(
+      409, 'conflict', 'The image has been made already; it is being stored and will be yours in a moment.'
+    );
+  end if;
+end
+$$;
+
+-- Ends a generation's locked job, if it is open, at its user's wish. Where it runs, returns the id for the job that is
+-- to stop the run (private.stop_run), which the caller makes once the generation has ended.
+create function private.cancel_job(p_job public.job_queue) returns uuid
+language plpgsql set search_path = '' as $$
+declare
+  v_new public.job_queue := p_job;
+begin
+  if p_job.status in ('pending', 'processing') then
+    v_new.status := 'cancelled';
+    v_new.completed_at := now();
+    v_new.lease_expires_at := null;
+    v_new.slot := false;
+    v_new.blocked := false;
+    v_new.virtual_time := null;
+    v_new.error_message := 'Cancelled by the user.';
+    perform private.save_job(p_job, v_new);
+  end if;
+  return case when p_job.status = 'processing' then gen_random_uuid() end;
 end
 $$;
 
@@ -1431,7 +1593,7 @@ begin
   for v_row in
     select * from public.image_generations as g
     where g.user_id = auth.uid() and (g.created_at, g.id) < (v_before, v_before_id)
-      and (p_status is null or g.status = p_status)
+      and (p_status is null or g.status = p_status or (p_status = 'queued' and g.status = 'pending'))
       and (p_batch_id is null or g.batch_id = p_batch_id)
     order by g.created_at desc, g.id desc limit v_limit + 1
   loop
@@ -1558,7 +1720,9 @@ begin
     order by completed_at desc limit 2000
   ) as ended
   join public.image_generations as g on g.id = ended.generation_id
-  where ended.job_type = 'generate-image' and g.model_id is not null and g.started_at is not null
+  where ended.job_type = 'generate-image' and g.model_id is not null
+    -- One that has been tried again since says nothing of the run that ended.
+    and g.started_at <= ended.completed_at
   group by g.model_id
   order by g.model_id
   on conflict (model_id) do update set
@@ -1648,20 +1812,27 @@ $$;
 
 -- What a job of type cancel-prediction found: [{id, status, predict_time}] of the job that its payload
 -- names, or the one prediction that it stopped.
-create function private.note_stopped(p_payload jsonb, p_predictions jsonb) returns void
+create function private.note_stopped(p_payload jsonb, p_created_at timestamptz, p_predictions jsonb) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_job public.job_queue;
   v_one jsonb;
+  v_generation_id uuid := private.as_uuid(p_payload ->> 'generation_id');
 begin
+  -- One that was inserted since, with the id of one that was deleted, has nothing to do with it.
+  if exists (
+    select from public.image_generations where id = v_generation_id and created_at > p_created_at
+  ) then
+    v_generation_id := null;
+  end if;
   if p_payload ? 'job_id' then
     select * into v_job from public.job_queue where id = private.as_uuid(p_payload ->> 'job_id');
     if not found then
       -- Its user was deleted, and what this costs stays known.
       v_job.id := private.as_uuid(p_payload ->> 'job_id');
       v_job.payload := p_payload;
-      v_job.generation_id := private.as_uuid(p_payload ->> 'generation_id');
+      v_job.generation_id := v_generation_id;
     end if;
   end if;
   for v_one in select jsonb_array_elements(p_predictions) loop
@@ -1673,7 +1844,7 @@ begin
   end loop;
   -- Nothing runs that could still cost something.
   if not p_predictions @> '[{"status": "running"}]' then
-    perform private.settle_cancelled(private.as_uuid(p_payload ->> 'generation_id'), 0);
+    perform private.settle_cancelled(v_generation_id, 0);
   end if;
 end
 $$;
@@ -1797,8 +1968,8 @@ $$;
 
 -- Models that the provider refuses ------------------------------------------------------------------------------------
 --
--- That concerns the model alone. Its waiting jobs end when their turn comes, without asking the provider
--- (private.lease_ready marks them), and it is refused at the door (private.admit_model), until one start may try again.
+-- That concerns the model alone. Its waiting jobs end when they are claimed, without asking the provider
+-- (private.lease_ready marks them), and starts with it are refused (private.check_model), until one may try again.
 
 -- The provider refused a create because of the job's model: its generation fails, without an attempt, and the
 -- model is refused for a minute, twice as long each time a try fails, half an hour at most. Where so many are
@@ -1852,7 +2023,7 @@ end
 $$;
 
 -- Refuses a start of a model that the provider refuses. When its time is over one start in a minute may try.
-create function private.admit_model(p_model text) returns void
+create function private.check_model(p_model text) returns void
 language plpgsql set search_path = '' as $$
 declare
   v_refused private.refused_models;
@@ -1900,6 +2071,7 @@ create function private.after_generation_delete() returns trigger
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
+  perform private.settle_deleted(old);
   delete from public.job_queue where id in (old.job_id, old.download_job_id);
   delete from public.job_queue
   where fair_key = old.user_id and generation_id = old.id and status in ('completed', 'failed', 'cancelled')
@@ -1908,12 +2080,42 @@ begin
 end
 $$;
 
+-- An open one that is deleted, and not with its account: it counts as cancelled in its batch. One that has not begun
+-- costs nothing. One that runs is stopped, and stays counted at its price: nobody is left to be told what it has cost.
+create function private.settle_deleted(p_generation public.image_generations) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  -- Its row had a share of the budget; what its prediction may cost counts there until that has ended.
+  if private.is_waiting(p_generation.status) or p_generation.cost_open then
+    update private.predictions set cost_usd = p_generation.reserved_usd
+    where id = p_generation.replicate_prediction_id and ended_at is null and p_generation.reserved_usd > 0;
+  end if;
+  if p_generation.status not in ('pending', 'queued', 'processing', 'downloading')
+    or not exists (select from public.profiles where id = p_generation.user_id)
+  then
+    return;
+  end if;
+  if p_generation.job_id is null then
+    delete from private.unstarted_generations where generation_id = p_generation.id;
+  end if;
+  if exists (select from public.job_queue where id = p_generation.job_id and status = 'pending') then
+    perform private.settle_cost(
+      p_generation.user_id, p_generation.reserved_on, p_generation.reserved_usd, 0
+    );
+  end if;
+  if p_generation.batch_id is not null then
+    perform private.count_in_batch(p_generation.batch_id, 'cancelled', 1);
+  end if;
+end
+$$;
+
 create trigger image_generations_delete_jobs after delete on public.image_generations
 for each row execute function private.after_generation_delete();
 
 -- Steps lock a job before its generation, and with a user the rows go the other way round: all the jobs first, in
--- whatever state, so that neither waits for the other. Twice: whoever held one of them may have left another. What has
--- finished for a generation goes at once, not for each of them.
+-- whatever state, so that neither waits for the other. Twice: whoever had locked one of them may have left another.
+-- What has finished for a generation goes at once, not for each of them.
 create function private.before_profile_delete() returns trigger
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$

@@ -11,27 +11,36 @@ language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_generation public.image_generations;
-  v_delivery private.webhook_deliveries;
 begin
   select * into v_generation from public.image_generations
   where id = p_generation_id and webhook_url is not null and status in ('completed', 'failed', 'cancelled');
-  if not found then
-    return;
+  if found then
+    perform private.announce(v_generation);
   end if;
+end
+$$;
+
+-- The same for the row as it is about to be written.
+create function private.announce(p_generation public.image_generations) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_delivery private.webhook_deliveries;
+begin
   insert into private.webhook_deliveries (generation_id, ended_at, event_type, url, body)
   values (
-    p_generation_id, coalesce(v_generation.completed_at, now()), 'generation.' || v_generation.status,
-    v_generation.webhook_url,
+    p_generation.id, coalesce(p_generation.completed_at, now()), 'generation.' || p_generation.status,
+    p_generation.webhook_url,
     jsonb_build_object(
-      'type', 'generation.' || v_generation.status,
-      'timestamp', coalesce(v_generation.completed_at, now()),
-      'data', private.generation_json(v_generation)
+      'type', 'generation.' || p_generation.status,
+      'timestamp', coalesce(p_generation.completed_at, now()),
+      'data', private.generation_json(p_generation)
     )::text
   )
   on conflict (generation_id, ended_at) do nothing
   returning * into v_delivery;
   if found then
-    perform private.enqueue_delivery(v_delivery, v_generation.user_id);
+    perform private.enqueue_delivery(v_delivery, p_generation.user_id);
   end if;
 end
 $$;

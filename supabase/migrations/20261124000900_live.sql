@@ -33,7 +33,8 @@ end
 $$;
 
 -- A change by hand has no number of its own: it gets one, and what follows from it for the budget. What the functions
--- change has both, and does not come here.
+-- change has both, and does not come here; nor do changes of a user's own, which mean something else (the file after
+-- the next). The number is compared first: of what the functions write, nothing else is looked at.
 create function private.before_generation_change() returns trigger
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -48,10 +49,10 @@ begin
     raise exception using errcode = '23514',
       message = 'The status of a generation is one of the seven, and its progress is 0 to 100.';
   end if;
-  if v_budget <> new.budget_usd then
+  if tg_op = 'INSERT' and v_budget <> new.budget_usd then
     insert into private.budget_deltas (day, reserved) values (private.today(), v_budget - new.budget_usd);
-    new.budget_usd := v_budget;
   end if;
+  new.budget_usd := v_budget;
   if tg_op = 'INSERT' or new.status <> old.status or new.progress <> old.progress
     or new.error_code is distinct from old.error_code or new.error_message is distinct from old.error_message
   then
@@ -63,9 +64,11 @@ end
 $$;
 
 create trigger image_generations_before_insert before insert on public.image_generations
-for each row when (new.seq = 0) execute function private.before_generation_change();
+for each row when (new.seq = 0 and not row_security_active('public.image_generations'::regclass))
+execute function private.before_generation_change();
 create trigger image_generations_before_change before update on public.image_generations
-for each row when (new.seq = old.seq) execute function private.before_generation_change();
+for each row when (new.seq = old.seq and not row_security_active('public.image_generations'::regclass))
+execute function private.before_generation_change();
 
 -- For the service's steps.
 create function private.with_changes(p_answer jsonb) returns jsonb
@@ -297,5 +300,115 @@ begin
     select user_id from private.live_listeners where until <= now()
     order by until limit p_limit for update skip locked
   ));
+end
+$$;
+
+-- Supabase Realtime ---------------------------------------------------------------------------------------------------
+--
+-- Realtime tells a subscriber what changes from then on, and an app of the original's starts first and subscribes then:
+-- of what has ended in between it would never hear. So the end is told once more to whoever subscribes after it:
+-- Realtime keeps its subscriptions in a table, and the row of a generation that has ended is written again, as it is,
+-- for those that have come since the last look. docs/decisions/0045-late-subscribers-hear-the-end.md
+
+-- The generations or batches that a subscriber of this table asks for and that had ended before: what it names by its
+-- id, else its own that ended within the minute before it came, ten at most. A second more: both are dated when their
+-- transactions begin, and Realtime reads its table later.
+create function private.missed_ends(p_subscription jsonb) returns setof uuid
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_user uuid := private.as_uuid(p_subscription -> 'claims' ->> 'sub');
+  v_came timestamptz := (p_subscription ->> 'created_at')::timestamp at time zone 'utc';
+  v_id uuid := (
+    select private.as_uuid(f ->> 'value') from jsonb_array_elements(p_subscription -> 'filters') as f
+    where f ->> 'column_name' = 'id' and f ->> 'op' = 'eq' and f ->> 'negate' is distinct from 'true' limit 1
+  );
+begin
+  if (p_subscription ->> 'entity')::oid = 'public.batch_generations'::regclass then
+    return query select b.id from public.batch_generations as b
+    where b.id = v_id and b.user_id = v_user and b.completed_at < v_came + interval '1 second';
+  elsif v_id is not null then
+    return query select g.id from public.image_generations as g
+    where g.id = v_id and g.user_id = v_user and g.completed_at < v_came + interval '1 second'
+      and g.status in ('completed', 'failed', 'cancelled');
+  else
+    return query select g.id from public.image_generations as g
+    where g.user_id = v_user and g.completed_at > v_came - interval '1 minute'
+      and g.completed_at < v_came + interval '1 second' and g.status in ('completed', 'failed', 'cancelled')
+    order by g.completed_at desc limit 10;
+  end if;
+end
+$$;
+
+-- Has Realtime tell the end to subscribers that came after it. Each subscription is looked at once, 1,000 in a call;
+-- those of more than ten minutes ago have been. A row that somebody changes at this moment is told by that change.
+-- Answers how many rows were told again. It does not wait for whoever has locked Realtime's table: the next look comes
+-- soon.
+create function private.tell_late_subscribers() returns int
+language plpgsql security definer set search_path = '' set lock_timeout = '500ms'
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_told int := 0;
+  v_rows int;
+  v_generations uuid[];
+  v_batches uuid[];
+begin
+  -- Realtime makes its tables when it first runs for a project.
+  if to_regclass('realtime.subscription') is null then
+    return 0;
+  end if;
+  with late as (
+    select s.id, s.entity, to_jsonb(s) as subscription from realtime.subscription as s
+    where s.entity in ('public.image_generations'::regclass, 'public.batch_generations'::regclass)
+      and s.created_at > timezone('utc', now()) - interval '10 minutes'
+      and not exists (select from private.told_subscriptions as t where t.id = s.id)
+    order by s.id limit 1000
+  ),
+  noted as (
+    insert into private.told_subscriptions (id) select id from late on conflict (id) do nothing
+  )
+  select
+    array_agg(distinct missed.id) filter (where late.entity = 'public.image_generations'::regclass),
+    array_agg(distinct missed.id) filter (where late.entity = 'public.batch_generations'::regclass)
+  into v_generations, v_batches
+  from late cross join lateral private.missed_ends(
+    late.subscription || jsonb_build_object('entity', late.entity::oid)
+  ) as missed (id);
+  if v_generations is not null then
+    update public.image_generations set progress = progress where id = any(array(
+      select id from public.image_generations where id = any(v_generations) for no key update skip locked
+    ));
+    get diagnostics v_told = row_count;
+  end if;
+  if v_batches is not null then
+    update public.batch_generations set status = status where id = any(array(
+      select id from public.batch_generations where id = any(v_batches) for no key update skip locked
+    ));
+    get diagnostics v_rows = row_count;
+    v_told := v_told + v_rows;
+  end if;
+  return v_told;
+end
+$$;
+
+-- For the cron: what is not ours to keep right may not stop the rest. A sentence for operators, or null.
+create function private.try_late_subscribers() returns text
+language plpgsql set search_path = '' as $$
+begin
+  perform private.tell_late_subscribers();
+  return null;
+exception when others then
+  return format(
+    'The subscriptions of Supabase Realtime could not be read (%s): a client that subscribes after the end of its '
+    'generation does not hear of it.', sqlerrm
+  );
+end
+$$;
+
+-- Called by prune_jobs. Ids are never used again.
+create function private.prune_subscriptions() returns void
+language plpgsql set search_path = '' as $$
+begin
+  delete from private.told_subscriptions where told_at < now() - interval '1 hour';
 end
 $$;

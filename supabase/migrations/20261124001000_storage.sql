@@ -119,7 +119,7 @@ $$;
 --
 -- Stored files that no row of `images` names, and uploads whose day is over. They are deleted over the Storage
 -- API, for which the worker runs 'cleanup-storage' jobs: {names: [...], bucket}, at most 100 objects of the
--- bucket, generated-images where none is named. A job is no verdict: what may go is looked up when it runs
+-- bucket, generated-images where none is named. A job decides nothing: what may go is looked up when it runs
 -- (private.removable_objects).
 --
 -- Where the former come from: an image whose generation failed while it was being stored; a row that
@@ -132,7 +132,8 @@ language sql immutable set search_path = '' as $$
   from unnest('{webp,png,jpg,jpeg,gif,svg}'::text[]) as known (extension)
 $$;
 
--- Whether no image has this file, and none is about to: a generation's downloads share its path.
+-- Whether no image has this file, and none is about to: a generation's downloads share its path. Users choose the ids
+-- of what they insert, so only a generation of the path's owner counts.
 create function private.is_unreferenced(p_name text) returns boolean
 language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -141,6 +142,7 @@ begin
     and not exists (
       select from public.image_generations as g
       where g.id = private.as_uuid(split_part(split_part(p_name, '/', 2), '.', 1))
+        and g.user_id = private.as_uuid(split_part(p_name, '/', 1))
         and g.status in ('pending', 'queued', 'processing', 'downloading')
     );
 end

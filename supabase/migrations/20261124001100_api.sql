@@ -158,7 +158,7 @@ from private.latencies();
 create function private.tenants() returns table (
   user_id uuid, plan text, requests_this_minute int, requests_per_minute int,
   images_today int, images_per_day int, cost_today numeric, money_per_day numeric,
-  running_or_ready int, running_jobs int, held int
+  running_or_ready int, running_jobs int, blocked int
 )
 language sql stable security definer set search_path = '' as $$
   select
@@ -188,7 +188,7 @@ $$;
 create view public.tenant_usage with (security_invoker = true) as
 select
   user_id, plan, requests_this_minute, requests_per_minute, images_today, images_per_day,
-  cost_today, money_per_day, running_or_ready, running_jobs, held
+  cost_today, money_per_day, running_or_ready, running_jobs, blocked
 from private.tenants();
 
 -- The queue in numbers ------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ begin
     'last_sweep_seconds', extract(epoch from now() - v_run.ran_at),
     'last_sweep', v_run.stats,
     'pending', coalesce((v_totals -> 'pending')::bigint, 0),
-    'held', v_blocked,
+    'blocked', v_blocked,
     'scheduled', v_scheduled,
     'processing', coalesce((v_totals -> 'processing')::bigint, 0),
     'lost', (select count(*) from (
@@ -318,7 +318,7 @@ begin
 
   return jsonb_build_object(
     'jobs', v_jobs,
-    'held', v_status -> 'held',
+    'blocked', v_status -> 'blocked',
     'scheduled', v_status -> 'scheduled',
     'lost', v_status -> 'lost',
     'budget', v_status -> 'budget_periods',
@@ -362,6 +362,20 @@ begin
 end
 $$;
 
+create function public.start_inserted_generation(p_generation_id uuid, p_request jsonb = '{}', p_next int = 0)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.with_own_changes(private.start_inserted(p_generation_id, p_request, p_next));
+end
+$$;
+
+create function public.start_batch(p_request jsonb, p_name text = null, p_next int = 0)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.with_own_changes(private.start_batch(p_request, p_name, p_next));
+end
+$$;
+
 create function public.get_generation(p_generation_id uuid)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
@@ -381,6 +395,30 @@ create function public.cancel_generation(p_generation_id uuid)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
   return private.with_own_changes(private.cancel_generation(p_generation_id));
+end
+$$;
+
+-- What a user does to a row over REST, by name: the policies and triggers of the table make of it what it is.
+create function public.retry_generation(p_generation_id uuid)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  update public.image_generations set status = 'pending'
+  where id = p_generation_id and user_id = (select auth.uid()) and status not in ('pending', 'queued');
+  return private.with_own_changes(private.get_generation(p_generation_id));
+end
+$$;
+
+create function public.delete_generation(p_generation_id uuid)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.delete_generation(p_generation_id);
+end
+$$;
+
+create function public.delete_image(p_image_id uuid)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.delete_image(p_image_id);
 end
 $$;
 
@@ -606,6 +644,13 @@ begin
 end
 $$;
 
+create function public.tell_late_subscribers()
+returns int language plpgsql set search_path = '' as $$
+begin
+  return private.tell_late_subscribers();
+end
+$$;
+
 create function public.requeue_job(p_job_id uuid)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
@@ -640,13 +685,15 @@ begin
     select p.oid from pg_proc as p
     where p.pronamespace = 'private'::regnamespace
       or (p.pronamespace = 'public'::regnamespace and p.proname = any(regexp_split_to_array(btrim('
-        cancel_generation claim_jobs claim_next_job complete_job complete_jobs enqueue_job enqueue_jobs
+        cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation delete_image enqueue_job
+        enqueue_jobs
         extend_lease fail_job finish_download finish_prediction get_generation list_generations
         live_snapshot model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery
         record_predictions
         record_prediction record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook
-        rotate_webhook_secret snooze_job start_generation sweep_storage webhook_deliveries webhook_message
-        webhook_secret
+        retry_generation
+        rotate_webhook_secret snooze_job start_batch start_generation start_inserted_generation sweep_storage
+        tell_late_subscribers webhook_deliveries webhook_message webhook_secret
       ', E' \n'), '\s+')))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_function);
@@ -668,6 +715,7 @@ alter table public.models enable row level security;
 alter table public.batch_generations enable row level security;
 alter table public.image_generations enable row level security;
 alter table public.images enable row level security;
+alter table private.unstarted_generations enable row level security;
 alter table private.scheduled_jobs enable row level security;
 alter table private.blocked_jobs enable row level security;
 alter table private.ready_jobs enable row level security;
@@ -693,6 +741,7 @@ alter table private.model_times enable row level security;
 alter table private.webhook_secrets enable row level security;
 alter table private.webhook_deliveries enable row level security;
 alter table private.live_listeners enable row level security;
+alter table private.told_subscriptions enable row level security;
 alter table private.removed_objects enable row level security;
 alter table private.storage_scan enable row level security;
 
@@ -708,12 +757,18 @@ begin
   alter table public.profiles enable row level security;
   revoke all on public.profiles from public, anon, authenticated;
   grant all on public.profiles to service_role;
-  grant select on public.profiles to authenticated;
+  grant select, delete on public.profiles to authenticated;
+  grant insert (id, username, email, avatar_url) on public.profiles to authenticated;
   grant update (username, avatar_url) on public.profiles to authenticated;
   create policy "own profile" on public.profiles for select to authenticated
   using (id = (select auth.uid()));
   create policy "own profile's names" on public.profiles for update to authenticated
   using (id = (select auth.uid())) with check (id = (select auth.uid()));
+  -- With it goes all that refers to it; whoever starts again gets another one.
+  create policy "own profile goes" on public.profiles for delete to authenticated
+  using (id = (select auth.uid()));
+  create policy "own profile comes back" on public.profiles for insert to authenticated
+  with check (id = (select auth.uid()));
 end
 $$;
 
@@ -731,16 +786,42 @@ using (user_id = (select auth.uid()));
 create policy "own generations" on public.image_generations for select to authenticated
 using (user_id = (select auth.uid()));
 
+-- A row that users insert, change or delete here asks for something; the triggers in the file before grant or refuse
+-- it. Postgres asks a policy before it locks the row.
+grant insert (
+  id, user_id, prompt, negative_prompt, model, model_id, style, width, height, steps, guidance_scale, seed,
+  source_image_url, generation_strength, status
+) on public.image_generations to authenticated;
+grant update (status, error_message, retry_count, completed_at) on public.image_generations to authenticated;
+grant delete on public.image_generations to authenticated;
+create policy "own generations are inserted" on public.image_generations for insert to authenticated
+with check (user_id = (select auth.uid()));
+create policy "own generations are cancelled and tried again" on public.image_generations for update to authenticated
+using (user_id = (select auth.uid()) and private.lock_for_change(id, batch_id))
+with check (user_id = (select auth.uid()));
+create policy "own generations go" on public.image_generations for delete to authenticated
+using (user_id = (select auth.uid()) and private.lock_for_change(id, null));
+grant update (name, status, failed_count, completed_at) on public.batch_generations to authenticated;
+grant delete on public.batch_generations to authenticated;
+create policy "own batches are cancelled" on public.batch_generations for update to authenticated
+using (user_id = (select auth.uid()) and private.lock_for_change(null, id))
+with check (user_id = (select auth.uid()));
+create policy "own batches go" on public.batch_generations for delete to authenticated
+using (user_id = (select auth.uid()) and private.lock_for_change(null, id));
+
 grant select on public.images to authenticated;
 grant update (is_public, is_favorite, rating, archived_at) on public.images to authenticated;
 create policy "own and public images" on public.images for select to authenticated
 using (user_id = (select auth.uid()) or is_public);
+grant delete on public.images to authenticated;
+create policy "own images go" on public.images for delete to authenticated
+using (user_id = (select auth.uid()));
 create policy "own images' marks" on public.images for update to authenticated
 using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()));
 
 -- The view reads with its reader's rights, and writes by a trigger.
 grant select, insert, update, delete on public.job_queue to service_role;
-grant select on public.job_queue to authenticated;
+grant select, update (status, updated_at) on public.job_queue to authenticated;
 grant select on
   private.scheduled_jobs, private.blocked_jobs, private.ready_jobs, private.running_jobs, private.finished_jobs
 to service_role, authenticated;
@@ -762,9 +843,11 @@ grant select on public.queue_latency, public.tenant_usage to service_role;
 -- Stored files.
 create policy "owners find their generated images" on storage.objects for select to authenticated
 using (bucket_id = 'generated-images' and split_part(name, '/', 1) = (select auth.uid())::text);
+create policy "owners delete their generated images" on storage.objects for delete to authenticated
+using (bucket_id = 'generated-images' and split_part(name, '/', 1) = (select auth.uid())::text);
 
--- Nobody but the service changes or deletes one: what is uploaded stays what it was when it was checked. A body
--- that does not say how long it is, is held to no limit by Storage: none of those. A form says the length of all of
+-- Nobody but the service changes or deletes an upload: it stays what it was when it was checked. A body
+-- that does not say how long it is, is bound to no limit by Storage: none of those. A form says the length of all of
 -- it, some hundred bytes more than the file's.
 create policy "users add source images to their own folder" on storage.objects for insert to authenticated
 with check (
@@ -785,9 +868,15 @@ grant execute on function public.model_prices, private.model_prices to anon, aut
 
 grant execute on function
   public.start_generation, private.start_generation,
+  public.start_inserted_generation, private.start_inserted,
+  public.start_batch, private.start_batch,
+  private.lock_for_change, private.job_cancelled_by_hand,
   public.get_generation, private.get_generation,
   public.list_generations, private.list_generations,
   public.cancel_generation, private.cancel_generation,
+  public.retry_generation,
+  public.delete_generation, private.delete_generation,
+  public.delete_image, private.delete_image,
   public.webhook_secret, private.webhook_secret,
   public.rotate_webhook_secret, private.rotate_webhook_secret,
   public.webhook_deliveries, private.webhook_deliveries,
@@ -822,6 +911,7 @@ grant execute on function
   public.removable_objects, private.removable_objects,
   public.record_sweep, private.record_sweep,
   public.sweep_storage, private.sweep_storage,
+  public.tell_late_subscribers, private.tell_late_subscribers,
   public.prune_jobs, private.prune_jobs,
   public.requeue_job, private.requeue_job,
   public.queue_status, private.queue_status,
@@ -831,12 +921,12 @@ to service_role;
 
 -- Realtime ------------------------------------------------------------------------------------------------------------
 --
--- Hosted projects publish each change of a generation to its owner.
+-- Tells each change of a generation or a batch to its owner.
 
 do $$
 begin
   if exists (select from pg_publication where pubname = 'supabase_realtime' and not puballtables) then
-    alter publication supabase_realtime add table public.image_generations;
+    alter publication supabase_realtime add table public.image_generations, public.batch_generations;
   end if;
 end
 $$;
@@ -844,16 +934,17 @@ $$;
 -- What each is: `\d+` and `\df+` show it, and docs/reference/sql.md is written from it --------------------------------
 
 comment on table public.models is
-'The models of the catalogue. A generation names one by replicate_id; an inactive one cannot be asked for.';
+'The models of the catalogue. A generation names one by replicate_id. A start refuses an inactive one.';
 comment on table public.batch_generations is
-'Generations that were asked for together, and how many of them have ended. A user reads their own.';
+'Generations of one request, and how many of them have ended. A user reads, names, cancels and deletes their own.';
 comment on table public.image_generations is
-'A request for one image: what was asked for, its status, its progress, and why it failed. A user reads their own.';
+'A request for one image: its parameters, its status, its progress, and why it failed. A user reads, inserts, cancels,
+tries again and deletes their own.';
 comment on table public.images is
-'The file of a completed generation. A user reads their own and those with is_public, and marks their own.';
+'The file of a completed generation. A user reads their own and those with is_public, marks and deletes their own.';
 
 comment on view public.job_queue is
-'All jobs as one table, whichever state they are in. A user reads their own; the service may also write to it.';
+'All jobs as one table, whichever state they are in. A user reads and cancels their own; the service writes to it.';
 comment on view public.queue_health is
 'Jobs by type and status: count, oldest, newest, average seconds and attempts. Finished ones of the last 24 hours.';
 comment on view public.failed_jobs_recent is
@@ -861,91 +952,105 @@ comment on view public.failed_jobs_recent is
 comment on view public.stuck_jobs is
 'Jobs that have been running for more than ten minutes.';
 comment on view public.queue_latency is
-'By type, for the last hour: how many seconds jobs waited and ran; median, 95 and 99 percent.';
+'By type, for the last hour: the seconds that jobs waited and ran (median, 95th and 99th percentile).';
 comment on view public.tenant_usage is
-'By user: the plan, what is used of each quota, slots taken, blocked jobs.';
+'By user: the plan, the use of each quota, slots taken, blocked jobs.';
 
 comment on function public.model_prices is
-'Models that may be asked for, and what they are charged at:
+'The active models and their prices:
 [{id, is_available, usd_per_image, usd_per_megapixel, usd_per_second}].';
 
 comment on function public.start_generation is
 'Starts one generation or a batch, as POST /start-generation does: checks plan, quotas and budget, and enqueues.
-The same idempotency key with the same hash gets the same answer for 24 hours. With p_next, up to so many of the
-new jobs come back under a lease.';
+The same idempotency key with the same hash gets the same answer for 24 hours. With p_next it also leases up to so
+many of the new jobs to the caller.';
+comment on function public.start_inserted_generation is
+'Starts a generation that the caller has inserted into image_generations, with the request of a start and, where that
+leaves something out, with what the row says. A second call tells the same start again.';
+comment on function public.start_batch is
+'Starts a batch with a name, as start_generation does with items: [{prompt, seed, negative_prompt}], one to ten.';
 comment on function public.get_generation is
 'One generation of the caller, as GET /generations/{id} answers.';
 comment on function public.list_generations is
 'The caller''s generations, the newest first: {generations, next_cursor}.';
 comment on function public.cancel_generation is
-'Ends a generation of the caller, unless its image is made already. A prediction that runs is cancelled by a job.';
+'Ends a generation of the caller, unless its image is made already. A job cancels its running prediction.';
+comment on function public.retry_generation is
+'Tries a failed generation of the caller again, with the quotas and the money of a start. Answers as get_generation
+does; one that waits already is left as it is.';
+comment on function public.delete_generation is
+'Deletes a generation of the caller with its image, file and jobs. A job stops its running prediction.';
+comment on function public.delete_image is
+'Deletes an image of the caller with its file. Its generation stays, without images.';
 comment on function public.webhook_secret is
 'The secret that signs the caller''s webhooks: {secret, created_at, old_secrets_expire_at}. The first call makes it.';
 comment on function public.rotate_webhook_secret is
-'Makes a new secret. The one before signs as well for another 24 hours. Three times in 24 hours at most.';
+'Makes a new secret. The old one signs as well for another 24 hours. At most three calls in 24 hours.';
 comment on function public.webhook_deliveries is
 'The log of the webhooks of one generation of the caller, with the last 20 attempts of each.';
 comment on function public.resend_webhook is
-'Sends the last webhook of a generation of the caller again, under the same id. Once a minute at most.';
+'Sends the last webhook of a generation of the caller again, under the same id. At most once a minute.';
 comment on function public.enqueue_job is
-'Enqueues a job and returns its id. A user may enqueue generate-image, which is judged like any other start;
-the service may enqueue any type.';
+'Enqueues a job and returns its id. A user may enqueue generate-image, which must pass the checks of a start.
+The service may enqueue any type.';
 
 comment on function public.enqueue_jobs is
 'Enqueues up to 1,000 jobs in one transaction: [{job_type, payload, priority, scheduled_at, max_attempts}].';
 comment on function public.claim_jobs is
 'Hands out up to p_limit jobs of these types (null: all) under a new lease, those with a lost lease first.';
 comment on function public.complete_job(uuid, bigint, jsonb) is
-'Ends a job well, under its lease. Answers {outcome}: completed, or stale where the lease is another''s by now.';
+'Completes a job under its lease. Answers {outcome}: completed, or stale if that is no longer the job''s lease.';
 comment on function public.complete_jobs is
-'Ends many jobs well, each under its lease. Returns the ids of those that are completed now.';
+'Completes many jobs, each under its lease. Returns the ids of those that it has completed.';
 comment on function public.fail_job is
-'Ends a run with an error. The job runs again after p_retry_in_seconds; without that, or without attempts left,
-it has failed.';
+'Ends a run with an error. The job runs again after p_retry_in_seconds. Without that, or without attempts left,
+it fails.';
 comment on function public.snooze_job is
-'Puts a run off without using an attempt. p_outcome_unknown: a prediction may exist that nobody has recorded.';
+'Puts a run off without using an attempt. p_outcome_unknown: an unrecorded prediction may exist.';
 comment on function public.extend_lease is
-'Makes a lease last so many seconds from now.';
+'Extends a lease: it lasts so many seconds from now.';
 comment on function public.record_prediction is
-'Records the prediction that a run has created, and lets the lease last for p_wait_seconds. Answers stale where it
-is one too many, with a leased job that cancels it.';
+'Records the prediction that a run has created, and extends the lease to p_wait_seconds. Answers stale if the run has
+lost its lease or the job has a prediction already, with a leased job that cancels this one.';
 comment on function public.record_predictions is
-'The same for several, [{job_id, lease, prediction_id, details}]; the answers come in the same order.';
+'Records several predictions, [{job_id, lease, prediction_id, details}]. The answers have the same order.';
 comment on function public.record_progress is
-'Records how far the prediction is that is awaited now, from 10 to 90. Late or repeated calls change nothing.';
+'Records the progress, from 10 to 90, of the prediction that the job awaits. Late or repeated calls change nothing.';
 comment on function public.finish_prediction is
-'Records the end of a prediction, whoever holds the lease, and hands back the download under a lease; with p_next
-also up to so many ready jobs.';
+'Records the end of a prediction, under whatever lease, and hands over the download job. With p_next it also hands
+over up to so many ready jobs.';
 comment on function public.finish_download is
-'The image is stored: completes image, generation, job and batch together.';
+'Records that the image is stored: completes image, generation, job and batch together.';
 comment on function public.pause_provider is
-'The provider refused a create: nothing is created for anybody until the pause is over. The job is put off and
+'The provider refused a create: until the pause is over, nothing is created for any user. The job is put off and
 uses no attempt.';
 comment on function public.refuse_model is
 'The provider refused this job''s model: the generation fails without an attempt, and new ones are refused for a
 while.';
 comment on function public.webhook_message is
-'What a leased process-webhook job sends, and the secrets that sign it, the current one first.';
+'The message that a leased process-webhook job sends, and the secrets that sign it, the current one first.';
 comment on function public.record_delivery is
 'Ends an attempt at a webhook: delivered, failed (again after p_retry_in_seconds) or gone.';
 comment on function public.live_snapshot is
-'The states that a listener is told to begin with. Changes are handed out from here on, for p_listen_seconds.';
+'The states that a listener gets first. For p_listen_seconds from now, steps answer with this user''s changes.';
 comment on function public.removable_objects is
-'Which stored files of a cleanup-storage job are there and may be deleted now.';
+'The stored files of a cleanup-storage job that exist and may be deleted now.';
 
 comment on function public.claim_next_job is
 'As in the original: claims one job, for ten minutes.';
 comment on function public.complete_job(uuid, text, jsonb, jsonb, text) is
-'As in the original: ends a job without a lease. With an error it runs again after a backoff, until its attempts
-are used up.';
+'As in the original: ends a job without a lease, and raises where there is no such job. With an error it runs again
+after a backoff, until its attempts are used up.';
 
 comment on function public.record_sweep is
-'The cron''s maintenance, each minute: notes that it ran, folds the counts, admits blocked jobs, looks at the budget.
-Answers {alerts}, sentences for operators.';
+'The cron''s maintenance, each minute: records that it ran, folds the counts, makes blocked jobs ready whose user''s
+plan allows more by now, and checks the budget. Answers {alerts}: sentences for operators.';
 comment on function public.sweep_storage is
-'Makes jobs of stored files without rows. Looks at p_limit objects of each kind.';
+'Finds stored files without rows and makes jobs that delete them. Looks at p_limit objects of each kind.';
+comment on function public.tell_late_subscribers is
+'Has Supabase Realtime tell the end once more to clients that subscribed after it. Answers how many rows it told.';
 comment on function public.prune_jobs is
-'Deletes finished jobs after their days, at most p_limit, and what else has served its time.';
+'Deletes finished jobs after their days, at most p_limit, and other rows that are no longer needed.';
 comment on function public.requeue_job is
 'Brings a failed job back with all its attempts, and its generation with it.';
 comment on function public.queue_status is

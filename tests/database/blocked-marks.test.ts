@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { expectPlacesRight, placesOf } from './places.ts';
+import { expectSlotsRight, jobsByState } from './slots.ts';
 import { Database } from './support.ts';
 
 // Under an old snapshot a user's blocked jobs are looked up from marks on. No job may ever be below one.
 
 const db = await Database.open();
 beforeEach(() => db.clear());
-afterEach(() => expectPlacesRight(db));
+afterEach(() => expectSlotsRight(db));
 
 const TYPE = 'work';
 const enqueue = (user: string, priorities: number[]) =>
@@ -67,8 +67,8 @@ test('a job that gives its slot to one of a higher priority lowers the mark', as
   const [first, second] = await enqueue(user, [-10, -10]);
   await setMarks(user, NONE_WAIT(-10));
   const [high] = await enqueue(user, [10]);
-  expect((await placesOf(db, user, TYPE)).held).toEqual([second]);
-  await expectPlacesRight(db);
+  expect((await jobsByState(db, user, TYPE)).blocked).toEqual([second]);
+  await expectSlotsRight(db);
   expect(await runAll(1)).toEqual([high, first, second]);
 });
 
@@ -86,13 +86,13 @@ test('so does a retry that is blocked when it is due', async () => {
   await setMarks(user, `select 0, seq from private.blocked_jobs where id = '${last}'`);
   const [running] = await db.claim(1);
   expect(running?.id).toBe(next);
-  expect((await placesOf(db, user, TYPE)).held).toEqual([retried, last]);
+  expect((await jobsByState(db, user, TYPE)).blocked).toEqual([retried, last]);
   expect(await marksOf(user)).toEqual([[0, retried]]);
   await db.complete([running as NonNullable<typeof running>]);
   expect(await runAll(1)).toEqual([retried, last]);
 });
 
-test('so do jobs that had their place in the order before a mark rose', async () => {
+test('so do jobs that had their position before a mark rose', async () => {
   const user = await db.createUser({ running_jobs: 1 });
   const [first] = await enqueue(user, [0]);
   const waiting = async () => {
@@ -136,7 +136,7 @@ test('the mark rises while dead entries stand before it, and goes when there are
   while ((await marksOf(user)).length === 0) await pass();
   const [[priority, id]] = (await marksOf(user)) as [[number, string | null]];
   expect(priority).toBe(0);
-  expect((await placesOf(db, user, TYPE)).held.slice(0, 5)).toContain(id);
+  expect((await jobsByState(db, user, TYPE)).blocked.slice(0, 5)).toContain(id);
   await db.sql`vacuum private.blocked_jobs`;
   while ((await dead()) > 2_000);
   while ((await marksOf(user)).length > 0) await pass();

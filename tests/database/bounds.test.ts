@@ -279,10 +279,14 @@ describe('columns that users write', () => {
   const columns = [...MARKDOWN.matchAll(/^\| `(\w+)\.(\w+)` \| characters \| (\d+) \|$/gm)];
   const written = async (): Promise<string[]> => {
     const rows = await db.sql<{ name: string }[]>`
-      select c.table_name || '.' || c.column_name as name from information_schema.column_privileges as c
+      select distinct c.table_name || '.' || c.column_name as name from information_schema.column_privileges as c
       join information_schema.columns as d using (table_schema, table_name, column_name)
       where c.grantee in ('authenticated', 'anon') and c.privilege_type in ('INSERT', 'UPDATE')
-        and c.table_schema = 'public' and d.data_type not in ('boolean', 'integer', 'timestamp with time zone')`;
+        and c.table_schema = 'public'
+        and d.data_type not in ('boolean', 'integer', 'bigint', 'uuid', 'timestamp with time zone')
+        -- Bounded by triggers: tests/database/original. The address of a profile is the account's, whatever is written.
+        and c.table_name not in ('image_generations', 'batch_generations', 'job_queue')
+        and (c.table_name, c.column_name) <> ('profiles', 'email')`;
     return rows.map((row) => row.name);
   };
 

@@ -147,7 +147,7 @@ describe('what is counted', () => {
     expect(await used('month')).toEqual([0.09, 0.09]);
   });
 
-  test('a picture that could not be stored was paid for', async () => {
+  test('an image that could not be stored was paid for', async () => {
     const { job } = await running();
     const { job: download } = await end(job, 'p1');
     const args = { p_job_id: download.id, p_lease: download.lease, p_error_message: 'x' };

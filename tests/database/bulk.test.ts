@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { countsOf, expectPlacesRight } from './places.ts';
+import { countsOf, expectSlotsRight } from './slots.ts';
 import { Database, type Job, refusal } from './support.ts';
 
 const db = await Database.open();
 beforeEach(() => db.clear());
-afterEach(() => expectPlacesRight(db));
+afterEach(() => expectSlotsRight(db));
 
 const enqueue = (jobs: unknown) => db.service<string[]>('enqueue_jobs', { p_jobs: jobs });
 const complete = (jobs: Pick<Job, 'id' | 'lease'>[]) =>
@@ -56,11 +56,11 @@ describe('enqueue_jobs', () => {
     expect((await db.claim(10)).map((job) => job.id)).toEqual([ids[0], ids[3], ids[4], ids[1]]);
   });
 
-  test('gives a user’s places to the best of a call, whatever their order in it', async () => {
+  test('gives a user’s slots to the best of a call, whatever their order in it', async () => {
     const user = await db.createUser();
     const priorities = [-10, 0, 10, -10, 0, 10, -10, 0, 10];
     await enqueue(priorities.map((priority) => ({ job_type: 'a', priority, payload: { user_id: user } })));
-    expect(await countsOf(db, user, 'a')).toMatchObject({ ready: 5, held: 4 });
+    expect(await countsOf(db, user, 'a')).toMatchObject({ ready: 5, blocked: 4 });
     expect((await db.claim(9)).map((job) => job.priority)).toEqual([10, 10, 10, 0, 0]);
   });
 
@@ -94,7 +94,7 @@ describe('enqueue_jobs', () => {
     expect((await db.sql`select from public.job_queue`).length).toBe(0);
   });
 
-  test('refuses an id that exists, and takes no place for it', async () => {
+  test('refuses an id that exists, and takes no slot for it', async () => {
     const user = await db.createUser();
     const [id] = await enqueue([{ job_type: 'a', payload: { user_id: user } }]);
     const again = [
@@ -102,7 +102,7 @@ describe('enqueue_jobs', () => {
       { id, job_type: 'a', payload: { user_id: user } },
     ];
     expect((await refusal(enqueue(again))).sqlstate).toBe('23505');
-    expect(await countsOf(db, user, 'a')).toMatchObject({ ready: 1, held: 0 });
+    expect(await countsOf(db, user, 'a')).toMatchObject({ ready: 1, blocked: 0 });
   });
 });
 
@@ -163,9 +163,9 @@ test('8 connections in parallel with overlapping users and lines do not deadlock
     for (let round = 0; round < 12; round++) {
       // New lines in each round, the same for all connections, and jobs that have waited for some time.
       await enqueue(
-        shuffled().map((user, place) => ({
-          job_type: `work-${place % 3}`,
-          priority: round * 10 + (place % 5),
+        shuffled().map((user, index) => ({
+          job_type: `work-${index % 3}`,
+          priority: round * 10 + (index % 5),
           payload: { user_id: user },
           ...((n + round) % 3 === 0 ? { scheduled_at: new Date(Date.now() - 60_000) } : {}),
         })),

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeDeadRows } from './fill.ts';
-import { countsOf, expectPlacesRight, placesOf } from './places.ts';
+import { countsOf, expectSlotsRight, jobsByState } from './slots.ts';
 import { Database, type Job } from './support.ts';
 
 // Operators change rows of job_queue by plain SQL, as they did with the original: no job may get lost.
@@ -10,7 +10,7 @@ const db = await Database.open();
 for (const state of ['ready', 'running', 'scheduled'])
   await db.sql.unsafe(`alter table private.${state}_jobs set (autovacuum_enabled = off)`);
 beforeEach(() => db.clear());
-afterEach(() => expectPlacesRight(db));
+afterEach(() => expectSlotsRight(db));
 
 const enqueue = (user: string | null, count = 1, more: object = {}) =>
   db.service<string[]>('enqueue_jobs', {
@@ -26,14 +26,14 @@ test.each([10, -10])('a ready job whose priority becomes %i is handed out', asyn
   expect(await db.claimOne()).toMatchObject({ id, priority });
 });
 
-test('a ready job whose type changes is handed out, and its place counts for the new type', async () => {
+test('a ready job whose type changes is handed out, and its slot counts for the new type', async () => {
   const user = await db.createUser();
   const [id] = (await enqueue(user)) as [string];
   await set(id, "job_type = 'never-seen'");
   expect(await db.claimOne()).toMatchObject({ id, job_type: 'never-seen' });
 });
 
-test('a held job whose priority is raised gets the next place', async () => {
+test('a blocked job whose priority is raised gets the next slot', async () => {
   const user = await db.createUser({ running_jobs: 1 });
   const ids = await enqueue(user, 4);
   const running = await db.claimOne();
@@ -42,17 +42,17 @@ test('a held job whose priority is raised gets the next place', async () => {
   expect(await db.claimOne()).toMatchObject({ id: ids[3], priority: 50 });
 });
 
-test('a held job that is put off is not let in before', async () => {
+test('a blocked job that is put off is not ready before', async () => {
   const user = await db.createUser({ running_jobs: 1 });
   const [, second, third] = (await enqueue(user, 3)) as [string, string, string];
   const running = await db.claimOne();
   await set(second, "scheduled_at = now() + interval '1 hour'");
   await db.complete([running]);
   expect((await db.claimOne()).id).toBe(third);
-  expect((await placesOf(db, user, 'a')).later).toEqual([second]);
+  expect((await jobsByState(db, user, 'a')).scheduled).toEqual([second]);
 });
 
-test('the original’s complete_job with an error puts a held job off', async () => {
+test('the original’s complete_job with an error puts a blocked job off', async () => {
   const user = await db.createUser({ running_jobs: 1 });
   const [, second] = (await enqueue(user, 2)) as [string, string];
   await db.service('complete_job', { p_job_id: second, p_error_message: 'broken' });
@@ -79,7 +79,7 @@ test.each(['started_at', 'completed_at'])('a %s that is no time of day is refuse
   await expect(set(id, `${column} = '-infinity'`)).rejects.toMatchObject({ code: '23514' });
 });
 
-test('a job that awaits a prediction and is set to pending takes one place, not two', async () => {
+test('a job that awaits a prediction and is set to pending takes one slot, not two', async () => {
   const user = await db.createUser();
   await enqueue(user, 6);
   const [job] = (await db.claim(1)) as [Job];
@@ -87,9 +87,9 @@ test('a job that awaits a prediction and is set to pending takes one place, not 
   await db.service('record_prediction', { ...leased, p_prediction_id: 'p', p_wait_seconds: 60 });
   await db.service('snooze_job', { ...leased, p_seconds: 60 });
   await set(job.id, "status = 'pending'");
-  await expectPlacesRight(db);
+  await expectSlotsRight(db);
   await db.claim(10);
-  expect(await countsOf(db, user, 'a')).toEqual({ running: 5, ready: 0, held: 1, later: 0 });
+  expect(await countsOf(db, user, 'a')).toEqual({ running: 5, ready: 0, blocked: 1, scheduled: 0 });
 });
 
 test('a failed job that is set to pending runs again', async () => {
@@ -100,19 +100,19 @@ test('a failed job that is set to pending runs again', async () => {
   expect(await db.claimOne()).toMatchObject({ id, lease: '2' });
 });
 
-test('a held job that is set to processing and then completed takes no place', async () => {
+test('a blocked job that is set to processing and then completed takes no slot', async () => {
   const user = await db.createUser({ running_jobs: 1 });
   const [, second] = (await enqueue(user, 2)) as [string, string];
   await set(second, "status = 'processing', started_at = now(), blocked = false");
   await set(second, "status = 'completed', completed_at = now()");
-  expect(await countsOf(db, user, 'a')).toMatchObject({ ready: 1, held: 0 });
+  expect(await countsOf(db, user, 'a')).toMatchObject({ ready: 1, blocked: 0 });
 });
 
-test('rows inserted by hand are handed out, and held where their user has no place', async () => {
+test('rows inserted by hand are handed out, and blocked where their user has no slot', async () => {
   const user = await db.createUser({ running_jobs: 1 });
   await db.sql`insert into public.job_queue (job_type, fair_key) values ('a', ${user}), ('a', ${user}), ('b', null)`;
   expect((await db.claim(5)).length).toBe(2);
-  expect(await countsOf(db, user, 'a')).toMatchObject({ running: 1, held: 1 });
+  expect(await countsOf(db, user, 'a')).toMatchObject({ running: 1, blocked: 1 });
 });
 
 /** Raises the marks at which claims begin: what lies below them is found only if its change lowers them. */

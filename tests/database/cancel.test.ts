@@ -89,7 +89,7 @@ test('with a running prediction: a job to cancel it is ready at once', async () 
   });
 });
 
-test('once the prediction has succeeded the picture is made: 409, and it becomes the user’s', async () => {
+test('once the prediction has succeeded the image is made: 409, and it becomes the user’s', async () => {
   const { user, generation_id, job_id, cancel } = await started();
   await db.claimOne();
   const { job } = await db.service<{ job: Job }>('finish_prediction', {
@@ -131,7 +131,7 @@ test("another user's generation is not found", async () => {
     const refused = await refusal(db.callAs(stranger, name, { p_generation_id: generation_id }));
     expect(refused).toMatchObject({ sqlstate: 'PT404', code: 'not_found' });
   }
-  expect((await db.generation(generation_id)).status).toBe('queued');
+  expect((await db.generation(generation_id)).status).toBe('pending');
 });
 
 test('cancel and the end of the prediction at the same moment: one of them wins, and it is paid for', async () => {

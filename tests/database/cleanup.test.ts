@@ -23,7 +23,7 @@ async function store(name: string, hours = 0): Promise<string> {
   return name;
 }
 
-/** A generation whose picture is being stored. */
+/** A generation whose image is being stored. */
 async function downloading() {
   const user = await db.createUser();
   const { generation_id, job_id } = await db.start(user);
@@ -57,7 +57,7 @@ async function removable(): Promise<{ outcome: string; names?: string[] }> {
 
 const sweep = () => db.service<{ removed: number; orphans: number; looked_at: number }>('sweep_storage');
 
-describe('a generation that fails while its picture is being stored', () => {
+describe('a generation that fails while its image is being stored', () => {
   const minutes = 60_000;
 
   test('leaves what was stored to the cron, once an upload under way must have ended', async () => {
@@ -150,7 +150,7 @@ describe('rows that are deleted', () => {
     expect(await removable()).toEqual({ outcome: 'removable', bucket: BUCKET, names: [name] });
   });
 
-  test('a generation whose picture is being stored: it is looked for when the upload has ended', async () => {
+  test('a generation whose image is being stored: it is looked for when the upload has ended', async () => {
     const { generation_id, name } = await downloading();
     await db.sql`delete from public.image_generations where id = ${generation_id}`;
     await store(name);

@@ -1,6 +1,6 @@
 import { afterAll, expect, inject, test } from 'vitest';
-import { client, databaseUrl } from '../stack/postgres.ts';
-import { prepareDatabase } from '../stack/supabase/index.ts';
+import { client, databaseUrl } from '../../dev/stack/postgres.ts';
+import { prepareDatabase } from '../../dev/stack/supabase/index.ts';
 import { MIGRATIONS } from '../stack/testing.ts';
 
 // The original's users schedule SQL with pg_cron: what they call must work from its sessions too. pg_cron works in
@@ -21,6 +21,7 @@ test.runIf(preloaded)('jobs of pg_cron enqueue, prune and look', { timeout: 180_
     grant usage on schema cron to postgres; grant all on all functions in schema cron to postgres;
     grant select on cron.job, cron.job_run_details to postgres`);
   const commands = {
+    look: 'select public.tell_late_subscribers()',
     enqueue: `select public.enqueue_job('cleanup-storage', '{"names": []}'::jsonb)`,
     prune: 'select public.prune_jobs(); select public.queue_status()',
     views:
@@ -33,9 +34,10 @@ test.runIf(preloaded)('jobs of pg_cron enqueue, prune and look', { timeout: 180_
     select distinct j.jobname as name, r.status, r.return_message as said
     from cron.job as j join cron.job_run_details as r using (jobid)
     where r.status in ('succeeded', 'failed') order by 1`;
-  await expect.poll(async () => (await ran()).length, { timeout: 150_000, interval: 500 }).toBe(3);
+  await expect.poll(async () => (await ran()).length, { timeout: 150_000, interval: 500 }).toBe(4);
   expect((await ran()).map(({ name, status, said }) => `${name} ${status} ${said}`)).toEqual([
     expect.stringMatching(/^enqueue succeeded/),
+    expect.stringMatching(/^look succeeded/),
     expect.stringMatching(/^prune succeeded/),
     expect.stringMatching(/^views succeeded/),
   ]);

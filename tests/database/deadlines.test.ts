@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Database, type Job, SUCCEEDED } from './support.ts';
 
-// What is decided by a time and not by a number of attempts: a picture is stored as long as the provider has it,
+// What is decided by a time and not by a number of attempts: an image is stored as long as the provider has it,
 // a prediction stopped as long as it may run, a file deleted as long as nobody else does it.
 const db = await Database.open();
 beforeEach(() => db.clear());
@@ -24,7 +24,7 @@ test.each([
   ['its end as the provider tells it', -50 * MINUTE, 15],
   ['when it was learned of, where the provider does not tell', undefined, 65],
   ['when it was learned of, where the provider’s clock is ahead', 4 * MINUTE, 65],
-])('a picture is stored within an hour and five minutes of %s', async (_, ago, minutes) => {
+])('an image is stored within an hour and five minutes of %s', async (_, ago, minutes) => {
   const completed_at = ago === undefined ? {} : { completed_at: new Date(Date.now() + ago).toISOString() };
   const { job } = await downloading(completed_at);
   expect(Math.abs(left(job) - minutes * MINUTE)).toBeLessThan(MINUTE);

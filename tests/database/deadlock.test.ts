@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { expectPlacesRight } from './places.ts';
+import { expectSlotsRight } from './slots.ts';
+import { stopped } from './stopped.ts';
 import { Database } from './support.ts';
 
-// Lanes are locked in the order of their users. Each test stops one call half-way, by a lock that a third
+// The rows of slots are locked in the order of their users. Each test stops one call half-way, by a lock that a third
 // transaction holds, until the other has come as far as it can; then both must come to their end.
 
 const db = await Database.open();
 beforeEach(() => db.clear());
-afterEach(() => expectPlacesRight(db));
+afterEach(() => expectSlotsRight(db));
 
 const enqueue = (users: string[], more: object = {}) =>
   db.service<string[]>('enqueue_jobs', {
@@ -16,38 +17,16 @@ const enqueue = (users: string[], more: object = {}) =>
   });
 const inAnHour = () => new Date(Date.now() + 3_600_000);
 
-/** Three users in the order of their lanes. */
+/** Three users in the order in which their slots are locked. */
 async function createUsers(): Promise<[string, string, string]> {
   const users = await Promise.all([0, 1, 2].map(() => db.createUser()));
   return users.sort() as [string, string, string];
 }
 
-/** Makes the calls one after the other, each as soon as those before wait for a lock or have ended. */
-async function stopped(user: string, calls: (() => Promise<unknown>)[]): Promise<void> {
-  const made: Promise<unknown>[] = [];
-  let running = 0;
-  await db.as('service_role', null, async (sql) => {
-    const jobs = JSON.stringify([{ job_type: 'generate-image', payload: { user_id: user } }]);
-    await sql`select public.enqueue_jobs(${jobs}::text::jsonb)`;
-    for (const call of calls) {
-      running += 1;
-      const ended = call().finally(() => {
-        running -= 1;
-      });
-      ended.catch(() => {}); // judged below
-      made.push(ended);
-      for (let blocked = -1; blocked < running; ) {
-        const [row] = await db.sql<{ n: number }[]>`select count(*)::int as n from pg_stat_activity
-          where datname = current_database() and wait_event_type = 'Lock'`;
-        blocked = row?.n ?? 0;
-      }
-    }
-    expect(running, 'at least one call was stopped half-way').toBeGreaterThan(0);
-  });
-  const refused = (await Promise.allSettled(made)).flatMap((answer) =>
-    answer.status === 'rejected' ? [`${answer.reason.code} ${answer.reason.message}`] : [],
-  );
-  expect(refused, '40P01 is a deadlock').toEqual([]);
+/** The calls are stopped by the slots of this user, which a job of theirs is just taking. */
+function stoppedAt(user: string, calls: (() => Promise<unknown>)[]): Promise<void> {
+  const jobs = JSON.stringify([{ job_type: 'generate-image', payload: { user_id: user } }]);
+  return stopped(db, (sql) => sql`select public.enqueue_jobs(${jobs}::text::jsonb)`, calls);
 }
 
 type Kind = 'expired' | 'due' | 'lost';
@@ -69,7 +48,7 @@ test.each<[Kind, Kind]>([
     lease_expires_at = case when status = 'processing' then now() - interval '1 second' end`;
   await db.sql`update public.job_queue set scheduled_at = now() - interval '1 second' where scheduled_at > now()`;
 
-  await stopped(middle, [() => enqueue([first, middle, last]), () => db.claim(1)]);
+  await stoppedAt(middle, [() => enqueue([first, middle, last]), () => db.claim(1)]);
   for (let more = 0; more < 3; more++) await db.claim(10);
   const ends = { expired: 'cancelled', due: 'processing', lost: 'failed' };
   const states = await Promise.all(ids.map(async (id) => (await db.job(id)).status));
@@ -80,8 +59,24 @@ test('a claim that finds due jobs of a priority never seen, and a call that brin
   const [first, middle, last] = await createUsers();
   await enqueue([first, middle, last], { priority: 33, scheduled_at: inAnHour() });
   await db.sql`update public.job_queue set scheduled_at = now() - interval '1 second'`;
-  await stopped(middle, [() => db.claim(1), () => enqueue([last], { priority: 33 })]);
+  await stoppedAt(middle, [() => db.claim(1), () => enqueue([last], { priority: 33 })]);
   expect((await db.claim(10)).length + 1, 'all of them are handed out').toBe(5);
+});
+
+test('a call that brings the first jobs of a priority, and a claim that finds due ones of it', async () => {
+  const [, middle, last] = await createUsers();
+  await enqueue([last], { priority: 34, scheduled_at: inAnHour() });
+  await db.sql`update public.job_queue set scheduled_at = now() - interval '1 second'`;
+  // The call has opened the priority's queue when it waits for the slots of the one in the middle.
+  await stoppedAt(middle, [() => enqueue([middle, last], { priority: 34 }), () => db.claim(1)]);
+  expect((await db.claim(10)).length + 1, 'all of them are handed out').toBe(4);
+});
+
+test('the first job of a priority, due for some time, and a call that brings others', async () => {
+  const [, middle, last] = await createUsers();
+  const since = { priority: 35, scheduled_at: new Date(Date.now() - 60_000) };
+  await stoppedAt(middle, [() => enqueue([middle, last], { priority: 35 }), () => enqueue([last], since)]);
+  expect((await db.claim(10)).length, 'all of them are handed out').toBe(4);
 });
 
 test('calls for new lines in opposite orders', async () => {
@@ -94,7 +89,7 @@ test('calls for new lines in opposite orders', async () => {
         payload: { user_id: job_type === 'generate-image' ? middle : user },
       })),
     });
-  await stopped(middle, [() => lines(first, types), () => lines(last, [...types].reverse())]);
+  await stoppedAt(middle, [() => lines(first, types), () => lines(last, [...types].reverse())]);
   expect((await db.claim(100)).length).toBe(12 + 12 + 3);
 });
 
@@ -112,7 +107,7 @@ test('calls for jobs that have waited for some time, over lines in opposite orde
   await db.service('enqueue_jobs', { p_jobs: types.map((job_type) => ({ job_type })) });
   expect((await db.claim(100)).length).toBe(20);
   for (let round = 0; round < 20; round++) {
-    // Raises the marks of all lines; the first call lowers that of all times, so that the next ones find it low.
+    // Raises the marks of all ready queues; the first call lowers that of all times, so that the next ones find it low.
     await db.service('record_sweep', { p_stats: {} });
     await call(users[0], types.slice(0, 1));
     const answers = await Promise.allSettled(
@@ -124,12 +119,12 @@ test('calls for jobs that have waited for some time, over lines in opposite orde
   }
 });
 
-test('a sweep that admits held jobs, and a call for jobs that have waited for some time', async () => {
+test('a sweep that makes blocked jobs ready, and a call for jobs that have waited for some time', async () => {
   const users = await Promise.all([0, 1].map(() => db.createUser({ running_jobs: 1 })));
   const [first, last] = users.sort() as [string, string];
   await enqueue([first, first]);
   await db.sql`update private.plans set running_jobs = 9 where name = ${first}`;
-  await stopped(last, [
+  await stoppedAt(last, [
     () => enqueue([first, last], { scheduled_at: new Date(Date.now() - 60_000) }),
     () => db.service('record_sweep', { p_stats: {} }),
   ]);
@@ -149,5 +144,5 @@ test('the first jobs of a user and of a type at once', async () => {
     await sql`select public.enqueue_job('fresh', ${sql.json(payload)})`;
   });
   await many;
-  await expectPlacesRight(db);
+  await expectSlotsRight(db);
 });

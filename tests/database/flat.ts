@@ -110,16 +110,23 @@ export class Meter {
     const claimed = async () => (await this.claim(1, type))[0] as Leased;
     const finish = ({ id, lease }: Leased) => `select public.complete_job('${id}'::uuid, ${lease}::bigint)`;
     const costs: Costs = {};
-    costs['enqueue of one'] = await this.pages(async () => {
+    costs['enqueue of one'] = await this.#usual(async () => {
       for (const job of await this.claim(1, type)) await this.run(finish(job));
       return enqueue;
     });
-    costs['completion of one'] = await this.pages(async () => {
+    costs['completion of one'] = await this.#usual(async () => {
       for (const job of await this.claim(1, type)) await this.run(finish(job));
       await this.run(enqueue);
       return finish(await claimed());
     });
     return costs;
+  }
+
+  /** The middle of nine: one change in 32 of a user's row leaves the dead ones behind, by chance. */
+  async #usual(prepare: () => Promise<string>): Promise<number> {
+    const pages: number[] = [];
+    for (let time = 0; time < 9; time++) pages.push(await this.pages(prepare));
+    return pages.sort((a, b) => a - b)[4] as number;
   }
 
   /** What has been claimed is completed, and all that can be claimed besides. */

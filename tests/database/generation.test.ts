@@ -228,7 +228,7 @@ describe('finish_prediction', () => {
     expect((await finish(job.id, 'p1', FAILED)).outcome).toBe('duplicate');
     expect(await db.job(job.id)).toMatchObject({ status: 'pending', attempts: 1, prediction_id: null });
     expect(await db.generation(started.generation_id)).toMatchObject({
-      status: 'queued',
+      status: 'pending',
       retry_count: 1,
       replicate_prediction_id: null,
     });

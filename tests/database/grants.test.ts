@@ -8,7 +8,7 @@ import { Database } from './support.ts';
 
 const db = await Database.open();
 Database.beforeMigrations = await fs.readFile(
-  new URL('../stack/supabase/automatic-grants.sql', import.meta.url),
+  new URL('../../dev/stack/supabase/automatic-grants.sql', import.meta.url),
   'utf8',
 );
 const older = await Database.open();

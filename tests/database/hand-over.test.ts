@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { expectPlacesRight } from './places.ts';
+import { expectSlotsRight } from './slots.ts';
 import { Database, type Job, MODEL, refusal } from './support.ts';
 
 // A start hands its jobs over to the worker that asked for them. What a claim may hand out meanwhile, and what becomes
@@ -7,7 +7,7 @@ import { Database, type Job, MODEL, refusal } from './support.ts';
 
 const db = await Database.open();
 beforeEach(() => db.clear());
-afterEach(() => expectPlacesRight(db));
+afterEach(() => expectSlotsRight(db));
 
 const startNext = (user: string, next: number, request = {}, key?: string) =>
   db.start(user, request, key, undefined, next);

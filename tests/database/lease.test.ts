@@ -135,7 +135,7 @@ describe('a job whose lease ran out', () => {
     expect(generation.error_message).toMatch(/could not be made/);
   });
 
-  test('a picture that the last lost run had ordered is brought in when its webhook comes', async () => {
+  test('an image that the last lost run had ordered is brought in when its webhook comes', async () => {
     const { job, generationId } = await running();
     for (let loss = 1; loss <= job.max_attempts; loss++) {
       await db.letTimePass(job.id);
@@ -196,7 +196,7 @@ describe('fail_job', () => {
     expect(wait).toBeGreaterThan(25_000);
     expect(wait).toBeLessThanOrEqual(30_500);
     expect(await db.claim(1)).toEqual([]);
-    expect(await db.generation(generationId)).toMatchObject({ status: 'queued', retry_count: 1 });
+    expect(await db.generation(generationId)).toMatchObject({ status: 'pending', retry_count: 1 });
 
     await db.letTimePass(job.id);
     const [second] = await db.claim(1);
@@ -257,7 +257,7 @@ describe('fail_job', () => {
     expect(next.map(({ id }) => id)).toContain(first.job_id);
   });
 
-  test('where its user has no place free, a retried job gets the next one', async () => {
+  test('where its user has no slot free, a retried job gets the next one', async () => {
     const user = await db.createUser({ running_jobs: 2 });
     const first = await db.start(user);
     for (let i = 0; i < 5; i++) await db.start(user);
@@ -265,7 +265,7 @@ describe('fail_job', () => {
     expect(job?.id).toBe(first.job_id);
     await fail(job as Job, 0);
     const running = await db.claim(5);
-    expect(running.length, 'its place has gone to the oldest held job').toBe(2);
+    expect(running.length, 'its slot has gone to the oldest blocked job').toBe(2);
     expect(running.map(({ id }) => id)).not.toContain(first.job_id);
     await db.complete(running.slice(0, 1));
     expect(await db.claimOne()).toMatchObject({ id: first.job_id, attempts: 1 });
@@ -280,7 +280,7 @@ describe('snooze_job', () => {
     const waiting = await db.job(job.id);
     expect(waiting).toMatchObject({ status: 'pending', attempts: 0, lease_expires_at: null });
     expect(waiting.scheduled_at.getTime() - Date.now()).toBeGreaterThan(40_000);
-    expect((await db.generation(generationId)).status).toBe('queued');
+    expect((await db.generation(generationId)).status).toBe('pending');
     await db.letTimePass(job.id);
     expect((await db.claim(1))[0]).toMatchObject({ id: job.id, rescued: false, attempts: 0 });
   });

@@ -70,7 +70,7 @@ describe('the states to begin with', () => {
     const id = await start(user);
     // Written straight into the state they would have come to.
     await db.sql`insert into public.image_generations (user_id, prompt, status, created_at, completed_at)
-      select ${user}, n::text, case when n > 0 then 'completed' else 'queued' end, now() + n * interval '1 second',
+      select ${user}, n::text, case when n > 0 then 'completed' else 'pending' end, now() + n * interval '1 second',
         case when n > 0 then now() + n * interval '1 second' end
       from generate_series(-250, 150) as n`;
     const { states, open } = await snapshot(user, { p_since: 0 });
@@ -80,7 +80,7 @@ describe('the states to begin with', () => {
       where id = any(${states.map((state) => state.generation_id)}::uuid[]) group by status order by status`;
     expect([...prompts]).toEqual([
       { status: 'completed', least: 51, most: 150 },
-      { status: 'queued', least: -250, most: -51 },
+      { status: 'pending', least: -250, most: -51 },
     ]);
     expect(states.map((state) => state.generation_id)).not.toContain(id);
   });
@@ -101,7 +101,7 @@ describe('the states to begin with', () => {
       expect(await snapshot(who, { p_generation_id: which })).toEqual({ states: [], open: 0 });
   });
 
-  test('have the places and the times that get_generation gives', async () => {
+  test('have the positions and the times that get_generation gives', async () => {
     const [user, other] = [await db.createUser({ running_jobs: 4 }), await unlimited()];
     for (const priority of ['low', 'normal', 'high', 'normal', 'low', 'normal', 'high']) {
       await start(other, { priority });
@@ -132,11 +132,11 @@ describe('the states to begin with', () => {
         ).toBeOneOf([0, 1]);
       }
     }
-    const places = (await snapshot(user)).states.map((state) => state.queue_position);
-    expect(new Set(places.filter(Boolean)).size, 'ready and held ones have places').toBeGreaterThan(4);
+    const positions = (await snapshot(user)).states.map((state) => state.queue_position);
+    expect(new Set(positions.filter(Boolean)).size, 'ready and blocked ones have one').toBeGreaterThan(4);
   });
 
-  test('count a place up to 1,000, ready and held', async () => {
+  test('count a position up to 1,000, ready and blocked', async () => {
     const user = await db.createUser({ running_jobs: 1 });
     await fillReady(db, 2_000);
     for (let n = 0; n < 3; n++) await start(user);
@@ -212,7 +212,7 @@ describe('over a long history, a long queue and many listeners', async () => {
     }
   }
 
-  test('a snapshot reads what it gives, and 999 places of the queue', async () => {
+  test('a snapshot reads what it gives, and 999 rows of the queue', async () => {
     const check = async () => {
       const tops = await watcher.plansOf(look);
       expectBounded(tops, 1_000);

@@ -68,7 +68,7 @@ function only({ changes }: Answer): Change {
   return changes[0] as Change;
 }
 
-/** All steps from the request to the stored picture, with the answer of each. */
+/** All steps from the request to the stored image, with the answer of each. */
 async function makeOne(user: string): Promise<Answer[]> {
   const started = await start(user);
   const job = await db.claimOne();
@@ -79,7 +79,7 @@ async function makeOne(user: string): Promise<Answer[]> {
 }
 
 describe('each step hands out what it changed', () => {
-  test('from the request to the picture', async () => {
+  test('from the request to the image', async () => {
     const user = await listenedTo();
     const before = Date.now();
     const changes = (await makeOne(user)).map(only);
@@ -118,12 +118,12 @@ describe('each step hands out what it changed', () => {
     const { batch_id, generations, changes } = await start(user, {
       items: [{ prompt: 'one' }, { prompt: 'two' }, { prompt: 'three' }],
     });
-    const places = (list: object[] = []) =>
+    const positions = (list: object[] = []) =>
       list
         .map((entry) => entry as { generation_id: string; queue_position: number })
         .map(({ generation_id, queue_position }) => ({ generation_id, queue_position }))
         .sort((a, b) => a.queue_position - b.queue_position);
-    expect(places(changes)).toEqual(places(generations));
+    expect(positions(changes)).toEqual(positions(generations));
     for (const change of changes ?? []) expect(change).toMatchObject({ batch_id, status: 'queued' });
   });
 

@@ -5,7 +5,7 @@ import { Database, type Job, SUCCEEDED } from './support.ts';
 
 interface Metrics {
   jobs: { type: string; status: string; jobs: number; oldest_seconds: number | null }[] | null;
-  held: number;
+  blocked: number;
   scheduled: number;
   lost: number;
   last_sweep_at: number | null;
@@ -38,7 +38,7 @@ test('an empty queue', async () => {
   await db.sql`delete from private.last_cron_run`;
   expect(await metrics()).toMatchObject({
     jobs: null,
-    held: 0,
+    blocked: 0,
     lost: 0,
     last_sweep_at: null,
     wait: null,
@@ -49,7 +49,7 @@ test('an empty queue', async () => {
   });
 });
 
-test('jobs by type and status, what is held and what is late', async () => {
+test('jobs by type and status, what is blocked and what is late', async () => {
   const user = await db.createUser({ running_jobs: 1 });
   for (let n = 0; n < 3; n++) await db.start(user);
   await db.start(user, { scheduled_at: new Date(Date.now() + 3_600_000).toISOString() });
@@ -57,7 +57,7 @@ test('jobs by type and status, what is held and what is late', async () => {
   await db.letTimePass(job.id);
   await db.sql`update public.job_queue set created_at = now() - interval '90 seconds' where status = 'pending'`;
   const now = await metrics();
-  expect(now).toMatchObject({ held: 2, scheduled: 1, lost: 1 });
+  expect(now).toMatchObject({ blocked: 2, scheduled: 1, lost: 1 });
   expect(now.jobs).toEqual([
     { type: 'generate-image', status: 'pending', jobs: 3, oldest_seconds: expect.closeTo(90, -1) },
     { type: 'generate-image', status: 'processing', jobs: 1, oldest_seconds: expect.any(Number) },
@@ -87,7 +87,7 @@ test('failures of the last 24 hours by code, at most twenty kinds', async () => 
   expect((await metrics()).failed).toBeNull();
 });
 
-test('a picture that was made half an hour ago and is not stored is at risk, until it is stored', async () => {
+test('an image that was made half an hour ago and is not stored is at risk, until it is stored', async () => {
   const { job_id, generation_id } = await db.start(await db.createUser());
   await db.claimOne();
   const finish = { p_job_id: job_id, p_prediction_id: 'p1', p_outcome: SUCCEEDED };

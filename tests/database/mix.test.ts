@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { expectPlacesRight } from './places.ts';
+import { expectSlotsRight } from './slots.ts';
 import { Database, type Job, type Started, SUCCEEDED } from './support.ts';
 
 // Everything that users, workers, webhooks and the cron call, at once and at random. No call may fail but
@@ -7,7 +7,7 @@ import { Database, type Job, type Started, SUCCEEDED } from './support.ts';
 
 const db = await Database.open();
 beforeEach(() => db.clear());
-afterEach(() => expectPlacesRight(db));
+afterEach(() => expectSlotsRight(db));
 
 const below = (n: number) => Math.floor(Math.random() * n);
 const any = <T>(list: readonly T[]) => list[below(list.length)] as T;
@@ -137,7 +137,7 @@ test('12 connections at everything leave every account right', async () => {
     await db.sql`select status, count(*)::int as n from public.image_generations group by status`;
   const seen = Object.fromEntries(statuses.map((row) => [row.status, row.n]));
   expect(Object.keys(seen), JSON.stringify(seen)).toEqual(
-    expect.arrayContaining(['completed', 'failed', 'cancelled', 'queued']),
+    expect.arrayContaining(['completed', 'failed', 'cancelled', 'pending']),
   );
   const wrong = async (what: string, query: string) =>
     expect([...(await db.sql.unsafe(query))], what).toEqual([]);

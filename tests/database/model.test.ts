@@ -1,9 +1,9 @@
 import postgres from 'postgres';
 import { expect, test } from 'vitest';
-import { Broken, modelCheck } from '../model/run.ts';
+import { Broken, modelCheck } from '../../bench/model-check/run.ts';
 import { createDatabase } from '../stack/testing.ts';
 
-// The queue under random calls of 16 connections, beside the model of tests/model; `npm run model-check` plays longer.
+// The queue under random calls of 16 connections, beside the model of bench/model-check; `npm run model-check` plays longer.
 
 const play = (url: string, seed: number, milliseconds: number) =>
   modelCheck(url, { seed, milliseconds, connections: 16, say: () => {} });

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { expectPlacesRight } from './places.ts';
+import { expectSlotsRight } from './slots.ts';
 import { Database, type Job, MODEL, refusal, type Started, SUCCEEDED } from './support.ts';
 
 // Of the model's price, 0.003 dollars an image (Database.open).
 const db = await Database.open();
 beforeEach(() => db.clear());
 afterEach(async () => {
-  await expectPlacesRight(db);
+  await expectSlotsRight(db);
   const negative = await db.sql`select user_id, day_cost from private.usage where day_cost < 0`;
   expect([...negative], 'nobody has used less than nothing').toEqual([]);
 });
@@ -50,7 +50,7 @@ async function stopped(predictions: object[]): Promise<void> {
   expect(await db.service('complete_job', args)).toEqual({ outcome: 'completed' });
 }
 
-/** The run succeeds and its picture is stored. */
+/** The run succeeds and its image is stored. */
 async function finish(job: Job, image: object = {}): Promise<void> {
   const { job: download } = await db.service<{ job: Job }>('finish_prediction', {
     p_job_id: job.id,
@@ -131,7 +131,7 @@ describe('what was reserved', () => {
     ['a higher one', { cost_usd: 0.04 }, 0.04],
     ['a lower one', { cost_usd: 0.001 }, 0.001],
     ['nothing', { cost_usd: 0 }, 0],
-  ])('is replaced by the real cost when the picture is stored: %s', async (_, image, cost) => {
+  ])('is replaced by the real cost when the image is stored: %s', async (_, image, cost) => {
     const user = await createUser();
     const other = await startPutOff(user);
     const { generation_id } = await db.start(user);
@@ -140,7 +140,7 @@ describe('what was reserved', () => {
     await finish(job, image);
     expect(await used(user)).toBeCloseTo(0.003 + cost, 6);
     expect(Number((await db.generation(generation_id)).cost_usd)).toBe(cost);
-    expect((await db.generation(other.generation_id)).status).toBe('queued');
+    expect((await db.generation(other.generation_id)).status).toBe('pending');
   });
 
   test.each<[string, (user: string, started: Started) => Promise<unknown>]>([
@@ -312,7 +312,7 @@ describe('a run that its user cancels', () => {
     expect([...(await db.sql`select from public.job_queue where job_type = 'download-image'`)]).toEqual([]);
   });
 
-  test('of a model priced by the picture costs nothing without one', async () => {
+  test('of a model priced by the image costs nothing without one', async () => {
     const { user, end } = await cancelledRun();
     await end(canceled);
     expect(await used(user)).toBe(0);

@@ -33,7 +33,7 @@ test('requeue_job brings a failed job, its generation and its batch back', async
   });
   expect((await batch())?.failed_count).toBe(0);
   expect(await db.generation(started.generation_id)).toMatchObject({
-    status: 'queued',
+    status: 'pending',
     error_message: null,
     error_code: null,
   });

@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
 import { Database, type Job, type Role, SUCCEEDED } from './support.ts';
 
-// Where the provider keeps a picture is nobody's business before the picture is its user's: who knows the
-// address has the picture, whatever becomes of the generation.
+// Where the provider keeps an image is nobody's business before the image is its user's: who knows the
+// address has the image, whatever becomes of the generation.
 const db = await Database.open();
 beforeEach(() => db.clear());
 
@@ -39,7 +39,7 @@ async function leaks(role: Role, user: string | null, generation_id: string): Pr
   return found;
 }
 
-test('no user reads the address of a picture that is not theirs yet, at any step', async () => {
+test('no user reads the address of an image that is not theirs yet, at any step', async () => {
   const user = await db.createUser();
   const stranger = await db.createUser();
   const { generation_id, job_id } = await db.start(user);

@@ -105,7 +105,7 @@ test('the steps of a generation look single rows up', async () => {
   expect((await db.generation(generation_id)).status).toBe('completed');
 }, 60_000);
 
-test('a place in the queue is counted up to 1,000', async () => {
+test('a position in the queue is counted up to 1,000', async () => {
   const user = await db.createUser();
   await fillReady(db, 5_000);
   const { queue_position, generation_id } = await db.start(user, { priority: 'low' });

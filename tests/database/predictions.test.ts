@@ -30,7 +30,7 @@ const predictions = async () =>
     predict_time, cost_usd from private.predictions order by id`) as unknown as Prediction[];
 const only = async (): Promise<Prediction> => {
   const all = await predictions();
-  if (all.length !== 1) throw new Error(`one prediction was expected, ${all.length} are in the books`);
+  if (all.length !== 1) throw new Error(`one prediction was expected, ${all.length} are in the ledger`);
   return all[0] as Prediction;
 };
 
@@ -147,7 +147,7 @@ test('a model without a price: not known', async () => {
   expect(await only()).toMatchObject({ model: 'test/unpriced', source: 'webhook', cost_usd: null });
 });
 
-test('a generation costs its user what its picture cost, not what was paid for attempts before it', async () => {
+test('a generation costs its user what its image cost, not what was paid for attempts before it', async () => {
   await db.sql`update public.models set cost_per_second = 0.01 where replicate_id = ${MODEL}`;
   const { user, generation_id, job_id, job } = await running();
   await record(job, 'p1');
@@ -309,7 +309,7 @@ test('one that was given up ends as unknown, until the provider says more', asyn
   expect(await only()).toMatchObject({ status: 'succeeded', cost_usd: '0.003' });
 });
 
-test('the books outlive jobs and generations, for ninety days', async () => {
+test('the ledger outlives jobs and generations, for ninety days', async () => {
   const { user, job_id, job } = await running();
   await record(job, 'p1');
   await db.sql`delete from auth.users where id = ${user}`;

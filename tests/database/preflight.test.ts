@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import postgres from 'postgres';
 import { afterAll, describe, expect, test } from 'vitest';
-import { migrate } from '../stack/supabase/migrations.ts';
+import { migrate } from '../../dev/stack/supabase/migrations.ts';
 import { createDatabase, EMPTY, MIGRATIONS } from '../stack/testing.ts';
 import { Database, MODEL } from './support.ts';
 
@@ -173,7 +173,7 @@ describe('an app from Supabase’s User Management Starter', async () => {
     expect(await profile(await signUp('Nobody'))).toMatchObject({ full_name: null });
   });
 
-  test('starts a picture for users old and new, which goes with its user', async () => {
+  test('starts an image for users old and new, which goes with its user', async () => {
     await app`insert into public.models (replicate_id, display_name, cost_per_generation)
       values (${MODEL}, 'Painter', 0.003)`;
     for (const id of [early, without, await signUp('New')]) {

@@ -102,7 +102,7 @@ describe('what is reserved', () => {
 });
 
 describe('what it did cost', () => {
-  test('by the megapixels of the picture that came out, in the ledger and in the user’s money', async () => {
+  test('by the megapixels of the image that came out, in the ledger and in the user’s money', async () => {
     await createModel({ cost_per_megapixel: 0.01 });
     const user = await limited();
     const { generation_id } = await start(user);
@@ -145,7 +145,7 @@ describe('a model without a price', () => {
     );
   });
 
-  test('makes pictures for everybody else', async () => {
+  test('makes images for everybody else', async () => {
     await createModel({});
     expect((await start(await db.createUser({ money_per_day: null }))).status).toBe('queued');
   });

@@ -80,7 +80,7 @@ describe('record_progress', () => {
     const { generation_id: id } = await db.start(user);
     const made = { user, id, job: await db.claimOne() };
     expect(await tell(made, 50)).toEqual(UNKNOWN);
-    expect(await db.generation(id)).toMatchObject({ status: 'queued', progress: 0 });
+    expect(await db.generation(id)).toMatchObject({ status: 'pending', progress: 0 });
   });
 
   test.each(['succeeded', 'failed', 'retried', 'cancelled'])(

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { client } from '../stack/postgres.ts';
+import { client } from '../../dev/stack/postgres.ts';
 import { createDatabase } from '../stack/testing.ts';
 import { Database, type Job } from './support.ts';
 
@@ -43,7 +43,7 @@ async function restore(from: string, to: string): Promise<void> {
   }
 }
 
-test('every job that waits is handed out after a restore, and no place is lost', async () => {
+test('every job that waits is handed out after a restore, and no slot is lost', async () => {
   const db = await Database.open();
   const user = await db.createUser({ running_jobs: 1 });
   const plain = (more: object = {}) =>
@@ -57,7 +57,7 @@ test('every job that waits is handed out after a restore, and no place is lost',
   const running = await db.start(user);
   const [job] = (await db.claim(1, { seconds: 600, types: ['generate-image'] })) as [Job];
   expect(job.id).toBe(running.job_id);
-  const held = await db.start(user);
+  const blocked = await db.start(user);
   await db.letTimePass(lost as string);
 
   const restored = await createDatabase();
@@ -66,7 +66,7 @@ test('every job that waits is handed out after a restore, and no place is lost',
   const ids = (jobs: Job[]) => jobs.map(({ id }) => id).sort();
   expect(ids(await other.claim(10))).toEqual([ready, urgent, lost].sort());
   await other.complete([job]);
-  expect(ids(await other.claim(10))).toEqual([held.job_id]);
+  expect(ids(await other.claim(10))).toEqual([blocked.job_id]);
   await other.letTimePass(scheduled as string);
   expect(ids(await other.claim(10))).toEqual([scheduled]);
   const [next] = await other.service<string[]>('enqueue_jobs', { p_jobs: [{ job_type: 'mail' }] });

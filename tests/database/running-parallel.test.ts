@@ -1,11 +1,11 @@
 import type postgres from 'postgres';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { countsOf, expectPlacesRight, placesOf } from './places.ts';
+import { countsOf, expectSlotsRight, jobsByState } from './slots.ts';
 import { Database, type Job } from './support.ts';
 
 const db = await Database.open();
 beforeEach(() => db.clear());
-afterEach(() => expectPlacesRight(db));
+afterEach(() => expectSlotsRight(db));
 
 const many = <T>(count: number, make: (index: number) => T) =>
   Array.from({ length: count }, (_, n) => make(n));
@@ -26,7 +26,7 @@ const enqueue = (users: string[], more: object = {}) =>
     p_jobs: users.map((user) => ({ job_type: 'generate-image', payload: { user_id: user }, ...more })),
   });
 
-/** Users in the order of their lanes. */
+/** Users in the order in which their slots are locked. */
 const createUsers = async (count: number) =>
   (
     await Promise.all(many(count, () => db.createUser({ requests_per_minute: null, images_per_day: null })))
@@ -49,7 +49,7 @@ test('50 parallel enqueues and 20 parallel workers never exceed the cap and leav
     while (seen.length < 50) {
       const { running, ready } = await countsOf(db, user);
       watched.push(running + ready);
-      await expectPlacesRight(db);
+      await expectSlotsRight(db);
     }
   };
   await Promise.all([
@@ -60,26 +60,26 @@ test('50 parallel enqueues and 20 parallel workers never exceed the cap and leav
   expect([seen.length, new Set(seen).size], 'each job was handed out once').toEqual([50, 50]);
   expect(Math.max(...watched), `the most of ${watched.length} looks`).toBeLessThanOrEqual(5);
   expect(Math.max(...watched), 'jobs were seen at work').toBeGreaterThan(0);
-  expect(await countsOf(db, user)).toEqual({ running: 0, ready: 0, held: 0, later: 0 });
+  expect(await countsOf(db, user)).toEqual({ running: 0, ready: 0, blocked: 0, scheduled: 0 });
 });
 
-test('50 parallel enqueues fill the places exactly, and every kind of parallel end refills them', async () => {
+test('50 parallel enqueues fill the slots exactly, and every kind of parallel end refills them', async () => {
   const [user] = (await createUsers(1)) as [string];
   await allSucceed(many(50, (n) => enqueue([user], { priority: [0, 10, -10][n % 3] })));
-  expect(await countsOf(db, user)).toMatchObject({ ready: 5, held: 45 });
+  expect(await countsOf(db, user)).toMatchObject({ ready: 5, blocked: 45 });
   for (let round = 0; round < 5; round++) {
     const [a, b, c, d, e] = (await db.claim(9)) as [Job, Job, Job, Job, Job];
-    const held = (await placesOf(db, user)).held[0] as string;
+    const blocked = (await jobsByState(db, user)).blocked[0] as string;
     await allSucceed([
       db.complete([a]),
       db.service('fail_job', { p_job_id: b.id, p_lease: b.lease, p_error_message: 'x' }),
       db.service('snooze_job', { p_job_id: c.id, p_lease: c.lease, p_seconds: 3600 }),
       db.sql`delete from public.job_queue where id = ${d.id}`,
       db.sql`update public.job_queue set status = 'cancelled' where id = ${e.id}`,
-      db.sql`update public.job_queue set status = 'cancelled' where id = ${held}`,
+      db.sql`update public.job_queue set status = 'cancelled' where id = ${blocked}`,
       enqueue([user], { priority: 20 }),
     ]);
-    await expectPlacesRight(db);
+    await expectSlotsRight(db);
     expect(await countsOf(db, user)).toMatchObject({ running: 0, ready: 5 });
   }
 });
@@ -90,12 +90,14 @@ test('starts, ends and cancellations of many users in opposite orders do not dea
   for (let round = 0; round < 6; round++) {
     await allSucceed(users.map((user) => db.start(user, { items: Array(7).fill({ prompt: 'x' }) })));
     const jobs = await db.claim(1000);
-    expect(jobs.length, 'every place of every user is taken').toBe(60);
-    const nth = (order: string[], place: number) => order.map((user) => owned(jobs, user)[place] as Job);
+    expect(jobs.length, 'every slot of every user is taken').toBe(60);
+    const nth = (order: string[], n: number) => order.map((user) => owned(jobs, user)[n] as Job);
     const cancel = (user: string, id: string | null) =>
       db.callAs(user, 'cancel_generation', { p_generation_id: id });
-    const held = await Promise.all(users.map(async (user) => (await placesOf(db, user)).held[0] as string));
-    const heldJobs = await Promise.all(held.map((id) => db.job(id)));
+    const blocked = await Promise.all(
+      users.map(async (user) => (await jobsByState(db, user)).blocked[0] as string),
+    );
+    const blockedJobs = await Promise.all(blocked.map((id) => db.job(id)));
     await allSucceed([
       db.complete([...nth(users, 0), ...nth(users, 1)]),
       db.complete([...nth(reversed, 3), ...nth(reversed, 2)]),
@@ -106,11 +108,11 @@ test('starts, ends and cancellations of many users in opposite orders do not dea
           ? cancel(job.created_by as string, job.generation_id)
           : db.service('fail_job', { p_job_id: job.id, p_lease: job.lease, p_error_message: 'x' }),
       ),
-      ...heldJobs.map((job) => cancel(job.created_by as string, job.generation_id)),
+      ...blockedJobs.map((job) => cancel(job.created_by as string, job.generation_id)),
       ...users.map((user) => db.start(user)),
       db.service('record_sweep', { p_stats: {} }),
     ]);
-    await expectPlacesRight(db);
+    await expectSlotsRight(db);
     await db.clear();
   }
 }, 300_000);

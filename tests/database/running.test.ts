@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { countsOf, expectPlacesRight, placesOf } from './places.ts';
+import { countsOf, expectSlotsRight, jobsByState } from './slots.ts';
 import { Database, type Job, type Started, SUCCEEDED } from './support.ts';
 
 const db = await Database.open();
 beforeEach(() => db.clear());
-afterEach(() => expectPlacesRight(db));
+afterEach(() => expectSlotsRight(db));
 
 const enqueue = (user: string | null, count: number, type = 'generate-image', priority = 0) =>
   db.service<string[]>('enqueue_jobs', {
@@ -12,13 +12,13 @@ const enqueue = (user: string | null, count: number, type = 'generate-image', pr
   });
 
 describe('a user’s jobs of one type', () => {
-  test('run 5 at a time by default; the rest is held', async () => {
+  test('run 5 at a time by default; the rest is blocked', async () => {
     const user = await db.createUser();
     await enqueue(user, 12);
-    expect(await countsOf(db, user)).toEqual({ running: 0, ready: 5, held: 7, later: 0 });
+    expect(await countsOf(db, user)).toEqual({ running: 0, ready: 5, blocked: 7, scheduled: 0 });
     expect((await db.claim(100)).length).toBe(5);
     expect(await db.claim(100), 'and none is handed out beyond').toEqual([]);
-    expect(await countsOf(db, user)).toEqual({ running: 5, ready: 0, held: 7, later: 0 });
+    expect(await countsOf(db, user)).toEqual({ running: 5, ready: 0, blocked: 7, scheduled: 0 });
   });
 
   test.each([
@@ -59,15 +59,15 @@ describe('a user’s jobs of one type', () => {
     expect((await db.claim(100)).length).toBe(5);
   });
 
-  test('of a higher priority take the places of ready lower ones, not of running ones', async () => {
+  test('of a higher priority take the slots of ready lower ones, not of running ones', async () => {
     const user = await db.createUser();
     await enqueue(user, 7, 'generate-image', -10);
     const [running] = await db.claim(1);
     const high = await enqueue(user, 3, 'generate-image', 10);
-    const places = await placesOf(db, user);
-    expect(places.running).toEqual([running?.id]);
-    expect(places.ready).toEqual(expect.arrayContaining(high));
-    expect([places.ready.length, places.held.length]).toEqual([4, 5]);
+    const jobs = await jobsByState(db, user);
+    expect(jobs.running).toEqual([running?.id]);
+    expect(jobs.ready).toEqual(expect.arrayContaining(high));
+    expect([jobs.ready.length, jobs.blocked.length]).toEqual([4, 5]);
     expect((await db.claim(3)).map((job) => job.id)).toEqual(high);
   });
 });
@@ -86,11 +86,11 @@ test('jobs without a user are not limited', async () => {
   expect((await db.claim(100)).length).toBe(12);
 });
 
-test('a batch of 10 by start_generation: 5 ready, 5 held, each with its place', async () => {
+test('a batch of 10 by start_generation: 5 ready, 5 blocked, each with its position', async () => {
   const user = await db.createUser();
   const started = await db.start(user, { items: Array(10).fill({ prompt: 'x' }) });
-  expect(await countsOf(db, user)).toEqual({ running: 0, ready: 5, held: 5, later: 0 });
-  const expected = Array.from({ length: 10 }, (_, place) => place + 1);
+  expect(await countsOf(db, user)).toEqual({ running: 0, ready: 5, blocked: 5, scheduled: 0 });
+  const expected = Array.from({ length: 10 }, (_, index) => index + 1);
   expect(started.generations.map((generation) => generation.queue_position)).toEqual(expected);
   const seen: unknown[] = [];
   for (const { generation_id } of started.generations) {
@@ -105,26 +105,26 @@ test('a batch of 10 by start_generation: 5 ready, 5 held, each with its place', 
   );
 });
 
-test('a plan that comes to allow more lets held jobs in with the next sweep', async () => {
+test('a plan that comes to allow more makes blocked jobs ready with the next sweep', async () => {
   const user = await db.createUser({ running_jobs: 2 });
   await enqueue(user, 9);
   await db.sql`update private.plans set running_jobs = 6 where name = ${user}`;
   await db.service('record_sweep', { p_stats: {} });
-  expect(await countsOf(db, user)).toEqual({ running: 0, ready: 6, held: 3, later: 0 });
+  expect(await countsOf(db, user)).toEqual({ running: 0, ready: 6, blocked: 3, scheduled: 0 });
 });
 
-test('a plan that comes to allow less lets nothing in until enough have ended', async () => {
+test('a plan that comes to allow less makes none ready until enough have ended', async () => {
   const user = await db.createUser({ running_jobs: 4 });
   await enqueue(user, 9);
   const running = await db.claim(9);
   await db.sql`update private.plans set running_jobs = 2 where name = ${user}`;
   await db.complete(running.slice(0, 2));
-  expect(await countsOf(db, user)).toEqual({ running: 2, ready: 0, held: 5, later: 0 });
+  expect(await countsOf(db, user)).toEqual({ running: 2, ready: 0, blocked: 5, scheduled: 0 });
   await db.complete(running.slice(2, 3));
-  expect(await countsOf(db, user)).toEqual({ running: 1, ready: 1, held: 4, later: 0 });
+  expect(await countsOf(db, user)).toEqual({ running: 1, ready: 1, blocked: 4, scheduled: 0 });
 });
 
-/** Whatever ends a job's run or its turn. */
+/** Whatever ends a job's run, or its time in the ready queue. */
 interface End {
   name: string;
   /** Whether the job has been claimed before; else it is ready. */
@@ -213,35 +213,35 @@ const ENDS: End[] = [
   },
 ];
 
-describe('one place becomes free and goes to the best held job', () => {
+describe('one slot becomes free and goes to the best blocked job', () => {
   test.each(ENDS)('by $name', async ({ running, end }) => {
     const user = await db.createUser();
     const start = (priority: string) => db.start(user, { priority });
-    const places: Started[] = [];
-    for (let n = 0; n < 5; n++) places.push(await start('high'));
+    const started: Started[] = [];
+    for (let n = 0; n < 5; n++) started.push(await start('high'));
     await start('low');
     const normal = await start('normal');
     await start('normal');
     const high = await start('high');
     if (running) expect((await db.claim(9)).length).toBe(5);
-    const before = await placesOf(db, user);
-    expect([before.running.length + before.ready.length, before.held.length]).toEqual([5, 4]);
-    const first = await db.job(places[0]?.job_id as string);
+    const before = await jobsByState(db, user);
+    expect([before.running.length + before.ready.length, before.blocked.length]).toEqual([5, 4]);
+    const first = await db.job(started[0]?.job_id as string);
 
     await end(first, user);
-    const after = await placesOf(db, user);
-    const held = (ids: string[]) => before.held.filter((id) => !ids.includes(id));
+    const after = await jobsByState(db, user);
+    const without = (ids: string[]) => before.blocked.filter((id) => !ids.includes(id));
     expect(
-      after.held.filter((id) => id !== first.id),
+      after.blocked.filter((id) => id !== first.id),
       'the high one has left',
-    ).toEqual(held([high.job_id]));
+    ).toEqual(without([high.job_id]));
     expect([...after.running, ...after.ready]).toContain(high.job_id);
-    expect([...after.running, ...after.ready].length, 'all places are taken again').toBe(5);
+    expect([...after.running, ...after.ready].length, 'all slots are taken again').toBe(5);
 
     // The next one goes to the older of the two normal ones.
-    await db.sql`delete from public.job_queue where id = ${places[1]?.job_id as string}`;
-    expect((await placesOf(db, user)).held.filter((id) => id !== first.id)).toEqual(
-      held([high.job_id, normal.job_id]),
+    await db.sql`delete from public.job_queue where id = ${started[1]?.job_id as string}`;
+    expect((await jobsByState(db, user)).blocked.filter((id) => id !== first.id)).toEqual(
+      without([high.job_id, normal.job_id]),
     );
   });
 });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Database, refusal } from './support.ts';
 
 // The real pg-safeupdate. With SAFEUPDATE_SOURCE and POSTGRES_BIN every call that these tests make as the API does
-// runs under it; without them unqualified.test.ts reads the functions instead. How: tests/stack/README.md.
+// runs under it; without them unqualified.test.ts reads the functions instead. How: dev/stack/README.md.
 
 const db = await Database.open();
 const [loaded] = await db.sql`select where current_setting('safeupdate.enabled', true) is not null`;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Database, MODEL, refusal } from './support.ts';
 
-// A picture for later counts when it is due, and is asked for then like any other. The model's price is 0.003
+// An image for later counts when it is due, and is asked for then like any other. The model's price is 0.003
 // dollars an image (Database.open).
 const db = await Database.open();
 const PRICE = 0.003;
@@ -52,7 +52,7 @@ const ends = async (user: string) => {
 const nextDay = () => db.sql`update private.usage set day = day - 1 where true`;
 
 describe('before it is due', () => {
-  test('it holds nothing of the budget: one user’s pictures for later keep nobody out', async () => {
+  test('it holds nothing of the budget: one user’s images for later keep nobody out', async () => {
     await setBudget({ day: 0.03, month: 0.03 });
     const hoarder = await unlimited();
     for (let n = 0; n < 3; n++) await db.start(hoarder, { ...batch(10), ...LATER });
@@ -104,7 +104,7 @@ describe('when it is due', () => {
       for (let more = -1; more !== 0; made += more) more = (await db.claim(100)).length;
       expect(made).toBe(20);
       expect(await reserved(period)).toBe(0.06);
-      const refused = (await Promise.all(users.map(ends))).flat().filter((end) => end !== 'queued');
+      const refused = (await Promise.all(users.map(ends))).flat().filter((end) => end !== 'pending');
       expect(new Set(refused)).toEqual(new Set(['budget_exhausted']));
       expect(refused.length).toBe(50 - (20 - started));
     },
@@ -140,7 +140,7 @@ describe('when it is due', () => {
     await nextDay();
     await letThemBeDue();
     expect((await db.claim(10)).length).toBe(2);
-    expect(await ends(user)).toEqual(['queued', 'queued', 'quota_exceeded']);
+    expect(await ends(user)).toEqual(['pending', 'pending', 'quota_exceeded']);
     expect(await usage(user)).toEqual([2, 0.006]);
     expect(await db.generation(generation_id)).toMatchObject({ reserved_usd: '0.003' });
     expect(await refusal(db.start(user))).toMatchObject({ limit: 'money_per_day' });
@@ -156,7 +156,7 @@ describe('when it is due', () => {
     }
     await letThemBeDue();
     expect((await db.claim(10)).length).toBe(2);
-    expect(await ends(user)).toEqual([...Array(2).fill('queued'), ...Array(4).fill('quota_exceeded')]);
+    expect(await ends(user)).toEqual([...Array(2).fill('pending'), ...Array(4).fill('quota_exceeded')]);
     const [failed] =
       await db.sql`select error_message from public.image_generations where error_code is not null`;
     expect(failed?.error_message).toBe('You can make 2 images a day.');

@@ -71,7 +71,7 @@ describe('a generation of one’s own as the source', () => {
 
   test('a refused source uses up neither quota nor key', async () => {
     const user = await db.createUser({ requests_per_minute: 2 });
-    const source = await generation(user, 'queued');
+    const source = await generation(user, 'pending');
     const request = { source_generation_id: source };
     await refusal(db.start(user, request, 'key'));
     await db.sql`insert into public.images (generation_id, user_id, storage_path, public_url)

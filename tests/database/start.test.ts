@@ -141,7 +141,7 @@ describe('a request that is refused leaves nothing behind', () => {
 });
 
 describe('an accepted request', () => {
-  test('is answered with ids, place and estimate', async () => {
+  test('is answered with ids, position and estimate', async () => {
     const user = await db.createUser();
     const first = await db.start(user);
     expect(first).toMatchObject({

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll } from 'vitest';
-import { client } from '../stack/postgres.ts';
-import { migrate } from '../stack/supabase/migrations.ts';
+import { client } from '../../dev/stack/postgres.ts';
+import { migrate } from '../../dev/stack/supabase/migrations.ts';
 import { createDatabase, EMPTY, MIGRATIONS, PROJECT, SEED } from '../stack/testing.ts';
 
 export type Role = 'anon' | 'authenticated' | 'service_role';
@@ -87,8 +87,9 @@ export class Database {
     const database = Database.at({ url, superuserUrl });
     await database.sql`
       insert into public.models
-        (replicate_id, display_name, default_width, default_height, cost_per_generation, estimated_time_seconds)
-      values (${MODEL}, 'Painter', 1024, 768, 0.003, 6)`;
+        (replicate_id, display_name, default_width, default_height, cost_per_generation, estimated_time_seconds,
+          supports_img2img)
+      values (${MODEL}, 'Painter', 1024, 768, 0.003, 6, true)`;
     return database;
   }
 
@@ -115,7 +116,7 @@ export class Database {
   as<T>(role: Role, userId: string | null, call: (sql: postgres.TransactionSql) => Promise<T>): Promise<T> {
     return this.sql.begin(async (sql) => {
       const claims = JSON.stringify(userId ? { role, sub: userId } : { role });
-      // pg-safeupdate, as in PostgREST's sessions on hosted Supabase, where it is loaded (tests/stack/safeupdate.ts).
+      // pg-safeupdate, as in PostgREST's sessions on hosted Supabase, where it is loaded (dev/stack/safeupdate.ts).
       await sql`select
         case when current_setting('safeupdate.enabled', true) is not null
           then set_config('safeupdate.enabled', 'on', true) end,
@@ -234,6 +235,7 @@ const VALUE_TYPES: Record<string, string> = {
   p_lease: 'bigint',
   p_job_id: 'uuid',
   p_generation_id: 'uuid',
+  p_image_id: 'uuid',
   p_started_at: 'timestamptz',
   p_batch_id: 'uuid',
   p_user_id: 'uuid',

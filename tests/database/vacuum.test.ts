@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { allBlocks, Watcher } from './explain.ts';
 import { JOB_TABLES } from './fill.ts';
-import { expectPlacesRight } from './places.ts';
+import { expectSlotsRight } from './slots.ts';
 import { Database, type Job } from './support.ts';
 
 // A report, a backup or a forgotten session keeps a snapshot open for hours. Vacuum may remove nothing that
@@ -119,7 +119,7 @@ test('claims stay cheap while an old snapshot keeps vacuum from its work, and fi
     await db.sql`update public.job_queue set scheduled_at = now() - interval '1 minute' where id = ${later}`;
     const found = await db.claim(1000);
     expect(found.map((job) => job.id)).toEqual(expect.arrayContaining([lost.id, awaited.id, later]));
-    await expectPlacesRight(db);
+    await expectSlotsRight(db);
   } finally {
     report();
     await snapshot;

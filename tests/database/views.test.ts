@@ -97,7 +97,7 @@ describe('tenant_usage', () => {
         money_per_day: '0.5',
         running_or_ready: 3,
         running_jobs: 3,
-        held: 3,
+        blocked: 3,
       },
       {
         user_id: quiet,
@@ -110,7 +110,7 @@ describe('tenant_usage', () => {
         money_per_day: null,
         running_or_ready: 1,
         running_jobs: 5,
-        held: 0,
+        blocked: 0,
       },
     ]);
   });

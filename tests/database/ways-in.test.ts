@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { makeDeadRows } from './fill.ts';
-import { expectPlacesRight } from './places.ts';
+import { expectSlotsRight } from './slots.ts';
 import { Database, type Job, SUCCEEDED } from './support.ts';
 
 // Whatever brings a job in, at whatever type, priority and time: a job that is due is handed out by the next
-// claim. Claims look through an index of lines and begin at marks, so each way in has to keep both true. Every
+// claim. Claims look through an index of ready queues and begin at marks, so each way in has to keep both true. Every
 // way is tried with lines that nobody has opened yet and with open ones, and with the marks raised.
 
 const db = await Database.open();
 // Dead rows are made below, and must stay.
 for (const state of ['ready', 'running', 'scheduled'])
   await db.sql.unsafe(`alter table private.${state}_jobs set (autovacuum_enabled = off)`);
-afterEach(() => expectPlacesRight(db));
+afterEach(() => expectSlotsRight(db));
 
 interface Tried {
   type: string;
@@ -89,23 +89,23 @@ const WAYS: Record<string, Way> = {
     await set(job.id, `scheduled_at = ${tried.at}`);
     return job.id;
   },
-  'a place that becomes free': async (tried) => {
+  'a slot that becomes free': async (tried) => {
     const user = await db.createUser({ running_jobs: 1 });
     const running = await claimed(tried, { user_id: user }, false);
-    const held = await enqueue(tried, { user_id: user });
-    expect((await db.job(held)) as Job & { blocked: boolean }).toMatchObject({ blocked: true });
+    const blocked = await enqueue(tried, { user_id: user });
+    expect((await db.job(blocked)) as Job & { blocked: boolean }).toMatchObject({ blocked: true });
     await close(tried);
     await db.complete([running]);
-    return held;
+    return blocked;
   },
   'a plan that is raised, by the cron': async (tried) => {
     const user = await db.createUser({ running_jobs: 1 });
     await claimed(tried, { user_id: user }, false);
-    const held = await enqueue(tried, { user_id: user });
+    const blocked = await enqueue(tried, { user_id: user });
     await close(tried);
     await db.sql`update private.plans set running_jobs = 9 where name = ${user}`;
     await db.service('record_sweep', { p_stats: {} });
-    return held;
+    return blocked;
   },
   'a lost run': async (tried) => {
     const job = await claimed(tried);
@@ -214,7 +214,7 @@ async function raiseMarks(): Promise<void> {
   await db.service('record_sweep', { p_stats: {} });
 }
 
-test('a request of a user, a picture that follows it, and what cancels it', async () => {
+test('a request of a user, an image that follows it, and what cancels it', async () => {
   const user = await db.createUser();
   for (const priority of ['low', 'normal', 'high']) {
     await db.sql`delete from private.ready_queues where job_type = 'generate-image'`;

@@ -97,7 +97,7 @@ export class Worker {
     return leased;
   }
 
-  /** A picture that is about to be made. */
+  /** An image that is about to be made. */
   async making(): Promise<Leased> {
     await this.#db.start(await this.newUser());
     const [job] = await this.claim(1, 'generate-image');
@@ -105,7 +105,7 @@ export class Worker {
     return job;
   }
 
-  /** A picture whose prediction is awaited. */
+  /** An image whose prediction is awaited. */
   async predicted(): Promise<Leased> {
     const job = await this.making();
     await this.service(`select public.record_prediction('${job.id}', ${job.lease}, 'p-${job.id}', 60)`);

@@ -1,13 +1,13 @@
 import type postgres from 'postgres';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { expectPlacesRight } from './places.ts';
+import { expectSlotsRight } from './slots.ts';
 import { Database, type Job } from './support.ts';
 
 // A row is changed by hand while a step moves it: the statement has read it before the step, and waits for it.
 
 const db = await Database.open();
 beforeEach(() => db.clear());
-afterEach(() => expectPlacesRight(db));
+afterEach(() => expectSlotsRight(db));
 
 const enqueue = (user: string | null, count = 1, more: object = {}) =>
   db.service<string[]>('enqueue_jobs', {
@@ -104,7 +104,7 @@ test('slots are nobody’s to write', async () => {
   const user = await db.createUser({ running_jobs: 1 });
   const [first, second] = (await enqueue(user, 2)) as [string, string];
   await db.sql`update public.job_queue set slot = not slot where id in (${first}, ${second})`;
-  await expectPlacesRight(db);
+  await expectSlotsRight(db);
   expect(await db.claimOne()).toMatchObject({ id: first });
 });
 

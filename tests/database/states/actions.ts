@@ -125,6 +125,42 @@ export const actions: Record<string, Action> = {
     const image = { storage_path: `u/${job}.webp`, public_url: `https://x.example/${job}.webp` };
     return sql`select public.finish_download(${job}, ${lease}, ${JSON.stringify(image)}::text::jsonb)`;
   },
+  'start_batch with a name': async (sql, { user }) => {
+    await asUser(sql, user);
+    const batch = JSON.stringify({ model_id: MODEL, items: [{ prompt: 'a' }, { prompt: 'b' }] });
+    await sql`select public.start_batch(${batch}::text::jsonb, 'Lighthouses')`;
+  },
+  'start_inserted_generation, of a row inserted before': async (sql, { user }) => {
+    await asUser(sql, user);
+    const [row] = await sql`insert into public.image_generations (user_id, prompt, model)
+      values (${user}, 'a lighthouse', ${MODEL}) returning id`;
+    await sql`select public.start_inserted_generation(${row?.id}, ${request}::text::jsonb)`;
+  },
+  ...Object.fromEntries(
+    ['cancelled', 'failed', 'pending'].map((status): [string, Action] => [
+      `update image_generations to ${status}`,
+      async (sql, { user, generation }) => {
+        await asUser(sql, user);
+        await sql`update public.image_generations set status = ${status} where id = ${generation}`;
+      },
+    ]),
+  ),
+  retry_generation: async (sql, { user, generation }) => {
+    await asUser(sql, user);
+    await sql`select public.retry_generation(${generation})`;
+  },
+  delete_generation: async (sql, { user, generation }) => {
+    await asUser(sql, user);
+    await sql`select public.delete_generation(${generation})`;
+  },
+  delete_image: async (sql, { user, generation }) => {
+    await asUser(sql, user);
+    await sql`select public.delete_image(id) from public.images where generation_id = ${generation}`;
+  },
+  'delete from image_generations': async (sql, { user, generation }) => {
+    await asUser(sql, user);
+    await sql`delete from public.image_generations where id = ${generation}`;
+  },
   cancel_generation: async (sql, { user, generation }) => {
     await asUser(sql, user);
     await sql`select public.cancel_generation(${generation})`;
@@ -146,6 +182,8 @@ export const actions: Record<string, Action> = {
     await sql`select public.resend_webhook(${generation})`;
   },
   live_snapshot: (sql, { user }) => sql`select public.live_snapshot(${user}, p_listen_seconds => 60)`,
+  // What it writes again it leaves as it is: tests/stack/late-subscribers.test.ts.
+  tell_late_subscribers: (sql) => sql`select public.tell_late_subscribers()`,
   requeue_job: (sql, { job }) => sql`select public.requeue_job(${job})`,
   'sweep_storage after a picture was removed': after(
     (sql) => sql`insert into private.removed_objects (name) values ('u/gone.webp')`,

@@ -58,7 +58,7 @@ export function situations(db: Database): Record<string, () => Promise<Case>> {
     return made;
   }
 
-  /** The job that stores the picture, leased to whoever told that the prediction has ended. */
+  /** The job that stores the image, leased to whoever told that the prediction has ended. */
   async function download(): Promise<Case> {
     const made = await record(await run());
     const { job } = await db.service<{ job: { id: string } }>('finish_prediction', {

@@ -2,10 +2,10 @@ import { expect } from 'vitest';
 import type { Database } from './support.ts';
 
 /**
- * Says what is wrong with the users' places, read in one snapshot: slots that are not counted, jobs that stand in two
+ * Says what is wrong with the users' slots, read in one snapshot: slots that are not counted, jobs that stand in two
  * tables, users over their limit, users with two rows, and jobs blocked beside a free slot or below a mark.
  */
-const WRONG_PLACES = `
+const WRONG_SLOTS = `
   with limits as (
     select s.fair_key, s.job_type, s.taken, p.running_jobs
     from private.user_slots as s
@@ -47,36 +47,36 @@ const WRONG_PLACES = `
   where slot and (fair_key is null
     or job_type in ('download-image', 'process-webhook', 'cleanup-storage', 'cancel-prediction'))`;
 
-/** Fails when the places are counted or given wrongly. */
-export async function expectPlacesRight(db: Database): Promise<void> {
-  const rows = await db.sql.unsafe<{ wrong: string }[]>(WRONG_PLACES);
+/** Fails if slots are counted or given out wrongly. */
+export async function expectSlotsRight(db: Database): Promise<void> {
+  const rows = await db.sql.unsafe<{ wrong: string }[]>(WRONG_SLOTS);
   expect(
     rows.map((row) => row.wrong),
-    'places of users',
+    'slots of users',
   ).toEqual([]);
 }
 
-export interface Places {
+export interface JobsByState {
   running: string[];
   ready: string[];
-  held: string[];
-  later: string[];
+  blocked: string[];
+  scheduled: string[];
 }
 
 /** A user's unfinished jobs of one type by state, each list in order of arrival. */
-export async function placesOf(db: Database, user: string, type = 'generate-image'): Promise<Places> {
-  const rows = await db.sql<{ id: string; state: keyof Places }[]>`
+export async function jobsByState(db: Database, user: string, type = 'generate-image'): Promise<JobsByState> {
+  const rows = await db.sql<{ id: string; state: keyof JobsByState }[]>`
     select id, case
       when status = 'processing' then 'running'
-      when blocked then 'held'
+      when blocked then 'blocked'
       when ready_at is not null then 'ready'
-      else 'later'
+      else 'scheduled'
     end as state
     from public.job_queue
     where fair_key = ${user} and job_type = ${type} and status in ('pending', 'processing') order by seq`;
-  const places: Places = { running: [], ready: [], held: [], later: [] };
-  for (const { id, state } of rows) places[state].push(id);
-  return places;
+  const jobs: JobsByState = { running: [], ready: [], blocked: [], scheduled: [] };
+  for (const { id, state } of rows) jobs[state].push(id);
+  return jobs;
 }
 
 /** How many jobs are in each state. */
@@ -84,7 +84,12 @@ export async function countsOf(
   db: Database,
   user: string,
   type?: string,
-): Promise<Record<keyof Places, number>> {
-  const { running, ready, held, later } = await placesOf(db, user, type);
-  return { running: running.length, ready: ready.length, held: held.length, later: later.length };
+): Promise<Record<keyof JobsByState, number>> {
+  const { running, ready, blocked, scheduled } = await jobsByState(db, user, type);
+  return {
+    running: running.length,
+    ready: ready.length,
+    blocked: blocked.length,
+    scheduled: scheduled.length,
+  };
 }

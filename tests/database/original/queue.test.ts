@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Database, type Job, MODEL, refusal } from './support.ts';
+import { Database, type Job, MODEL, refusal } from '../support.ts';
 
 const db = await Database.open();
 beforeEach(() => db.clear());
@@ -161,7 +161,7 @@ describe('a signed-in user who calls enqueue_job', () => {
     });
     expect(await db.generation(job.generation_id as string)).toMatchObject({
       user_id: user,
-      status: 'queued',
+      status: 'pending',
     });
   });
 
