@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { withSection } from './section.ts';
+import { withSection } from '../../bench/section.ts';
 
 const DOCUMENT =
   '# A\n<!-- one: begin -->\nold\n<!-- one: end -->\n<!-- two: begin -->\nkept\n<!-- two: end -->\n';

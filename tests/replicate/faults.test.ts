@@ -1,10 +1,10 @@
-/** The faults that a test can ask for, and the books it reads afterwards. */
+/** The faults that a test can ask for, and the records it reads afterwards. */
 import Replicate from 'replicate';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { errorTexts, type Fault, type FaultRule } from './faults.ts';
+import { errorTexts, type Fault, type FaultRule } from '../../dev/replicate/faults.ts';
+import { type Simulator, startSimulator } from '../../dev/replicate/simulator.ts';
 import { patience } from './receiver.ts';
-import { type Simulator, startSimulator } from './simulator.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -212,6 +212,20 @@ describe('files', () => {
     const response = await download({ file: 'truncated' });
     await expect(response.arrayBuffer()).rejects.toThrow('terminated');
   });
+
+  test.each([
+    ['truncated', '3000000'],
+    ['truncated_chunked', null],
+  ] as const)('%s half way of 3 MB', async (file, length) => {
+    const { headers, body } = await download({ file, file_bytes: 3_000_000 });
+    expect(headers.get('content-length')).toBe(length);
+    let bytes = 0;
+    const read = async () => {
+      for await (const chunk of body ?? []) bytes += chunk.length;
+    };
+    await expect(read()).rejects.toThrow('terminated');
+    expect(bytes).toBe(1_500_000);
+  });
 });
 
 describe('rules', () => {
@@ -247,16 +261,16 @@ describe('rules', () => {
 });
 
 describe('control over HTTP', () => {
-  test('faults, settings, books, statistics, release, reset', async () => {
+  test('faults, settings, records, statistics, release, reset', async () => {
     const rules = [{ match: { times: 1 }, fault: { hold: 'run' } }];
     expect((await post('/_control/faults', { rules, seed: 3 })).status).toBe(200);
     const webhook = 'http://127.0.0.1:9/hook?job=j7&lease=2';
     await replicate.predictions.create({ version: schnell, input: { prompt: 'a' }, webhook });
     await create('b', {}, webhook);
-    const books = await (await call('/_control/predictions?job=j7')).json();
-    expect(books.creates_by_job).toEqual({ j7: 2 });
-    expect(books.predictions).toHaveLength(2);
-    expect(books.predictions[0]).toMatchObject({
+    const records = await (await call('/_control/predictions?job=j7')).json();
+    expect(records.creates_by_job).toEqual({ j7: 2 });
+    expect(records.predictions).toHaveLength(2);
+    expect(records.predictions[0]).toMatchObject({
       job: 'j7',
       lease: '2',
       status: 'processing',

@@ -2,7 +2,7 @@
 import Replicate from 'replicate';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Simulator, startSimulator } from './simulator.ts';
+import { type Simulator, startSimulator } from '../../dev/replicate/simulator.ts';
 
 let simulator: Simulator;
 let replicate: Replicate;

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Replicate from 'replicate';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { type Simulator, startSimulator } from '../../dev/replicate/simulator.ts';
 import { patience } from './receiver.ts';
-import { type Simulator, startSimulator } from './simulator.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 

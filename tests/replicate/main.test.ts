@@ -14,7 +14,7 @@ let child: ChildProcess | undefined;
 afterEach(() => child?.kill('SIGKILL'));
 
 test.each(['SIGTERM', 'SIGINT'] as const)('prints one line when ready and stops on %s', async (signal) => {
-  const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../../dev/replicate/main.ts', import.meta.url));
   const options = [
     '--port',
     '0',

@@ -2,8 +2,8 @@
 import Replicate from 'replicate';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ModelFacts, models, versionId } from './facts.ts';
-import { type Simulator, startSimulator } from './simulator.ts';
+import { type ModelFacts, models, versionId } from '../../dev/replicate/facts.ts';
+import { type Simulator, startSimulator } from '../../dev/replicate/simulator.ts';
 
 let simulator: Simulator;
 let replicate: Replicate;

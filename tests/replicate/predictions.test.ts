@@ -1,8 +1,8 @@
 /** The life of a prediction, judged by the official client. */
 import Replicate, { parseProgressFromLogs } from 'replicate';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type Simulator, startSimulator } from '../../dev/replicate/simulator.ts';
 import { patience } from './receiver.ts';
-import { type Simulator, startSimulator } from './simulator.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 

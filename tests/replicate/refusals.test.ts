@@ -1,7 +1,7 @@
 /** Refusals, byte for byte as recorded from the real API. */
 import Replicate from 'replicate';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Simulator, startSimulator } from './simulator.ts';
+import { type Simulator, startSimulator } from '../../dev/replicate/simulator.ts';
 
 const schnell = 'black-forest-labs/flux-schnell';
 let simulator: Simulator;

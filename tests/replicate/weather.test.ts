@@ -1,6 +1,6 @@
 /** A platform whose clock goes wrong, and one that is down for a while. */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type Simulator, startSimulator } from './simulator.ts';
+import { type Simulator, startSimulator } from '../../dev/replicate/simulator.ts';
 
 const MINUTE = 60_000;
 const schnell = 'black-forest-labs/flux-schnell';

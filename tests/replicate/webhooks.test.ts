@@ -2,11 +2,11 @@
 import Replicate, { validateWebhook } from 'replicate';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Fault } from './faults.ts';
+import type { Fault } from '../../dev/replicate/faults.ts';
+import { type Simulator, startSimulator } from '../../dev/replicate/simulator.ts';
+import type { WebhookEvent } from '../../dev/replicate/validate.ts';
+import { sign } from '../../dev/replicate/webhooks.ts';
 import { patience, type Received, type Receiver, startReceiver } from './receiver.ts';
-import { type Simulator, startSimulator } from './simulator.ts';
-import type { WebhookEvent } from './validate.ts';
-import { sign } from './webhooks.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -76,7 +76,7 @@ describe('events', () => {
   test('without a filter: output and completed', async () => {
     await create();
     await receiver.until(count(2), 'output and completed');
-    // The books are written when the receiver's answer is in, a moment after the receiver saw the request.
+    // The record is written when the receiver's answer is in, a moment after the receiver saw the request.
     const delivered = () =>
       simulator.control.predictions().predictions[0]?.deliveries.map(({ event }) => event);
     await expect.poll(delivered, patience).toEqual(['output', 'completed']);

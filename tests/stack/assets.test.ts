@@ -3,9 +3,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { freePort } from './ports.ts';
-import { parseRules, readAssets } from './workers/assets.ts';
-import { type RunningWorkers, startWorkers } from './workers/index.ts';
+import { freePort } from '../../dev/stack/ports.ts';
+import { parseRules, readAssets } from '../../dev/stack/workers/assets.ts';
+import { type RunningWorkers, startWorkers } from '../../dev/stack/workers/index.ts';
 
 /** Static assets in front of a worker, as Cloudflare puts them there. */
 

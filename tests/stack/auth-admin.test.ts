@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createClient } from '@supabase/supabase-js';
 import { beforeAll, expect, test } from 'vitest';
-import type { RunningSupabase } from './supabase/index.ts';
+import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
 import { createSupabase } from './testing.ts';
 
 let supabase: RunningSupabase;

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { cronMatches, startCron } from './workers/cron.ts';
+import { cronMatches, startCron } from '../../dev/stack/workers/cron.ts';
 
 const TUESDAY = new Date('2026-11-24T09:30:00Z'); // Cloudflare's weekday 3
 

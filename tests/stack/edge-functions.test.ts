@@ -2,8 +2,8 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePort } from './ports.ts';
-import { startSupabase } from './supabase/index.ts';
+import { freePort } from '../../dev/stack/ports.ts';
+import { startSupabase } from '../../dev/stack/supabase/index.ts';
 import { createDatabase, EMPTY } from './testing.ts';
 
 interface Seen {

@@ -1,9 +1,9 @@
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { answers } from '../../dev/stack/supabase/fault-answers.ts';
+import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
 import { SupabaseControl } from '../e2e/support/supabase.ts';
 import { fixtureSupabase, withKey } from './fixtures/project.ts';
-import { answers } from './supabase/fault-answers.ts';
-import type { RunningSupabase } from './supabase/index.ts';
 
 /** The switches that make the local Supabase unwell. */
 

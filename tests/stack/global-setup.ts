@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node';
-import { startTestServer } from './test-server.ts';
+import { startTestServer } from '../../dev/stack/test-server.ts';
 import type {} from './testing.ts';
 
 /** vitest's globalSetup: one Postgres for the whole run, with the migrations applied once to a template. */

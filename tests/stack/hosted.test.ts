@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { client } from './postgres.ts';
+import { client } from '../../dev/stack/postgres.ts';
 import { createDatabase, EMPTY } from './testing.ts';
 
 // What a hosted project forbids is forbidden here too, or a fault would show only after the deployment.

@@ -1,8 +1,8 @@
 import { createClient } from '@supabase/supabase-js';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
+import { projectKeys, signJwt } from '../../dev/stack/supabase/jwt.ts';
 import { fixtureSupabase, signUp, withKey } from './fixtures/project.ts';
-import type { RunningSupabase } from './supabase/index.ts';
-import { projectKeys, signJwt } from './supabase/jwt.ts';
 
 /** The keys of a project as the gateway of hosted Supabase takes them. */
 

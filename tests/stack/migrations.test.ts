@@ -2,8 +2,8 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { client } from './postgres.ts';
-import { migrate } from './supabase/migrations.ts';
+import { client } from '../../dev/stack/postgres.ts';
+import { migrate } from '../../dev/stack/supabase/migrations.ts';
 import { createDatabase, EMPTY } from './testing.ts';
 
 let url: string;
@@ -17,7 +17,7 @@ beforeEach(async () => {
 
 const write = (name: string, sql: string) => fs.writeFile(path.join(dir, name), sql);
 
-test('applies what is new, in order, once, and keeps the books of the Supabase CLI', async () => {
+test('applies what is new, in order, once, and records them as the Supabase CLI does', async () => {
   await write('2_second.sql', 'insert into public.one values (2);');
   await write('1_first.sql', 'create table public.one (n int); insert into public.one values (1);');
   expect(await migrate(url, dir)).toEqual(['1_first.sql', '2_second.sql']);
@@ -26,8 +26,9 @@ test('applies what is new, in order, once, and keeps the books of the Supabase C
   expect(await migrate(url, dir)).toEqual([]);
   const sql = client(url);
   expect((await sql`select n from public.one order by n`).map(({ n }) => n)).toEqual([1, 2, 3]);
-  const books = await sql`select version, name from supabase_migrations.schema_migrations order by version`;
-  expect([...books]).toEqual([
+  const recorded =
+    await sql`select version, name from supabase_migrations.schema_migrations order by version`;
+  expect([...recorded]).toEqual([
     { version: '1', name: 'first' },
     { version: '2', name: 'second' },
     { version: '3', name: 'third' },

@@ -3,8 +3,8 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { parseOptions } from './options.ts';
-import { client, startPostgres } from './postgres.ts';
+import { parseOptions } from '../../dev/stack/options.ts';
+import { client, startPostgres } from '../../dev/stack/postgres.ts';
 
 // `--postgres-bin`: another PostgreSQL than the one that npm installed.
 

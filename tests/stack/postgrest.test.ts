@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { client } from '../../dev/stack/postgres.ts';
+import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
+import { signJwt } from '../../dev/stack/supabase/jwt.ts';
+import { fromSqlError, statusOf } from '../../dev/stack/supabase/postgrest-errors.ts';
 import { fixtureSupabase, withKey } from './fixtures/project.ts';
-import { client } from './postgres.ts';
-import type { RunningSupabase } from './supabase/index.ts';
-import { signJwt } from './supabase/jwt.ts';
-import { fromSqlError, statusOf } from './supabase/postgrest-errors.ts';
 
 /** Transactions, settings and statuses as PostgREST has them. */
 

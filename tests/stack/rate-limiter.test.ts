@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { RATE_LIMITER } from './workers/rate-limiter.ts';
+import { RATE_LIMITER } from '../../dev/stack/workers/rate-limiter.ts';
 
 /** The module's own rules, on a clock that is moved; workers.test.ts runs it in workerd. */
 

@@ -1,9 +1,9 @@
 import net from 'node:net';
 import type { SupabaseClient } from '@supabase/supabase-js';
 import { beforeAll, expect, inject, test } from 'vitest';
+import { client } from '../../dev/stack/postgres.ts';
+import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
 import { fixtureSupabase, withKey } from './fixtures/project.ts';
-import { client } from './postgres.ts';
-import type { RunningSupabase } from './supabase/index.ts';
 
 /** Connections end under the gateway, on every side of it: the next request works. */
 

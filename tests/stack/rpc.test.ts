@@ -1,9 +1,9 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { client } from '../../dev/stack/postgres.ts';
+import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
+import { signJwt } from '../../dev/stack/supabase/jwt.ts';
 import { fixtureSupabase, signUp, withKey } from './fixtures/project.ts';
-import { client } from './postgres.ts';
-import type { RunningSupabase } from './supabase/index.ts';
-import { signJwt } from './supabase/jwt.ts';
 
 let supabase: RunningSupabase;
 let anon: SupabaseClient;

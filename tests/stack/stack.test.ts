@@ -5,9 +5,9 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { client } from './postgres.ts';
-import { isAlive } from './processes.ts';
-import type { StackAddresses } from './stack.ts';
+import { client } from '../../dev/stack/postgres.ts';
+import { isAlive } from '../../dev/stack/processes.ts';
+import type { StackAddresses } from '../../dev/stack/stack.ts';
 
 const MAIN = fileURLToPath(new URL('fixtures/main.ts', import.meta.url));
 const KEYS = [

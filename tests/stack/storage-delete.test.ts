@@ -1,7 +1,7 @@
 import { createClient } from '@supabase/supabase-js';
 import { beforeAll, expect, test } from 'vitest';
+import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
 import { fixtureSupabase, signUp } from './fixtures/project.ts';
-import type { RunningSupabase } from './supabase/index.ts';
 
 // Finding and deleting stored objects, as Supabase's Storage answers it.
 

@@ -2,10 +2,10 @@ import fs from 'node:fs/promises';
 import { ReadableStream } from 'node:stream/web';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
+import { client } from '../../dev/stack/postgres.ts';
+import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
 import { fixtureSupabase, signUp, withKey } from './fixtures/project.ts';
 import { DENIED, PICTURE, putter, refused } from './fixtures/storage.ts';
-import { client } from './postgres.ts';
-import type { RunningSupabase } from './supabase/index.ts';
 
 /** Where Supabase's Storage is not what one would guess: when policies are asked, ranges, words. */
 

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { ReadableStream } from 'node:stream/web';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
+import { client } from '../../dev/stack/postgres.ts';
+import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
+import { signJwt } from '../../dev/stack/supabase/jwt.ts';
 import { fixtureSupabase, signUp, withKey } from './fixtures/project.ts';
 import { DENIED, DUPLICATE, PICTURE, putter, refused, TOO_LARGE } from './fixtures/storage.ts';
-import { client } from './postgres.ts';
-import type { RunningSupabase } from './supabase/index.ts';
-import { signJwt } from './supabase/jwt.ts';
 
 /** Uploads and downloads as Supabase's Storage has them. */
 

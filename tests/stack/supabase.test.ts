@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { client } from '../../dev/stack/postgres.ts';
+import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
 import { fixtureSupabase, signUp, withKey } from './fixtures/project.ts';
-import { client } from './postgres.ts';
-import type { RunningSupabase } from './supabase/index.ts';
 
 let supabase: RunningSupabase;
 

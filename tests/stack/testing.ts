@@ -3,16 +3,16 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { inject } from 'vitest';
-import { client, databaseUrl } from './postgres.ts';
+import { client, databaseUrl } from '../../dev/stack/postgres.ts';
 import {
   createDatabase as create,
   type RunningSupabase,
   type SupabaseOptions,
   startSupabase,
-} from './supabase/index.ts';
-import { PROJECT } from './test-server.ts';
+} from '../../dev/stack/supabase/index.ts';
+import { PROJECT } from '../../dev/stack/test-server.ts';
 
-export { EMPTY, MIGRATIONS, PROJECT, SEED } from './test-server.ts';
+export { EMPTY, MIGRATIONS, PROJECT, SEED } from '../../dev/stack/test-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
+import { JwtVerifier, signJwt } from '../../dev/stack/supabase/jwt.ts';
+import { SigningKey } from '../../dev/stack/supabase/signing-key.ts';
 import { fixtureSupabase, signUp, withKey } from './fixtures/project.ts';
-import type { RunningSupabase } from './supabase/index.ts';
-import { JwtVerifier, signJwt } from './supabase/jwt.ts';
-import { SigningKey } from './supabase/signing-key.ts';
 
 /** A project that signs its users' tokens with an elliptic-curve key, as new hosted ones do. */
 

@@ -3,8 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { freePort } from './ports.ts';
-import { type RunningWorkers, startWorkers } from './workers/index.ts';
+import { freePort } from '../../dev/stack/ports.ts';
+import { type RunningWorkers, startWorkers } from '../../dev/stack/workers/index.ts';
 
 const wranglerToml = fileURLToPath(new URL('fixtures/wrangler.toml', import.meta.url));
 const log: string[] = [];
@@ -118,3 +118,43 @@ test.each([
   },
   30_000,
 );
+
+test('reload() runs what is built now; what cannot be used leaves the old one running', async () => {
+  const copy = path.join(dir, 'copy');
+  await fs.cp(path.dirname(wranglerToml), copy, { recursive: true });
+  const toml = path.join(copy, 'wrangler.toml');
+  const shout = path.join(copy, 'workers/shout.js');
+  const own = await startWorkers({ ...(await options(toml)), dir: path.join(dir, 'reloaded') });
+  const ask = (env: string, at = '/') =>
+    fetch(own.urls[env] + at).then(
+      (answer) => answer.text(),
+      () => 'nobody listens',
+    );
+  const answers = (text: string) =>
+    expect.poll(() => ask('start-generation'), { timeout: 20_000 }).toBe(text);
+  try {
+    expect(await ask('process-jobs', '/count')).toBe('1');
+    await fs.writeFile(shout, 'export const shout = (text) => text + ", new";');
+    expect(await ask('start-generation')).toBe('HELLO');
+    await own.reload();
+    await answers('hello, new');
+    expect(await ask('process-jobs', '/count')).toBe('2');
+
+    const content = await fs.readFile(toml, 'utf8');
+    await fs.writeFile(toml, '[env');
+    await expect(own.reload()).rejects.toThrow('cannot be used');
+    expect(await ask('start-generation')).toBe('hello, new');
+    await fs.writeFile(toml, content);
+
+    await fs.writeFile(shout, 'throw new Error("at the start");');
+    await own.reload();
+    await expect
+      .poll(() => log, { timeout: 20_000 })
+      .toContainEqual(expect.stringContaining('did not start'));
+    await fs.writeFile(shout, 'export const shout = (text) => text + ", mended";');
+    await own.reload();
+    await answers('hello, mended');
+  } finally {
+    await own.stop();
+  }
+}, 60_000);
