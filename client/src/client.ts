@@ -1,7 +1,7 @@
 import { GenerationFailedError } from './errors.ts';
 import { baseOf, createHttp, type HttpOptions } from './http.ts';
+import { connectors, type LiveOptions } from './live/connectors.ts';
 import { createLive } from './live/live.ts';
-import { type LiveOptions, ways } from './live/ways.ts';
 import { type Pages, pages } from './pages.ts';
 import { type SignalLike, uuid } from './platform.ts';
 import { type PollingOptions, polling } from './polling.ts';
@@ -34,7 +34,7 @@ export interface StartOptions extends CallOptions {
 }
 
 export interface WaitOptions extends CallOptions {
-  /** How it stands, at once and at each change; of a batch, each generation's. */
+  /** Gets the state at once and at each change; of a batch, each generation's. */
   onUpdate?: (update: Progress) => void;
 }
 
@@ -46,16 +46,16 @@ export interface Generated {
   generation: Generation;
   /** All of them, in the order of the prompts. Of a batch some may have failed: see their `status`. */
   generations: Generation[];
-  /** All pictures. */
+  /** All images. */
   images: GeneratedImage[];
 }
 
 export interface Client {
   /**
-   * Makes pictures and waits for them. Aborting the signal ends the waiting, not the generation: that is
+   * Makes images and waits for them. Aborting the signal ends the waiting, not the generation: that is
    * what `cancel()` is for.
    *
-   * @throws GenerationFailedError where no picture came of it, and all that `start()` throws
+   * @throws GenerationFailedError where no image came of it, and all that `start()` throws
    */
   generate(params: GenerateParams, options?: GenerateOptions): Promise<Generated>;
   /** Puts a generation, or a batch, into the queue. */
@@ -64,21 +64,21 @@ export interface Client {
    * Waits for what `start()` has put into the queue, or for a generation by its id: one that was started
    * before the app was closed, for example.
    *
-   * @throws GenerationFailedError where no picture came of it
+   * @throws GenerationFailedError where no image came of it
    */
   wait(started: Started | string, options?: WaitOptions): Promise<Generated>;
   get(id: string, options?: CallOptions): Promise<Generation>;
   /** The user's generations, the newest first; pages are fetched as they are needed. */
   list(params?: ListParams, options?: CallOptions): Pages;
-  /** Ends a generation. ConflictError: its picture is made (`downloading`), or it has ended already. */
+  /** Ends a generation. ConflictError: its image is made (`downloading`), or it has ended already. */
   cancel(id: string, options?: CallOptions): Promise<Cancelled>;
   /** Follows a generation until it has ended. */
   subscribe(id: string, onUpdate?: (update: Progress) => void, options?: SubscribeOptions): Subscription;
   /** Follows all of the user's generations, also those that are started elsewhere. It does not end by itself. */
   subscribeAll(onUpdate?: (update: Progress) => void, options?: SubscribeOptions): Subscription;
-  /** Stores a picture to start from, for a day. Its `source_id` goes into `generate()`. */
+  /** Stores an image to start from, for a day. Its `source_id` goes into `generate()`. */
   uploadSource(file: SourceFile, options?: CallOptions): Promise<Source>;
-  /** What can be asked for. Needs no token. */
+  /** The models that a request may name. Needs no token. */
   models(options?: CallOptions): Promise<Model[]>;
 }
 
@@ -103,27 +103,27 @@ export function createClient(options: ClientOptions): Client {
       .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
     return http<GenerationPage>({ method: 'GET', path: `/generations?${query.join('&')}`, signal });
   };
-  const open = ways(baseOf(options), options);
+  const live = connectors(baseOf(options), options);
   const transport = polling(
     async (ids, batchId, signal) =>
       ids && !batchId
         ? Promise.all(ids.map((id) => get(id, { signal })))
         : (await page(batchId ? { batch_id: batchId } : {}, signal)).generations,
     options.polling,
-    open.length > 0 ? createLive(open, async () => options.getToken()) : undefined,
+    live.length > 0 ? createLive(live, async () => options.getToken()) : undefined,
   );
 
   const waitFor: Client['wait'] = async (started, { onUpdate, signal } = {}) => {
     const all = typeof started === 'string' ? undefined : (started.generations ?? [started]);
     const ids = all?.map(({ generation_id }) => generation_id) ?? [started as string];
-    const tell = onlyForward(onUpdate ?? (() => {}));
-    for (const one of all ?? []) tell(queued(one));
+    const emit = onlyForward(onUpdate ?? (() => {}));
+    for (const one of all ?? []) emit(queued(one));
     const ended = new Map<string, Generation>();
     await transport.follow(
       { ids, batchId: (started as Partial<Started>).batch_id, isNew: !!all, whole: true },
       (update, generation) => {
         if (generation) ended.set(generation.id, generation);
-        tell(update);
+        emit(update);
       },
       signal,
     );
@@ -138,7 +138,7 @@ export function createClient(options: ClientOptions): Client {
     list: (params = {}, { signal } = {}) => pages((cursor) => page({ ...params, ...cursor }, signal)),
     async cancel(id, { signal } = {}) {
       const cancelled = await http<Cancelled>({ method: 'POST', path: `${path(id)}/cancel`, signal });
-      transport.hasten();
+      transport.pollNow();
       return cancelled;
     },
     subscribe: (id, onUpdate, more) => subscription(transport, { ids: [id] }, onUpdate, more),

@@ -19,7 +19,7 @@ export class TimeoutError extends ConnectionError {
   override readonly code = 'timeout';
 }
 
-/** No picture came of it: it failed or was cancelled, and with a batch all of it. */
+/** No image came of it: it failed or was cancelled, and with a batch all of it. */
 export class GenerationFailedError extends PictureQueueError {
   override name = 'GenerationFailedError';
   /** Why the first one failed, `cancelled` if it was cancelled. */

@@ -15,7 +15,7 @@ export interface HttpOptions {
   getToken: () => string | null | undefined | Promise<string | null | undefined>;
   /** Instead of the platform's. */
   fetch?: FetchLike;
-  /** How often a request is sent again after it failed for a passing reason; default 3. */
+  /** How often a request is sent again after a transient failure; default 3. */
   maxRetries?: number;
   /** Milliseconds that one attempt may take; default 30,000. */
   timeoutMs?: number;
@@ -38,7 +38,7 @@ export interface Call {
 /** Sends a call, again if need be, and gives the JSON that came back. */
 export type Http = <T>(call: Call) => Promise<T>;
 
-/** A server that wants a longer pause is not waited for: the caller hears of it. Seconds. */
+/** Seconds. If the server asks for a longer pause, the caller gets the error at once. */
 const LONGEST_PAUSE = 60;
 
 /** Where the server's paths begin. */
@@ -64,18 +64,18 @@ export function createHttp(options: HttpOptions): Http {
   };
 }
 
-/** Whether an error may have passed when the same is tried again: also what a gateway in front says. */
-export function isPassing(error: unknown): boolean {
+/** Whether the same call may succeed later. A gateway's answers count too. */
+export function isTransient(error: unknown): boolean {
   if (error instanceof ApiError) return error.status === 429 || error.status > 501;
   return error instanceof ConnectionError;
 }
 
 /** Milliseconds until the next attempt; undefined: there is none. */
 function pauseAfter(error: unknown, attempt: number): number | undefined {
-  if (!isPassing(error)) return undefined;
+  if (!isTransient(error)) return undefined;
   const asked = (error as Partial<ApiError>).retryAfter;
   if (asked === undefined) return backoff(attempt);
-  // Not all at the very second that everybody was told.
+  // Jitter: clients that were told the same time do not all come at once.
   return asked <= LONGEST_PAUSE ? asked * 1_000 + backoff(0) : undefined;
 }
 

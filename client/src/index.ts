@@ -1,4 +1,4 @@
-/** Pictures from a Picture Queue: ask, follow, fetch. See docs/guides/client.md of the repository. */
+/** Images from a Picture Queue: ask, follow, fetch. See docs/guides/client.md of the repository. */
 export * from './client.ts';
 export {
   ApiError,
@@ -26,7 +26,7 @@ export {
   UnsupportedMediaTypeError,
   UpgradeRequiredError,
 } from './errors.ts';
-export type { LiveOptions } from './live/ways.ts';
+export type { LiveOptions } from './live/connectors.ts';
 export type { Pages } from './pages.ts';
 export type {
   FetchLike,

@@ -1,63 +1,61 @@
-/* Written by npm run client:types from shared/src/openapi.json, which is written from the types in
- * shared/src/api: change those. */
+/* Written by npm run client:types from shared/src/http/openapi.json, which is written from the types in
+ * shared/src/http/types: change those. */
 
 /**
- * Where a generation is on its way: `queued`, `processing`, `downloading`, then one of the three ends.
+ * The status of a generation. `completed`, `failed` and `cancelled` are final.
  *
- * - `queued`: It waits for its turn, or for its next attempt.
- * - `processing`: The model has it.
- * - `downloading`: The picture is made and is being stored.
- * - `completed`: The end: there is a picture.
- * - `failed`: The end: there is none, `error` says why.
- * - `cancelled`: The end: cancelled by its user, or not started before it expired.
+ * - `queued`: The generation waits in the queue, or for its next attempt.
+ * - `processing`: The model is running.
+ * - `downloading`: The image is made and is being stored.
+ * - `completed`: The image is stored.
+ * - `failed`: The generation failed; `error` says why.
+ * - `cancelled`: The user cancelled the generation, or it expired before it started.
  */
 export type Status = 'queued' | 'processing' | 'downloading' | 'completed' | 'failed' | 'cancelled';
-
 /**
- * What is made of the prompt and the source image.
+ * What the model does with the prompt and the source image.
  *
- * - `generate`: A picture from the prompt alone.
- * - `variation`: A picture like the source image.
- * - `edit`: The source image, changed as the prompt says.
- * - `upscale`: The source image, larger.
- * - `remove_background`: The source image without its background.
+ * - `generate`: Makes an image from the prompt alone.
+ * - `variation`: Makes an image that resembles the source image.
+ * - `edit`: Changes the source image as the prompt says.
+ * - `upscale`: Enlarges the source image.
+ * - `remove_background`: Removes the background of the source image.
  */
 export type Operation = 'generate' | 'variation' | 'edit' | 'upscale' | 'remove_background';
-
-/** A message of the live channel. */
-export type LiveMessage = LiveGeneration | LiveReady | LiveResume;
-
 /**
- * A head start in the queue, or the opposite; waiting makes up for it in the end.
+ * A message of the live channel.
+ */
+export type LiveMessage = LiveGeneration | LiveReady | LiveResume;
+/**
+ * The priority of a request in the queue. A request that has waited long overtakes all younger ones, whatever their priority.
  *
- * - `low`: After the others.
- * - `normal`: What a request has that names none.
- * - `high`: Before the others.
+ * - `low`: Runs after requests of normal priority.
+ * - `normal`: The default.
+ * - `high`: Runs before requests of normal priority.
  */
 export type Priority = 'low' | 'normal' | 'high';
-
 /**
- * What went wrong, as a name that never changes: clients branch on it.
+ * A stable code of a problem, for programs.
  *
- * - `invalid_request`: The body or a parameter is malformed or out of range.
- * - `unauthorized`: No token, or one that does not verify.
- * - `forbidden`: The user may not do this, now or at all.
- * - `not_found`: No such path, or nothing with this id that the caller may see.
- * - `unknown_model`: `model_id` names no active model.
- * - `model_unavailable`: The provider refuses the model, for the time being or for good.
- * - `method_not_allowed`: The path exists, not for this method.
- * - `conflict`: The thing is in a state that rules this out.
- * - `body_too_large`: The body is larger than is read.
- * - `unsupported_media_type`: The body is of another type than the path takes.
- * - `invalid_image`: The body is an image file that is damaged or not all there.
- * - `unsupported`: The model cannot do what is asked.
- * - `idempotency_mismatch`: The idempotency key was used with another body.
- * - `upgrade_required`: The path is for live updates, which need a WebSocket or an event stream.
- * - `quota_exceeded`: A quota of the caller is used up; `retry_after` says until when.
- * - `rate_limited`: Too many requests in a short time, whatever they ask for; `retry_after` says how long to wait.
- * - `internal_error`: A defect or a misconfiguration on our side.
- * - `budget_exhausted`: The installation's budget for the day or the month is used up, for everybody; `retry_after` says until when.
- * - `unavailable`: The database or the provider did not answer.
+ * - `invalid_request`: The body or a parameter is malformed or out of range; `field` names it.
+ * - `unauthorized`: The access token is missing or invalid.
+ * - `forbidden`: The user may not do this.
+ * - `not_found`: The path does not exist, or the user has nothing with this id.
+ * - `unknown_model`: There is no active model with this `model_id`.
+ * - `model_unavailable`: The provider refuses the model, temporarily or permanently.
+ * - `method_not_allowed`: The path does not support this method.
+ * - `conflict`: The current state does not allow this, for example to cancel a completed generation.
+ * - `body_too_large`: The body is too large.
+ * - `unsupported_media_type`: The path does not accept this type of body.
+ * - `invalid_image`: The image file in the body is damaged or incomplete.
+ * - `unsupported`: The model does not support what the request asks for.
+ * - `idempotency_mismatch`: The idempotency key was already used with another body.
+ * - `upgrade_required`: This path needs a WebSocket or an event stream.
+ * - `quota_exceeded`: The user has used up a quota; `retry_after` says how long to wait.
+ * - `rate_limited`: The client sent too many requests in a short time; `retry_after` says how long to wait.
+ * - `internal_error`: The server has a defect or is misconfigured.
+ * - `budget_exhausted`: The budget for all users is used up for the day or the month; `retry_after` says how long to wait.
+ * - `unavailable`: The database or the provider cannot be reached; `retry_after` says how long to wait.
  */
 export type ProblemCode =
   | 'invalid_request'
@@ -79,449 +77,916 @@ export type ProblemCode =
   | 'internal_error'
   | 'budget_exhausted'
   | 'unavailable';
-
 /**
  * How a generation ended.
  *
- * - `generation.completed`: There is a picture.
- * - `generation.failed`: There is none: `data.error` says why.
- * - `generation.cancelled`: Cancelled by its user, or not started before it expired.
+ * - `generation.completed`: The generation completed; `data.images` holds the image.
+ * - `generation.failed`: The generation failed; `data.error` says why.
+ * - `generation.cancelled`: The user cancelled the generation, or it expired before it started.
  */
 export type WebhookType = 'generation.completed' | 'generation.failed' | 'generation.cancelled';
 
-/** Something that was asked for and changed to fit the model. */
+/**
+ * All of them by name.
+ */
+export interface Schemas {
+  Adjustment: Adjustment;
+  BatchItem: BatchItem;
+  Cancelled: Cancelled;
+  Config: Config;
+  Defaults: Defaults;
+  Deleted: Deleted;
+  GeneratedImage: GeneratedImage;
+  Generation: Generation;
+  GenerationError: GenerationError;
+  GenerationPage: GenerationPage;
+  Health: Health;
+  Limits: Limits;
+  LiveGeneration: LiveGeneration;
+  LiveMessage: LiveMessage;
+  LiveReady: LiveReady;
+  LiveResume: LiveResume;
+  Model: Model;
+  Models: Models;
+  NamedBatch: NamedBatch;
+  Operation: Operation;
+  Output: Output;
+  Price: Price;
+  Priority: Priority;
+  Problem: Problem;
+  ProblemCode: ProblemCode;
+  Range: Range;
+  SideLimits: SideLimits;
+  Source: Source;
+  StartRequest: StartRequest;
+  Started: Started;
+  StartedBatch: StartedBatch;
+  StartedGeneration: StartedGeneration;
+  Status: Status;
+  Supports: Supports;
+  Urls: Urls;
+  WebhookEvent: WebhookEvent;
+  WebhookType: WebhookType;
+  Woken: Woken;
+  ListQuery: ListQuery;
+}
+/**
+ * A value of the request that was changed to fit the model.
+ */
 export interface Adjustment {
-  /** The request's field; `size` stands for width and height where no pixel size is known. */
+  /**
+   * The request field. `size` stands for `width` and `height` if the size in pixels is not known.
+   */
   field: string;
-  /** What was asked for. */
+  /**
+   * The value in the request.
+   */
   requested: unknown;
-  /** What is used instead; null if nothing is. */
+  /**
+   * The value that is used instead; `null` if the field is not used.
+   */
   used: unknown;
-  /** Why, in words a user can read. */
+  /**
+   * The reason, as a sentence for the user.
+   */
   reason: string;
 }
-
-/** What a cancelling came to. */
+/**
+ * One generation of a batch that was started.
+ */
+export interface BatchItem {
+  /**
+   * The generation's id.
+   */
+  id: string;
+  /**
+   * The id of its job in the queue.
+   */
+  job_id: string;
+  /**
+   * Always `queued`.
+   */
+  status: 'queued';
+}
+/**
+ * A generation that was cancelled.
+ */
 export interface Cancelled {
-  /** Which one it was. */
+  /**
+   * The generation's id.
+   */
   generation_id: string;
-  /** How it ended. */
+  /**
+   * The generation's status, always `cancelled`.
+   */
   status: Status;
 }
-
-/** What a page needs to sign somebody in. Both values are public by their nature. */
+/**
+ * What a web page needs to sign a user in. Both values are public.
+ */
 export interface Config {
-  /** The origin of the Supabase project. */
+  /**
+   * The URL of the Supabase project.
+   */
   supabase_url: string;
-  /** Its public key. */
+  /**
+   * The project's public key.
+   */
   anon_key: string;
 }
-
-/** What a model does where a request does not say; null: it has no such field, or that is not known. */
+/**
+ * The values that a model uses for fields that a request leaves out. A value is `null` if the model does not use the field, or if its default is not known.
+ */
 export interface Defaults {
-  /** Pixels. */
+  /**
+   * The width in pixels.
+   */
   width: number | null;
-  /** Pixels. */
+  /**
+   * The height in pixels.
+   */
   height: number | null;
-  /** Denoising steps. */
+  /**
+   * The number of denoising steps.
+   */
   num_inference_steps: number | null;
-  /** How closely it follows the prompt. */
+  /**
+   * How closely the image follows the prompt.
+   */
   guidance_scale: number | null;
-  /** How much it changes a source image. */
+  /**
+   * How much the model changes a source image.
+   */
   strength: number | null;
 }
-
-/** A stored picture. */
-export interface GeneratedImage {
-  /** Its id. */
+/**
+ * What was deleted.
+ */
+export interface Deleted {
+  /**
+   * The id of the generation or of the image.
+   */
   id: string;
-  /** Where it is: public, at a path that cannot be guessed. */
+  /**
+   * Always `true`.
+   */
+  deleted: true;
+}
+/**
+ * A stored image.
+ */
+export interface GeneratedImage {
+  /**
+   * The image's id.
+   */
+  id: string;
+  /**
+   * The image's URL. It is public, and its path cannot be guessed.
+   */
   url: string;
-  /** The file format: `webp`, `png`, `jpg`, `gif` or `svg`. */
+  /**
+   * The file format: `webp`, `png`, `jpg`, `gif` or `svg`.
+   */
   format: string;
-  /** Pixels. */
+  /**
+   * The width in pixels.
+   */
   width: number;
-  /** Pixels. */
+  /**
+   * The height in pixels.
+   */
   height: number;
-  /** The file's size. */
+  /**
+   * The size of the file in bytes.
+   */
   bytes: number;
 }
-
-/** One picture that was asked for, and how it stands. */
+/**
+ * A request for one image, and its current state.
+ */
 export interface Generation {
-  /** Its id. */
+  /**
+   * The generation's id.
+   */
   id: string;
-  /** The batch that it belongs to; null for a single one. */
+  /**
+   * The id of the batch that the generation belongs to; `null` for a single generation.
+   */
   batch_id: string | null;
-  /** How it stands. */
+  /**
+   * The generation's status.
+   */
   status: Status;
-  /** Percent: 0 while it waits, 10 to 90 while the model runs, by what the model prints, 100 at the end. A retry begins at 0. */
+  /**
+   * The progress in percent: 0 while the generation waits, 10 to 90 while the model runs, 100 when it is completed. A retry starts again at 0.
+   */
   progress: number;
-  /** Its place in the queue, 1 is next; null once it runs. */
+  /**
+   * The position in the queue; 1 is next. `null` once the generation runs.
+   */
   queue_position: number | null;
-  /** Seconds until it has ended, as far as that can be told; null when it has. */
+  /**
+   * The estimated time until the generation ends, in seconds; `null` if it has ended or cannot be estimated.
+   */
   estimated_seconds: number | null;
-  /** What is made. */
+  /**
+   * What the model does.
+   */
   operation: Operation;
-  /** The model that makes it, `owner/name`. */
+  /**
+   * The model's id, `owner/name`.
+   */
   model_id: string;
-  /** The prompt. */
+  /**
+   * The prompt.
+   */
   prompt: string;
-  /** What must not be in the picture. */
+  /**
+   * What the image must not show.
+   */
   negative_prompt: string | null;
-  /** Pixels: what will be made, and in the end what was made; null where that is not known yet. */
+  /**
+   * The image's width in pixels. Until the generation is completed, this is the expected width; `null` if it is not known yet.
+   */
   width: number | null;
-  /** Pixels, as `width`. */
+  /**
+   * The image's height in pixels, as `width`.
+   */
   height: number | null;
-  /** The seed, where one was asked for. */
+  /**
+   * The seed, if the request set one.
+   */
   seed: number | null;
-  /** What was asked for and changed to fit the model. */
+  /**
+   * The values of the request that were changed to fit the model.
+   */
   adjustments: Adjustment[];
-  /** Why it failed; null unless it did. */
+  /**
+   * Why the generation failed; `null` unless it did.
+   */
   error: GenerationError | null;
-  /** The picture; empty until it is completed. */
+  /**
+   * The image; empty until the generation is completed.
+   */
   images: GeneratedImage[];
-  /** What it cost, in US dollars; null where no price is known. */
+  /**
+   * The cost in US dollars; `null` if the model's price is not known.
+   */
   cost_usd: number | null;
-  /** When it was asked for. */
+  /**
+   * When the request was made.
+   */
   created_at: string;
-  /** When its first attempt began. */
+  /**
+   * When the first attempt started.
+   */
   started_at: string | null;
-  /** When it ended, however it ended. */
+  /**
+   * When the generation completed, failed or was cancelled.
+   */
   completed_at: string | null;
 }
-
-/** Why a generation has no picture. */
+/**
+ * Why a generation failed.
+ */
 export interface GenerationError {
-  /** Stable: branch on this. `content_flagged`, `out_of_memory` or `source_missing`, for instance. */
+  /**
+   * A stable code for programs, for example `content_flagged`, `out_of_memory` or `source_missing`.
+   */
   code: string | null;
-  /** A sentence for people. */
+  /**
+   * A sentence for the user.
+   */
   message: string | null;
 }
-
-/** Some of the user's generations, the newest first. */
+/**
+ * A page of the user's generations, newest first.
+ */
 export interface GenerationPage {
-  /** This page. */
+  /**
+   * The generations of this page.
+   */
   generations: Generation[];
-  /** `cursor` of the next page; null: there is none. */
+  /**
+   * Pass this as `cursor` to get the next page; `null` on the last page.
+   */
   next_cursor: string | null;
 }
-
-/** The service answers. */
+/**
+ * The service is reachable.
+ */
 export interface Health {
-  /** Always `ok`. */
+  /**
+   * Always `ok`.
+   */
   status: 'ok';
 }
-
-/** The sizes that a model makes. */
+/**
+ * The image sizes that a model supports.
+ */
 export interface Limits {
-  /** Null: not known, or taken from the source image. */
+  /**
+   * The width; `null` if it is not known, or if the model takes it from the source image.
+   */
   width: SideLimits | null;
-  /** Null: not known, or taken from the source image. */
+  /**
+   * The height; `null` if it is not known, or if the model takes it from the source image.
+   */
   height: SideLimits | null;
 }
-
-/** Lengths of a side that a model makes, in pixels. */
+/**
+ * The lengths that a model supports for one side of an image, in pixels.
+ */
 export interface SideLimits {
-  /** The least one; null: not known. */
+  /**
+   * The minimum; `null` if it is not known.
+   */
   min: number | null;
-  /** The greatest one; null: not known. */
+  /**
+   * The maximum; `null` if it is not known.
+   */
   max: number | null;
-  /** Where any length within the limits is made: the step between them. */
+  /**
+   * The length must be a multiple of this number.
+   */
   multiple_of?: number;
 }
-
-/** How a generation stands now. The same one may come twice: of one generation, ignore what has no greater `seq` than the last one. */
+/**
+ * The state of a generation. The same message may arrive twice: ignore a message whose `seq` is not greater than the last one for the same generation.
+ */
 export interface LiveGeneration {
-  /** Always `generation`. */
+  /**
+   * Always `generation`.
+   */
   type: 'generation';
-  /** Which one. */
+  /**
+   * The generation's id.
+   */
   generation_id: string;
-  /** Its batch; null for a single one. */
+  /**
+   * The id of the batch that the generation belongs to; `null` for a single generation.
+   */
   batch_id: string | null;
-  /** How it stands. */
+  /**
+   * The generation's status.
+   */
   status: Status;
-  /** Percent, as in a generation. */
+  /**
+   * The progress in percent, as in `Generation`.
+   */
   progress: number;
-  /** Its place in the queue, 1 is next; null once it runs. */
+  /**
+   * The position in the queue; 1 is next. `null` once the generation runs.
+   */
   queue_position: number | null;
-  /** Seconds until it has ended; null when it has. */
+  /**
+   * The estimated time until the generation ends, in seconds; `null` if it has ended or cannot be estimated.
+   */
   estimated_seconds: number | null;
-  /** Grows with each change of a generation, and is roughly the time in milliseconds: the greatest one seen is `since` of the next connection. */
+  /**
+   * A number that grows with each change of a generation; roughly the time in milliseconds. Pass the greatest one that you have seen as `since` when you connect again.
+   */
   seq: number;
-  /** Why there is none, once it has failed. */
+  /**
+   * Why the generation failed, if it did.
+   */
   error?: GenerationError;
-  /** Where the picture is, once it is completed. */
+  /**
+   * The image's URL, if the generation is completed.
+   */
   image_url?: string;
 }
-
-/** The current state has been sent; from here on come changes. */
+/**
+ * The current states have been sent. Only changes follow.
+ */
 export interface LiveReady {
-  /** Always `ready`. */
+  /**
+   * Always `ready`.
+   */
   type: 'ready';
-  /** The greatest `seq` so far. */
+  /**
+   * The greatest `seq` so far.
+   */
   seq: number;
 }
-
-/** An event stream ends here, because its reader does not keep up or another connection needs its place. Connect again with the greatest `seq` seen: nothing is lost. */
+/**
+ * The server ends this event stream, because the reader does not keep up or another connection needs its place. Connect again with the greatest `seq` that you have seen; nothing is lost.
+ */
 export interface LiveResume {
-  /** Always `resume`. */
+  /**
+   * Always `resume`.
+   */
   type: 'resume';
-  /** The greatest `seq` that this connection has told. */
+  /**
+   * The greatest `seq` that was sent on this connection.
+   */
   seq: number;
 }
-
-/** A model: what it takes, what it costs and what comes out. */
+/**
+ * A model: what it accepts, what it costs and what it returns.
+ */
 export interface Model {
-  /** `owner/name`: the `model_id` of a start. */
+  /**
+   * The model's id, `owner/name`. A request passes it as `model_id`.
+   */
   id: string;
-  /** Its name for people. */
+  /**
+   * The model's display name.
+   */
   name: string;
-  /** One line for people. */
+  /**
+   * A one-line description.
+   */
   description: string;
-  /** The provider's version; null where the provider keeps the model up to date itself. */
+  /**
+   * The provider's version that is run; `null` if the provider always runs the latest one.
+   */
   version: string | null;
-  /** What it is for. */
+  /**
+   * The default operation.
+   */
   operation: Operation;
-  /** All that it can do. */
+  /**
+   * All operations that the model supports.
+   */
   operations: Operation[];
-  /** What of a request it makes use of. */
+  /**
+   * The request fields that the model uses.
+   */
   supports: Supports;
-  /** What it does where a request does not say. */
+  /**
+   * The values that the model uses for fields that a request leaves out.
+   */
   defaults: Defaults;
-  /** The sizes that it makes. */
+  /**
+   * The image sizes that the model supports.
+   */
   limits: Limits;
-  /** The file that comes out. */
+  /**
+   * The image file that the model returns.
+   */
   output: Output;
-  /** Seconds that a picture usually takes. */
+  /**
+   * How long an image usually takes, in seconds.
+   */
   estimated_seconds: number;
-  /** What a picture costs; null where that is not known: then nobody whose money is limited may ask for it. */
+  /**
+   * The price of an image; `null` if it is not known. Users with a money limit cannot use a model without a price.
+   */
   price: Price | null;
-  /** Whether it may be asked for. */
+  /**
+   * Whether requests may use the model.
+   */
   is_active: boolean;
-  /** False while the provider refuses it, as far as the database knew up to a minute ago: a start is refused with `model_unavailable`. */
+  /**
+   * `false` while the provider refuses the model: a request for it fails with `model_unavailable`. Up to a minute old.
+   */
   is_available: boolean;
-  /** Whether an app that offers no choice should take this one. */
+  /**
+   * Whether this is the model to use if your app does not let users choose.
+   */
   is_default: boolean;
 }
-
-/** What of a request a model makes use of. */
+/**
+ * The request fields that a model uses.
+ */
 export interface Supports {
-  /** `prompt`. */
+  /**
+   * Whether the model uses `prompt`.
+   */
   prompt: boolean;
-  /** `negative_prompt`. */
+  /**
+   * Whether the model uses `negative_prompt`.
+   */
   negative_prompt: boolean;
-  /** `seed`. */
+  /**
+   * Whether the model uses `seed`.
+   */
   seed: boolean;
-  /** `num_inference_steps`; null: it has none. */
+  /**
+   * The range of `num_inference_steps`; `null` if the model does not use it.
+   */
   steps: Range | null;
-  /** `guidance_scale`; null: it has none. */
+  /**
+   * The range of `guidance_scale`; `null` if the model does not use it.
+   */
   guidance: Range | null;
-  /** A picture to start from. */
+  /**
+   * Whether the model accepts a source image.
+   */
   source_image: boolean;
-  /** It does nothing without one. */
+  /**
+   * Whether the model needs a source image.
+   */
   source_image_required: boolean;
-  /** `strength`. */
+  /**
+   * Whether the model uses `strength`.
+   */
   strength: boolean;
-  /** The values of `style`. */
+  /**
+   * The values that the model accepts for `style`.
+   */
   styles: string[];
-  /** The shapes that it makes, such as `16:9`. */
+  /**
+   * The aspect ratios that the model supports, for example `16:9`.
+   */
   aspect_ratios: string[];
-  /** `1024x768`; empty where any size within the limits is made, or the sizes are not known. */
+  /**
+   * The sizes that the model supports, for example `1024x768`. Empty if the model supports every size within `limits`, or if its sizes are not known.
+   */
   sizes: string[];
 }
-
-/** Numbers that a model accepts. */
+/**
+ * The numbers that a model accepts.
+ */
 export interface Range {
-  /** The least one; null: not known. */
+  /**
+   * The minimum; `null` if it is not known.
+   */
   min: number | null;
-  /** The greatest one; null: not known. */
+  /**
+   * The maximum; `null` if it is not known.
+   */
   max: number | null;
-  /** What is used where a request does not say; null: not known. */
+  /**
+   * The default; `null` if it is not known.
+   */
   default: number | null;
 }
-
-/** The file that comes out. */
+/**
+ * The image file that a model returns.
+ */
 export interface Output {
-  /** `webp`, `png`, `jpg` or `svg`; null: not known. */
+  /**
+   * The default file format: `webp`, `png`, `jpg` or `svg`; `null` if it is not known.
+   */
   format: string | null;
-  /** What it can make; empty: not known. */
+  /**
+   * The file formats that the model supports; empty if they are not known.
+   */
   formats: string[];
 }
-
-/** What a picture costs, by what the database charges. */
+/**
+ * The price of an image, as users are charged.
+ */
 export interface Price {
-  /** US dollars that a picture of the model's default size is expected to cost. */
+  /**
+   * The expected price of an image in the model's default size, in US dollars.
+   */
   usd_per_image: number;
-  /** US dollars of it for each megapixel, where the price depends on the size. */
+  /**
+   * The price of a megapixel in US dollars, if the price depends on the size.
+   */
   usd_per_megapixel?: number;
-  /** US dollars for a second that the model runs, where the price depends on the time. */
+  /**
+   * The price of a second that the model runs in US dollars, if the price depends on the time.
+   */
   usd_per_second?: number;
 }
-
-/** The models that may be asked for, in order of display. */
+/**
+ * The models that a request can name, in display order.
+ */
 export interface Models {
-  /** All of them. */
+  /**
+   * The models.
+   */
   models: Model[];
 }
-
-/** RFC 9457 problem details, as every refusal has them. */
+/**
+ * A batch that was started.
+ */
+export interface NamedBatch {
+  /**
+   * The batch's id.
+   */
+  id: string | null;
+  /**
+   * The name that the request gave it.
+   */
+  name: string | null;
+  /**
+   * How many generations it has.
+   */
+  total_count: number;
+  /**
+   * Its generations, in the order of the prompts.
+   */
+  generations: BatchItem[];
+}
+/**
+ * An error, as RFC 9457 problem details.
+ */
 export interface Problem {
-  /** Always `about:blank`: `code` tells problems apart. */
+  /**
+   * Always `about:blank`. Use `code` to tell problems apart.
+   */
   type: 'about:blank';
-  /** What kind of problem it is, in words. */
+  /**
+   * A short name of the kind of problem.
+   */
   title: string;
-  /** The HTTP status. */
+  /**
+   * The HTTP status code.
+   */
   status: number;
-  /** A sentence for people, with a way out where there is one. */
+  /**
+   * A sentence for the user: what went wrong and, if possible, what to do about it.
+   */
   detail: string;
-  /** Stable: branch on this. Later versions may have more of them. */
+  /**
+   * A stable code for programs. New codes may be added.
+   */
   code: ProblemCode;
-  /** `detail` again, for the original's clients. */
+  /**
+   * The same as `detail`, for clients of the original.
+   */
   error: string;
-  /** The field of the request that is at fault. */
+  /**
+   * The request field that caused the problem.
+   */
   field?: string;
-  /** Which quota it was, with `quota_exceeded`: `requests_per_minute`, `images_per_day` or `money_per_day`. */
+  /**
+   * The quota that was exceeded, if `code` is `quota_exceeded`: `requests_per_minute`, `images_per_day` or `money_per_day`.
+   */
   limit?: string;
-  /** Seconds after which trying again makes sense, as in `Retry-After`. */
+  /**
+   * How long to wait before trying again, in seconds, as in `Retry-After`.
+   */
   retry_after?: number;
 }
-
-/** An uploaded picture: its `source_id` goes into the body of a start. */
+/**
+ * An uploaded source image.
+ */
 export interface Source {
-  /** Its id, for `source_id` of a start. */
+  /**
+   * The upload's id. Pass it as `source_id` of a request.
+   */
   source_id: string;
-  /** What its bytes are. */
+  /**
+   * The file format, as detected from the bytes.
+   */
   format: 'png' | 'jpg' | 'webp';
-  /** The file's size. */
+  /**
+   * The size of the file in bytes.
+   */
   bytes: number;
-  /** Pixels, as stored: a JPEG may ask to be turned. */
+  /**
+   * The width in pixels, as stored: a viewer may rotate a JPEG.
+   */
   width: number;
-  /** Pixels. */
+  /**
+   * The height in pixels, as stored.
+   */
   height: number;
-  /** Until when it can be started from, a day: RFC 3339. It is deleted when nothing needs it any more. */
+  /**
+   * Requests can use the upload until this time, a day after the upload (RFC 3339). It is deleted afterwards, once no generation needs it.
+   */
   expires_at: string;
 }
-
-/** The body of a start: one prompt, the same prompt several times, or up to ten prompts. A member that is null counts as not given, and one that is not known here is ignored. */
+/**
+ * A request for images: one prompt, one prompt several times, or up to ten prompts. A field that is `null` counts as left out. Unknown fields are ignored.
+ */
 export interface StartRequest {
-  /** What to paint, or how to change the source image. 1 to 4,000 characters, not only white space. */
+  /**
+   * What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space.
+   */
   prompt?: string;
   /**
-   * Instead of `prompt`: a batch, 1 to 10 prompts of 1 to 4,000 characters.
+   * A batch of 1 to 10 prompts, each 1 to 4,000 characters long. Use it instead of `prompt`.
    *
    * @minItems 1
    * @maxItems 10
    */
   prompts?: string[];
-  /** 1 to 10 of the same prompt; with a `seed` each one takes the next seed. */
+  /**
+   * How many images to make of `prompt`, 1 to 10. If you set a `seed`, each further image uses the next seed.
+   */
   num_images?: number;
-  /** `owner/name`, from `GET /models`. */
+  /**
+   * The id of a model from `GET /models`, `owner/name`.
+   */
   model_id: string;
-  /** Accepted for the original's callers; the catalogue's own version is run. */
+  /**
+   * Accepted for clients of the original and not used: the version in the catalogue is run.
+   */
   model_version?: string;
-  /** What must not be in the picture. At most 4,000 characters. */
+  /**
+   * What the image must not show, at most 4,000 characters.
+   */
   negative_prompt?: string;
-  /** Pixels; fitted to the model, see `adjustments`. */
+  /**
+   * The width in pixels. It is fitted to the model; `adjustments` of the generation lists what was changed.
+   */
   width?: number;
-  /** Pixels; fitted to the model, see `adjustments`. */
+  /**
+   * The height in pixels, fitted to the model as `width` is.
+   */
   height?: number;
-  /** Denoising steps; more take longer. */
+  /**
+   * The number of denoising steps. More steps take longer.
+   */
   num_inference_steps?: number;
-  /** How closely to follow the prompt. */
+  /**
+   * How closely the image follows the prompt.
+   */
   guidance_scale?: number;
-  /** 0 to 4,294,967,295: equal seeds give equal pictures. */
+  /**
+   * The seed, 0 to 4,294,967,295. The same request with the same seed gives the same image.
+   */
   seed?: number;
-  /** The picture to start from: a public https URL. */
+  /**
+   * The source image, as a public https URL. Set at most one of the three source fields.
+   */
   source_image_url?: string;
-  /** Or the finished picture of one of the user's own generations. */
+  /**
+   * The source image, as the id of one of the user's own completed generations.
+   */
   source_generation_id?: string;
-  /** Or a picture that the user has uploaded, from `POST /sources`. */
+  /**
+   * The source image, as the id of an upload from `POST /sources`.
+   */
   source_id?: string;
-  /** 0 to 1, where 1 changes everything; only with a picture to start from. */
+  /**
+   * How much to change the source image, from 0 (keep it) to 1 (change everything). Needs a source image.
+   */
   strength?: number;
-  /** One of the styles that the model offers. */
+  /**
+   * One of the model's `styles`.
+   */
   style?: string;
-  /** What is made; by default what the model is for. */
+  /**
+   * What the model does. The default is the model's default operation.
+   */
   operation?: Operation;
-  /** `normal` by default; the user's plan says which are allowed. */
+  /**
+   * The priority in the queue. The user's plan determines which priorities are allowed. The default is `normal`.
+   */
   priority?: Priority;
-  /** Not before then: RFC 3339, within a year. Quotas and budget are asked then, too. */
+  /**
+   * The earliest time to start, within a year (RFC 3339). Quotas and budget are checked again at that time.
+   */
   scheduled_at?: string;
-  /** Seconds from `scheduled_at` or now: not started by then, it is cancelled and costs nothing. */
+  /**
+   * Cancels the generation if it has not started after this many seconds, counted from `scheduled_at` or from now. It then costs nothing.
+   */
   expires_in?: number;
-  /** A public https URL that is told when the generation has ended. */
+  /**
+   * A public https URL that receives a webhook when a generation has ended.
+   */
   webhook_url?: string;
 }
-
-/** The answer of a start. The first generation's members are at the top; a batch lists all of them. */
+/**
+ * The answer to a start. The fields at the top describe the first generation; a batch lists all of them.
+ */
 export interface Started {
-  /** Always true: a refusal is a problem. */
+  /**
+   * Always `true`. A request that fails returns a problem.
+   */
   success: true;
-  /** The generation to follow. */
+  /**
+   * The generation's id.
+   */
   generation_id: string;
-  /** Its job in the queue. */
+  /**
+   * The id of its job in the queue.
+   */
   job_id: string;
-  /** Always `queued`. */
+  /**
+   * Always `queued`.
+   */
   status: 'queued';
-  /** A sentence for people. */
+  /**
+   * A sentence for people.
+   */
   message: string;
-  /** Its place in the queue, 1 is next. */
+  /**
+   * The generation's position in the queue; 1 is next.
+   */
   queue_position: number | null;
-  /** Seconds until it has ended, as far as that can be told. */
+  /**
+   * The estimated time until the generation ends, in seconds; `null` if it cannot be estimated.
+   */
   estimated_seconds: number | null;
-  /** Where to go on. */
+  /**
+   * Links to follow and cancel the generation.
+   */
   urls: Urls;
-  /** The batch, where there are several. */
+  /**
+   * The batch's id, if the request started several generations.
+   */
   batch_id?: string;
-  /** Every generation of the batch, the first one too, in the order of the prompts. */
+  /**
+   * All generations of the batch, including the first one, in the order of the prompts.
+   */
   generations?: StartedGeneration[];
 }
-
-/** Where a generation is found. */
+/**
+ * Links to follow and cancel a generation.
+ */
 export interface Urls {
-  /** `GET`: how it stands. */
+  /**
+   * `GET` returns the generation.
+   */
   self: string;
-  /** `POST`: cancels it. */
+  /**
+   * `POST` cancels the generation.
+   */
   cancel: string;
-  /** `GET`: its live channel, a WebSocket or server-sent events. */
+  /**
+   * `GET` opens the generation's live channel, as a WebSocket or as server-sent events.
+   */
   events: string;
 }
-
-/** One generation of a start. */
+/**
+ * One generation that a request started.
+ */
 export interface StartedGeneration {
-  /** The generation to follow. */
+  /**
+   * The generation's id.
+   */
   generation_id: string;
-  /** Its job in the queue. */
+  /**
+   * The id of its job in the queue.
+   */
   job_id: string;
-  /** Always `queued`. */
+  /**
+   * Always `queued`.
+   */
   status: 'queued';
-  /** Its place in the queue, 1 is next. */
+  /**
+   * The generation's position in the queue; 1 is next.
+   */
   queue_position: number | null;
-  /** Seconds until it has ended, as far as that can be told. */
+  /**
+   * The estimated time until the generation ends, in seconds; `null` if it cannot be estimated.
+   */
   estimated_seconds: number | null;
-  /** Where to go on. */
+  /**
+   * Links to follow and cancel the generation.
+   */
   urls: Urls;
 }
-
-/** The end of a generation. */
+/**
+ * The answer to a start of the original's apps' batches.
+ */
+export interface StartedBatch {
+  /**
+   * Always `true`. A request that fails returns a problem.
+   */
+  success: true;
+  /**
+   * A sentence for people.
+   */
+  message: string;
+  /**
+   * The batch.
+   */
+  batch: NamedBatch;
+}
+/**
+ * Sent when a generation has ended.
+ */
 export interface WebhookEvent {
-  /** How it ended. */
+  /**
+   * How the generation ended.
+   */
   type: WebhookType;
-  /** When it ended. */
+  /**
+   * When the generation ended.
+   */
   timestamp: string;
-  /** The generation as it stood then. */
+  /**
+   * The generation at that time.
+   */
   data: Generation;
 }
-
-/** Which of the generations are wanted. */
+/**
+ * The queue is being looked at.
+ */
+export interface Woken {
+  /**
+   * Always `true`.
+   */
+  success: true;
+}
+/**
+ * Which of the generations are wanted.
+ */
 export interface ListQuery {
-  /** Generations a page, 1 to 100; default 20. */
+  /**
+   * The number of generations on a page, 1 to 100. The default is 20.
+   */
   limit?: number;
-  /** Where to go on: `next_cursor` of an earlier page. */
+  /**
+   * The `next_cursor` of the previous page.
+   */
   cursor?: string;
-  /** Only those that stand so. */
+  /**
+   * Lists only generations with this status.
+   */
   status?: Status;
-  /** Only those of this batch. */
+  /**
+   * Lists only generations of this batch.
+   */
   batch_id?: string;
 }

@@ -22,7 +22,7 @@ export interface ResponseLike {
 export interface RequestLike {
   method: string;
   headers: Record<string, string>;
-  // biome-ignore lint/suspicious/noExplicitAny: JSON as text, or a picture's bytes, which each platform's types name otherwise.
+  // biome-ignore lint/suspicious/noExplicitAny: JSON as text, or an image's bytes, which each platform's types name otherwise.
   body?: any;
   // biome-ignore lint/suspicious/noExplicitAny: an AbortSignal, which each platform's types name otherwise.
   signal?: any;
@@ -68,8 +68,8 @@ export const platform = globalThis as unknown as Platform;
 
 /**
  * Where `for await` finds how to go through something. Hermes, React Native's engine, has no
- * `Symbol.asyncIterator` (https://github.com/facebook/hermes/issues/1879); a loop compiled by Babel then
- * looks for this name.
+ * `Symbol.asyncIterator` (https://github.com/facebook/hermes/issues/1879); a loop compiled by Babel then uses
+ * this name.
  */
 export const asyncIterator: typeof Symbol.asyncIterator =
   Symbol.asyncIterator ?? ('@@asyncIterator' as unknown as typeof Symbol.asyncIterator);
@@ -87,7 +87,7 @@ export function uuid(): string {
 
 /**
  * Calls back each time the page becomes visible again, or the device is online again; where there is no
- * page never. Gives the way to stop.
+ * page never. Returns the function that stops it.
  */
 export function onReturn(callback: () => void): () => void {
   const { document } = platform;

@@ -1,71 +1,72 @@
 import { ApiError } from './errors.ts';
-import { isPassing } from './http.ts';
+import { isTransient } from './http.ts';
 import type { Live } from './live/live.ts';
 import { onReturn, platform, type SignalLike } from './platform.ts';
 import { toProgress } from './progress.ts';
-import type { Followed, Tell, Transport } from './transport.ts';
+import type { Emit, Followed, Transport } from './transport.ts';
 import type { Generation } from './types.ts';
 import { onAbort, throwIfAborted, wait } from './wait.ts';
 import { watch } from './watch.ts';
 
 export interface PollingOptions {
-  /** Milliseconds between two looks at first, and after each change; default 500. */
+  /** Milliseconds between two polls at first, and after each change; default 500. */
   minMs?: number;
-  /** The longest pause between two looks; default 5,000. */
+  /** The longest pause between two polls, in milliseconds; default 5,000. */
   maxMs?: number;
-  /** How long looks may fail before that is an error, in milliseconds; default 300,000. */
-  patienceMs?: number;
+  /** How long polls may fail before the client reports the error, in milliseconds; default 300,000. */
+  giveUpAfterMs?: number;
 }
 
-/** Reads how these generations stand, with one request where they are a batch; without ids the newest ones. */
+/** Reads these generations, a batch with one request; without ids the newest ones. */
 export type Read = (ids?: readonly string[], batchId?: string, signal?: SignalLike) => Promise<Generation[]>;
 
 const GROWTH = 1.4;
-/** Milliseconds between two looks at what the live connection tells of: messages can be lost. */
+/** Milliseconds between two polls of what the live connection covers: messages can be lost. */
 const SAFETY_MS = 30_000;
-/** The same while nothing is under way. */
+/** The same while no generation is open. */
 const IDLE_MS = 300_000;
 
-/** Also a defect of the server's: the picture is being made all the same. */
-const mayHeal = (error: unknown) => isPassing(error) || (error instanceof ApiError && error.status === 500);
+/** A defect of the server's is retryable too: the generation goes on all the same. */
+const isRetryable = (error: unknown) =>
+  isTransient(error) || (error instanceof ApiError && error.status === 500);
 
-/** A little apart from others who started at the same moment. */
-const spread = () => 0.8 + Math.random() * 0.4;
+/** A factor that keeps clients apart that started at the same moment. */
+const jitter = () => 0.8 + Math.random() * 0.4;
 
 /**
- * Looks again and again, at growing intervals; at what the live connection tells of now and then only. An
- * outage is sat out; a page that becomes visible again is brought up to date at once.
+ * Polls at growing intervals, and rarely what the live connection covers. It goes on through an outage, and
+ * polls at once when a page becomes visible again.
  */
 export function polling(
   read: Read,
-  { minMs = 500, maxMs = 5_000, patienceMs = 300_000 }: PollingOptions = {},
+  { minMs = 500, maxMs = 5_000, giveUpAfterMs = 300_000 }: PollingOptions = {},
   live?: Live,
 ): Transport {
-  const hasteners = new Set<() => void>();
+  const pollers = new Set<() => void>();
 
-  async function follow(followed: Followed, tell: Tell, signal?: SignalLike): Promise<void> {
+  async function follow(followed: Followed, emit: Emit, signal?: SignalLike): Promise<void> {
     const { ids, batchId, isNew } = followed;
-    const { open, hear, wantsLook } = watch(followed, tell);
+    const { open, apply, needsPoll } = watch(followed, emit);
     let isFirst = true;
     let interval = minMs;
-    let factor = spread();
-    let lookedAt = isNew ? Date.now() : 0;
+    let factor = jitter();
+    let polledAt = isNew ? Date.now() : 0;
     let failingSince: number | undefined;
     let broken: { error: unknown } | undefined;
     let notBefore = 0;
     let pause = new platform.AbortController();
 
-    const lookSoon = () => {
+    const pollSoon = () => {
       interval = 0;
       pause.abort();
     };
-    const isTold = () => live?.isUp() && !wantsLook() && (!ids || [...open].every((id) => live.last(id)));
+    const isCovered = () => live?.isUp() && !needsPoll() && (!ids || [...open].every((id) => live.last(id)));
     const dueAt = () => {
-      const gap = isTold() ? (open.size > 0 ? SAFETY_MS : IDLE_MS) : interval;
-      return Math.max(notBefore, lookedAt + gap * factor);
+      const gap = isCovered() ? (open.size > 0 ? SAFETY_MS : IDLE_MS) : interval;
+      return Math.max(notBefore, polledAt + gap * factor);
     };
 
-    async function look() {
+    async function poll() {
       try {
         const states = await read(ids && [...open], batchId, signal);
         if (!ids) {
@@ -74,71 +75,71 @@ export function polling(
         }
         failingSince = undefined;
         interval = Math.min(maxMs, Math.max(minMs, interval * GROWTH));
-        for (const state of states) if (hear(toProgress(state), state, isFirst)) interval = minMs;
+        for (const state of states) if (apply(toProgress(state), state, isFirst)) interval = minMs;
         isFirst = false;
       } catch (error) {
         throwIfAborted(signal);
         const now = Date.now();
-        // From the first failure on: a device that has slept has heard nothing for long.
+        // Counted from the first failure: a device that has slept has got no message for long.
         failingSince ??= now;
-        if (!mayHeal(error) || now - failingSince > patienceMs) throw error;
+        if (!isRetryable(error) || now - failingSince > giveUpAfterMs) throw error;
         interval = maxMs;
         notBefore = now + ((error as Partial<ApiError>).retryAfter ?? 0) * 1_000;
       }
-      lookedAt = Date.now();
-      factor = spread();
+      polledAt = Date.now();
+      factor = jitter();
     }
 
     const stops = [
       onAbort(signal, () => pause.abort()),
       onReturn(() => {
-        lookedAt = 0;
+        polledAt = 0;
         pause.abort();
       }),
     ];
     if (live) {
-      const heard = (update: Parameters<Tell>[0]) => {
+      const onMessage = (update: Parameters<Emit>[0]) => {
         failingSince = undefined;
         try {
-          hear(update);
+          apply(update);
         } catch (error) {
-          // Of the caller's own making: it ends this following, not the connection that others share.
+          // The caller's own error: it ends this subscription, not the connection that others share.
           broken = { error };
         }
-        if (wantsLook()) interval = 0;
+        if (needsPoll()) interval = 0;
         pause.abort();
       };
-      const changed = () => {
-        // What a new connection has not told of is looked at now; after a loss not all at once.
+      const onChange = () => {
+        // After a connection has opened, poll what it has not covered; after a loss, not all clients at once.
         interval = live.isUp() ? 0 : minMs;
-        if (!live.isUp()) lookedAt = Math.max(lookedAt, Date.now());
+        if (!live.isUp()) polledAt = Math.max(polledAt, Date.now());
         pause.abort();
       };
-      stops.push(live.listen({ heard, changed }));
-      for (const update of (ids ?? []).flatMap((id) => live.last(id) ?? [])) heard(update);
+      stops.push(live.listen({ onMessage, onChange }));
+      for (const update of (ids ?? []).flatMap((id) => live.last(id) ?? [])) onMessage(update);
     }
-    hasteners.add(lookSoon);
+    pollers.add(pollSoon);
     try {
       while (!ids || open.size > 0) {
         throwIfAborted(signal);
         if (broken) throw broken.error;
         const due = dueAt() - Date.now();
-        if (due <= 0) await look();
+        if (due <= 0) await poll();
         else {
           pause = new platform.AbortController();
           await wait(due, pause.signal).catch(() => {});
         }
       }
     } finally {
-      hasteners.delete(lookSoon);
+      pollers.delete(pollSoon);
       for (const stop of stops) stop();
     }
   }
 
   return {
     follow,
-    hasten() {
-      for (const lookSoon of hasteners) lookSoon();
+    pollNow() {
+      for (const pollSoon of pollers) pollSoon();
     },
   };
 }

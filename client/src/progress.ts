@@ -1,6 +1,6 @@
 import type { Generation, GenerationError, Status } from './types.ts';
 
-/** How a generation stands, in brief. */
+/** The state of a generation, in brief. */
 export interface Progress {
   generationId: string;
   status: Status;
@@ -51,8 +51,8 @@ export function isForward(
 }
 
 /**
- * Passes on what is new and moves forward. A generation that is tried again is queued once more; whoever
- * watches a bar sees it stand still meanwhile. Only the first end counts.
+ * Passes on what is new and moves forward. A generation that is tried again is queued once more; a progress bar
+ * stands still meanwhile. Only the first end counts.
  */
 export function onlyForward(onUpdate: (update: Progress) => void): (update: Progress) => void {
   const shown = new Map<string, Progress>();

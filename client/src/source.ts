@@ -8,7 +8,7 @@ export interface BlobLike {
   readonly type: string;
 }
 
-/** A picture on a React Native device, as image pickers give it. What they say of its type does not matter. */
+/** An image on a React Native device, as image pickers give it. What they say of its type does not matter. */
 export interface FileUri {
   uri: string;
   type?: string | null | undefined;

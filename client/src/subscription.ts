@@ -22,8 +22,8 @@ export function subscription(
 ): Subscription {
   const controller = new platform.AbortController();
   const follow = (forward: (update: Progress) => void, own: SignalLike) => {
-    const tell = onlyForward(forward);
-    return transport.follow(followed, (update) => own.aborted || tell(update), own);
+    const emit = onlyForward(forward);
+    return transport.follow(followed, (update) => own.aborted || emit(update), own);
   };
   const off = onAbort(signal, () => controller.abort());
   if (onUpdate) {
@@ -45,7 +45,7 @@ export function subscription(
   });
 }
 
-/** Updates as they come; those that nobody has asked for yet wait. */
+/** Updates as they come; it keeps those that the reader has not taken yet. */
 async function* iterate(
   follow: (forward: (update: Progress) => void, own: SignalLike) => Promise<void>,
   parent: SignalLike,

@@ -8,24 +8,24 @@ export interface Followed {
   ids?: readonly string[];
   /** Their batch, if they are all of one. */
   batchId?: string | undefined;
-  /** They were started a moment ago: there is nothing to learn yet. */
+  /** They were started a moment ago: the first poll can wait. */
   isNew?: boolean;
-  /** The last that is told of each one is to come with the whole generation. */
+  /** The last update of each one must come with the whole generation. */
   whole?: boolean;
 }
 
-/** Told how a generation stands; with the whole of it, where that was read. */
-export type Tell = (update: Progress, generation?: Generation) => void;
+/** Takes an update of a generation; with the whole generation where a poll read it. */
+export type Emit = (update: Progress, generation?: Generation) => void;
 
-/** A way in which the client learns how generations stand. */
+/** How the client learns the states of generations. */
 export interface Transport {
   /**
-   * Tells each state that it learns of, repeated and late ones too: whoever listens sorts them out.
+   * Emits each state that it learns, repeated and late ones too: the listener sorts them out.
    *
-   * @returns when all of them have ended, and their last states have been told
-   * @throws what does not heal by itself, and the signal's reason
+   * @returns when all of them have ended, and their last states have been emitted
+   * @throws what is not retryable, and the signal's reason
    */
-  follow(followed: Followed, tell: Tell, signal?: SignalLike): Promise<void>;
-  /** Something has just been changed by this client: whoever follows it is to learn of it soon. */
-  hasten(): void;
+  follow(followed: Followed, emit: Emit, signal?: SignalLike): Promise<void>;
+  /** Polls at once: this client has just changed something. */
+  pollNow(): void;
 }

@@ -14,7 +14,7 @@ export function throwIfAborted(signal?: SignalLike): void {
   if (signal?.aborted) throw abortReason(signal);
 }
 
-/** Calls back when the signal is aborted, at once if it is already. Gives the way to stop listening. */
+/** Calls back when the signal is aborted, at once if it is already. Returns the function that stops it. */
 export function onAbort(signal: SignalLike | undefined, callback: () => void): () => void {
   if (!signal) return () => {};
   if (signal.aborted) {
@@ -29,8 +29,8 @@ export function onAbort(signal: SignalLike | undefined, callback: () => void): (
  * Waits; rejects as soon as the signal is aborted.
  *
  * @param ms milliseconds
- * @param untilReturn end the wait early when the page becomes visible or the device online again: timers of
- *   a hidden page are held back by browsers, and whoever returns wants to see how things stand
+ * @param untilReturn end the wait early when the page becomes visible or the device online again: browsers
+ *   hold back timers of a hidden page, and a user who returns wants to see the present state
  */
 export function wait(ms: number, signal?: SignalLike, untilReturn = false): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,36 +1,38 @@
 import { hasEnded, type Progress } from './progress.ts';
-import type { Followed, Tell } from './transport.ts';
+import type { Emit, Followed } from './transport.ts';
 import type { Generation } from './types.ts';
 
-/** What is known of the generations that somebody follows. */
+/** What is known of the generations that a caller follows. */
 export interface Watch {
   /** Those that have not ended, as far as is known. */
   readonly open: ReadonlySet<string>;
   /**
-   * @param generation where the state was read, not told by a message
-   * @param isFirst it was read by the first look
-   * @returns whether that is news
+   * Takes what a message or a poll tells of one generation, and emits it.
+   *
+   * @param generation the whole of it, if a poll read it; absent for a message
+   * @param isFirst the first poll read it
+   * @returns whether it is new
    */
-  hear(update: Progress, generation?: Generation, isFirst?: boolean): boolean;
+  apply(update: Progress, generation?: Generation, isFirst?: boolean): boolean;
   /**
-   * Whether a look must follow: a message has told of a picture without its URL, or messages have told all
-   * ends, and the whole generations are wanted.
+   * Whether a poll must follow: a message named a completed generation without the URL of its image, or
+   * messages have told all ends and the caller wants the whole generations.
    */
-  wantsLook(): boolean;
+  needsPoll(): boolean;
 }
 
-/** Sorts out what is told on, for what is followed. */
-export function watch({ ids, whole }: Followed, tell: Tell): Watch {
+/** Sorts out which updates to emit, for what is followed. */
+export function watch({ ids, whole }: Followed, emit: Emit): Watch {
   const open = new Set(ids);
   const seen = new Map<string, string>();
-  /** Those whose end a message has told. */
+  /** Those whose end came in a message. */
   const ended = new Set<string>();
-  /** Completed ones whose picture is not known yet: told once they have been read. */
+  /** Completed ones whose image is not known yet: emitted once a poll has read them. */
   const bare = new Set<string>();
   return {
     open,
-    wantsLook: () => bare.size > 0 || (!!ids && [...open].every((id) => ended.has(id))),
-    hear(update, generation, isFirst) {
+    needsPoll: () => bare.size > 0 || (!!ids && [...open].every((id) => ended.has(id))),
+    apply(update, generation, isFirst) {
       const { generationId: id, status } = update;
       if (ids && !open.has(id)) return false;
       if (!generation && status === 'completed' && !update.imageUrl) {
@@ -45,10 +47,10 @@ export function watch({ ids, whole }: Followed, tell: Tell): Watch {
       else {
         bare.delete(id);
         if (whole && !generation) ended.add(id);
-        // Of all the user's generations: what had ended before anybody listened, or has been told, is no news.
+        // Of all the user's generations: what had ended before anybody listened, or was emitted, is not new.
         else if (!open.delete(id) && (isFirst || before === now)) return false;
       }
-      tell(update, generation);
+      emit(update, generation);
       return before !== now;
     },
   };

@@ -6,9 +6,9 @@ import {
   subscribeToJob,
 } from '../../client/src/compat/index.ts';
 
-/** Realtime, as supabase-js has it, and a table; the local stack has no Realtime. */
+/** Realtime, as supabase-js has it, and a table, each told when to do what. */
 function scripted(row: Record<string, unknown>) {
-  let looks = 0;
+  let reads = 0;
   let message = () => {};
   let tellStatus = (_: string) => {};
   const removed: unknown[] = [];
@@ -31,7 +31,7 @@ function scripted(row: Record<string, unknown>) {
       limit: () => chain,
       maybeSingle: async () => {
         if (table === 'images') return { data: { public_url: 'https://x.example/1.webp' }, error: null };
-        looks += 1;
+        reads += 1;
         return { data: { ...row }, error: null };
       },
     };
@@ -48,13 +48,14 @@ function scripted(row: Record<string, unknown>) {
     removed,
     channel,
     asked,
-    looks: () => looks,
+    reads: () => reads,
     status: (status: string) => tellStatus(status),
     message: () => message(),
   };
 }
 
-const ROW = { id: 'g1', status: 'queued', progress: 0, error_message: null };
+/** One that waits, as the table has it. */
+const ROW = { id: 'g1', job_id: 'j1', status: 'pending', progress: 0, error_message: null };
 const settle = () => vi.advanceTimersByTimeAsync(0);
 
 beforeEach(() => {
@@ -65,7 +66,7 @@ afterEach(() => {
 });
 
 describe('with Realtime', () => {
-  test('a message brings a look at once, and looks become rare', async () => {
+  test('a message brings a poll at once, and polls become rare', async () => {
     const played = scripted({ ...ROW });
     const updates: GenerationUpdate[] = [];
     subscribeToGeneration(played.supabase, 'g1', (update) => updates.push(update));
@@ -80,9 +81,9 @@ describe('with Realtime', () => {
     Object.assign(played.row, { status: 'processing', progress: 10 });
     played.message();
     await settle();
-    const before = played.looks();
+    const before = played.reads();
     await vi.advanceTimersByTimeAsync(14_000);
-    expect(played.looks(), 'messages come: no looks meanwhile').toBe(before);
+    expect(played.reads(), 'messages come: no polls meanwhile').toBe(before);
     Object.assign(played.row, { status: 'completed', progress: 100 });
     await vi.advanceTimersByTimeAsync(1_000); // its message was lost
     expect(updates.map(({ status }) => status)).toEqual(['queued', 'processing', 'completed']);
@@ -97,17 +98,28 @@ describe('with Realtime', () => {
 });
 
 describe('without Realtime', () => {
+  test('one that was inserted and not started is pending, as its app wrote it', async () => {
+    const played = scripted({ ...ROW, job_id: null });
+    const updates: GenerationUpdate[] = [];
+    const stop = subscribeToGeneration(played.supabase, 'g1', (update) => updates.push(update));
+    await settle();
+    Object.assign(played.row, { status: 'processing', progress: 10 });
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(updates.map(({ status }) => status)).toEqual(['pending', 'processing']);
+    stop();
+  });
+
   test.each(['CHANNEL_ERROR', 'TIMED_OUT', 'CLOSED', 'SUBSCRIBED, and silence', 'nothing at all'])(
-    '%s: looks every 1.5 seconds',
+    '%s: it polls every 1.5 seconds',
     async (status) => {
       const played = scripted({ ...ROW });
       const updates: GenerationUpdate[] = [];
       subscribeToGeneration(played.supabase, 'g1', (update) => updates.push(update));
       if (status !== 'nothing at all') played.status(status.split(',')[0] as string);
       await settle();
-      const before = played.looks();
+      const before = played.reads();
       await vi.advanceTimersByTimeAsync(6_000);
-      expect(played.looks() - before).toBe(4);
+      expect(played.reads() - before).toBe(4);
       Object.assign(played.row, { status: 'failed', error_message: 'The model refused.' });
       await vi.advanceTimersByTimeAsync(1_500);
       expect(updates.at(-1)).toMatchObject({ status: 'failed', error: 'The model refused.' });
@@ -125,7 +137,7 @@ describe('without Realtime', () => {
     expect(updates.map(({ status }) => status)).toEqual(['completed']);
   });
 
-  test('a look that fails is made again', async () => {
+  test('a poll that fails is repeated', async () => {
     const played = scripted({ ...ROW });
     const { from } = played.supabase;
     played.supabase.from = () => {
@@ -153,8 +165,8 @@ test('a generation never goes backwards; a job that is tried again does', async 
   expect(jobs).toEqual(['processing', 'pending']);
   stop();
   stopJob();
-  const before = played.looks();
+  const before = played.reads();
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(played.looks()).toBe(before);
+  expect(played.reads()).toBe(before);
   expect(played.removed).toHaveLength(2);
 });

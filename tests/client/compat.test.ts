@@ -68,7 +68,7 @@ describe('generations', () => {
       updates += 1;
       first.resolve();
     });
-    expect(Object.keys(started).toSorted()).toEqual(['generationId', 'unsubscribe']);
+    expect(Object.keys(started).toSorted()).toEqual(['generationId', 'jobId', 'unsubscribe']);
     await first.promise;
     started.unsubscribe();
     const before = updates;
@@ -93,6 +93,19 @@ describe('generations', () => {
     expect(statuses.at(-1)).toBe('failed');
   });
 
+  test('it ends on a cancelled generation as well', async () => {
+    await stack.simulator.fault('a lost kite', { hold: 'run' });
+    const { generationId } = await compat.startImageGeneration(supabase, params('a lost kite'));
+    await user.reaches(generationId, 'processing');
+    const ended = compat.pollGenerationUntilComplete(supabase, generationId, { intervalMs: 20 });
+    await compat.cancelGeneration(supabase, generationId);
+    expect(await ended).toMatchObject({ status: 'cancelled' });
+    expect(await compat.getGenerationStatus(supabase, generationId)).toMatchObject({
+      status: 'failed',
+      error: 'Cancelled by user',
+    });
+  });
+
   test('it gives up after maxAttempts, and says so for what does not exist', async () => {
     const scheduled_at = new Date(Date.now() + 3_600_000).toISOString();
     const later = { ...params('tomorrow'), scheduled_at };
@@ -103,6 +116,23 @@ describe('generations', () => {
     await expect(compat.pollJobUntilComplete(supabase, jobId, options)).rejects.toBeInstanceOf(TimeoutError);
     const nobody = compat.pollGenerationUntilComplete(supabase, crypto.randomUUID(), options);
     await expect(nobody).rejects.toBeInstanceOf(NotFoundError);
+  });
+
+  test('after configure() no function needs the client', async () => {
+    compat.configure(supabase);
+    const ended = Promise.withResolvers<compat.GenerationProgress>();
+    const { generationId, unsubscribe } = await compat.generateWithRealtime(
+      params('a free kite'),
+      (progress) => {
+        if (progress.status === 'completed') ended.resolve(progress);
+      },
+    );
+    const { imageUrl } = await ended.promise;
+    unsubscribe();
+    expect(await compat.getGenerationImage(generationId)).toMatchObject({ public_url: imageUrl });
+    expect(await compat.checkCanGenerate(user.id), 'the project has no limits of its own').toEqual({
+      canGenerate: true,
+    });
   });
 
   test('a refusal is the error of its code', async () => {
@@ -182,7 +212,7 @@ describe('jobs', () => {
     const { jobId } = await compat.startImageGeneration(own.supabase, params('followed'));
     const one = Promise.withResolvers<void>();
     const all = Promise.withResolvers<void>();
-    const done = (job: compat.Job, resolve: () => void) => {
+    const done = (job: compat.JobQueueRow, resolve: () => void) => {
       if (job.id === jobId && job.status === 'completed') resolve();
     };
     const stops = [
@@ -206,7 +236,7 @@ describe('jobs', () => {
     expect(stats.avgDurationSeconds).toBeGreaterThanOrEqual(0);
     expect(await compat.getQueueStats(own.supabase, 'no-such-type')).toMatchObject({
       total: 0,
-      avgDurationSeconds: null,
+      avgDurationSeconds: 0,
     });
     const failed = await compat.getRecentFailedJobs(own.supabase);
     expect(failed.map(({ id }) => id)).toEqual([torn.jobId]);

@@ -10,11 +10,15 @@ const SOURCE = `
   export const client: Client = createClient({ url: '', getToken: () => null });
   export const status: Promise<string> = client.get('').then(({ status }) => status);
   export const job = (supabase: SupabaseLike) => getJob(supabase, '').then((job) => job?.payload);
+  export const prompt: Promise<string> = getJob('').then((job) => job?.payload.prompt);
+  // @ts-expect-error an id is a text
+  getJob(1);
   // @ts-expect-error a generation has a prompt, or prompts
   client.start({ model_id: '' });
   // @ts-expect-error there is no such status
   export const wrong: Progress['status'] = 'done';`;
 const HOOKS = `
+  import * as originals from 'picture-queue/compat/react';
   import { PictureQueueProvider, useGenerations, useImageGeneration, useModels } from 'picture-queue/react';
   export function usePicture(): string | null {
     const { generate, imageUrl, error } = useImageGeneration({ client });
@@ -22,6 +26,12 @@ const HOOKS = `
     const { models } = useModels();
     const make = () => generate({ prompt: 'a', model_id: models[0]?.id ?? '', source_id: 's' });
     return error?.message ?? imageUrl ?? generations[0]?.images[0]?.url ?? String(make);
+  }
+  export function useOriginal(): string | null {
+    const { generate, error, jobId } = originals.useImageGeneration();
+    const { generations } = originals.useGenerationHistory(5);
+    const make: () => Promise<void> = () => generate({ prompt: 'a', model_id: 'o/m', seed: undefined });
+    return error ?? jobId ?? generations[0]?.images[0]?.public_url ?? String(make);
   }
   // @ts-expect-error the provider needs a client
   PictureQueueProvider({});`;

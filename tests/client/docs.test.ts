@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { type ComponentType, createElement } from 'react';
@@ -14,7 +16,8 @@ import { serve } from './served.ts';
 /** The examples of the documentation compile, and do what they say. */
 
 const GUIDE = 'docs/guides/client.md';
-const PAGES = ['README.md', 'client/README.md', 'docs/guides/supabase-js.md', GUIDE];
+const COMPAT = 'docs/guides/compat.md';
+const PAGES = ['README.md', 'client/README.md', 'docs/guides/supabase-js.md', GUIDE, COMPAT];
 const PLACEHOLDER = 'https://start-generation.example.workers.dev';
 
 /** As little of Svelte as the examples need. */
@@ -65,6 +68,23 @@ function example(page: string, kind: string, ...words: string[]): string {
   return found.code;
 }
 
+/**
+ * What a program has printed until a line is like `last`. It is ended then: supabase-js keeps its socket for 50 seconds
+ * after the last channel, and a program with it.
+ */
+async function printed(file: string, last: RegExp): Promise<string[]> {
+  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 60_000 });
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line);
+    if (last.test(line)) {
+      child.kill();
+      return lines;
+    }
+  }
+  throw new Error(`it ended without ${last}: ${lines.join('\n')}`);
+}
+
 /** The first block of code of a page with these words in it, whatever it imports. */
 async function block(page: string, kind: string, words: string): Promise<string> {
   const text = await fs.readFile(path.join(ROOT, page), 'utf8');
@@ -76,7 +96,7 @@ async function block(page: string, kind: string, words: string): Promise<string>
 }
 
 test('they compile', async () => {
-  expect(examples.length).toBeGreaterThanOrEqual(11);
+  expect(examples.length).toBeGreaterThanOrEqual(14);
   const folder = path.join(dir, 'compiled');
   await fs.mkdir(folder);
   const files = examples.map(({ kind }, index) => `example-${index + 1}.${kind === 'tsx' ? 'tsx' : 'ts'}`);
@@ -254,9 +274,45 @@ describe('on the local stack', () => {
     expect(file.slice(8, 12)).toBe('WEBP');
   });
 
+  /** The README's module that names the client, and somebody who is signed in. */
+  async function configured(email: string): Promise<string> {
+    const { supabaseUrl, publishableKey } = stack.addresses;
+    const code = example('README.md', 'ts', 'configure(supabase)')
+      .replace('SUPABASE_URL', supabaseUrl)
+      .replace('SUPABASE_PUBLISHABLE_KEY', publishableKey);
+    return `${code}\nawait supabase.auth.signUp({ email: '${email}', password: 'a-long-password' });`;
+  }
+
+  test('the README’s example for the original’s web app makes a picture', async () => {
+    const code = `import './supabase';\n${example('README.md', 'ts', 'generateWithRealtime')}`;
+    const modules = { './supabase': await configured('web@example.com') };
+    const lines = await printed(await bundled('original-web', code, modules), /^Image ready: .+$/);
+    expect(lines).toContainEqual(expect.stringMatching(/^Started: [0-9a-f-]{36}$/));
+    expect(lines).not.toContainEqual(expect.stringMatching(/^Status: pending/));
+    expect(lines.at(-2)).toBe('Status: completed, Progress: 100%');
+    await expectPicture(lines.at(-1)?.slice('Image ready: '.length));
+  });
+
+  test('the README’s example for the original’s mobile app makes a picture', async () => {
+    const elements = ['Button', 'Image', 'Text', 'View'].map((name) => `export const ${name} = '${name}';`);
+    const modules = {
+      './supabase': await configured('mobile@example.com'),
+      'react-native': elements.join('\n'),
+    };
+    const code = `import './supabase';\n${example('README.md', 'tsx', 'useImageGeneration')}`;
+    const { MyComponent } = await imported(await bundled('original-mobile', code, modules));
+    const { find, close } = render(MyComponent);
+    await expect.poll(() => find('Text')?.children, PATIENCE).toEqual(['Status: ', 'idle']);
+    find('Button')?.onPress();
+    await expect.poll(() => find('Image')?.source?.uri, PATIENCE).toBeTruthy();
+    expect(find('Text')?.children).toEqual(['Status: ', 'completed']);
+    await expectPicture(find('Image')?.source.uri);
+    close();
+  });
+
   test('the SvelteKit page makes a picture', async () => {
     const script = `const $state = (first) => first;
-      ${example(GUIDE, 'svelte', 'generateWithRealtime')}
+      ${example(COMPAT, 'svelte', 'generateWithRealtime')}
       export { make };
       export const shown = () => ({ progress, imageUrl, problem });`;
     const modules = { '$lib/supabase': supabase, svelte: 'export const onDestroy = () => {};' };
@@ -270,7 +326,7 @@ describe('on the local stack', () => {
   test('the React Native component makes a picture', async () => {
     const elements = ['Button', 'Image', 'Text', 'View'].map((name) => `export const ${name} = '${name}';`);
     const modules = { './supabase': supabase, 'react-native': elements.join('\n') };
-    const code = example(GUIDE, 'tsx', 'picture-queue/compat');
+    const code = example(COMPAT, 'tsx', 'picture-queue/compat');
     const { Picture } = await imported(await bundled('native', code, modules));
     const { find, close } = render(Picture);
     await expect.poll(() => find('Text')?.children, PATIENCE).toBe('0 %');

@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import type { StackAddresses } from '../stack/stack.ts';
+import type { StackAddresses } from '../../dev/stack/stack.ts';
 import { ROOT } from './installed.ts';
 
 /** The documentation's examples, to be tried. */
@@ -9,6 +9,7 @@ export const ENTRIES = {
   'picture-queue': path.join(ROOT, 'client/src/index.ts'),
   'picture-queue/react': path.join(ROOT, 'client/src/react/index.ts'),
   'picture-queue/compat': path.join(ROOT, 'client/src/compat/index.ts'),
+  'picture-queue/compat/react': path.join(ROOT, 'client/src/compat/react/index.ts'),
 };
 
 /**

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as pq from '../../client/src/index.ts';
 import { client, problem, script } from './scripted.ts';
 
-const source = fs.readFileSync(new URL('../../shared/src/problem.rs', import.meta.url), 'utf8');
+const source = fs.readFileSync(new URL('../../shared/src/http/problem.rs', import.meta.url), 'utf8');
 const CODES = [...source.matchAll(/Self::\w+ => "([a-z_]+)"/g)].map((match) => match[1] as string);
 
 const failing = (response: Response) =>
@@ -18,7 +18,7 @@ const failing = (response: Response) =>
 const className = (code: string) =>
   `${code.replace(/_error$/, '').replace(/(^|_)(.)/g, (_, __, letter: string) => letter.toUpperCase())}Error`;
 
-describe('a class for each code of shared/src/problem.rs', () => {
+describe('a class for each code of shared/src/http/problem.rs', () => {
   test('all of them are known', () => expect(CODES.length).toBeGreaterThanOrEqual(14));
 
   test.each(CODES)('%s', async (code) => {

@@ -8,7 +8,7 @@ import {
 } from '../../client/src/index.ts';
 import { toProgress } from '../../client/src/progress.ts';
 import { subscription } from '../../client/src/subscription.ts';
-import type { Tell, Transport } from '../../client/src/transport.ts';
+import type { Emit, Transport } from '../../client/src/transport.ts';
 import { COMPLETED, client, generation, IMAGE, json, problem, STARTED, script } from './scripted.ts';
 
 const PARAMS = { prompt: 'a', model_id: 'o/m' };
@@ -119,7 +119,7 @@ describe('polling', () => {
     expect(pauses.slice(change, change + 2)).toEqual([500, 700]);
   });
 
-  test('an outage is sat out, for patienceMs', async () => {
+  test('it polls on through an outage, for giveUpAfterMs', async () => {
     const { fetch } = script((one) =>
       one.at < start + 100_000 ? problem(one.at % 2 ? 500 : 503, 'whatever') : json(COMPLETED),
     );
@@ -131,7 +131,7 @@ describe('polling', () => {
     expect(brief(updates)).toEqual(['completed 100']);
 
     const errors: unknown[] = [];
-    const gone = client(script(problem(503, 'unavailable')).fetch, { polling: { patienceMs: 20_000 } });
+    const gone = client(script(problem(503, 'unavailable')).fetch, { polling: { giveUpAfterMs: 20_000 } });
     gone.subscribe('g1', () => {}, { onError: (error) => errors.push(error) });
     await vi.advanceTimersByTimeAsync(60_000);
     expect(errors).toEqual([expect.any(UnavailableError)]);
@@ -220,25 +220,25 @@ describe('subscribe', () => {
     expect(sent).toHaveLength(before);
   });
 
-  test('a state that comes after it is unsubscribed from is not told', async () => {
-    let tell: Tell = () => {};
+  test('a state that comes after the end of the subscription is not emitted', async () => {
+    let emit: Emit = () => {};
     const slow: Transport = {
-      follow: (_, told) => {
-        tell = told;
+      follow: (_, given) => {
+        emit = given;
         return new Promise(() => {});
       },
-      hasten() {},
+      pollNow() {},
     };
     const state = (status: string) => toProgress(generation(status, 0) as unknown as Generation);
     const updates: Progress[] = [];
     const stop = subscription(slow, { ids: ['g1'] }, (update) => updates.push(update));
-    tell(state('queued'));
+    emit(state('queued'));
     stop();
-    tell(state('processing'));
+    emit(state('processing'));
     expect(brief(updates)).toEqual(['queued 0']);
   });
 
-  test('what does not heal reaches onError, or the reader', async () => {
+  test('what is not retryable reaches onError, or the reader', async () => {
     const { fetch } = script(problem(404, 'not_found'));
     const errors: unknown[] = [];
     client(fetch).subscribe('g1', () => {}, { onError: (error) => errors.push(error) });

@@ -15,7 +15,8 @@ import { SEEN, type Served, serve } from './served.ts';
 const ENTRY = `
   import './hooks';
   import { createClient, NotFoundError } from 'picture-queue';
-  import { startImageGeneration } from 'picture-queue/compat';
+  import { configure, startImageGeneration } from 'picture-queue/compat';
+  import { generateImageAsync, useImageGeneration } from 'picture-queue/compat/react';
   import { platform } from './platform';
 
   globalThis.makePicture = async (url) => {
@@ -28,7 +29,11 @@ const ENTRY = `
   };
   globalThis.startOnly = async () => {
     const invoke = async () => ({ data: { generation_id: 'g', job_id: 'j' }, error: null });
-    return startImageGeneration({ functions: { invoke } }, { prompt: 'a', model_id: 'o/m' });
+    const params = { prompt: 'a', model_id: 'o/m' };
+    const first = await startImageGeneration({ functions: { invoke } }, params);
+    // One module, whichever entry it is reached by.
+    configure({ functions: { invoke } });
+    return [first, await generateImageAsync(params), typeof useImageGeneration];
   };
   globalThis.loops = async (url) => {
     const pictures = createClient({ url, getToken: () => 'token', polling: { minMs: 10, maxMs: 20 } });
@@ -150,7 +155,8 @@ describe.each<[string, BundleOptions]>([
   });
 
   test("the original's functions are there", async () => {
-    expect(await start(made.code)('startOnly')).toEqual({ generationId: 'g', jobId: 'j' });
+    const ids = { generationId: 'g', jobId: 'j' };
+    expect(await start(made.code)('startOnly')).toEqual([ids, ids, 'function']);
   });
 
   const compiler = hermesCompiler();

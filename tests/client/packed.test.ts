@@ -130,6 +130,21 @@ describe('the hooks, rendered on a server', () => {
     expect(await inNode('hooks.mjs', source)).toBe('<p>loading</p>');
   });
 
+  test.each([
+    ['imported', 'original.mjs', "import * as compat from 'picture-queue/compat/react';"],
+    ['required', 'original.cjs', "const compat = require('picture-queue/compat/react');"],
+  ])('the original’s, %s', async (_, file, own) => {
+    const [from, close] = file.endsWith('.cjs') ? ['require(', ')'] : ['await import(', ')'];
+    const source = `${own}
+      (async () => {
+        const { createElement } = ${from}'react'${close};
+        const { renderToString } = ${from}'react-dom/server'${close};
+        const Status = () => createElement('p', null, compat.useImageGeneration().status);
+        console.log(JSON.stringify(renderToString(createElement(Status))));
+      })();`;
+    expect(await inNode(file, source)).toBe('<p>idle</p>');
+  });
+
   test('are required', async () => {
     const source = `const { createElement } = require('react'); const { renderToString } = require('react-dom/server');
       const { createClient } = require('picture-queue');

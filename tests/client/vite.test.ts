@@ -119,6 +119,13 @@ describe('its size, as Vite bundles and minifies it', () => {
     expect(code).not.toMatch(/react/i);
   });
 
+  test('the original’s functions know nothing of React either', async () => {
+    const { bytes, code } = await bundled(all('picture-queue/compat'));
+    expect(bytes).toBeLessThan(4_500);
+    expect(code).not.toMatch(/react/i);
+    expect((await bundled(all('picture-queue/compat/react'))).code).toContain('useSyncExternalStore');
+  });
+
   test(`the hooks add at most ${MAX_HOOKS_BYTES} bytes`, async () => {
     const core = await bundled(all('picture-queue'));
     const both =
@@ -129,7 +136,7 @@ describe('its size, as Vite bundles and minifies it', () => {
   });
 
   test('what is not used is left out', async () => {
-    const entries = ['picture-queue', 'picture-queue/compat', 'picture-queue/react'];
+    const entries = ['', '/compat', '/compat/react', '/react'].map((path) => `picture-queue${path}`);
     const nothing = entries.map((entry) => `import '${entry}';`).join('');
     expect((await bundled(`${nothing} globalThis.all = 1;`)).bytes).toBeLessThan(100);
     const only = async (name: string, entry: string) =>

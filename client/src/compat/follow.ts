@@ -4,34 +4,34 @@ import type { SupabaseLike } from './supabase.ts';
 
 export interface FollowOptions<T> {
   table: string;
-  /** Which rows, as Realtime writes it: `id=eq.…`. */
-  filter: string;
+  /** Which rows, as Realtime writes it: `id=eq.…`; without it all that the user may read. */
+  filter?: string;
   event: 'UPDATE' | '*';
-  look: () => Promise<T>;
-  /** Gets what each look saw. True: it has ended. */
-  tell: (seen: T) => boolean;
+  read: () => Promise<T>;
+  /** Gets what each poll has read. True: it has ended. */
+  emit: (seen: T) => boolean;
+  /** Milliseconds between two polls while the channel is silent; default 1,500. */
+  quickMs?: number;
 }
 
-/** Milliseconds between two looks while the channel is silent. */
-const QUICK_MS = 1_500;
-/** The same once the channel has delivered: messages can be lost. */
+/** Milliseconds between two polls once the channel has delivered: messages can be lost. */
 const SLOW_MS = 15_000;
 
 let channels = 0;
 
 /**
- * Follows rows by Realtime, and by looking.
+ * Follows rows by Realtime, and by polling.
  *
- * A look follows each message, so that what is told comes from one place and in order. Until the first
- * message has come there are looks at short intervals: the project may have no Realtime, the channel may
- * be refused, or the table may not be in the publication, which nobody is told. A look that fails is
- * made again.
+ * A poll follows each message, so updates come from one place and in order. Until the first message has come
+ * it polls at short intervals: the project may have no Realtime, the channel may be refused, or the table may
+ * not be in the publication, which Realtime does not report. It repeats a poll that fails.
  *
- * @returns the way to stop
+ * @returns the function that stops it
  */
 export function follow<T>(supabase: SupabaseLike, options: FollowOptions<T>): () => void {
   const stopped = new platform.AbortController();
-  let interval = QUICK_MS;
+  const { quickMs = 1_500 } = options;
+  let interval = quickMs;
   let poke = new platform.AbortController();
   const channel = open();
   run();
@@ -39,18 +39,19 @@ export function follow<T>(supabase: SupabaseLike, options: FollowOptions<T>): ()
 
   function open() {
     const { table, filter, event } = options;
+    const changes = { event, schema: 'public', table, ...(filter === undefined ? {} : { filter }) };
     channels += 1;
     try {
       return supabase
         .channel(`picture-queue:${table}:${channels}`)
-        .on('postgres_changes', { event, schema: 'public', table, filter }, () => {
+        .on('postgres_changes', changes, () => {
           interval = SLOW_MS;
           poke.abort();
         })
         .subscribe((status: string) => {
-          // What happened before the channel stood is seen by a look.
+          // A poll sees what happened before the channel was up.
           if (status === 'SUBSCRIBED') poke.abort();
-          else interval = QUICK_MS;
+          else interval = quickMs;
         });
     } catch {
       // Node before 22 has no WebSocket.
@@ -61,12 +62,12 @@ export function follow<T>(supabase: SupabaseLike, options: FollowOptions<T>): ()
   async function run() {
     while (!stopped.signal.aborted) {
       poke = new platform.AbortController();
-      const seen = await options.look().then(
+      const seen = await options.read().then(
         (value) => ({ value }),
         () => undefined,
       );
       if (stopped.signal.aborted) return;
-      if (seen && options.tell(seen.value)) return stop();
+      if (seen && options.emit(seen.value)) return stop();
       await wait(interval, poke.signal, true).catch(() => {});
     }
   }

@@ -1,24 +1,101 @@
 import { hasEnded, isForward } from '../progress.ts';
 import type { GenerateParams, Started, Status } from '../types.ts';
+import { either } from './configure.ts';
 import { follow } from './follow.ts';
 import { type PollOptions, poll } from './poll.ts';
-import type { GenerationRow, GenerationUpdate } from './rows.ts';
+import type { GenerationRow, GenerationUpdate, ImageRow } from './rows.ts';
 import { invoke, query, type SupabaseLike } from './supabase.ts';
 
+/** Every function takes the supabase-js client first, or does without after `configure`. */
+
+/** What the original's apps ask for. */
+export interface GenerateImageJobParams {
+  prompt: string;
+  /** The name at the provider (`owner/name`), or the id of the row in `models`. */
+  model_id: string;
+  model_version?: string | undefined;
+  width?: number | undefined;
+  height?: number | undefined;
+  num_inference_steps?: number | undefined;
+  guidance_scale?: number | undefined;
+  seed?: number | undefined;
+  negative_prompt?: string | undefined;
+  source_image_url?: string | undefined;
+  strength?: number | undefined;
+  style?: string | undefined;
+}
+
+/** The same, or all that a start takes today. */
+export type StartParams = GenerateImageJobParams | GenerateParams;
+
+export interface StartedIds {
+  generationId: string;
+  jobId: string;
+}
+
 /** Starts a generation; of a batch the first one's ids. */
-export async function startImageGeneration(
-  supabase: SupabaseLike,
-  params: GenerateParams,
-): Promise<{ generationId: string; jobId: string }> {
+export const startImageGeneration = /* @__PURE__ */ either(start);
+
+/** The same, as the original's web client named it. */
+export const generateImageAsync = startImageGeneration;
+
+/**
+ * Follows a generation until it has ended: by Realtime where the project has it, else by polling every 1.5
+ * seconds.
+ */
+export const subscribeToGeneration = /* @__PURE__ */ either(followGeneration);
+
+/** Starts a generation and follows it. */
+export const generateImageWithUpdates = /* @__PURE__ */ either(
+  async (
+    supabase,
+    params: StartParams,
+    onUpdate: (update: GenerationUpdate) => void,
+  ): Promise<StartedIds & { unsubscribe: () => void }> => {
+    const started = await start(supabase, params);
+    return { ...started, unsubscribe: followGeneration(supabase, started.generationId, onUpdate) };
+  },
+);
+
+/** Polls until the generation has ended, whichever way; rejects after `maxAttempts` polls, by default 120. */
+export const pollGenerationUntilComplete = /* @__PURE__ */ either(
+  (supabase, generationId: string, options: PollOptions<GenerationUpdate> = {}): Promise<GenerationUpdate> =>
+    poll(
+      `generation ${generationId}`,
+      () => readGeneration(supabase, generationId),
+      (update) => hasEnded(statusOf(update)),
+      { maxAttempts: 120, ...options, onUpdate: onlyForward(options.onUpdate ?? (() => {})) },
+    ),
+);
+
+/**
+ * Ends a generation. A prediction that runs already is stopped at the provider with the next run of
+ * process-jobs, within a minute.
+ *
+ * @throws ConflictError where it has ended already, or its image is made
+ */
+export const cancelGeneration = /* @__PURE__ */ either(
+  async (supabase, generationId: string): Promise<void> => {
+    await query(supabase.rpc('cancel_generation', { p_generation_id: generationId }));
+  },
+);
+
+/**
+ * The image of a generation.
+ *
+ * @throws PictureQueueError where there is none (yet)
+ */
+export const getGenerationImage = /* @__PURE__ */ either(
+  (supabase, generationId: string): Promise<ImageRow> =>
+    query(supabase.from('images').select('*').eq('generation_id', generationId).single()),
+);
+
+export async function start(supabase: SupabaseLike, params: StartParams): Promise<StartedIds> {
   const started = await invoke<Started>(supabase, 'start-generation', params);
   return { generationId: started.generation_id, jobId: started.job_id };
 }
 
-/**
- * Follows a generation until it has ended: by Realtime where the project has it, by looking every 1.5
- * seconds where it has not.
- */
-export function subscribeToGeneration(
+export function followGeneration(
   supabase: SupabaseLike,
   generationId: string,
   callback: (update: GenerationUpdate) => void,
@@ -28,8 +105,8 @@ export function subscribeToGeneration(
     table: 'image_generations',
     filter: `id=eq.${generationId}`,
     event: 'UPDATE',
-    look: () => readGeneration(supabase, generationId),
-    tell: (update) => {
+    read: () => readGeneration(supabase, generationId),
+    emit: (update) => {
       if (!update) return false;
       forward(update);
       return hasEnded(statusOf(update));
@@ -37,46 +114,17 @@ export function subscribeToGeneration(
   });
 }
 
-/** Starts a generation and follows it. */
-export async function generateImageWithUpdates(
+export async function readGeneration(
   supabase: SupabaseLike,
-  params: GenerateParams,
-  onUpdate: (update: GenerationUpdate) => void,
-): Promise<{ generationId: string; jobId: string; unsubscribe: () => void }> {
-  const started = await startImageGeneration(supabase, params);
-  return { ...started, unsubscribe: subscribeToGeneration(supabase, started.generationId, onUpdate) };
-}
-
-/** The same, as the original's web client named it. */
-export async function generateWithRealtime(
-  supabase: SupabaseLike,
-  params: GenerateParams,
-  onUpdate: (update: GenerationUpdate) => void,
-): Promise<{ generationId: string; unsubscribe: () => void }> {
-  const { generationId, unsubscribe } = await generateImageWithUpdates(supabase, params, onUpdate);
-  return { generationId, unsubscribe };
-}
-
-/** Looks until the generation has ended, whichever way; rejects after `maxAttempts` looks. */
-export function pollGenerationUntilComplete(
-  supabase: SupabaseLike,
-  generationId: string,
-  options: PollOptions<GenerationUpdate> = {},
-): Promise<GenerationUpdate> {
-  return poll(
-    `generation ${generationId}`,
-    () => readGeneration(supabase, generationId),
-    (update) => hasEnded(statusOf(update)),
-    { ...options, onUpdate: onlyForward(options.onUpdate ?? (() => {})) },
-  );
-}
-
-async function readGeneration(supabase: SupabaseLike, id: string): Promise<GenerationUpdate | undefined> {
+  id: string,
+): Promise<GenerationUpdate | undefined> {
   const row = await query<GenerationRow | null>(
     supabase.from('image_generations').select('*').eq('id', id).maybeSingle(),
   );
   if (!row) return undefined;
   const update: GenerationUpdate = { ...row, generationId: row.id };
+  // The table's word for one that waits. The original wrote another after a start, and its apps show that.
+  if (row.status === 'pending' && row.job_id) update.status = 'queued';
   if (row.error_message !== null) update.error = row.error_message;
   if (row.status === 'completed') {
     const image = await query<{ public_url: string } | null>(

@@ -1,27 +1,53 @@
-/** The original's client functions, on a supabase-js client: apps that use them need no change. */
+/**
+ * The original's client functions, on a supabase-js client: an app that uses them changes its imports and
+ * calls `configure` once. Its hooks are in `picture-queue/compat/react`.
+ */
 
 export type { GenerateParams } from '../types.ts';
+export { configure, type Either } from './configure.ts';
 export {
+  cancelGeneration,
+  type GenerateImageJobParams,
+  generateImageAsync,
   generateImageWithUpdates,
-  generateWithRealtime,
+  getGenerationImage,
   pollGenerationUntilComplete,
+  type StartedIds,
+  type StartParams,
   startImageGeneration,
   subscribeToGeneration,
 } from './generations.ts';
 export {
   cancelJob,
-  type EnqueueOptions,
+  type EnqueueJobParams,
   enqueueJob,
   getJob,
   getQueueStats,
   getRecentFailedJobs,
   getUserJobs,
+  type JobStats,
+  type JobUpdateCallback,
   pollJobUntilComplete,
-  type QueueStats,
   subscribeToJob,
   subscribeToUserJobs,
   type UserJobsOptions,
 } from './jobs.ts';
 export type { PollOptions } from './poll.ts';
-export type { FailedJob, GenerationRow, GenerationUpdate, Job, JobStatus } from './rows.ts';
+export {
+  checkCanGenerate,
+  type GenerationCallback,
+  type GenerationProgress,
+  generateWithRealtime,
+  getGenerationStatus,
+  subscribeToGenerationUpdates,
+} from './progress.ts';
+export type {
+  FailedJob,
+  GenerationRow,
+  GenerationUpdate,
+  ImageRow,
+  JobQueueRow,
+  JobStatus,
+  JobType,
+} from './rows.ts';
 export type { SupabaseLike } from './supabase.ts';

@@ -1,7 +1,7 @@
 import { type FetchLike, onReturn, platform } from '../platform.ts';
-import type { Way } from './live.ts';
+import type { Connector } from './live.ts';
 
-/** Milliseconds of silence after which it is given up; the server says something each 15 seconds. */
+/** Milliseconds of silence after which it is given up; the server sends something each 15 seconds. */
 const SILENCE_MS = 40_000;
 /** The same when the page is back. */
 const RETURN_MS = 20_000;
@@ -12,8 +12,8 @@ interface Streamed {
 }
 
 /** By server-sent events, read with `fetch`, since an EventSource cannot send a token. */
-export function eventStream(fetch: FetchLike, base: string): Way {
-  return async ({ token, since, signal, received }) => {
+export function eventStream(fetch: FetchLike, base: string): Connector {
+  return async ({ token, since, signal, onText }) => {
     const response = await fetch(`${base}/events${since === undefined ? '' : `?since=${since}`}`, {
       method: 'GET',
       headers: { accept: 'text/event-stream', authorization: `Bearer ${token}` },
@@ -24,14 +24,14 @@ export function eventStream(fetch: FetchLike, base: string): Way {
     const decoder = new platform.TextDecoder();
     let cut = () => {};
     let timer: unknown;
-    let heardAt = 0;
+    let receivedAt = 0;
     const silence = new Promise<undefined>((resolve) => {
       cut = () => resolve(undefined);
     });
-    const stop = onReturn(() => Date.now() - heardAt < RETURN_MS || cut());
+    const stop = onReturn(() => Date.now() - receivedAt < RETURN_MS || cut());
     try {
       for (let rest = ''; ; ) {
-        heardAt = Date.now();
+        receivedAt = Date.now();
         timer = platform.setTimeout(cut, SILENCE_MS);
         const chunk = await Promise.race([reader.read(), silence]);
         platform.clearTimeout(timer);
@@ -41,7 +41,7 @@ export function eventStream(fetch: FetchLike, base: string): Way {
         for (const event of events) {
           // A message is one line, since it is JSON.
           const data = /^data:(.*)/m.exec(event)?.[1];
-          if (data) received(data);
+          if (data) onText(data);
         }
       }
     } finally {

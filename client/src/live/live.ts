@@ -4,54 +4,57 @@ import type { LiveGeneration, LiveReady } from '../types.ts';
 import { backoff, unlessAborted, wait } from '../wait.ts';
 import { parse, toUpdate } from './message.ts';
 
-/** What a way to connect gets. */
+/** What a connector gets. */
 export interface Opening {
   token: string;
-  /** The greatest `seq` that was seen: what has changed after it is told too. */
+  /** The greatest `seq` that was seen: the server also sends what has changed after it. */
   since: number | undefined;
   /** Ends the connection. */
   signal: SignalLike;
-  received(text: string): void;
+  onText(text: string): void;
 }
 
-/** Opens a connection. Ends when it has ended, whichever way. */
-export type Way = (opening: Opening) => Promise<void>;
+/** Opens a connection. Resolves or rejects when it has ended. */
+export type Connector = (opening: Opening) => Promise<void>;
 
 export interface Listener {
-  heard(update: Progress): void;
-  /** The connection stands, or stands no more. */
-  changed(): void;
+  onMessage(update: Progress): void;
+  /** The connection is up, or down again. */
+  onChange(): void;
 }
 
-/** The connection that all who follow something share. */
+/** The one connection of a client: all subscriptions share it. */
 export interface Live {
-  /** Opened with the first listener, closed shortly after the last. Gives the way to stop. */
+  /** Opened with the first listener, closed shortly after the last. Returns the function that stops it. */
   listen(listener: Listener): () => void;
-  /** It stands: from here on changes are told. */
+  /** It is up: from here on changes arrive. */
   isUp(): boolean;
-  /** What was told of a generation last, by the connection that stands. */
+  /** The last message about a generation on the connection that is up. */
   last(id: string): Progress | undefined;
 }
 
 /** Milliseconds until a new connection has to say that it is ready. */
 const READY_MS = 8_000;
-/** Milliseconds for which a connection is kept for the next one who listens. */
+/** Milliseconds for which a connection is kept for the next listener. */
 const LINGER_MS = 1_000;
-/** Failures in a row until another way is tried; one is enough where the way has never worked. */
+/** Failures in a row until the next connector is tried; one is enough where a connector has never worked. */
 const MAX_FAILURES = 3;
-/** Milliseconds until the first way is tried again after none has worked; doubled each time, to 3 minutes. */
+/** Milliseconds until the first connector is tried again after none worked; doubled each time, to 3 minutes. */
 const REST_MS = 5_000;
 const MAX_DOUBLINGS = 5;
 /** Generations whose last message is kept. */
 const MAX_KNOWN = 500;
 
 /**
- * Keeps a connection while somebody listens: opened anew when it is lost, from where it was lost, and by
- * another way where one does not get through.
+ * Keeps a connection open while there is a listener. It reconnects from where the connection was lost, and
+ * takes the next connector where one does not get through.
  *
- * @param ways from the best to the last resort
+ * @param connectors from the best to the last resort
  */
-export function createLive(ways: readonly Way[], getToken: () => Promise<string | null | undefined>): Live {
+export function createLive(
+  connectors: readonly Connector[],
+  getToken: () => Promise<string | null | undefined>,
+): Live {
   const listeners = new Set<Listener>();
   const known = new Map<string, { seq: number; connection: number; update: Progress }>();
   let since: number | undefined;
@@ -63,7 +66,7 @@ export function createLive(ways: readonly Way[], getToken: () => Promise<string 
   function setUp(up: boolean) {
     if (isUp === up) return;
     isUp = up;
-    for (const { changed } of [...listeners]) changed();
+    for (const { onChange } of [...listeners]) onChange();
   }
 
   function take(message: LiveGeneration | LiveReady) {
@@ -77,34 +80,34 @@ export function createLive(ways: readonly Way[], getToken: () => Promise<string 
     known.delete(id);
     known.set(id, { seq: isNew ? seq : before.seq, connection, update });
     if (known.size > MAX_KNOWN) known.delete(known.keys().next().value as string);
-    if (isNew) for (const { heard } of [...listeners]) heard(update);
+    if (isNew) for (const { onMessage } of [...listeners]) onMessage(update);
   }
 
-  /** One connection, from its opening to its end. Gives whether it stood. */
-  async function connect(way: Way, parent: SignalLike): Promise<boolean> {
+  /** One connection, from its opening to its end. Returns whether it was up. */
+  async function connect(connector: Connector, parent: SignalLike): Promise<boolean> {
     const own = new platform.AbortController();
     const end = () => own.abort();
     const timer = platform.setTimeout(() => isUp || end(), READY_MS);
     parent.addEventListener('abort', end);
     connection += 1;
-    let stood = false;
-    const received = (text: string) => {
+    let wasUp = false;
+    const onText = (text: string) => {
       const message = own.signal.aborted ? undefined : parse(text);
       if (message) take(message);
-      stood ||= isUp;
+      wasUp ||= isUp;
     };
     try {
       const token = await unlessAborted(getToken(), own.signal);
-      if (token) await unlessAborted(way({ token, since, signal: own.signal, received }), own.signal);
+      if (token) await unlessAborted(connector({ token, since, signal: own.signal, onText }), own.signal);
     } catch {
-      // Why it has ended is told by the next look, to those whom it concerns.
+      // The next poll reports why it ended, to those whom it concerns.
     } finally {
       end();
       platform.clearTimeout(timer);
       parent.removeEventListener('abort', end);
       setUp(false);
     }
-    return stood;
+    return wasUp;
   }
 
   async function run(signal: SignalLike) {
@@ -114,18 +117,18 @@ export function createLive(ways: readonly Way[], getToken: () => Promise<string 
     let rests = 0;
     while (!signal.aborted) {
       const startedAt = Date.now();
-      const stood = await connect(ways[current] as Way, signal);
+      const wasUp = await connect(connectors[current] as Connector, signal);
       if (signal.aborted) return;
-      // One that ends as soon as it stands is no better than one that fails.
-      failures = stood && Date.now() - startedAt > READY_MS ? 0 : failures + 1;
+      // One that ends as soon as it is up is no better than one that fails.
+      failures = wasUp && Date.now() - startedAt > READY_MS ? 0 : failures + 1;
       let pause = backoff(failures);
-      if (stood) {
+      if (wasUp) {
         proven = current;
         rests = 0;
       } else if (failures >= (current === proven ? MAX_FAILURES : 1)) {
         failures = 0;
         pause = 0;
-        current = (current + 1) % ways.length;
+        current = (current + 1) % connectors.length;
         if (current === 0) {
           pause = REST_MS * 2 ** Math.min(rests, MAX_DOUBLINGS) * (0.8 + Math.random() * 0.4);
           rests += 1;
@@ -154,7 +157,7 @@ export function createLive(ways: readonly Way[], getToken: () => Promise<string 
         linger = platform.setTimeout(() => {
           stop?.abort();
           stop = undefined;
-          // What happens until somebody listens again is no change that was missed.
+          // Without a listener: changes until the next one are not missed ones.
           since = undefined;
         }, LINGER_MS);
       };

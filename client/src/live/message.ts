@@ -2,8 +2,8 @@ import type { Progress } from '../progress.ts';
 import type { LiveGeneration, LiveReady } from '../types.ts';
 
 /**
- * Undefined: something that a later server may say, or `resume`, after which the connection ends and is opened
- * again as any other.
+ * Undefined for a message of a later server, and for `resume`, after which the connection ends and the client
+ * reconnects.
  */
 export function parse(text: string): LiveGeneration | LiveReady | undefined {
   try {

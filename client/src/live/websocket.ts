@@ -1,16 +1,16 @@
 import { onReturn, platform, type WebSocketConstructor } from '../platform.ts';
 import { onAbort } from '../wait.ts';
-import type { Way } from './live.ts';
+import type { Connector } from './live.ts';
 
 /**
- * Milliseconds between two pings. The server needs them too: who says nothing for 25 seconds may be taken for
- * dead, so that other messages do not replace them.
+ * Milliseconds between two pings. The server needs them too: it may take a client that sends nothing for 25
+ * seconds for dead, so other messages do not replace them.
  */
 const PING_MS = 10_000;
 
-/** By WebSocket. Pings, and one more when the page is back, find out whether it still stands. */
-export function webSocket(WebSocket: WebSocketConstructor, base: string): Way {
-  return ({ token, since, signal, received }) =>
+/** By WebSocket. Pings, and one more when the page is back, find out whether it is still up. */
+export function webSocket(WebSocket: WebSocketConstructor, base: string): Connector {
+  return ({ token, since, signal, onText }) =>
     new Promise<void>((resolve) => {
       const url = `${base.replace(/^http/, 'ws')}/events${since === undefined ? '' : `?since=${since}`}`;
       const socket = new WebSocket(url, ['picture-queue.v1', `bearer.${token}`]);
@@ -21,7 +21,7 @@ export function webSocket(WebSocket: WebSocketConstructor, base: string): Way {
         try {
           socket.send('ping');
         } catch {
-          return; // It does not stand yet.
+          return; // It is not up yet.
         }
         isSilent = true;
         wait();
@@ -32,7 +32,7 @@ export function webSocket(WebSocket: WebSocketConstructor, base: string): Way {
       };
       const stops = [onReturn(ping), onAbort(signal, end)];
       function end() {
-        // close() may tell that it has closed before it returns.
+        // close() may call onclose before it returns.
         if (hasEnded) return;
         hasEnded = true;
         platform.clearTimeout(timer);
@@ -41,7 +41,7 @@ export function webSocket(WebSocket: WebSocketConstructor, base: string): Way {
         try {
           socket.close();
         } catch {
-          // It never stood.
+          // It was never up.
         }
       }
       socket.onclose = end;
@@ -50,7 +50,7 @@ export function webSocket(WebSocket: WebSocketConstructor, base: string): Way {
       socket.onmessage = ({ data }: { data: unknown }) => {
         if (hasEnded) return;
         isSilent = false;
-        if (typeof data === 'string') received(data);
+        if (typeof data === 'string') onText(data);
       };
     });
 }

@@ -9,9 +9,9 @@ import { createStore, type Store, toError } from './store.ts';
 /** `starting`: the server has not answered yet. */
 export type RunStatus = 'idle' | 'starting' | Status;
 
-/** How it stands with what was asked for last. */
+/** The state of the last request. */
 export interface GenerationState {
-  /** Of a batch: of those that go on; when all have ended, `completed` if there is any picture. */
+  /** Of a batch: of those that go on; when all have ended, `completed` if there is any image. */
   status: RunStatus;
   /** Percent; of a batch, the mean. */
   progress: number;
@@ -19,15 +19,15 @@ export interface GenerationState {
   queuePosition: number | null;
   /** Until all of it has ended. */
   estimatedSeconds: number | null;
-  /** All pictures, once all of it has ended. */
+  /** All images, once all of it has ended. */
   images: GeneratedImage[];
-  /** Of the first picture, as soon as it is there. */
+  /** Of the first image, as soon as it is there. */
   imageUrl: string | null;
-  /** Why there is no picture. A cancelled generation is no error. */
+  /** Why there is no image. A cancelled generation is no error. */
   error: PictureQueueError | null;
   /** From `generate()` until all of it has ended. */
   isGenerating: boolean;
-  /** How each generation stands, in the order of the prompts. */
+  /** The state of each generation, in the order of the prompts. */
   updates: Progress[];
   /** The generations, once all have ended. */
   generations: Generation[];
@@ -45,7 +45,7 @@ interface Run {
   /** Aborted when another one takes its place. */
   readonly replaced: { readonly signal: SignalLike; abort(): void };
   readonly updates: Map<string, Progress>;
-  readonly tell: (update: Progress) => void;
+  readonly emit: (update: Progress) => void;
   starting?: Promise<Started>;
   started?: Started;
   hasEnded?: boolean;
@@ -69,7 +69,7 @@ const IDLE: GenerationState = {
 export function generationStore(client: Client): GenerationStore {
   let run: Run | undefined;
   const store = createStore(IDLE, () => {
-    // Shown again: what was left in the middle is followed on.
+    // Shown again: follow on what was left in the middle.
     if (run?.started && !run.hasEnded) follow(run, run.started);
   });
 
@@ -80,7 +80,7 @@ export function generationStore(client: Client): GenerationStore {
     const mine: Run = {
       replaced: new platform.AbortController(),
       updates,
-      tell: onlyForward((update) => {
+      emit: onlyForward((update) => {
         updates.set(update.generationId, update);
         const { status, ...rest } = summary([...updates.values()]);
         // `completed` comes with the images, from follow().
@@ -103,7 +103,7 @@ export function generationStore(client: Client): GenerationStore {
     const controller = new platform.AbortController();
     const stops = [shown, mine.replaced.signal].map((signal) => onAbort(signal, () => controller.abort()));
     try {
-      const result = await client.wait(started, { onUpdate: mine.tell, signal: controller.signal });
+      const result = await client.wait(started, { onUpdate: mine.emit, signal: controller.signal });
       end(mine, { status: 'completed', ...result });
       return result;
     } catch (error) {
@@ -158,7 +158,7 @@ export function generationStore(client: Client): GenerationStore {
     try {
       const { status } = await client.cancel(id);
       const last = mine.updates.get(id);
-      mine.tell({
+      mine.emit({
         generationId: id,
         progress: 0,
         ...last,
@@ -167,7 +167,7 @@ export function generationStore(client: Client): GenerationStore {
         estimatedSeconds: null,
       });
     } catch (error) {
-      // Its picture is made, or it has ended in between: it goes on, and how is told anyway.
+      // Its image is made, or it has ended in between: follow() reports that anyway.
       if (!(error instanceof ConflictError)) throw error;
     }
   }

@@ -1,6 +1,6 @@
 import type { Client } from '../client.ts';
 import type { PictureQueueError } from '../errors.ts';
-import { isPassing } from '../http.ts';
+import { isTransient } from '../http.ts';
 import { platform, type SignalLike } from '../platform.ts';
 import { hasEnded, isForward, type Progress } from '../progress.ts';
 import type { Generation, GenerationPage } from '../types.ts';
@@ -28,7 +28,7 @@ const EMPTY: GenerationsState = { generations: [], isLoading: true, error: null,
 export function generationsStore(client: Client, limit: number | undefined): GenerationsStore {
   let cursor: string | null = null;
   let following: { readonly signal: SignalLike; abort(): void } | undefined;
-  /** To be read anew: something that only the whole generation tells has changed. */
+  /** To be read anew: something has changed that only the whole generation holds. */
   const changed = new Set<string>();
   let isReading = false;
   const store = createStore(EMPTY, (signal) => {
@@ -73,7 +73,7 @@ export function generationsStore(client: Client, limit: number | undefined): Gen
     if (!store.signal() || (following && !following.signal.aborted)) return;
     const own = new platform.AbortController();
     following = own;
-    client.subscribeAll(hear, {
+    client.subscribeAll(onUpdate, {
       signal: own.signal,
       onError: (error) => {
         own.abort();
@@ -82,7 +82,7 @@ export function generationsStore(client: Client, limit: number | undefined): Gen
     });
   }
 
-  function hear(update: Progress) {
+  function onUpdate(update: Progress) {
     const { generations } = store.get();
     const known = generations.find(({ id }) => id === update.generationId);
     // A completed one is shown with its images, or not yet.
@@ -115,7 +115,7 @@ export function generationsStore(client: Client, limit: number | undefined): Gen
     }
   }
 
-  /** Reads all that has changed, until nothing is left: nobody tells of it a second time. */
+  /** Reads all that has changed, until nothing is left: no message comes a second time. */
   async function readChanged() {
     if (isReading) return;
     isReading = true;
@@ -128,7 +128,7 @@ export function generationsStore(client: Client, limit: number | undefined): Gen
         failures = 0;
       } catch (error) {
         store.set({ error: toError(error) });
-        if (!isPassing(error)) break;
+        if (!isTransient(error)) break;
         for (const id of ids) changed.add(id);
         await wait(backoff(failures), signal).catch(() => {});
         failures += 1;

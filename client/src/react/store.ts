@@ -9,11 +9,11 @@ export interface Store<T> {
   get(): T;
   set(changes: Partial<T>): void;
   subscribe(listener: () => void): () => void;
-  /** While somebody looks: aborted when nobody does any more. */
+  /** While a component shows it: aborted when none does any more. */
   signal(): SignalLike | undefined;
 }
 
-/** @param work what is to be done while somebody looks, from the first one on until the last one has gone */
+/** @param work what to do while a component shows it, from the first subscriber to the last */
 export function createStore<T extends object>(first: T, work: (signal: SignalLike) => void): Store<T> {
   const listeners = new Set<() => void>();
   let state = first;
@@ -34,7 +34,7 @@ export function createStore<T extends object>(first: T, work: (signal: SignalLik
       }
       return () => {
         listeners.delete(listener);
-        // StrictMode takes each component away once and puts it back at once: that is no end.
+        // StrictMode removes each component once and puts it back at once: that is not an end.
         Promise.resolve().then(() => {
           if (listeners.size > 0) return;
           running?.abort();
@@ -48,16 +48,16 @@ export function createStore<T extends object>(first: T, work: (signal: SignalLik
 
 /** One store for a component, and a new one when the inputs change. */
 export function useStore<T, S extends Store<T>>(make: () => S, ...inputs: readonly unknown[]): [T, S] {
-  const [held, hold] = useState(() => ({ store: make(), inputs }));
-  let { store } = held;
-  if (inputs.some((input, index) => input !== held.inputs[index])) {
+  const [entry, setEntry] = useState(() => ({ store: make(), inputs }));
+  let { store } = entry;
+  if (inputs.some((input, index) => input !== entry.inputs[index])) {
     store = make();
-    hold({ store, inputs });
+    setEntry({ store, inputs });
   }
   return [useSyncExternalStore(store.subscribe, store.get, () => store.first), store];
 }
 
-/** What went wrong, as an error of this package: a token that could not be had is none by itself. */
+/** The error as one of this package's: `getToken()` may throw any. */
 export function toError(error: unknown): PictureQueueError {
   if (error instanceof PictureQueueError) return error;
   return new PictureQueueError(error instanceof Error ? error.message : String(error), { cause: error });

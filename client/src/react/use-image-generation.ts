@@ -26,8 +26,7 @@ export interface ImageGeneration extends GenerationState {
 }
 
 /**
- * Makes pictures and shows how it stands with them. When the component goes away, generations go on on
- * the server.
+ * Makes images and shows their state. When the component goes away, generations go on on the server.
  */
 export function useImageGeneration({ client }: ImageGenerationOptions = {}): ImageGeneration {
   const used = usePictureQueue(client);

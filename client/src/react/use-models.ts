@@ -23,7 +23,7 @@ interface ModelsStore extends Store<State> {
   refresh(): Promise<void>;
 }
 
-/** The catalogue is the same for everybody: it is read once for a client, whoever shows it. */
+/** The catalogue is the same for all users: all components with a client share one read. */
 const stores = new WeakMap<Client, ModelsStore>();
 
 /** What can be asked for: fetched once, and shared by all components with this client. */

@@ -38,12 +38,17 @@ function Probe({ read }: { read: () => void }) {
   return null;
 }
 
-/** Shows a hook, in StrictMode and below a provider. */
-export async function show<T>(renderer: Renderer, client: Client, hook: () => T): Promise<Shown<T>> {
+/** Shows a hook, in StrictMode and, with a client, below a provider. */
+export async function show<T>(
+  renderer: Renderer,
+  client: Client | undefined,
+  hook: () => T,
+): Promise<Shown<T>> {
   const all: T[] = [];
-  const element = (hook: () => T, provided: Client) => {
+  const element = (hook: () => T, provided: Client | undefined) => {
     const probe = createElement(Probe, { read: () => void all.push(hook()) });
-    return createElement(StrictMode, null, createElement(PictureQueueProvider, { client: provided }, probe));
+    const shown = provided ? createElement(PictureQueueProvider, { client: provided }, probe) : probe;
+    return createElement(StrictMode, null, shown);
   };
   const root = await doing(() => renderer.mount(element(hook, client)));
   return {

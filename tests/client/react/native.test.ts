@@ -2,8 +2,9 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { createRoot } from 'test-renderer';
 import { expect, test } from 'vitest';
+import { testCompatHooks } from './compat-hooks.ts';
 import { testHooks } from './hooks.ts';
-import { setStage } from './mount.ts';
+import { type Renderer, setStage } from './mount.ts';
 
 /** The hooks in the renderer that React Native's testing library uses: there is no DOM here. */
 
@@ -11,9 +12,9 @@ test('there is no DOM', () => {
   expect([typeof window, typeof document]).toEqual(['undefined', 'undefined']);
 });
 
-test('the hooks import nothing but React', async () => {
+test.each(['react', 'compat/react'])('the hooks of %s import nothing but React', async (entry) => {
   const { metafile } = await build({
-    entryPoints: [fileURLToPath(new URL('../../../client/src/react/index.ts', import.meta.url))],
+    entryPoints: [fileURLToPath(new URL(`../../../client/src/${entry}/index.ts`, import.meta.url))],
     bundle: true,
     write: false,
     metafile: true,
@@ -25,13 +26,13 @@ test('the hooks import nothing but React', async () => {
   expect(new Set(imports.map((one) => one.path))).toEqual(new Set(['react']));
 });
 
-testHooks(
-  {
-    mount(element) {
-      const root = createRoot();
-      root.render(element);
-      return { update: (next) => root.render(next), unmount: () => root.unmount() };
-    },
+const renderer: Renderer = {
+  mount(element) {
+    const root = createRoot();
+    root.render(element);
+    return { update: (next) => root.render(next), unmount: () => root.unmount() };
   },
-  setStage(),
-);
+};
+
+testHooks(renderer, setStage());
+testCompatHooks(renderer);

@@ -11,23 +11,24 @@ import {
   useImageGeneration,
   useModels,
 } from '../../../client/src/react/index.ts';
+import { testCompatHooks } from './compat-hooks.ts';
 import { testHooks } from './hooks.ts';
-import { doing, setStage, until } from './mount.ts';
+import { doing, type Renderer, setStage, until } from './mount.ts';
 
 /** The hooks in React DOM. */
 
 const stage = setStage();
 afterEach(cleanup);
 
-testHooks(
-  {
-    mount(element) {
-      const { rerender, unmount } = render(element);
-      return { update: rerender, unmount };
-    },
+const renderer: Renderer = {
+  mount(element) {
+    const { rerender, unmount } = render(element);
+    return { update: rerender, unmount };
   },
-  stage,
-);
+};
+
+testHooks(renderer, stage);
+testCompatHooks(renderer);
 
 let shown: ImageGeneration;
 function Picture() {
