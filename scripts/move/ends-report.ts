@@ -1,0 +1,76 @@
+import type { Sql } from './database.ts';
+import type { Situation } from './findings.ts';
+import { headOf, list, table } from './markdown.ts';
+
+/** How many rows of a table have changed since the copy, and how. */
+export interface Change {
+  table_name: string;
+  change: string;
+  rows: string;
+}
+
+/** What sql/changes.sql has found in this transaction. */
+export async function changesSince(sql: Sql): Promise<Change[]> {
+  return [
+    ...(await sql<Change[]>`select table_name, change, count(*)::text as rows from changes
+      group by table_name, change order by min(ord)`),
+  ];
+}
+
+const KEPT = `These were written since \`--apply\` and do not go back. Each is kept, whole, in the table
+\`picture_queue_undone.rows\`, with what had become of it:
+
+- \`new\`: made since. The files of new images stay in Storage; \`row_data\` names their paths.
+- \`changed\`: written since; the row is again as it was before the move, and this is how it was now.
+- \`deleted\`: deleted since; the row is there again, and the file that it names may be gone.
+- \`names what is new\`: a row of yours that went with what it names.
+- \`named what is new\`: a row of yours as it was before its foreign key was set to null or to its default.
+- \`definition changed\`, \`policy changed\`: a view, function or policy of yours that you have changed since; it is as
+  it was before the move.
+- \`policy dropped\`: a policy of yours that you have dropped since; it stays dropped, and this is what it said.`;
+
+/** Before the undo drops what it tells of. */
+export async function undoReport(sql: Sql, situation: Situation, changes: Change[]): Promise<string> {
+  const moved = await putAside(sql);
+  return [
+    headOf('what was put back', situation),
+    '## Put back, from the schema `original`',
+    list(moved),
+    '## Written since the move',
+    changes.length === 0
+      ? 'Nothing was written since: everything is as it was before the move.'
+      : `${KEPT}\n\n${table(
+          ['', 'what', 'rows'],
+          changes.map((one) => [one.table_name, one.change, one.rows]),
+        )}`,
+    '',
+  ].join('\n\n');
+}
+
+/** Before the finish drops what it tells of. */
+export async function finishReport(sql: Sql, situation: Situation): Promise<string> {
+  const lost = await sql<{ table_name: string; reason: string; rows: string }[]>`
+    select table_name, reason, count(*)::text as rows from picture_queue_move.not_carried group by 1, 2 order by 1, 2`;
+  const cron = await sql<{ what: string }[]>`
+    select format('%s (%s, of %s)', coalesce(name, id::text), schedule, owner) as what
+    from picture_queue_move.cron_jobs order by id`;
+  return [
+    headOf('what was finished', situation),
+    '## Dropped, from the schema `original`',
+    list(await putAside(sql)),
+    '## Cron jobs removed',
+    list(cron.map(({ what }) => what)),
+    '## Kept in `picture_queue_move.not_carried`',
+    table(
+      ['', 'why', 'rows'],
+      lost.map((one) => [one.table_name, one.reason, one.rows]),
+    ),
+    '',
+  ].join('\n\n');
+}
+
+async function putAside(sql: Sql): Promise<string[]> {
+  const moved = await sql<{ kind: string; name: string }[]>`
+    select kind, name from picture_queue_move.moved order by kind desc, name`;
+  return moved.map(({ kind, name }) => `${kind} \`${name}\``);
+}

@@ -1,0 +1,69 @@
+import type postgres from 'postgres';
+import { UserError } from '../user-error.mjs';
+import { isDone } from './apply.ts';
+import { removeCron, resumeCron } from './cron.ts';
+import { rows, run, transaction } from './database.ts';
+import { changesSince, finishReport, undoReport } from './ends-report.ts';
+import type { Situation } from './findings.ts';
+import type { Options } from './options.ts';
+
+/** Writes a report down; called within the transaction, so that nothing is done of which there is no report. */
+export type Write = (report: string) => Promise<void>;
+
+/**
+ * Puts everything back, in one transaction. What has been written since and does not go back is kept in
+ * picture_queue_undone.rows; answers how many rows that are.
+ *
+ * @throws UserError when the move is finished, or when there is such and that was not asked for
+ */
+export async function undo(
+  sql: postgres.Sql,
+  situation: Situation,
+  options: Options,
+  write: Write,
+): Promise<number> {
+  if (await isDone(sql, 'finish')) {
+    throw new UserError(
+      'The move is finished: what was put aside is gone, and only a backup brings it back.',
+    );
+  }
+  return transaction(sql, async (inner) => {
+    if (!(await isDone(inner, 'push'))) await run(inner, 'pushed');
+    await run(inner, 'let-go', 'changes');
+    const changes = await changesSince(inner);
+    if (changes.length > 0 && !options.putChangesAside) {
+      const list = changes.map(({ table_name, change, rows: n }) => `${table_name}: ${n} ${change}`);
+      throw new UserError(
+        `This has been written since --apply, and does not go back: ${list.join('; ')}. With --put-changes-aside it is kept, whole, in picture_queue_undone.rows, and the rest is put back.`,
+      );
+    }
+    await write(await undoReport(inner, situation, changes));
+    await resumeCron(inner);
+    await run(inner, 'undo');
+    await inner`notify pgrst, 'reload schema'`;
+    return changes.reduce((sum, { rows: n }) => sum + Number(n), 0);
+  });
+}
+
+/**
+ * Drops what was put aside, in one transaction.
+ *
+ * @throws UserError when the move has not come to its end, or something of the app's would be dropped as well
+ */
+export async function finish(sql: postgres.Sql, situation: Situation, write: Write): Promise<void> {
+  if (await isDone(sql, 'finish')) throw new UserError('The move is finished already.');
+  if (!(await isDone(sql, 'validate'))) {
+    throw new UserError('The move has not come to its end yet: run it with --apply again first.');
+  }
+  await transaction(sql, async (inner) => {
+    const tied = await rows<{ what: string }>(inner, 'tied');
+    if (tied.length > 0) {
+      throw new UserError(
+        `These of yours still use the old tables, and would go with them: ${tied.map(({ what }) => what).join(', ')}. Change or drop them first.`,
+      );
+    }
+    await write(await finishReport(inner, situation));
+    await removeCron(inner);
+    await run(inner, 'finish');
+  });
+}
