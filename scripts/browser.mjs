@@ -2,8 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { aptOf, INSTALL, installDebians, isDebian } from './debian.mjs';
-import { Fault } from './fault.mjs';
 import { output } from './run.mjs';
+import { UserError } from './user-error.mjs';
 
 const COMMANDS = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
 const MAC_APPS = ['Google Chrome', 'Chromium'];
@@ -28,7 +28,7 @@ export async function findBrowser(machine = thisMachine) {
   const { env, starts } = machine;
   if (env.CHROMIUM_PATH) {
     if (await starts(env.CHROMIUM_PATH)) return env.CHROMIUM_PATH;
-    throw new Fault(
+    throw new UserError(
       `CHROMIUM_PATH is ${env.CHROMIUM_PATH}, and no browser starts there. Set it to Chromium or Chrome, or unset it.`,
     );
   }
@@ -50,17 +50,17 @@ function usualPlaces({ platform, env }) {
 export async function ensureBrowser(machine = thisMachine) {
   const found = await findBrowser(machine);
   if (found) return found;
-  if (!isDebian(machine) || !machine.isRoot) throw new Fault(howToInstall(machine));
+  if (!isDebian(machine) || !machine.isRoot) throw new UserError(howToInstall(machine));
   await installDebians(machine, 'installing Chromium (110 MB)', ['chromium']);
   const installed = await findBrowser(machine);
-  if (!installed) throw new Fault(`Debian's chromium is installed and does not start. ${AGAIN}`);
+  if (!installed) throw new UserError(`Debian's chromium is installed and does not start. ${AGAIN}`);
   return installed;
 }
 
 /** Path of the browser for one test; the sentence of its absence says what to run. */
 export async function requireBrowser(machine = thisMachine) {
   const found = await findBrowser(machine);
-  if (!found) throw new Fault(howToInstall(machine));
+  if (!found) throw new UserError(howToInstall(machine));
   return found;
 }
 

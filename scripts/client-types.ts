@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { compile, type JSONSchema } from 'json-schema-to-typescript';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const DOCUMENT = path.join(ROOT, 'shared/src/openapi.json');
+const DOCUMENT = path.join(ROOT, 'shared/src/http/openapi.json');
 export const TYPES = path.join(ROOT, 'client/src/openapi.ts');
 
-const BANNER = `/* Written by npm run client:types from shared/src/openapi.json, which is written from the types in
- * shared/src/api: change those. */`;
+const BANNER = `/* Written by npm run client:types from shared/src/http/openapi.json, which is written from the types in
+ * shared/src/http/types: change those. */`;
 
 /** What is read of the document. */
 interface Document {
@@ -37,23 +37,23 @@ export async function clientTypes(): Promise<string> {
       ),
     },
   };
-  // A root that names nothing itself: what is wanted are the definitions.
-  const text = JSON.stringify({ type: 'object', definitions: schemas });
+  // A root that names them all: of a schema that its root does not lead to, the compiler says so in its comment.
+  const named = Object.keys(schemas).map((name) => [name, { $ref: `#/definitions/${name}` }]);
+  const text = JSON.stringify({
+    type: 'object',
+    description: 'All of them by name.',
+    properties: Object.fromEntries(named),
+    required: Object.keys(schemas),
+    definitions: schemas,
+  });
   const root = JSON.parse(text.replaceAll('#/components/schemas/', '#/definitions/'), forTypes);
-  const types = await compile(root, 'Root', {
+  return await compile(root, 'Schemas', {
     additionalProperties: false,
     bannerComment: BANNER,
     // Lengths are checked by the server: as tuples they would be in everybody's way.
     ignoreMinAndMaxItems: true,
     style: { singleQuote: true, printWidth: 110, trailingComma: 'all', bracketSpacing: true },
-    unreachableDefinitions: true,
   });
-  return types
-    .replace(/export interface Root \{\}\n+/, '')
-    .replace(/\n \*\n \* This interface was referenced by `Root`.*\n.*"\w+"\.(?=\n)/g, '')
-    .replace(/\/\*\*\n *\* This interface was referenced by `Root`.*\n.*"\w+"\.\n *\*\/\n/g, '')
-    .replace(/\/\*\*\n *\* (.*)\n *\*\//g, '/** $1 */')
-    .replace(/(?<=^(?:\}|.*;)\n)(?=\/\*\*)/gm, '\n');
 }
 
 /** A schema as json-schema-to-typescript understands it best. */

@@ -1,9 +1,9 @@
 // npm run deploy: builds the three Workers and deploys them in the order that their bindings need.
 // Arguments go to wrangler: npm run deploy -- --dry-run
-import { Fault, main } from './fault.mjs';
 import { say } from './progress.mjs';
 import { foreground, output } from './run.mjs';
 import { asksForHelp, setUp } from './setup.mjs';
+import { main, UserError } from './user-error.mjs';
 import { WORKERS } from './workers.mjs';
 
 const HELP = `npm run deploy [-- options]
@@ -30,7 +30,7 @@ await main(async () => {
     say(`\n▸ ${dryRun ? 'trying the deployment of' : 'deploying'} ${worker}`);
     const code = await foreground('wrangler', ['deploy', '--env', worker, ...args]);
     if (code !== 0)
-      throw new Fault(
+      throw new UserError(
         `${worker} was not deployed. docs/operations/deploy.md lists the steps before this one.`,
       );
   }
@@ -42,5 +42,7 @@ async function checkVariables(worker) {
     console.log(read({ config: 'wrangler.toml', env: process.argv[1] }).vars.SUPABASE_URL ?? '');`;
   const url = await output('node', ['--input-type=module', '-e', program, worker]);
   if (!url)
-    throw new Fault(`Set SUPABASE_URL of env.${worker} in wrangler.toml first (docs/operations/deploy.md).`);
+    throw new UserError(
+      `Set SUPABASE_URL of env.${worker} in wrangler.toml first (docs/operations/deploy.md).`,
+    );
 }

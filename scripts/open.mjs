@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** Opens a page where somebody sits in front of a desktop. Elsewhere nothing happens, and nothing can fail. */
+/** Opens a page on a machine with a desktop. On any other it does nothing and cannot fail. */
 export function openBrowser(url) {
   const command = opener(process.platform, process.env, process.stdout.isTTY);
   if (!command) return;

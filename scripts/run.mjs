@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Fault } from './fault.mjs';
+import { UserError } from './user-error.mjs';
 
 /** The project's folder. */
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -44,7 +44,7 @@ export function endOf(child) {
   }, PARENT_CHECK_MS);
   return new Promise((resolve, reject) => {
     child.on('error', (error) =>
-      reject(new Fault(`${child.spawnfile} could not be started: ${error.message}`)),
+      reject(new UserError(`${child.spawnfile} could not be started: ${error.message}`)),
     );
     child.on('close', (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));
   }).finally(() => {

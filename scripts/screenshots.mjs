@@ -1,12 +1,12 @@
-// npm run screenshots: the pictures of the studio in docs/screenshots, taken anew on a stack of its own.
+// npm run screenshots: docs/screenshots of the studio, taken anew on a stack of its own.
 import { ensureBrowser } from './browser.mjs';
-import { main } from './fault.mjs';
 import { environment, foreground } from './run.mjs';
 import { asksForHelp, setUp } from './setup.mjs';
+import { main } from './user-error.mjs';
 
 const HELP = `npm run screenshots
 
-Takes the pictures of the studio in docs/screenshots anew, on a stack of its own. Look at each before you commit it.
+Takes the screenshots of the studio in docs/screenshots anew, on a stack of its own. Look at each before you commit it.
 `;
 
 await main(async () => {

@@ -1,9 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { Fault } from './fault.mjs';
 import { say } from './progress.mjs';
 import { output, TOOLS } from './run.mjs';
 import { ensureCargoTools, ensurePackages, ensureRust } from './tools.mjs';
+import { UserError } from './user-error.mjs';
 import { ensureWeb } from './web.mjs';
 import { ensureWorkers } from './workers.mjs';
 
@@ -13,7 +13,7 @@ const WAIT_MS = 1000;
 /** Brings about whatever is missing: packages, tools, built Workers, the built studio. Quick when nothing is. */
 export async function setUp() {
   if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
-    throw new Fault(
+    throw new UserError(
       `Node ${process.version} is too old: ${OLDEST_NODE} or newer is needed (https://nodejs.org).`,
     );
   }
@@ -23,6 +23,18 @@ export async function setUp() {
     await ensureCargoTools();
     await ensureWorkers();
     await ensureWeb();
+  });
+}
+
+/**
+ * Builds what has changed since the set-up.
+ *
+ * @returns what was built: names of Workers, `the studio`
+ */
+export function rebuild() {
+  return oneAtATime(async () => {
+    const workers = await ensureWorkers();
+    return (await ensureWeb()) ? [...workers, 'the studio'] : workers;
   });
 }
 
@@ -43,7 +55,7 @@ async function oneAtATime(work) {
     await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
   }
   try {
-    await work();
+    return await work();
   } finally {
     fs.rmSync(lock, { force: true });
   }
@@ -56,7 +68,7 @@ async function take(lock) {
     fs.writeFileSync(lock, String(process.pid), { flag: 'wx' });
     return true;
   } catch (error) {
-    if (error.code !== 'EEXIST') throw new Fault(`${lock} cannot be written: ${error.message}`);
+    if (error.code !== 'EEXIST') throw new UserError(`${lock} cannot be written: ${error.message}`);
   }
   // The id of a killed set-up may belong to anything by now: only a script of ours keeps the lock.
   const command = await output('ps', ['-o', 'args=', '-p', String(holderOf(lock))]);

@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { main } from './fault.mjs';
 import { openBrowser } from './open.mjs';
 import { endOf, environment, ROOT } from './run.mjs';
-import { asksForHelp, setUpFor } from './setup.mjs';
+import { asksForHelp, rebuild, setUpFor } from './setup.mjs';
+import { main } from './user-error.mjs';
 
 /** Long enough to watch a generation go through its states. */
 const GENERATION_MS = '3000';
@@ -16,27 +16,38 @@ const HELP = `npm start [-- options]
 Runs npm run stack, writes its addresses and keys to .local/env.sh, and opens the studio where there is a desktop.
 
   --no-open            print the studio's address only
+  --watch              build what changes in functions/, shared/, web/ or client/ and run it, until Ctrl-C; what does
+                       not compile is shown, and what ran before goes on. Workers are built as WORKER_BUILD=dev builds
+                       them: soon, and without optimisation. Data stays; migrations are applied at the start only.
 
 All other options and the environment are those of npm run stack:
 `;
 
 await main(async () => {
   const asked = process.argv.slice(2);
-  const args = asked.filter((arg) => arg !== '--no-open');
+  const args = asked.filter((arg) => !['--no-open', '--watch'].includes(arg));
+  const watched = asked.includes('--watch');
+  if (watched) process.env.WORKER_BUILD ??= 'dev';
   await setUpFor(args);
   if (asksForHelp(args)) console.log(HELP);
-  const stack = spawn('node', ['tests/stack/main.ts', ...args], {
+  const stack = spawn('node', ['dev/stack/main.ts', ...args], {
     cwd: ROOT,
     env: environment({ SIMULATOR_GENERATION_MS: process.env.SIMULATOR_GENERATION_MS ?? GENERATION_MS }),
-    stdio: ['inherit', 'pipe', 'inherit'],
+    stdio: ['inherit', 'pipe', 'inherit', ...(watched ? ['ipc'] : [])],
   });
-  createInterface({ input: stack.stdout }).on('line', (line) => {
+  let stopWatching = async () => {};
+  createInterface({ input: stack.stdout }).on('line', async (line) => {
     if (!line.startsWith('{')) return console.log(line);
     const addresses = JSON.parse(line);
     welcome(addresses);
-    if (args.length === asked.length) openBrowser(addresses.startGenerationUrl);
+    if (!asked.includes('--no-open')) openBrowser(addresses.startGenerationUrl);
+    if (!watched) return;
+    const { watch } = await import('./watch.mjs'); // of a package that the set-up has installed
+    stopWatching = await watch({ rebuild, reload: () => stack.connected && stack.send('reload') });
   });
-  return await endOf(stack);
+  const code = await endOf(stack);
+  await stopWatching();
+  return code;
 });
 
 function welcome(stack) {
@@ -79,5 +90,5 @@ The same address is the API's. In another terminal:
 
 The answer names urls.self: ask it with the same token until the status is "completed".
 ${keys}
-Pictures come from a simulator of Replicate; Ctrl-C stops everything. More: docs/start/quick-start.md`);
+Images come from a simulator of Replicate; Ctrl-C stops everything. More: docs/start/quick-start.md`);
 }

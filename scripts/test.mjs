@@ -1,13 +1,17 @@
 // npm test: everything that must be true before a change lands. `npm test -- lint unit` runs some parts.
+import os from 'node:os';
 import { ensureBrowser } from './browser.mjs';
-import { Fault, main } from './fault.mjs';
+import { allTests, changedFiles, importingTests, planOf } from './changed.mjs';
 import { ensurePostgres15 } from './postgres15.mjs';
 import { say } from './progress.mjs';
 import { environment, foreground } from './run.mjs';
 import { asksForHelp, setUp } from './setup.mjs';
+import { ensureSpace } from './space.mjs';
 import { ensureSqlfluff } from './sql.mjs';
+import { main, UserError } from './user-error.mjs';
 import { WORKERS } from './workers.mjs';
 
+const NATIVE_CRATES = ['-p', 'shared', '-p', 'xtask'];
 const WASM = ['--target', 'wasm32-unknown-unknown'];
 const WASM_CRATES = ['edge', ...WORKERS].flatMap((name) => ['-p', name]);
 const DENY = ['--', '-D', 'warnings'];
@@ -15,7 +19,7 @@ const DENY = ['--', '-D', 'warnings'];
 const PARTS = {
   lint: async () => {
     await check('Rust format', 'cargo', ['fmt', '--all', '--check']);
-    await check('Rust lints of shared', 'cargo', ['clippy', '-p', 'shared', '--all-targets', ...DENY]);
+    await check('Rust lints of shared', 'cargo', ['clippy', ...NATIVE_CRATES, '--all-targets', ...DENY]);
     await check('Rust lints of the Workers', 'cargo', ['clippy', ...WASM, ...WASM_CRATES, ...DENY]);
     await check('TypeScript format and lints', 'biome', ['check', '--error-on-warnings', '.']);
     await check('TypeScript types', 'tsc', []);
@@ -44,18 +48,24 @@ const PARTS = {
     }
   },
   unit: async () => {
-    await check('Rust tests', 'cargo', ['test', '-p', 'shared']);
+    await check('Rust tests', 'cargo', ['test', ...NATIVE_CRATES]);
   },
-  system: async () => {
-    const browser = { CHROMIUM_PATH: await ensureBrowser() };
-    await check('database, simulator, stack and end-to-end tests', 'vitest', ['run'], false, browser);
+  system: async (files = []) => {
+    if (files.length === 0) ensureSpace(os.tmpdir(), TESTS_GIGABYTES, 'A whole run of the tests');
+    const needsBrowser = files.length === 0 || files.some((file) => NEED_BROWSER.test(file));
+    const browser = needsBrowser ? { CHROMIUM_PATH: await ensureBrowser() } : {};
+    const args = ['run', ...files];
+    await check('database, simulator, stack and end-to-end tests', 'vitest', args, false, browser);
   },
   postgres15: async () => {
     const { bin, missing } = await ensurePostgres15();
     if (!bin) return say(`– database tests on PostgreSQL 15: skipped, ${missing}`);
+    ensureSpace(os.tmpdir(), TESTS_GIGABYTES, 'A whole run of the database tests');
     await check('database tests on PostgreSQL 15', 'vitest', ['run', 'tests/database'], false, {
       POSTGRES_BIN: bin,
     });
+    // By itself: pg_cron works in one database of a server.
+    await check('the move on PostgreSQL 15', 'vitest', ['run', 'tests/move'], false, { POSTGRES_BIN: bin });
   },
   deploy: async () => {
     for (const worker of WORKERS) {
@@ -66,19 +76,27 @@ const PARTS = {
 };
 
 const HELP = `npm test [-- part …]
+npm test -- --changed [commit, branch or tag]
 
 Sets up what is missing and runs every check, or some parts of them:
 
   lint         formats, lints and types of Rust, TypeScript and SQL
   unit         the tests of Rust
   system       the tests of the database, the stand-ins, the clients, the studio and the whole system
-  postgres15   the tests of the database on Debian 12's PostgreSQL 15, where it is or may be installed
+  postgres15   the tests of the database and of the move on Debian 12's PostgreSQL 15, where it is or may be installed
   deploy       what wrangler would upload
+
+--changed runs what a change touches: what is not committed, and with a name also what has been committed since the
+branch left it. It says what it leaves out. Workers are built as WORKER_BUILD=dev builds them, unless that is set.
 
 It ends with the times, or with the check that failed and the command that runs it again.
 `;
 
+/** Their Postgres' data takes 3 at its peak, beside what is built: some tests play a million jobs. */
+const TESTS_GIGABYTES = 4;
 const times = [];
+/** Tests that start Chromium. */
+const NEED_BROWSER = /^tests\/(browser\/|client\/vite|scripts\/browser)/;
 
 await main(async () => {
   const asked = process.argv.slice(2);
@@ -86,25 +104,58 @@ await main(async () => {
     process.stdout.write(HELP);
     return 0;
   }
-  const unknown = asked.filter((part) => !(part in PARTS));
-  if (unknown.length > 0) {
-    throw new Fault(`There is no part ${unknown.join(', ')}. npm test -- ${Object.keys(PARTS).join(' | ')}`);
-  }
   const started = Date.now();
-  await setUp();
-  times.push(['set-up', Date.now() - started]);
-  for (const part of asked.length > 0 ? asked : Object.keys(PARTS)) await PARTS[part]();
+  const prepared = async () => {
+    await setUp();
+    times.push(['set-up', Date.now() - started]);
+  };
+  if (asked[0] === '--changed') {
+    if (asked.length > 2) throw new UserError('--changed takes one commit, branch or tag, and no parts.');
+    await runChanged(asked[1], prepared);
+  } else {
+    const unknown = asked.filter((part) => !(part in PARTS));
+    if (unknown.length > 0) {
+      throw new UserError(
+        `There is no part ${unknown.join(', ')}. npm test -- ${Object.keys(PARTS).join(' | ')}`,
+      );
+    }
+    await prepared();
+    for (const part of asked.length > 0 ? asked : Object.keys(PARTS)) await PARTS[part]();
+  }
   say('\nAll passed:');
   for (const [title, ms] of times) say(`  ${String(Math.round(ms / 1000)).padStart(4)} s  ${title}`);
   return 0;
 });
+
+/** Lints always, and of the rest what a change touches. */
+async function runChanged(ref, prepared) {
+  const files = await changedFiles(ref);
+  if (files.length === 0) {
+    say(
+      ref === undefined
+        ? 'Everything is committed; npm test -- --changed main compares with main.'
+        : `Nothing differs from ${ref}.`,
+    );
+    return;
+  }
+  process.env.WORKER_BUILD ??= 'dev';
+  await prepared();
+  const plan = planOf(files, await importingTests(ref), await allTests(), process.env.WORKER_BUILD === 'dev');
+  say(`\n${files.length} files have changed${ref === undefined ? '' : ` since ${ref}`}. Left out:`);
+  if (plan.everything) say(`  nothing of system: every test depends on ${plan.everything}`);
+  for (const [what, why] of plan.leftOut) say(`  ${what}: ${why}`);
+  await PARTS.lint();
+  if (plan.rust) await PARTS.unit();
+  if (plan.system.length > 0) await PARTS.system(plan.system);
+  if (plan.deploy) await PARTS.deploy();
+}
 
 async function check(title, command, args, shell = false, extra = {}) {
   say(`\n▸ ${title}`);
   const started = Date.now();
   const code = await foreground(command, args, { shell, env: testEnvironment(extra) });
   times.push([title, Date.now() - started]);
-  if (code !== 0) throw new Fault(`${title}: failed; see above. Again: ${command} ${args.join(' ')}`);
+  if (code !== 0) throw new UserError(`${title}: failed; see above. Again: ${command} ${args.join(' ')}`);
 }
 
 /** The tests bring their own Supabase and Replicate: keys that happen to be set must not reach them. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { Fault } from './fault.mjs';
 import { longStep, say } from './progress.mjs';
 import { output, ROOT, TOOLS } from './run.mjs';
+import { UserError } from './user-error.mjs';
 
 /** workers-rs' build tool, equal to the crate `worker`; and the glue maker, equal to the crate `wasm-bindgen`. */
 const CARGO_TOOLS = [
@@ -19,21 +19,23 @@ const AGAIN = 'Check the network connection and run the command again: it goes o
 export async function ensureRust() {
   const version = await output('rustc', ['--version']);
   if (version === undefined) {
-    throw new Fault('Rust is not installed. Install it from https://rustup.rs and run this again.');
+    throw new UserError('Rust is not installed. Install it from https://rustup.rs and run this again.');
   }
   const [major, minor] = (/(\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number);
   if (major < OLDEST_RUST[0] || (major === OLDEST_RUST[0] && minor < OLDEST_RUST[1])) {
-    throw new Fault(`${version} is too old: ${OLDEST_RUST.join('.')} is needed. Run: rustup update stable`);
+    throw new UserError(
+      `${version} is too old: ${OLDEST_RUST.join('.')} is needed. Run: rustup update stable`,
+    );
   }
   if ((await output('cc', ['--version'])) === undefined) {
-    throw new Fault(
+    throw new UserError(
       'A C compiler is missing: Rust links with it. Debian and Ubuntu: apt install build-essential; macOS: xcode-select --install',
     );
   }
   const library = await output('rustc', ['--print', 'target-libdir', '--target', WASM_TARGET]);
   if (library !== undefined && fs.existsSync(library)) return;
   if ((await output('rustup', ['--version'])) === undefined) {
-    throw new Fault(
+    throw new UserError(
       `The Rust target ${WASM_TARGET} is missing and there is no rustup to add it. Install Rust from https://rustup.rs.`,
     );
   }
@@ -56,7 +58,7 @@ export async function ensurePackages() {
   const node = await output(path.join(ROOT, 'node_modules/.bin/node'), ['--version']);
   if (node === undefined) {
     // npm 11 runs install scripts only of packages that package.json allows; an older npm knows other switches.
-    throw new Fault(
+    throw new UserError(
       'The npm package "node" did not install its program. Run: npm rebuild node --ignore-scripts=false',
     );
   }

@@ -4,16 +4,21 @@ import { fingerprint } from './fingerprint.mjs';
 import { longStep } from './progress.mjs';
 import { ROOT } from './run.mjs';
 
-const SOURCES = ['web', 'client/src', 'package-lock.json'];
+/** Files and folders: a change in one of them makes a new studio. */
+export const WEB_SOURCES = ['web', 'client/src', 'package-lock.json'];
 
-/** Builds the studio if its sources have changed since it was built. */
+/**
+ * Builds the studio if its sources have changed since it was built.
+ *
+ * @returns whether it was built
+ */
 export async function ensureWeb() {
   const origin = supabaseOrigin(fs.readFileSync(path.join(ROOT, 'wrangler.toml'), 'utf8'));
-  const current = fingerprint(SOURCES, ['dist', 'node_modules'], origin);
+  const current = fingerprint(WEB_SOURCES, ['dist', 'node_modules'], origin);
   const dist = path.join(ROOT, 'web/dist');
   const stamp = path.join(ROOT, '.local/web.fingerprint');
   const built = fs.existsSync(path.join(dist, 'index.html')) && fs.existsSync(stamp);
-  if (built && fs.readFileSync(stamp, 'utf8') === current) return;
+  if (built && fs.readFileSync(stamp, 'utf8') === current) return false;
   fs.rmSync(stamp, { force: true });
   await longStep('building the studio', 'vite', ['build', 'web', '--logLevel', 'warn'], {
     wayOut: 'The lines above say which file of web/ or client/src is at fault.',
@@ -21,6 +26,7 @@ export async function ensureWeb() {
   });
   fs.mkdirSync(path.dirname(stamp), { recursive: true });
   fs.writeFileSync(stamp, current);
+  return true;
 }
 
 /** The origin of the Supabase project in wrangler.toml, which the page may then talk to; empty: not set there. */

@@ -1,6 +1,6 @@
 /** models.json as a text: entries are put in and taken out without touching the others. */
+import { UserError } from '../user-error.mjs';
 import type { Entry } from './entry.ts';
-import { Fault } from './fault.ts';
 
 /** Compiled into three workers; a test keeps it below. */
 export const MAX_BYTES = 60_000;
@@ -33,12 +33,13 @@ export function placeFor({ id, operations }: Entry, entries: Entry[]): string | 
   return (family.at(-1) ?? kind.at(-1) ?? entries.at(-1))?.id;
 }
 
-/** The file with the entry behind the model `after`. @throws Fault when there is no such model */
+/** The file with the entry behind the model `after`. @throws UserError when there is no such model */
 export function insert(text: string, entry: Entry, after: string): string {
   const entries = entriesOf(text);
-  if (entries.some(({ id }) => id === entry.id)) throw new Fault(`${entry.id} is in the catalogue already.`);
+  if (entries.some(({ id }) => id === entry.id))
+    throw new UserError(`${entry.id} is in the catalogue already.`);
   const before = entries.find(({ id }) => id === after);
-  if (!before) throw new Fault(`There is no model ${after} in the catalogue to put ${entry.id} behind.`);
+  if (!before) throw new UserError(`There is no model ${after} in the catalogue to put ${entry.id} behind.`);
   return replaceOnce(text, format(before), `${format(before)},\n${format(entry)}`);
 }
 
@@ -47,12 +48,13 @@ export function remove(text: string, id: string): string {
   const entries = entriesOf(text);
   const index = entries.findIndex((one) => one.id === id);
   const entry = entries[index];
-  if (!entry) throw new Fault(`There is no model ${id} in the catalogue.`);
+  if (!entry) throw new UserError(`There is no model ${id} in the catalogue.`);
   return replaceOnce(text, index === 0 ? `${format(entry)},\n` : `,\n${format(entry)}`, '');
 }
 
 function replaceOnce(text: string, old: string, replacement: string): string {
   const at = text.indexOf(old);
-  if (at < 0) throw new Fault('models.json is not written as this command writes it; add the entry by hand.');
+  if (at < 0)
+    throw new UserError('models.json is not written as this command writes it; add the entry by hand.');
   return text.slice(0, at) + replacement + text.slice(at + old.length);
 }

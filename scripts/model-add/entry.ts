@@ -55,7 +55,7 @@ export interface Derived {
   doubts: string[];
 }
 
-/** Inputs that say how many pictures are made: each generation is one. */
+/** Inputs that say how many images are made: each generation is one. */
 const COUNTS = ['num_outputs', 'num_images', 'number_of_images', 'max_images', 'batch_size'];
 
 /** @param day when it was read, YYYY-MM-DD */

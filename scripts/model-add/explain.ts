@@ -1,4 +1,4 @@
-/** An entry in words, for whoever added it. */
+/** An entry in words, for the person who adds it. */
 import type { Derived, Entry, Field } from './entry.ts';
 import type { Role } from './roles.ts';
 

@@ -2,10 +2,10 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { UserError } from '../user-error.mjs';
 import { entriesOf, format, insert, MAX_BYTES, placeFor } from './catalogue.ts';
 import { derive } from './entry.ts';
 import { explain } from './explain.ts';
-import { Fault } from './fault.ts';
 import { writeMigration } from './migration.ts';
 import { HELP, type Options, parseOptions } from './options.ts';
 import { fetchModel } from './replicate.ts';
@@ -18,7 +18,7 @@ try {
   if (options) await add(options);
   else process.stdout.write(HELP);
 } catch (error) {
-  if (!(error instanceof Fault)) throw error;
+  if (!(error instanceof UserError)) throw error;
   process.stderr.write(`✖ ${error.message}\n`);
   process.exitCode = 1;
 }
@@ -28,11 +28,11 @@ async function add(options: Options): Promise<void> {
     ? path.resolve(process.env.INIT_CWD ?? '.', options.catalogue)
     : path.join(ROOT, OWN);
   const text = await fs.readFile(file, 'utf8').catch((error) => {
-    throw new Fault(`${file} cannot be read: ${error.message}`);
+    throw new UserError(`${file} cannot be read: ${error.message}`);
   });
   const entries = entriesOf(text);
   if (entries.some(({ id }) => id === options.id))
-    throw new Fault(`${options.id} is in the catalogue already.`);
+    throw new UserError(`${options.id} is in the catalogue already.`);
 
   const now = new Date();
   const derived = derive(
@@ -68,7 +68,7 @@ async function migrate(id: string, file: string, before: string, now: Date): Pro
   }
   process.stderr.write(`supabase/migrations/${migration}: written
 Edit the entry where it needs it (docs/guides/models.md), then write the migration anew and run the tests:
-  cargo run -p shared --example models_sql -- changes > supabase/migrations/${migration}
+  npm run -s models:sql -- changes > supabase/migrations/${migration}
   npm test -- unit
 `);
 }

@@ -3,16 +3,16 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { Fault } from './fault.ts';
+import { UserError } from '../user-error.mjs';
 
 const run = promisify(execFile);
-const ARGUMENTS = ['run', '--quiet', '--package', 'shared', '--example', 'models_sql', '--', 'changes'];
+const ARGUMENTS = ['xtask', 'models-sql', 'changes'];
 
 /** Writes what the catalogue has and the migrations do not. @returns the file's name */
 export async function writeMigration(root: string, id: string, now: Date): Promise<string> {
   const { stdout } = await run('cargo', ARGUMENTS, { cwd: root, maxBuffer: 2 ** 24 }).catch((error) => {
     const said = String(error.stderr ?? error.message).trim();
-    throw new Fault(`cargo ${ARGUMENTS.join(' ')} failed:\n${said}`);
+    throw new UserError(`cargo ${ARGUMENTS.join(' ')} failed:\n${said}`);
   });
   const folder = path.join(root, 'supabase/migrations');
   const name = (id.split('/')[1] ?? id).toLowerCase().replace(/[^a-z0-9]+/g, '_');

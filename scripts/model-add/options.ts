@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import { UserError } from '../user-error.mjs';
 import type { Given } from './entry.ts';
-import { Fault } from './fault.ts';
 
 export interface Options {
   /** `owner/name`. */
@@ -37,15 +37,17 @@ export function parseOptions(argv: string[]): Options | undefined {
   const { values, positionals } = parse(argv);
   if (values.help) return undefined;
   const [id, ...more] = positionals;
-  if (id === undefined || more.length > 0) throw new Fault('Name one model: npm run model:add -- owner/name');
-  if (!/^[\w.-]+\/[\w.-]+$/.test(id)) throw new Fault(`${JSON.stringify(id)} is not of the form owner/name.`);
+  if (id === undefined || more.length > 0)
+    throw new UserError('Name one model: npm run model:add -- owner/name');
+  if (!/^[\w.-]+\/[\w.-]+$/.test(id))
+    throw new UserError(`${JSON.stringify(id)} is not of the form owner/name.`);
   const number = (name: 'cost' | 'seconds', isWhole: boolean): number | undefined => {
     const text = values[name];
     if (text === undefined) return undefined;
     const value = Number(text);
     if (text.trim() !== '' && value > 0 && value < 10_000 && (!isWhole || Number.isInteger(value)))
       return value;
-    throw new Fault(`--${name} takes a ${isWhole ? 'whole ' : ''}number above 0.`);
+    throw new UserError(`--${name} takes a ${isWhole ? 'whole ' : ''}number above 0.`);
   };
   const [cost, seconds] = [number('cost', false), number('seconds', true)];
   return {
@@ -81,6 +83,6 @@ function parse(argv: string[]) {
   } catch (error) {
     // Only the sentence about the option itself; what follows it is advice on Node's parser.
     const sentence = (error instanceof Error ? error.message : String(error)).split('. ')[0];
-    throw new Fault(`${sentence}; see npm run model:add -- --help.`);
+    throw new UserError(`${sentence}; see npm run model:add -- --help.`);
   }
 }

@@ -1,5 +1,5 @@
 /** Asks Replicate, or the simulator, about a model. */
-import { Fault } from './fault.ts';
+import { UserError } from '../user-error.mjs';
 
 const REPLICATE = 'https://api.replicate.com';
 const PATIENCE_MS = 30_000;
@@ -25,7 +25,7 @@ interface Answer {
 /** @param env REPLICATE_API_TOKEN, and REPLICATE_API_URL where it is not the real one */
 export async function fetchModel(id: string, env: NodeJS.ProcessEnv): Promise<ProviderModel> {
   const token = env.REPLICATE_API_TOKEN;
-  if (!token) throw new Fault('Set REPLICATE_API_TOKEN, from https://replicate.com/account/api-tokens.');
+  if (!token) throw new UserError('Set REPLICATE_API_TOKEN, from https://replicate.com/account/api-tokens.');
   const origin = (env.REPLICATE_API_URL || REPLICATE).replace(/\/+(v1\/*)?$/, '');
   const answer = await fetch(`${origin}/v1/models/${id}`, {
     headers: { authorization: `Bearer ${token}` },
@@ -33,25 +33,27 @@ export async function fetchModel(id: string, env: NodeJS.ProcessEnv): Promise<Pr
     signal: AbortSignal.timeout(PATIENCE_MS),
   }).catch((error: Error) => {
     const cause = error.cause instanceof Error ? error.cause.message : error.message;
-    throw new Fault(`${origin} cannot be reached (${cause}); check the network and REPLICATE_API_URL.`);
+    throw new UserError(`${origin} cannot be reached (${cause}); check the network and REPLICATE_API_URL.`);
   });
   if (answer.status === 404) {
-    throw new Fault(
+    throw new UserError(
       `Replicate has no model ${id}; its name is what stands behind replicate.com/ in its address.`,
     );
   }
   if (answer.status === 401 || answer.status === 403) {
-    throw new Fault(`Replicate does not accept REPLICATE_API_TOKEN (${answer.status}).`);
+    throw new UserError(`Replicate does not accept REPLICATE_API_TOKEN (${answer.status}).`);
   }
-  if (!answer.ok) throw new Fault(`Replicate answered ${answer.status}; try again later.`);
+  if (!answer.ok) throw new UserError(`Replicate answered ${answer.status}; try again later.`);
   const model = (await answer.json().catch(() => undefined)) as Answer | undefined;
   const latest = model?.latest_version;
   if (!model || !latest?.openapi_schema) {
-    throw new Fault(`Replicate tells no version of ${id} with a schema; its entry must be written by hand.`);
+    throw new UserError(
+      `Replicate tells no version of ${id} with a schema; its entry must be written by hand.`,
+    );
   }
   const version = model.is_official === true ? undefined : latest.id;
   if (model.is_official !== true && !/^[0-9a-f]{64}$/.test(version ?? '')) {
-    throw new Fault(`The version of ${id} is ${JSON.stringify(version)}, not 64 hex digits.`);
+    throw new UserError(`The version of ${id} is ${JSON.stringify(version)}, not 64 hex digits.`);
   }
   return {
     id,

@@ -1,5 +1,5 @@
 /** Reads a model's input out of the OpenAPI document that Cog generates. */
-import { Fault } from './fault.ts';
+import { UserError } from '../user-error.mjs';
 
 export type Kind = 'string' | 'integer' | 'number' | 'boolean' | 'array';
 
@@ -53,12 +53,12 @@ interface Node {
 
 const KINDS = ['string', 'integer', 'number', 'boolean', 'array'];
 
-/** @throws Fault when the document is none of a model that makes pictures */
+/** @throws UserError when the document is none of a model that makes images */
 export function readSchema(document: unknown): ModelSchema {
   const schemas = (document as { components?: { schemas?: Record<string, Node> } })?.components?.schemas;
   const input = schemas?.Input;
   if (!schemas || !input?.properties) {
-    throw new Fault('Replicate gives no input schema for this model; its entry must be written by hand.');
+    throw new UserError('Replicate gives no input schema for this model; its entry must be written by hand.');
   }
   const required = new Set(input.required);
   const inputs: Input[] = [];
@@ -71,7 +71,7 @@ export function readSchema(document: unknown): ModelSchema {
     const kind = kindOf(node, schemas);
     if (kind) inputs.push(inputOf(name, kind, node, required.has(name), schemas));
     else if (!required.has(name)) leftOut.push(name);
-    else throw new Fault(`The model requires ${name}, whose type ${node.type} a request cannot fill.`);
+    else throw new UserError(`The model requires ${name}, whose type ${node.type} a request cannot fill.`);
   }
   return { inputs, leftOut, output: outputOf(schemas) };
 }
@@ -134,7 +134,7 @@ function outputOf(schemas: Record<string, Node>): ModelSchema['output'] {
   const output = resolve(schemas.Output ?? {}, schemas);
   if (output.type === 'string') return 'string';
   if (output.type === 'array' && resolve(output.items ?? {}, schemas).type === 'string') return 'list';
-  throw new Fault(
-    `The model answers with ${output.type ?? 'something unknown'}, not with the URL of a picture.`,
+  throw new UserError(
+    `The model answers with ${output.type ?? 'something unknown'}, not with the URL of an image.`,
   );
 }

@@ -2,13 +2,13 @@ import fs from 'node:fs';
 import { blocks, code, here, table } from './markdown.ts';
 import { nameOf, type Schema, typeOf, typeSection } from './schema.ts';
 
-const DOCUMENT = new URL('../../shared/src/openapi.json', import.meta.url);
+const DOCUMENT = new URL('../../shared/src/http/openapi.json', import.meta.url);
 
 const HEAD = `# HTTP interface
 
-Written by \`npm run docs:reference\` from \`shared/src/openapi.json\`, which every installation answers at \`GET /openapi.json\`; do not edit.`;
+Written by \`npm run docs:reference\` from \`shared/src/http/openapi.json\`, which every installation answers at \`GET /openapi.json\`; do not edit.`;
 
-const AROUND = `All of it is on \`start-generation\`. A prefix \`/functions/v1\` is accepted and ignored. How the messages of the live channel follow each other, and what a client does when it loses its connection: [live updates](live-updates.md). What process-jobs answers to operators: [health](../operations/operate.md#health), [metrics](../operations/operate.md#metrics). The bounds of each field, and those of a direct call of the database: [bounds](bounds.md). The codes of a generation that has failed: [dead letters](../operations/operate.md#dead-letters).`;
+const AROUND = `The Worker \`start-generation\` serves all of these paths. It accepts a prefix \`/functions/v1\` and ignores it. Other pages: the [live channel](live-updates.md) in detail, [health](../operations/operate.md#health) and [metrics](../operations/operate.md#metrics) of process-jobs, the [bounds](bounds.md) of each field, also for direct calls of the database, and the [codes of failed generations](../operations/operate.md#dead-letters).`;
 
 /** What every path answers to a wrong method: the description gives it no answer of its own. */
 const WRONG_METHOD = { code: 'method_not_allowed', status: 405, title: '', detail: '' };
@@ -94,7 +94,7 @@ export function httpReference(): string {
     PROBLEMS,
     table(['status', '`code`', 'when', 'for example'], problems(document)),
     '## Types',
-    '**Required**: an answer always has it, and a request must have it.',
+    '**Required**: an answer always has this field, and a request must have it.',
     ...Object.entries(document.components.schemas).map(([name, schema]) => typeSection(name, schema)),
   );
 }

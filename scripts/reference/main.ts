@@ -2,8 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { client, databaseUrl } from '../../tests/stack/postgres.ts';
-import { PROJECT, startTestServer } from '../../tests/stack/test-server.ts';
+import { client, databaseUrl } from '../../dev/stack/postgres.ts';
+import { PROJECT, startTestServer } from '../../dev/stack/test-server.ts';
 import { httpReference } from './http.ts';
 import { sqlReference } from './sql.ts';
 
@@ -13,7 +13,7 @@ const HELP = `npm run docs:reference
 
 Writes two pages of the documentation anew:
 
-  docs/reference/http.md   from shared/src/openapi.json
+  docs/reference/http.md   from shared/src/http/openapi.json
   docs/reference/sql.md    from the catalog of a database with the migrations, on a Postgres of its own
 
 Run it after a change of the HTTP interface or of what a migration makes in the schema public.

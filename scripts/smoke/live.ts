@@ -28,7 +28,7 @@ export interface Listeners {
 const CONNECT_MS = 15_000;
 const LOOK_MS = 50;
 
-/** Opens both kinds of connection, and waits until each is told how things stand, or has failed. */
+/** Opens both kinds of connection, and waits until each has got its first state, or has failed. */
 export async function listen(smoke: Smoke, token: string): Promise<Listeners> {
   const listeners = { webSocket: openWebSocket(smoke, token), eventStream: openEventStream(smoke, token) };
   for (const listener of Object.values(listeners)) {

@@ -1,5 +1,6 @@
 /** `npm run smoke`: tries a deployed system from outside; `--help` tells the options. */
-import { HELP, parseOptions, UsageError } from './options.ts';
+import { UserError } from '../user-error.mjs';
+import { HELP, parseOptions } from './options.ts';
 import { type Report, run, type StepReport } from './run.ts';
 import { STEPS } from './steps/index.ts';
 
@@ -21,7 +22,7 @@ try {
     process.exitCode = interrupted.code() ?? (report.ok ? 0 : 1);
   }
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
+  if (!(error instanceof UserError)) throw error;
   process.stderr.write(`✖ ${error.message}\n`);
   process.exitCode = 2;
 }

@@ -1,7 +1,5 @@
 import { parseArgs } from 'node:util';
-
-/** What the person at the keyboard got wrong: one sentence, and a way out. */
-export class UsageError extends Error {}
+import { UserError } from '../user-error.mjs';
 
 export interface Options {
   /** Origins, without a slash at the end. */
@@ -13,13 +11,13 @@ export interface Options {
   serviceKey: string;
   /** A user to sign in as; absent: one is made, and deleted at the end. */
   account?: { email: string; password: string };
-  /** The model of the picture; absent: the cheapest. */
+  /** The model of the image; absent: the cheapest. */
   model?: string;
-  /** Whether a picture is made, and paid. */
-  picture: boolean;
+  /** Whether an image is made, and paid. */
+  image: boolean;
   /** The origin of an app that must be allowed to call start-generation from a browser. */
   origin?: string;
-  /** Longest wait for the picture, and for the cron. */
+  /** Longest wait for the image, and for the cron. */
   timeoutMs: number;
   json: boolean;
 }
@@ -29,17 +27,17 @@ const DEFAULT_TIMEOUT_S = 240;
 export const HELP = `npm run smoke -- --url URL --process-jobs-url URL --process-generation-url URL [options]
 
 Tries a deployed system from outside, step by step: is everything there, do the keys fit, can a user sign in, is a
-picture made and found under its public URL, does its owner hear of it, does the cron run. One line a step, and what to
-do where one fails. Exit 0: every step passed. It makes one picture with the cheapest model, which Replicate charges
-for (--no-picture makes none), and removes what it has made: the generations, the upload, the file, the user.
+image made and found under its public URL, does its owner hear of it, does the cron run. One line a step, and what to
+do where one fails. Exit 0: every step passed. It makes one image with the cheapest model, which Replicate charges
+for (--no-image makes none), and removes what it has made: the generations, the upload, the file, the user.
 
   --url URL                     start-generation
   --process-jobs-url URL        process-jobs
   --process-generation-url URL  process-generation
-  --model OWNER/NAME            make the picture with this model, not with the cheapest
-  --no-picture                  make no picture and pay nothing: how one ends is then not tried
+  --model OWNER/NAME            make the image with this model, not with the cheapest
+  --no-image                  make no image and pay nothing: how one ends is then not tried
   --origin URL                  check that a page of this origin may call start-generation (CORS)
-  --timeout SECONDS             longest wait for the picture, and for the cron (default: ${DEFAULT_TIMEOUT_S})
+  --timeout SECONDS             longest wait for the image, and for the cron (default: ${DEFAULT_TIMEOUT_S})
   --json                        one JSON document on stdout, {ok, steps: [{name, ok, ms, detail, fix?}], …}; the lines
                                 go to stderr
   --help                        this text
@@ -76,7 +74,7 @@ export function parseOptions(argv: string[], env: NodeJS.ProcessEnv): Options | 
   };
   const seconds = Number(values.timeout ?? DEFAULT_TIMEOUT_S);
   if (!Number.isInteger(seconds) || seconds < 1 || seconds > 3600) {
-    throw new UsageError('--timeout takes a whole number of seconds from 1 to 3600.');
+    throw new UserError('--timeout takes a whole number of seconds from 1 to 3600.');
   }
   const options: Options = {
     startGenerationUrl: url('url', 'START_GENERATION_URL'),
@@ -86,12 +84,12 @@ export function parseOptions(argv: string[], env: NodeJS.ProcessEnv): Options | 
     anonKey: variable('SUPABASE_ANON_KEY'),
     // While one is replaced by another there are two: the first is the one in use.
     serviceKey: variable('SUPABASE_SERVICE_ROLE_KEY').split(/\s+/)[0] ?? '',
-    picture: !values['no-picture'],
+    image: !values['no-image'],
     timeoutMs: seconds * 1000,
     json: values.json,
   };
   if (missing.length > 0) {
-    throw new UsageError(
+    throw new UserError(
       `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing; see npm run smoke -- --help.`,
     );
   }
@@ -101,11 +99,11 @@ export function parseOptions(argv: string[], env: NodeJS.ProcessEnv): Options | 
     ['SUPABASE_SERVICE_ROLE_KEY', options.serviceKey],
   ]) {
     if (!/^[\x21-\x7e]+$/.test(key ?? ''))
-      throw new UsageError(`${name} holds characters that no key has: copy it again.`);
+      throw new UserError(`${name} holds characters that no key has: copy it again.`);
   }
   const { SMOKE_EMAIL: email, SMOKE_PASSWORD: password } = env;
   if (email && password) options.account = { email, password };
-  else if (email || password) throw new UsageError('Set both SMOKE_EMAIL and SMOKE_PASSWORD, or neither.');
+  else if (email || password) throw new UserError('Set both SMOKE_EMAIL and SMOKE_PASSWORD, or neither.');
   if (values.model !== undefined) options.model = values.model;
   if (values.origin !== undefined) options.origin = toOrigin('--origin', values.origin);
   return options;
@@ -114,7 +112,7 @@ export function parseOptions(argv: string[], env: NodeJS.ProcessEnv): Options | 
 function toOrigin(name: string, text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url && /^https?:$/.test(url.protocol)) return url.origin + url.pathname.replace(/\/+$/, '');
-  throw new UsageError(`${name} is not an http(s) URL.`);
+  throw new UserError(`${name} is not an http(s) URL.`);
 }
 
 function parse(argv: string[]) {
@@ -126,7 +124,7 @@ function parse(argv: string[]) {
         'process-jobs-url': { type: 'string' },
         'process-generation-url': { type: 'string' },
         model: { type: 'string' },
-        'no-picture': { type: 'boolean', default: false },
+        'no-image': { type: 'boolean', default: false },
         origin: { type: 'string' },
         timeout: { type: 'string' },
         json: { type: 'boolean', default: false },
@@ -136,6 +134,6 @@ function parse(argv: string[]) {
   } catch (error) {
     // Only the sentence about the option itself; what follows it is advice on Node's parser.
     const sentence = (error instanceof Error ? error.message : String(error)).split('. ')[0];
-    throw new UsageError(`${sentence}; see npm run smoke -- --help.`);
+    throw new UserError(`${sentence}; see npm run smoke -- --help.`);
   }
 }

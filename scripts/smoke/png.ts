@@ -1,6 +1,6 @@
 import { crc32, deflateSync } from 'node:zlib';
 
-/** A square picture of one colour, as PNG. */
+/** A square image of one colour, as PNG. */
 export function png(side: number): Uint8Array<ArrayBuffer> {
   const head = Buffer.alloc(13);
   head.writeUInt32BE(side, 0);
@@ -22,7 +22,7 @@ function chunk(type: string, data: Buffer): Buffer {
   return Buffer.concat([length, body, sum]);
 }
 
-/** What kind of picture a file is by its first bytes; undefined: none. */
+/** What kind of image a file is by its first bytes; undefined: none. */
 export function formatOf(bytes: Uint8Array): string | undefined {
   const text = Buffer.from(bytes.subarray(0, 512)).toString('latin1');
   if (text.startsWith('\x89PNG\r\n\x1a\n')) return 'png';

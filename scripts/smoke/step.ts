@@ -33,11 +33,11 @@ export interface Step {
 
 export interface Model {
   id: string;
-  /** US dollars for one picture, as the system tells; undefined: it does not know. */
+  /** US dollars for one image, as the system tells; undefined: it does not know. */
   price: number | undefined;
 }
 
-export interface Picture {
+export interface Image {
   generationId: string;
   jobId: string;
   url: string;
@@ -51,7 +51,7 @@ export interface Smoke {
   user?: { id: string; token: string };
   model?: Model;
   listeners?: Listeners;
-  picture?: Picture;
+  image?: Image;
   /** Something that takes long is under way. */
   progress(text: string): void;
   /** A value that must never be shown. */

@@ -47,7 +47,7 @@ function anchors(page: string): string[] {
 }
 
 /** What is wrong with this address, seen from the root. */
-function fault(file: string, anchor = ''): string | undefined {
+function whatIsWrong(file: string, anchor = ''): string | undefined {
   if (!fs.existsSync(path.join(ROOT, file))) return 'no such file';
   if (anchor && file.endsWith('.md') && !anchors(file).includes(anchor)) return 'no such heading';
 }
@@ -65,7 +65,7 @@ function links(page: string): { link: string; file: string; anchor: string | und
 
 test.each(PAGES)('the links of %s lead somewhere', (page) => {
   const broken = links(page).flatMap(({ link, file, anchor }) => {
-    const wrong = fault(file, anchor);
+    const wrong = whatIsWrong(file, anchor);
     return wrong ? [`${link}: ${wrong}`] : [];
   });
   expect(broken).toEqual([]);
@@ -75,7 +75,7 @@ test('pages that programs and comments name are there', () => {
   const named = FILES.flatMap((file) =>
     [...read(file).matchAll(/(?<![\w/])docs\/([\w/-]+\.md)(?:#([\w-]+))?/g)].map(([link, page, anchor]) => ({
       link: `${file}: ${link}`,
-      wrong: fault(`docs/${page}`, anchor),
+      wrong: whatIsWrong(`docs/${page}`, anchor),
     })),
   );
   expect(named.filter(({ link }) => link.startsWith('scripts/smoke')).length).toBeGreaterThan(8);
@@ -93,11 +93,21 @@ test('decisions that are named by their number are there', () => {
 
 test('the files that CONTRIBUTING.md sends to are there', () => {
   const named = [
-    ...prose('CONTRIBUTING.md').matchAll(/`((?:shared|supabase|web|functions|tests)\/[\w./*-]+)`/g),
+    ...prose('CONTRIBUTING.md').matchAll(
+      /`((?:shared|supabase|web|functions|dev|bench|xtask|tests)\/[\w./*-]+)`/g,
+    ),
   ];
   expect(named.length).toBeGreaterThan(10);
   const missing = named.filter(([, file = '']) => fs.globSync(file, { cwd: ROOT }).length === 0);
   expect(missing.map(([, file]) => file)).toEqual([]);
+});
+
+test('mise.toml names the Node of package.json, and a Rust that Cargo.toml allows', () => {
+  const { devDependencies } = JSON.parse(read('package.json'));
+  const [, node, rust = ''] = /^node = "(.*)"\nrust = \{ version = "(.*?)"/m.exec(read('mise.toml')) ?? [];
+  expect(node).toBe(devDependencies.node);
+  const [, oldest = ''] = /^rust-version = "(.*)"/m.exec(read('Cargo.toml')) ?? [];
+  expect(rust.localeCompare(oldest, 'en', { numeric: true })).toBeGreaterThanOrEqual(0);
 });
 
 test('every command of a page is one', () => {
@@ -107,6 +117,32 @@ test('every command of a page is one', () => {
     ),
   );
   expect(unknown).toEqual([]);
+});
+
+test('the table of migrations in architecture.md has each of them, in their order', () => {
+  const [, table = ''] = read('docs/concepts/architecture.md').split('\n| migration | what it holds |\n');
+  const cells =
+    table
+      .split('\n\n')[0]
+      ?.split('\n')
+      .map((row) => row.split('|')[1] ?? '') ?? [];
+  const named = cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+  const migrations = fs.readdirSync(path.join(ROOT, 'supabase/migrations')).sort();
+  expect(named).toEqual(migrations.map((name) => name.replace(/^\d+_(\w+)\.sql$/, '$1')));
+});
+
+test.each(['README.md', 'CHANGELOG.md', 'docs/guides/models.md', 'docs/guides/studio.md'])(
+  '%s says how many models the catalogue has',
+  (page) => {
+    const { models } = JSON.parse(read('shared/src/catalogue/models.json'));
+    const said = [...read(page).matchAll(/\b(\d+) (?:of its )?models\b|of the (\d+) prices\b/g)];
+    expect(said.length).toBeGreaterThan(0);
+    for (const [, one, other] of said) expect(Number(one ?? other)).toBe(Object.keys(models).length);
+  },
+);
+
+test('README.md has at most 150 lines', () => {
+  expect(read('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(150);
 });
 
 describe('docs/README.md', () => {

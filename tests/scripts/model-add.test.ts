@@ -5,12 +5,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { findModel, models } from '../../dev/replicate/facts.ts';
+import { type Simulator, startSimulator } from '../../dev/replicate/simulator.ts';
 import { entriesOf, format, insert, remove } from '../../scripts/model-add/catalogue.ts';
 import { derive, type Entry } from '../../scripts/model-add/entry.ts';
 import { versionAfter } from '../../scripts/model-add/migration.ts';
 import { fetchModel } from '../../scripts/model-add/replicate.ts';
-import { findModel, models } from '../replicate/facts.ts';
-import { type Simulator, startSimulator } from '../replicate/simulator.ts';
 
 const root = (file: string) => fileURLToPath(new URL(`../../${file}`, import.meta.url));
 /** The project's own Node, which runs TypeScript; the one that runs the tests may be older. */

@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
+import { client } from '../../dev/stack/postgres.ts';
 import { httpReference } from '../../scripts/reference/http.ts';
 import { sqlReference } from '../../scripts/reference/sql.ts';
-import { client } from '../stack/postgres.ts';
 import { createDatabase } from '../stack/testing.ts';
 
 /** The written reference says what the interface is today. */
@@ -10,7 +10,7 @@ import { createDatabase } from '../stack/testing.ts';
 const written = (name: string) =>
   fs.readFileSync(new URL(`../../docs/reference/${name}`, import.meta.url), 'utf8').trimEnd();
 
-test('docs/reference/http.md is that of shared/src/openapi.json', () => {
+test('docs/reference/http.md is that of shared/src/http/openapi.json', () => {
   expect(written('http.md'), 'Run: npm run docs:reference').toBe(httpReference());
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { formatOf, png } from '../../scripts/smoke/png.ts';
 
-test('pictures are known by their first bytes', () => {
+test('images are known by their first bytes', () => {
   expect(formatOf(png(1))).toBe('png');
   const text = (start: string) => formatOf(Buffer.from(start, 'latin1'));
   expect(text('\xff\xd8\xff\xe0')).toBe('jpeg');

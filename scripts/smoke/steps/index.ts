@@ -2,9 +2,9 @@ import type { Step } from '../step.ts';
 import { cancel } from './cancel.ts';
 import { cron } from './cron.ts';
 import { health } from './health.ts';
+import { image } from './image.ts';
 import { liveEvents } from './live-events.ts';
 import { models } from './models.ts';
-import { picture } from './picture.ts';
 import { project } from './project.ts';
 import { serviceKey } from './service-key.ts';
 import { signIn } from './sign-in.ts';
@@ -22,7 +22,7 @@ export const STEPS: Step[] = [
   storage,
   upload,
   cancel,
-  picture,
+  image,
   liveEvents,
   webhook,
   cron,

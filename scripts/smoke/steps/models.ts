@@ -11,7 +11,7 @@ interface Described {
   price: { usd_per_image: number } | null;
 }
 
-/** Which model makes the picture: the cheapest that needs no more than a prompt, or the one that was asked for. */
+/** Which model makes the image: the cheapest that needs no more than a prompt, or the one that was asked for. */
 export const models: Step = {
   name: 'models',
   async run(smoke) {
@@ -38,17 +38,17 @@ export const models: Step = {
     if (!chosen) {
       throw new StepFailure(
         options.model === undefined
-          ? 'no model is active that makes a picture of a prompt'
-          : `${options.model} is not an active model that makes a picture of a prompt`,
+          ? 'no model is active that makes an image of a prompt'
+          : `${options.model} is not an active model that makes an image of a prompt`,
         'Switch one on: docs/operations/operate.md#taking-a-model-out-of-service',
       );
     }
     smoke.model = { id: chosen.id, price: price(chosen) };
-    return `${list.length} models; the picture is made with ${chosen.id}, ${cost(smoke.model)}`;
+    return `${list.length} models; the image is made with ${chosen.id}, ${cost(smoke.model)}`;
   },
 };
 
-/** US dollars for one picture of the model's default size. */
+/** US dollars for one image of the model's default size. */
 const price = ({ price }: Described): number | undefined => price?.usd_per_image;
 
 const cost = ({ price }: Model): string =>

@@ -47,7 +47,7 @@ const auth = (smoke: Smoke, path: string, headers: Record<string, string>, body:
 const withPassword = (smoke: Smoke, email: string, password: string): Promise<Answer> =>
   auth(smoke, '/token?grant_type=password', { apikey: smoke.options.anonKey }, { email, password });
 
-/** Takes the token out of an answer that signs somebody in. */
+/** Takes the token out of the answer to a sign-in. */
 function session(smoke: Smoke, answer: Answer, detail: string): string {
   const { body } = answer;
   const user = body?.user as { id?: string } | undefined;

@@ -61,7 +61,7 @@ function failure(what: string, answer: Answer, headers: Record<string, string>):
   if (wantsToken && !('authorization' in headers)) {
     return new StepFailure(
       `${what} ${said(answer)}`,
-      'Storage of this project does not take the secret key in apikey alone: no picture can be stored with it. Until Supabase cures that, give the Workers the legacy service_role key: npx wrangler secret put SUPABASE_SERVICE_ROLE_KEY --env process-jobs, and --env process-generation.',
+      'Storage of this project does not take the secret key in apikey alone: no image can be stored with it. Until Supabase cures that, give the Workers the legacy service_role key: npx wrangler secret put SUPABASE_SERVICE_ROLE_KEY --env process-jobs, and --env process-generation.',
     );
   }
   if (/bucket not found/i.test(answer.text)) {

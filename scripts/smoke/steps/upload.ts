@@ -6,7 +6,7 @@ import { wrongWorker } from './health.ts';
 
 const SIDE = 256;
 
-/** A user's own picture to start from, through start-generation into the private bucket. */
+/** A user's own image to start from, through start-generation into the private bucket. */
 export const upload: Step = {
   name: 'upload',
   async run(smoke) {

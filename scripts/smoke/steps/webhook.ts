@@ -25,12 +25,12 @@ export const webhook: Step = {
         `It must be 401. Is ${service.from} the address of process-generation?`,
       );
     }
-    const way = smoke.picture ? await wayOf(smoke, smoke.picture.jobId) : 'no picture was made to tell more';
+    const way = smoke.image ? await wayOf(smoke, smoke.image.jobId) : 'no image was made to tell more';
     return `an unsigned webhook is refused; ${way}`;
   },
 };
 
-/** How the end of the picture's prediction was learned. */
+/** How the end of the image's prediction was learned. */
 async function wayOf(smoke: Smoke, jobId: string): Promise<string> {
   const { options } = smoke;
   const answer = await ask(
@@ -41,15 +41,15 @@ async function wayOf(smoke: Smoke, jobId: string): Promise<string> {
   const [job] = Array.isArray(answer.body) ? answer.body : [];
   if (typeof job?.lease !== 'number') {
     throw new StepFailure(
-      `the picture's job could not be read: ${said(answer)}`,
+      `the image's job could not be read: ${said(answer)}`,
       'Is every migration applied? npx supabase@3 migration list --remote',
     );
   }
-  if (job.error_details?.length > 0) return 'the picture needed a second attempt, so it does not tell more';
+  if (job.error_details?.length > 0) return 'the image needed a second attempt, so it does not tell more';
   // A claim grants a lease: one to create the prediction, another only where the sweep has looked at it.
-  if (job.lease <= 1) return "Replicate's webhook brought the picture's end";
+  if (job.lease <= 1) return "Replicate's webhook brought the image's end";
   throw new StepFailure(
-    "the picture's end was found by the sweep: no webhook came, and pictures are up to minutes late",
-    `Set PUBLIC_URL of process-jobs and process-generation to ${options.processGenerationUrl} in wrangler.toml, and the same REPLICATE_WEBHOOK_SECRET in both. If they are: is it another account's secret? docs/operations/troubleshooting.md#pictures-come-minutes-late`,
+    "the image's end was found by the sweep: no webhook came, and images are up to minutes late",
+    `Set PUBLIC_URL of process-jobs and process-generation to ${options.processGenerationUrl} in wrangler.toml, and the same REPLICATE_WEBHOOK_SECRET in both. If they are: is it another account's secret? docs/operations/troubleshooting.md#images-come-minutes-late`,
   );
 }

@@ -1,12 +1,12 @@
-/** Something that the person at the keyboard can mend: one sentence, and a way out. */
-export class Fault extends Error {}
+/** A mistake of the person at the keyboard, or a lack of their machine: one sentence, and a way out. */
+export class UserError extends Error {}
 
-/** Runs a script's main function: a fault is told in one sentence, anything else is a defect of ours. */
+/** Runs a script's main function. A UserError is shown as one sentence; any other error is our defect. */
 export async function main(run) {
   try {
     process.exitCode = (await run()) ?? 0;
   } catch (error) {
-    if (error instanceof Fault) {
+    if (error instanceof UserError) {
       process.stderr.write(`\n✖ ${error.message}\n`);
     } else {
       process.stderr.write(`\n✖ This should not happen, please report it: ${error?.stack ?? error}\n`);

@@ -19,14 +19,14 @@ interface Generation {
   cost_usd: number | null;
 }
 
-/** A picture, from the start to its public URL. Listeners are there before it begins. */
-export const picture: Step = {
-  name: 'picture',
+/** An image, from the start to its public URL. Listeners are there before it begins. */
+export const image: Step = {
+  name: 'image',
   async run(smoke) {
     const { token } = need(smoke.user, 'sign-in');
     const model = need(smoke.model, 'models');
     smoke.listeners = await listen(smoke, token);
-    if (!smoke.options.picture) throw new StepSkipped('--no-picture', false);
+    if (!smoke.options.image) throw new StepSkipped('--no-image', false);
     const begun = Date.now();
     const started = await start(smoke, token, {
       model_id: model.id,
@@ -44,8 +44,8 @@ export const picture: Step = {
         'This is a defect: please report it.',
       );
     }
-    const file = await fetchPicture(smoke, url);
-    smoke.picture = { generationId, jobId, url };
+    const file = await fetchImage(smoke, url);
+    smoke.image = { generationId, jobId, url };
     const price = generation.cost_usd === null ? 'cost not known' : `${generation.cost_usd} US dollars`;
     return `completed after ${seconds} s, ${file}, ${price}: ${url}`;
   },
@@ -64,7 +64,7 @@ async function completed(smoke: Smoke, token: string, id: string): Promise<Gener
     if (answer.status !== 200) throw lost(answer);
     const now = answer.body as unknown as Generation;
     if (now.status !== last?.status) {
-      smoke.progress(`the picture is ${now.status}`);
+      smoke.progress(`the image is ${now.status}`);
       since = Date.now();
     }
     last = now;
@@ -94,7 +94,7 @@ async function checkAccount(smoke: Smoke): Promise<void> {
 }
 
 function late(status: string, seconds: number): StepFailure {
-  const detail = `the picture is still ${status} after ${seconds} s`;
+  const detail = `the image is still ${status} after ${seconds} s`;
   if (status === 'queued') {
     return new StepFailure(
       detail,
@@ -103,25 +103,25 @@ function late(status: string, seconds: number): StepFailure {
   }
   return new StepFailure(
     detail,
-    'Either the model is slow (--timeout, --model), or no webhook comes and no cron runs: docs/operations/troubleshooting.md#pictures-come-minutes-late. A picture that stays at "downloading" waits for Storage: docs/operations/troubleshooting.md#supabase-is-down',
+    'Either the model is slow (--timeout, --model), or no webhook comes and no cron runs: docs/operations/troubleshooting.md#images-come-minutes-late. An image that stays at "downloading" waits for Storage: docs/operations/troubleshooting.md#supabase-is-down',
   );
 }
 
-/** Fetches the picture as anybody would, and looks at its first bytes. */
-async function fetchPicture(smoke: Smoke, url: string): Promise<string> {
+/** Fetches the image as anybody would, and looks at its first bytes. */
+async function fetchImage(smoke: Smoke, url: string): Promise<string> {
   const service = { name: 'Storage', url, from: 'SUPABASE_URL' };
   const answer = await open(service, '', { signal: smoke.signal });
   const bytes = new Uint8Array(await answer.arrayBuffer());
   if (answer.status !== 200) {
     throw new StepFailure(
-      `the picture's public URL answered ${answer.status}`,
+      `the image's public URL answered ${answer.status}`,
       'The bucket generated-images must be public: the migrations make it so. Did somebody change it in the dashboard?',
     );
   }
   const format = formatOf(bytes);
   if (format === undefined) {
     throw new StepFailure(
-      `what lies under the picture's URL is no picture (${bytes.length} bytes)`,
+      `what lies under the image's URL is no image (${bytes.length} bytes)`,
       `Fetch ${url} and look: something between may answer in Storage's place.`,
     );
   }

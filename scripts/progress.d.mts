@@ -1,0 +1,2 @@
+/** See progress.mjs. */
+export function whatFailed(lines: string[]): string[];

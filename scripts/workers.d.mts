@@ -1,0 +1,3 @@
+/** See workers.mjs. */
+export const WORKERS: string[];
+export function sourcesOf(worker: string): string[];

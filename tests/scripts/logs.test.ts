@@ -1,0 +1,59 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+/** docs/operations/logs.md explains each line that the Workers write, and none that they do not. */
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const TESTS = /(^|\/)(tests?|[a-z_]+_tests)\.rs$|\/tests?\//;
+/** Where a line's text stands: what is written, what is kept to be written, and what a sweep could not do. */
+const WRITTEN = [
+  /\bconsole_(?:log|warn|error)!\(\s*"((?:[^"\\]|\\.)*)"/g,
+  /\.(?:warn|alert)\(\s*"([^"]*)"/g,
+  /\blet (?:what|\(what, \w+\)) = \(?"([^"]*)"/g,
+  /\bfailures\.push\(format!\("([^"]*)"/g,
+];
+
+/** The text of a line without what is put into it: `x was not y: {error}` is `x was not y`. */
+const fixed = (text: string) => text.replaceAll(/\{\w*\}/g, '').replace(/[: ]+$/, '');
+
+function written(): { file: string; text: string }[] {
+  const files = ['shared/src', 'functions'].flatMap((folder) =>
+    fs.globSync(`${folder}/**/*.rs`, { cwd: ROOT, exclude: ['**/build/**', '**/target/**'] }),
+  );
+  return files.flatMap((name) => {
+    const file = name.split(path.sep).join('/');
+    if (TESTS.test(file)) return [];
+    const [code = ''] = fs.readFileSync(path.join(ROOT, file), 'utf8').split('#[cfg(test)]\nmod tests {');
+    const texts = WRITTEN.flatMap((form) => [...code.matchAll(form)].map(([, text = '']) => fixed(text)));
+    return texts.filter((text) => text !== '').map((text) => ({ file, text }));
+  });
+}
+
+/** The names in the first cell of each row. */
+function explained(): string[] {
+  const page = fs.readFileSync(path.join(ROOT, 'docs/operations/logs.md'), 'utf8');
+  const rows = page.split('\n').filter((line) => line.startsWith('| `') && !line.startsWith('| `what`'));
+  const cells = rows.map((row) => row.split(' | ')[0]?.replace(/ of a `.*/, '') ?? '');
+  return cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
+}
+
+const LINES = written();
+const NAMES = explained();
+
+test('each line that is written is explained', () => {
+  expect(LINES.length).toBeGreaterThan(40);
+  // `configuration: …` is any line that begins so.
+  const isMeant = (name: string, text: string) =>
+    name.includes(text) || (name.endsWith(': …') && text.startsWith(name.slice(0, -1)));
+  const missing = LINES.filter(({ text }) => !NAMES.some((name) => isMeant(name, text)));
+  expect(missing).toEqual([]);
+});
+
+test('each line that is explained is written', () => {
+  const names = NAMES.filter((name) => !name.startsWith('{'));
+  expect(names.length).toBeGreaterThan(35);
+  const gone = names.filter((name) => !LINES.some(({ text }) => name.includes(text)));
+  expect(gone).toEqual([]);
+});
