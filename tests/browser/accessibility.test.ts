@@ -60,7 +60,7 @@ story('accessible when something is in the way', async ({ member, stack }) => {
   await ada.choose('FLUX.1 dev');
   const file = { name: 'harbour.png', mimeType: 'image/png', buffer: await drawing() };
   await page.getByLabel('Upload a picture').setInputFiles(file);
-  await page.getByRole('img', { name: 'Source: harbour.png' }).waitFor();
+  await page.getByRole('img', { name: 'Picture to start from: harbour.png' }).waitFor();
   await page.getByRole('textbox', { name: 'Prompt', exact: true }).fill('');
   await page.getByRole('button', { name: 'Make picture' }).click();
   await page.getByRole('alert').getByText('Describe the picture first.').waitFor();

@@ -92,7 +92,7 @@ story('an uploaded picture becomes a variation, and that one another', async ({ 
     mimeType: 'image/png',
     buffer: await drawing(),
   });
-  const source = ada.page.getByRole('img', { name: 'Source: harbour.png' });
+  const source = ada.page.getByRole('img', { name: 'Picture to start from: harbour.png' });
   await source.waitFor();
   expect(await source.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(640);
   const card = await ada.make(prompt);

@@ -63,8 +63,8 @@ story(
     await ada.choose('FLUX.1 dev');
     const file = { name: 'IMG_0001.HEIC', mimeType: '', buffer: await drawing() };
     await page.getByLabel('Upload a picture').setInputFiles(file);
-    await page.getByRole('img', { name: 'Source: IMG_0001.HEIC' }).waitFor();
-    await page.getByRole('button', { name: 'Remove source image' }).click();
+    await page.getByRole('img', { name: 'Picture to start from: IMG_0001.HEIC' }).waitFor();
+    await page.getByRole('button', { name: 'Remove the picture to start from' }).click();
 
     // What is shown in large, filtered, and gone.
     await ada.picture('translated').click();

@@ -51,7 +51,7 @@ test('functions.invoke starts an image and answers at once', async () => {
 });
 
 test('its row reaches completed under the user’s own rights, and never goes backwards', async () => {
-  const order = ['queued', 'processing', 'downloading', 'completed'];
+  const order = ['pending', 'processing', 'downloading', 'completed'];
   const seen: string[] = [];
   const row = await stack.until('the row to be completed', async () => {
     const { data, error } = await user.supabase
@@ -78,7 +78,7 @@ test('its row reaches completed under the user’s own rights, and never goes ba
   expect(row.generation_time_seconds).toBeGreaterThanOrEqual(0);
 });
 
-test('the picture in storage is what its row says', async () => {
+test('the image in storage is what its row says', async () => {
   const { data: image, error } = await user.supabase
     .from('images')
     .select()

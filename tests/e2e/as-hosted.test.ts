@@ -1,6 +1,6 @@
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { signJwt } from '../stack/supabase/jwt.ts';
+import { signJwt } from '../../dev/stack/supabase/jwt.ts';
 import { LiveSocket } from './support/live.ts';
 import { expectProblem } from './support/problem.ts';
 import { TestStack } from './support/stack.ts';
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack?.stop());
 
-test('from sign-up to the picture, with live events', async () => {
+test('from sign-up to the image, with live events', async () => {
   const [head = ''] = user.token.split('.');
   expect(JSON.parse(atob(head))).toMatchObject({ alg: 'ES256' });
   const live = await LiveSocket.open(user);
@@ -35,7 +35,7 @@ test('from sign-up to the picture, with live events', async () => {
   expect(data).toEqual([{ id: generation_id, status: 'completed' }]);
 });
 
-test('an upload, and a picture made from it', async () => {
+test('an upload, and an image made from it', async () => {
   const { source_id } = await uploadSource(user, (await pictures()).png, 'image/png');
   const model_id = 'black-forest-labs/flux-dev';
   const { generation_id } = await user.start({ prompt: 'from my own', model_id, source_id });

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { signJwt } from '../stack/supabase/jwt.ts';
+import { signJwt } from '../../dev/stack/supabase/jwt.ts';
 import { expectProblem } from './support/problem.ts';
 import { TestStack } from './support/stack.ts';
 import { call, MODEL, type Started, TestUser } from './support/user.ts';

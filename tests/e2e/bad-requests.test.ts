@@ -169,7 +169,6 @@ describe('paths and methods', () => {
     ['GET', '/nothing'],
     ['POST', '/start-generation/more'],
     ['GET', '/generations/a/b'],
-    ['POST', '/process-jobs'],
     ['GET', '/functions/v2/generations'],
     ['GET', '/generations/not-a-uuid'],
     ['GET', `/generations/${NO_ID}`],

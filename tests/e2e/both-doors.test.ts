@@ -4,7 +4,7 @@ import { TestUser } from './support/user.ts';
 
 /**
  * The same request at both doors, POST /start-generation and start_generation with the user's own token, has the
- * same verdict. Requests are made at random, each with one member at or around a bound, from a seed: a failure
+ * same decision. Requests are made at random, each with one member at or around a bound, from a seed: a failure
  * prints seed and request, and `BOTH_DOORS_SEED=n` tries that seed again.
  */
 
@@ -231,7 +231,7 @@ class Generator {
   }
 }
 
-interface Verdict {
+interface Decision {
   accepted: boolean;
   code?: string;
   field?: string;
@@ -248,7 +248,7 @@ async function post(url: string, body: string, headers: Record<string, string>):
   return [answer.status, await answer.text()];
 }
 
-async function atTheWorker(user: TestUser, request: string): Promise<Verdict> {
+async function atTheWorker(user: TestUser, request: string): Promise<Decision> {
   const [status, text] = await post(`${stack.addresses.startGenerationUrl}/start-generation`, request, {
     authorization: `Bearer ${user.token}`,
   });
@@ -262,7 +262,7 @@ async function atTheWorker(user: TestUser, request: string): Promise<Verdict> {
   };
 }
 
-async function atPostgrest(user: TestUser, request: string): Promise<Verdict> {
+async function atPostgrest(user: TestUser, request: string): Promise<Decision> {
   const { supabaseUrl, anonKey } = stack.addresses;
   const [status, text] = await post(
     `${supabaseUrl}/rest/v1/rpc/start_generation`,
@@ -284,8 +284,8 @@ async function atPostgrest(user: TestUser, request: string): Promise<Verdict> {
   };
 }
 
-/** What is wrong with two verdicts on one request; undefined where nothing is. */
-function difference(worker: Verdict, sql: Verdict): string | undefined {
+/** What is wrong with two decisions on one request; undefined where nothing is. */
+function difference(worker: Decision, sql: Decision): string | undefined {
   // The model's own limits are the catalogue's.
   if (worker.code === 'unsupported' && sql.accepted) return undefined;
   if (worker.accepted !== sql.accepted) return 'one door accepts what the other refuses';
@@ -297,7 +297,7 @@ function difference(worker: Verdict, sql: Verdict): string | undefined {
   return undefined;
 }
 
-test(`${TRIES} requests around every bound have one verdict at both doors (seed ${SEED})`, async () => {
+test(`${TRIES} requests around every bound meet one decision at both doors (seed ${SEED})`, async () => {
   const generator = new Generator(SEED);
   const tries = Array.from({ length: TRIES }, () => generator.request());
   const counts = { accepted: 0, refused: 0 };

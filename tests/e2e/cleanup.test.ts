@@ -33,7 +33,7 @@ async function picture(): Promise<Started & { path: string }> {
   return { ...started, path };
 }
 
-test('cancelled while its picture is being stored: too late, and the picture is the user’s', async () => {
+test('cancelled while its image is being stored: too late, and the image is the user’s', async () => {
   await stack.simulator.faults([{ match: { endpoint: 'file', times: 1 }, fault: { delay_ms: 1_500 } }]);
   const started = await user.start({ prompt: 'cancelled late' });
   await user.reaches(started.generation_id, 'downloading');

@@ -4,7 +4,7 @@ import { TestStack } from './support/stack.ts';
 import { pictures, sendSource } from './support/uploads.ts';
 import { type Started, TestUser } from './support/user.ts';
 
-/** A user is deleted while a picture of theirs is made: nothing of theirs stays, and what it cost is known. */
+/** A user is deleted while an image of theirs is made: nothing of theirs stays, and what it cost is known. */
 
 let stack: TestStack;
 let user: TestUser;
@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 afterAll(() => stack?.stop());
 
-/** Somebody with an upload of their own, who starts a picture. */
+/** Somebody with an upload of their own, who starts an image. */
 async function start(prompt: string): Promise<Started> {
   user = await TestUser.signUp(stack);
   const { png } = await pictures();
@@ -83,7 +83,7 @@ test('while its create is under way: what that creates is cancelled', async () =
   expect(await ledger(started)).toMatchObject([{ status: 'canceled' }]);
 });
 
-test('while its picture is stored: no file stays, and what was paid is known', async () => {
+test('while its image is stored: no file stays, and what was paid is known', async () => {
   await stack.simulator.faults([{ match: { endpoint: 'file' }, fault: { delay_ms: 1_500 } }]);
   await stack.supabase.fault({ path: 'rpc/finish_download' }, { delay_ms: 1 });
   const started = await start('is stored');
@@ -122,7 +122,7 @@ test('before anything is created: nothing is', async () => {
   expect([...(await ledger(started))]).toEqual([]);
 });
 
-test('with pictures that are made: their files go, and what they cost stays known', async () => {
+test('with images that are made: their files go, and what they cost stays known', async () => {
   const started = await start('is made');
   const { images } = await user.completed(started.generation_id);
   const url = images[0]?.url ?? '';

@@ -220,7 +220,7 @@ test.each(['not_image', 'wrong_type', 'mislabelled'] as const)('an output that i
   await stack.simulator.fault(`output ${file}`, { file });
   const started = await start(`output ${file}`);
   if (file !== 'mislabelled') return expectFailed(started, 'output_unusable', /not an image/);
-  // A picture under another picture's type: stored as what its bytes are.
+  // An image under another image's type: stored as what its bytes are.
   const generation = await expectOneImage(started);
   const [image] = generation.images;
   const stored = await fetch(image?.url ?? '');
@@ -256,7 +256,7 @@ test('a download that fails again and again is put off, and uses no attempt', as
 test('a webhook for a cancelled generation stores nothing', async () => {
   await stack.simulator.faults([
     { match: { prompt: 'cancelled' }, fault: { hold: 'run' } },
-    // The cancel does not get through, so that the picture is made all the same.
+    // The cancel does not get through, so that the image is made all the same.
     { match: { endpoint: 'cancel' }, fault: { status: 500 } },
   ]);
   const started = await start('cancelled');

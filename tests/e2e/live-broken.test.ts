@@ -2,13 +2,13 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { PROJECT_ROOT } from '../stack/options.ts';
+import { PROJECT_ROOT } from '../../dev/stack/options.ts';
 import { LiveSocket, LiveStream, Refused } from './support/live.ts';
 import { expectProblem } from './support/problem.ts';
 import { TestStack } from './support/stack.ts';
 import { TestUser } from './support/user.ts';
 
-/** The live channel may be missing, hang or fail: pictures are made all the same, and not more slowly. */
+/** The live channel may be missing, hang or fail: images are made all the same, and not more slowly. */
 
 const folders: string[] = [];
 afterAll(() => Promise.all(folders.map((folder) => fs.rm(folder, { recursive: true }))));
@@ -54,7 +54,7 @@ describe.each([
   ['failing', () => withChannel("throw new Error('broken');")],
   ['answering nonsense', () => withChannel("return new Response('what?', { status: 418 });")],
 ])('a live channel that is %s', (_, toml) => {
-  test('does not touch the pictures; listeners are refused and may poll', async () => {
+  test('does not touch the images; listeners are refused and may poll', async () => {
     const stack = await TestStack.start({ wranglerToml: await toml() });
     try {
       const user = await TestUser.signUp(stack);

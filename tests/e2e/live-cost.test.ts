@@ -21,7 +21,7 @@ afterAll(() => counted?.stop());
 const SNAPSHOT = 'POST /rest/v1/rpc/live_snapshot';
 const snapshots = (since: number) => proxy.counts(since)[SNAPSHOT] ?? 0;
 
-test('a listener costs one request, and a picture that they hear of not one more', async () => {
+test('a listener costs one request, and an image that they hear of not one more', async () => {
   const before = proxy.passed.length;
   const all = await LiveSocket.open(user);
   await all.hears('ready', ({ type }) => type === 'ready');

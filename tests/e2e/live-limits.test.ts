@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { signJwt } from '../stack/supabase/jwt.ts';
+import { signJwt } from '../../dev/stack/supabase/jwt.ts';
 import { LiveSocket, LiveStream, Refused } from './support/live.ts';
 import { expectProblem } from './support/problem.ts';
 import { TestStack } from './support/stack.ts';

@@ -29,7 +29,7 @@ describe.each([
   ['a WebSocket', LiveSocket],
   ['server-sent events', LiveStream],
 ] as const)('over %s', (kind, Live) => {
-  test('a picture is told from its start to its end, in order', async () => {
+  test('an image is told from its start to its end, in order', async () => {
     const all = await Live.open(user);
     await all.hears('ready', isReady);
     await stack.simulator.fault(`told over ${kind}`, { generation_ms: 1_200 });
@@ -123,7 +123,7 @@ describe.each([
   });
 });
 
-test('places in the queue move for those who wait', async () => {
+test('positions in the queue move for those who wait', async () => {
   const waiting = await TestUser.signUp(stack);
   await stack.sql`insert into private.plans (name, running_jobs) values ('one at a time', 1)`;
   await stack.sql`insert into private.user_plans (user_id, plan) values (${waiting.id}, 'one at a time')`;
@@ -131,12 +131,12 @@ test('places in the queue move for those who wait', async () => {
   const all = await LiveSocket.open(waiting);
   const { generations = [] } = await waiting.start({ prompt: 'in a row', num_images: 3 });
   const last = generations[2]?.generation_id ?? '';
-  const place = (message: LiveMessage) => message.generation_id === last && message.queue_position;
+  const position = (message: LiveMessage) => message.generation_id === last && message.queue_position;
   await all.reaches(generations[0]?.generation_id ?? '', 'processing');
-  const told = await all.hears('the last one’s second place', (message) => place(message) === 2);
+  const told = await all.hears('the last one’s second position', (message) => position(message) === 2);
   // Nothing of its row changes: the channel looks at the database.
   await stack.simulator.release();
-  const moved = await all.hears('the last one’s first place', (message) => place(message) === 1);
+  const moved = await all.hears('the last one’s first position', (message) => position(message) === 1);
   expect(moved.seq).toBeGreaterThan(told.seq);
   growing(all.about(last));
   await stack.simulator.fault('nothing of ours', {});

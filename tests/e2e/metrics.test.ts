@@ -35,7 +35,7 @@ async function scrape() {
 
 test('an empty queue, before the first sweep', async () => {
   const { families, value } = await scrape();
-  expect(value('held_jobs')).toBe(0);
+  expect(value('blocked_jobs')).toBe(0);
   expect(value('outputs_at_risk')).toBe(0);
   expect(families.has('picture_queue_last_sweep_timestamp_seconds')).toBe(false);
 });
@@ -67,7 +67,7 @@ test('jobs, waits, failures and the sweep', async () => {
   await user.call('POST', `/generations/${waiting.generation_id}/cancel`);
 });
 
-test('a picture that waits to be stored for half an hour is at risk', async () => {
+test('an image that waits to be stored for half an hour is at risk', async () => {
   await stack.simulator.fault('late', { file: 'server_error' });
   const { generation_id } = await user.start({ prompt: 'late' });
   await stack.processJobs();

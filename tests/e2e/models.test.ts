@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findModel } from '../replicate/facts.ts';
+import { findModel } from '../../dev/replicate/facts.ts';
 import { TestStack } from './support/stack.ts';
 import { call, TestUser } from './support/user.ts';
 
@@ -66,7 +66,7 @@ test('it tells the operator’s prices, which a start is charged at, and not wha
   ).toEqual([]);
 });
 
-test('each of them makes a picture of the size that its row tells', { timeout: 120_000 }, async () => {
+test('each of them makes an image of the size that its row tells', { timeout: 120_000 }, async () => {
   const chosen = fromPromptAlone();
   const started = new Map<string, string>();
   for (const { id } of chosen) {

@@ -4,7 +4,7 @@ import { type Document, Judge, type Media, type Operation, type Schema, walk } f
 
 /** The description of the interface as such; whether it is true is in openapi.test.ts. */
 
-const file = new URL('../../shared/src/openapi.json', import.meta.url);
+const file = new URL('../../shared/src/http/openapi.json', import.meta.url);
 const document = JSON.parse(fs.readFileSync(file, 'utf8')) as Document;
 const judge = new Judge(document);
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { TestStack } from './support/stack.ts';
 import { call, type Started, TestUser } from './support/user.ts';
 
-/** Money: what is created at Replicate is in the books, stopped when nobody wants it, and not asked for in vain. */
+/** Money: what is created at Replicate is in the ledger, stopped when nobody wants it, and not asked for in vain. */
 
 let stack: TestStack;
 let user: TestUser;
@@ -20,12 +20,12 @@ beforeEach(async () => {
 });
 
 const health = () => call('GET', `${stack.addresses.processJobsUrl}/health`);
-const booked = ({ job_id }: Started) =>
+const ledgerOf = ({ job_id }: Started) =>
   stack.sql`select id, source, status, attempt from private.predictions where job_id = ${job_id} order by recorded_at`;
-/** The books, once they have these ends: Replicate tells of a cancellation a moment after it. */
-const bookedAs = (started: Started, ends: (string | null)[]) =>
-  stack.until(`the ends ${ends.join(', ')} in the books`, async () => {
-    const rows = [...(await booked(started))];
+/** The ledger, once it has these ends: Replicate tells of a cancellation a moment after it. */
+const ledgerOfAs = (started: Started, ends: (string | null)[]) =>
+  stack.until(`the ends ${ends.join(', ')} in the ledger`, async () => {
+    const rows = [...(await ledgerOf(started))];
     return rows.length === ends.length && rows.every((row, index) => row.status === ends[index]) && rows;
   });
 const creates = async () => {
@@ -46,7 +46,7 @@ const canceledThere = (started: Started) =>
     return all.length > 0 && all.every(({ status }) => status === 'canceled') && all;
   });
 
-test('the books say what the simulator’s own say', async () => {
+test('the ledger says what the simulator has recorded', async () => {
   const later = { generation_ms: 300 }; // so that the create is answered first
   await stack.simulator.faults([
     { match: { prompt: 'once more', times: 1 }, fault: { error: 'PA', ...later } },
@@ -58,7 +58,7 @@ test('the books say what the simulator’s own say', async () => {
   await stack.processJobs();
   expect(await user.completed(started.generation_id)).toMatchObject({ cost_usd: 0.003 });
   const theirs = await stack.simulator.predictions(started.job_id);
-  expect([...(await booked(started))]).toEqual(
+  expect([...(await ledgerOf(started))]).toEqual(
     theirs.map(({ id, status }, index) => ({ id, source: 'created', status, attempt: index + 1 })),
   );
 });
@@ -71,7 +71,7 @@ describe('cancelled by the user', () => {
     await stack.job(started.generation_id, 'done', (job) => job.status === 'completed', 'cancel-prediction');
     // By the search's own report or by the webhook of its end, whichever is faster.
     const source = expect.stringMatching(/^(adopted|webhook)$/);
-    expect(await bookedAs(started, ['canceled'])).toMatchObject([{ source }]);
+    expect(await ledgerOfAs(started, ['canceled'])).toMatchObject([{ source }]);
     expect((await user.get(started.generation_id)).status).toBe('cancelled');
   });
 
@@ -84,7 +84,7 @@ describe('cancelled by the user', () => {
     );
     await cancel(started);
     await canceledThere(started);
-    expect(await bookedAs(started, ['canceled'])).toMatchObject([{ source: 'created' }]);
+    expect(await ledgerOfAs(started, ['canceled'])).toMatchObject([{ source: 'created' }]);
     await stack.until('nothing to be left to look for', async () => {
       const jobs = await stack.jobs(started.generation_id);
       return jobs.every(({ status }) => status === 'completed' || status === 'cancelled');
@@ -111,7 +111,7 @@ describe('a signed webhook about a prediction that still runs', () => {
     return answer.status;
   }
 
-  test('that is not the one its job awaits: stopped, and in the books', async () => {
+  test('that is not the one its job awaits: stopped, and in the ledger', async () => {
     await stack.simulator.fault('runs', { hold: 'run' });
     const [first, second] = [
       await user.start({ prompt: 'runs one' }),
@@ -123,7 +123,7 @@ describe('a signed webhook about a prediction that still runs', () => {
     await stack.sql`delete from private.predictions where id = ${theirs?.id ?? ''}`;
     expect(await deliver(first.job_id, theirs?.prediction ?? {})).toBe(200);
     await canceledThere(second);
-    expect(await bookedAs(first, [null, 'canceled'])).toMatchObject([
+    expect(await ledgerOfAs(first, [null, 'canceled'])).toMatchObject([
       { source: 'created' },
       { id: theirs?.id, source: 'webhook' },
     ]);
@@ -139,7 +139,7 @@ describe('a signed webhook about a prediction that still runs', () => {
     await stack.job(started.generation_id, 'waiting for it', (job) => job.prediction_id === theirs?.id);
     await stack.simulator.release();
     await user.completed(started.generation_id);
-    expect(await bookedAs(started, ['succeeded'])).toMatchObject([{ source: 'webhook' }]);
+    expect(await ledgerOfAs(started, ['succeeded'])).toMatchObject([{ source: 'webhook' }]);
   });
 });
 
@@ -157,7 +157,7 @@ test('a prediction that outlives its deadline is stopped by the sweep, and the a
   await stack.letTimePass(started.generation_id);
   await stack.processJobs();
   await user.completed(started.generation_id);
-  expect((await booked(started)).map(({ status }) => status)).toEqual(['canceled', 'succeeded']);
+  expect((await ledgerOf(started)).map(({ status }) => status)).toEqual(['canceled', 'succeeded']);
 });
 
 test.each([

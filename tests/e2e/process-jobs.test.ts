@@ -121,7 +121,7 @@ describe('process-generation, the run without queue and store', () => {
       headers: { authorization: `Bearer ${stack.addresses.serviceRoleKey}` },
     });
 
-  test('gives the picture’s address, format, size and time', async () => {
+  test('gives the image’s address, format, size and time', async () => {
     const before = await stack.traces();
     const { status, body } = await run({ prompt: 'alone', width: 1344, height: 768 });
     expect(status).toBe(200);
@@ -143,7 +143,7 @@ describe('process-generation, the run without queue and store', () => {
 
   test.each([
     ['content that is refused', { error: 'E005' }, /sensitive/],
-    ['a fault at the provider', { error: 'PA' }, /fault/],
+    ['a failure at the provider', { error: 'PA' }, /failed/],
     ['no output', { output: 'null' }, /no image/],
   ] as const)('%s: success false and a sentence', async (name, fault, sentence) => {
     await stack.simulator.fault(`alone with ${name}`, fault);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestStack } from './support/stack.ts';
 import { type Generation, type Started, TestUser } from './support/user.ts';
 
-/** What a user sees of a running picture, whatever becomes of the webhooks that tell of it. */
+/** What a user sees of a running image, whatever becomes of the webhooks that tell of it. */
 
 /** 28 steps, each of which it prints. */
 const SLOW = 'black-forest-labs/flux-dev';

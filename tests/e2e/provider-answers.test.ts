@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Fault } from '../replicate/faults.ts';
+import type { Fault } from '../../dev/replicate/faults.ts';
 import { TestStack } from './support/stack.ts';
 import { type Started, TestUser } from './support/user.ts';
 
@@ -21,7 +21,7 @@ async function start(prompt: string, fault: Fault, times?: number): Promise<Star
 }
 const statuses = async ({ job_id }: Started) =>
   (await stack.simulator.predictions(job_id)).map(({ status }) => status);
-const booked = ({ job_id }: Started) =>
+const ledgerOf = ({ job_id }: Started) =>
   stack.sql<{ status: string; cost_usd: string | null }[]>`
     select status, cost_usd from private.predictions where job_id = ${job_id} order by recorded_at`;
 
@@ -34,7 +34,7 @@ async function expectRetried(started: Started, code: string, first: string) {
   await stack.processJobs();
   expect((await user.completed(started.generation_id)).images).toHaveLength(1);
   expect(await statuses(started)).toEqual([first, 'succeeded']);
-  expect((await booked(started)).map(({ status }) => status)).toEqual([first, 'succeeded']);
+  expect((await ledgerOf(started)).map(({ status }) => status)).toEqual([first, 'succeeded']);
 }
 
 /** The generation has failed for good, with a sentence of ours, and is not paid for again. */
@@ -70,7 +70,7 @@ describe('a failed prediction', () => {
   ])('%s: failed for good', async (error, code) => {
     const started = await start(`final ${error}`, { error });
     await expectFailed(started, code, 1);
-    expect(await booked(started)).toEqual([{ status: 'failed', cost_usd: null }]);
+    expect(await ledgerOf(started)).toEqual([{ status: 'failed', cost_usd: null }]);
   });
 });
 
@@ -88,7 +88,7 @@ describe('a prediction that is ended by Replicate', () => {
     const started = await start('ends somehow', { ends: 'expired' }, 1);
     const waits = await stack.job(started.generation_id, 'to be retried', (job) => job.attempts === 1);
     expect(waits.error_details).toMatchObject([{ code: 'provider_error' }]);
-    expect((await booked(started)).map(({ status }) => status)).toEqual(['unknown']);
+    expect((await ledgerOf(started)).map(({ status }) => status)).toEqual(['unknown']);
   });
 
   test('aborted before it started, of which no webhook tells: the sweep finds it, nothing is paid', async () => {
@@ -98,7 +98,7 @@ describe('a prediction that is ended by Replicate', () => {
     await stack.letTimePass(started.generation_id);
     await stack.processJobs();
     await expectRetried(started, 'provider_busy', 'aborted');
-    expect((await booked(started))[0]?.cost_usd).toBe('0');
+    expect((await ledgerOf(started))[0]?.cost_usd).toBe('0');
   });
 });
 
@@ -108,7 +108,7 @@ describe('a succeeded prediction', () => {
     async (output) => {
       const started = await start(`output ${output}`, { output });
       expect((await user.completed(started.generation_id)).images).toHaveLength(1);
-      expect(await booked(started)).toEqual([{ status: 'succeeded', cost_usd: '0.003' }]);
+      expect(await ledgerOf(started)).toEqual([{ status: 'succeeded', cost_usd: '0.003' }]);
     },
   );
 

@@ -8,8 +8,8 @@ import {
   SignJWT,
 } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { RunningSupabase } from '../stack/supabase/index.ts';
-import { signJwt } from '../stack/supabase/jwt.ts';
+import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
+import { signJwt } from '../../dev/stack/supabase/jwt.ts';
 import { createSupabase } from '../stack/testing.ts';
 import { expectProblem } from './support/problem.ts';
 import { type CountingProxy, startProxy } from './support/proxy.ts';

@@ -116,7 +116,7 @@ test('progress costs a request only where it moved by five points', async () => 
   expect(prediction?.deliveries.length, 'the start and the end are told, too').toBeGreaterThanOrEqual(4);
 });
 
-test('a picture of one’s own as the source costs one request more', async () => {
+test('an image of one’s own as the source costs one request more', async () => {
   const source = await user.start({ prompt: 'the source' });
   await completed([source.generation_id]);
   await idle();
@@ -129,7 +129,7 @@ test('a picture of one’s own as the source costs one request more', async () =
   });
   await completed([made.generation_id]);
   await idle();
-  // The last one is the model that reads the picture.
+  // The last one is the model that reads the image.
   expect(proxy.counts(before)).toMatchObject({
     'POST /storage/v1/object/sign/generated-images/*/*.webp': 1,
     'GET /storage/v1/object/sign/generated-images/*/*.webp': 1,

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { PROJECT_ROOT } from '../../dev/stack/options.ts';
+import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
 import { type Options, parseOptions } from '../../scripts/smoke/options.ts';
 import { type Report, run } from '../../scripts/smoke/run.ts';
 import { STEPS } from '../../scripts/smoke/steps/index.ts';
-import { PROJECT_ROOT } from '../stack/options.ts';
-import type { RunningSupabase } from '../stack/supabase/index.ts';
 import { createSupabase } from '../stack/testing.ts';
 import { type CountingProxy, type Intervention, startProxy } from './support/proxy.ts';
 import { TestStack } from './support/stack.ts';
@@ -147,17 +147,17 @@ test('everything in order: every step passes, one JSON document, no key, nothing
   const details = Object.fromEntries(report.steps.map(({ name, detail }) => [name, detail]));
   expect(details['sign-in']).toContain('a confirmed user was made');
   expect(details.storage).toContain('the secret key in apikey alone');
-  expect(details.webhook).toContain('webhook brought the picture');
-  expect(details.picture).toMatch(/webp|png|jpeg/);
+  expect(details.webhook).toContain('webhook brought the image');
+  expect(details.image).toMatch(/webp|png|jpeg/);
   // The lines go to stderr.
   expect(ran.stderr).toMatch(/^✔ project/m);
   const { secretKey, publishableKey, serviceRoleKey, jwtSecret } = supabase;
   for (const secret of [secretKey, publishableKey, serviceRoleKey, jwtSecret, 'eyJ']) {
     expect(ran.stdout + ran.stderr).not.toContain(secret);
   }
-  // The picture's file goes with its row, by the cron.
+  // The image's file goes with its row, by the cron.
   await stack.sweep();
-  await stack.until('the picture’s file to be deleted', async () => (await rows())?.files === 0);
+  await stack.until('the image’s file to be deleted', async () => (await rows())?.files === 0);
   expect(await rows()).toEqual({ users: 0, generations: 0, sources: 0, files: 0 });
   expect(report.left_behind).toEqual([]);
 });
@@ -170,16 +170,16 @@ test('legacy keys: it passes, and says that apikey alone was not tried', async (
   expect(report.steps[1]?.detail).toContain('apikey alone is for sb_secret_… keys');
 });
 
-test('lines for people, and a picture that is not made', async () => {
+test('lines for people, and an image that is not made', async () => {
   await stack.sweep();
-  const ran = await command([...args(), '--no-picture'], environment());
-  expect([ran.code, ran.stdout]).toEqual([0, expect.stringContaining('✔ All passed; not tried: picture.')]);
+  const ran = await command([...args(), '--no-image'], environment());
+  expect([ran.code, ran.stdout]).toEqual([0, expect.stringContaining('✔ All passed; not tried: image.')]);
   expect(ran.stdout.match(/^[✔–✖] /gm)).toHaveLength(STEPS.length + 1);
 });
 
 test('interrupted, it removes what it has made and says so by its code', async () => {
   await stack.simulator.fault('fox', { hold: 'run' });
-  const ran = await command([...args(), '--json'], environment(), /the picture is processing/);
+  const ran = await command([...args(), '--json'], environment(), /the image is processing/);
   const report: Report = JSON.parse(ran.stdout);
   expect([ran.code, report.ok]).toEqual([130, false]);
   expect(report.steps.at(-1)).toMatchObject({ name: 'cron', ok: false, skipped: true });
@@ -402,28 +402,28 @@ describe('each step can fail, and says what to do', () => {
     expect((await fails(['sign-in', 'models', 'cancel'], options())).detail).toContain('503');
   });
 
-  test('picture: a token of a key that nobody knows', async () => {
+  test('image: a token of a key that nobody knows', async () => {
     intervene = ({ url }) => {
       if (!url?.startsWith('/auth/v1/signup') && !url?.startsWith('/auth/v1/token')) return undefined;
       const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
       const token = `${part({ alg: 'ES256', kid: 'new' })}.${part({})}.AAAA`;
       return { status: 200, body: { access_token: token, user: { id: '7' } } };
     };
-    const { detail, fix } = await fails(['sign-in', 'models', 'picture'], options());
+    const { detail, fix } = await fails(['sign-in', 'models', 'image'], options());
     expect(detail).toMatch(/401|503/);
     expect(fix).toContain('jwks.json');
   });
 
-  test('picture: the model fails', async () => {
+  test('image: the model fails', async () => {
     await stack.simulator.fault('fox', { error: 'E005' });
-    const { detail, fix } = await fails(['sign-in', 'models', 'picture'], options());
+    const { detail, fix } = await fails(['sign-in', 'models', 'image'], options());
     expect(detail).toContain('failed');
     expect(fix).toContain('--model');
   });
 
-  test('picture: it does not come in time', async () => {
+  test('image: it does not come in time', async () => {
     await stack.simulator.fault('fox', { hold: 'run' });
-    const { detail, fix } = await fails(['sign-in', 'models', 'picture'], options({ '--timeout': '3' }));
+    const { detail, fix } = await fails(['sign-in', 'models', 'image'], options({ '--timeout': '3' }));
     expect(detail).toContain('after 3 s');
     expect(fix).toContain('docs/operations/troubleshooting.md');
     await stack.simulator.release();
@@ -432,8 +432,8 @@ describe('each step can fail, and says what to do', () => {
   test('live-events: the channel does not answer', async () => {
     intervene = ({ url }) =>
       url?.startsWith('/rest/v1/rpc/') && /live/.test(url) ? { status: 500, body: {} } : undefined;
-    const given = options({ '--no-picture': '' });
-    const { detail, fix } = await fails(['sign-in', 'models', 'picture', 'live-events'], given);
+    const given = options({ '--no-image': '' });
+    const { detail, fix } = await fails(['sign-in', 'models', 'image', 'live-events'], given);
     expect(detail).toContain('WebSocket');
     expect(fix).toMatch(/LIVE_CHANNEL|process-generation/);
   });
@@ -453,9 +453,9 @@ describe('each step can fail, and says what to do', () => {
   });
 
   // The last one: the queue goes on only when the pause is over.
-  test('picture and health: no credit at Replicate', async () => {
+  test('image and health: no credit at Replicate', async () => {
     await stack.simulator.fault('fox', { status: 402 });
-    const { fix } = await fails(['sign-in', 'models', 'picture'], options());
+    const { fix } = await fails(['sign-in', 'models', 'image'], options());
     expect(fix).toContain('credit');
     expect((await fails(['health'], options())).fix).toContain('credit');
   });
@@ -479,7 +479,7 @@ describe('without a webhook', () => {
       anonKey,
       serviceKey,
     };
-    return { ...base, picture: true, timeoutMs: 60_000, json: false };
+    return { ...base, image: true, timeoutMs: 60_000, json: false };
   };
 
   test('the secret is missing', async () => {
@@ -488,14 +488,14 @@ describe('without a webhook', () => {
     expect(fix).toContain('--env process-generation');
   });
 
-  test('the secret is there, but Replicate is told no address: the picture came by the sweep', async () => {
+  test('the secret is there, but Replicate is told no address: the image came by the sweep', async () => {
     // The other stack's process-generation refuses unsigned webhooks as it should.
     const mixed = { ...given(), processGenerationUrl: stack.addresses.processGenerationUrl };
     let made = false;
     const sweeps = (async () => {
       while (!made) await silent.sweep();
     })();
-    const { detail, fix } = await fails(['sign-in', 'models', 'picture', 'webhook'], mixed);
+    const { detail, fix } = await fails(['sign-in', 'models', 'image', 'webhook'], mixed);
     made = true;
     await sweeps;
     expect(detail).toContain('found by the sweep');

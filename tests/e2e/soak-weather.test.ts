@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { runSoak } from '../soak/soak.ts';
+import { runSoak } from '../../bench/soak/soak.ts';
 
 /** The small version of `npm run soak` in bad weather: everybody meets it, and only it. */
 const WEATHER = {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { CALM, type SoakOptions } from '../soak/options.ts';
-import { runSoak } from '../soak/soak.ts';
+import { CALM, type SoakOptions } from '../../bench/soak/options.ts';
+import { runSoak } from '../../bench/soak/soak.ts';
 
 /** The small version of `npm run soak`: a share of faults so large that each kind plays. */
 const SMALL: SoakOptions = { count: 60, seed: 7, faults: 0.55, users: 5, kills: 1, clock: 20, ...CALM };
@@ -22,6 +22,6 @@ test('all faults at once and a killed worker: nothing lost, nothing twice', {
   const idle = Object.entries(faults).filter(([, { played }]) => played === 0);
   expect(idle, 'faults that did not play: choose another seed or a larger share').toEqual([]);
   expect(report.numbers['workers killed']).toBe(SMALL.kills);
-  // Seven kinds of faults leave no picture; everything else must end well.
+  // Seven kinds of faults leave no image; everything else must end well.
   expect(ends).toEqual({ completed: 53, failed: 7 });
 });

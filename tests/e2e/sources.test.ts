@@ -6,7 +6,7 @@ import { expectProblem } from './support/problem.ts';
 import { TestStack } from './support/stack.ts';
 import { type Generation, type Started, TestUser } from './support/user.ts';
 
-/** Pictures made from one's own pictures: what Replicate is given, and what it is not. */
+/** Images made from one's own images: what Replicate is given, and what it is not. */
 
 const VARIATION = 'black-forest-labs/flux-dev';
 /** Seconds: a prediction may wait for its machine until its deadline, 15 minutes. */
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack?.stop());
 
-/** A picture of the user's own, and its file. */
+/** An image of the user's own, and its file. */
 async function picture(prompt: string): Promise<[Generation, Buffer]> {
   const started = await user.start({ prompt, width: 1344, height: 768 });
   const generation = await user.completed(started.generation_id);
@@ -47,7 +47,7 @@ describe('source_generation_id', () => {
     ['edit', 'black-forest-labs/flux-kontext-dev', 'input_image', {}],
     ['upscale', 'nightmareai/real-esrgan', 'image', {}],
     ['remove_background', '851-labs/background-remover', 'image', {}],
-  ])('%s: the model is given the stored picture', async (operation, model_id, field, more) => {
+  ])('%s: the model is given the stored image', async (operation, model_id, field, more) => {
     const request = {
       prompt: `a ${operation}`,
       model_id,
@@ -77,7 +77,7 @@ describe('source_generation_id', () => {
     expect(image).toEqual({ generation_id: source.id });
   });
 
-  test('an upscaled picture is larger, and a cut-out one has a transparent rim', async () => {
+  test('an upscaled image is larger, and a cut-out one has a transparent rim', async () => {
     const [upscaled, cut] = await Promise.all(
       ['nightmareai/real-esrgan', '851-labs/background-remover'].map(async (model_id) => {
         const started = await user.start({ prompt: 'a look', model_id, source_generation_id: source.id });
@@ -91,7 +91,7 @@ describe('source_generation_id', () => {
     expect([info?.width, info?.height, info?.channels, data?.[3]]).toEqual([1344, 768, 4, 0]);
   });
 
-  test('a batch of variations reads the one picture', async () => {
+  test('a batch of variations reads the one image', async () => {
     const request = { prompt: 'three', model_id: VARIATION, source_generation_id: source.id, num_images: 3 };
     const { generations = [] } = await user.start(request);
     expect(generations).toHaveLength(3);
@@ -110,14 +110,14 @@ describe('source_generation_id', () => {
       source_generation_id: id,
     });
 
-  test('another user’s picture is not found', async () => {
+  test('another user’s image is not found', async () => {
     const stranger = await TestUser.signUp(stack);
     const before = await stack.traces();
     expectProblem(await startFrom(source.id, stranger), 404, 'not_found');
     expect(await stack.traces()).toEqual(before);
   });
 
-  test('one that has no picture yet, or never will: 409 and why', async () => {
+  test('one that has no image yet, or never will: 409 and why', async () => {
     await stack.simulator.fault('not yet', { hold: 'run' });
     const { generation_id } = await user.start({ prompt: 'not yet' });
     const early = await startFrom(generation_id);

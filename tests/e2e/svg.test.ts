@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestStack } from './support/stack.ts';
 import { TestUser } from './support/user.ts';
 
-/** Vector graphics: stored as pictures that browsers show, and never with a script in them. */
+/** Vector graphics: stored as images that browsers show, and never with a script in them. */
 
 const SVG_MODEL = 'recraft-ai/recraft-v3-svg';
 

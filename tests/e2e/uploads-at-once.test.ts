@@ -47,15 +47,15 @@ test('of 20 at once, through both doors, as many as the plan says are used, and 
   const names = await stored(user);
   expect(names.length, 'Storage lets more in than the plan has room for').toBeGreaterThan(MOST);
   const future = new Date(Date.now() + 3e8).toISOString();
-  const verdicts = new Map<string, number>();
+  const statuses = new Map<string, number>();
   for (const name of names) {
     const id = name.split('/')[1]?.split('.')[0];
     const body = { model_id: MODEL, prompt: 'x', source_id: id, scheduled_at: future };
-    verdicts.set(name, (await user.call('POST', '/start-generation', body)).status);
+    statuses.set(name, (await user.call('POST', '/start-generation', body)).status);
   }
-  const used = names.filter((name) => verdicts.get(name) === 202);
+  const used = names.filter((name) => statuses.get(name) === 202);
   expect(used.length).toBe(MOST);
-  expect(names.filter((name) => verdicts.get(name) === 404).length).toBe(names.length - MOST);
+  expect(names.filter((name) => statuses.get(name) === 404).length).toBe(names.length - MOST);
   // One run of the cron, and what it made jobs of.
   await stack.sweep();
   await stack.until('the rest to be deleted', async () => {
@@ -100,7 +100,7 @@ test.each([
   expect(row).toEqual({ predictions: 0 });
 });
 
-test('a picture put straight into Storage is used', async () => {
+test('an image put straight into Storage is used', async () => {
   const user = await TestUser.signUp(stack);
   const id = randomUUID();
   expect((await put(user, png as Uint8Array<ArrayBuffer>, id)).ok).toBe(true);

@@ -1,13 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { signJwt } from '../stack/supabase/jwt.ts';
+import { signJwt } from '../../dev/stack/supabase/jwt.ts';
 import { expectProblem } from './support/problem.ts';
 import { TestStack } from './support/stack.ts';
 import { BUCKET, pictures, storedSources, uploadSource } from './support/uploads.ts';
 import { TestUser } from './support/user.ts';
 
-/** Uploads that pictures are made from, until their day is over. */
+/** Uploads that images are made from, until their day is over. */
 
 const VARIATION = 'black-forest-labs/flux-dev';
 

@@ -13,7 +13,7 @@ import {
 } from './support/uploads.ts';
 import { type Answer, TestUser } from './support/user.ts';
 
-/** Pictures that users upload to start from. */
+/** Images that users upload to start from. */
 
 const DAY_MS = 86_400_000;
 

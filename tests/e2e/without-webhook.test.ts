@@ -17,7 +17,7 @@ describe.each([
   });
   afterAll(() => stack?.stop());
 
-  test('one call creates the prediction, a later one brings the picture', async () => {
+  test('one call creates the prediction, a later one brings the image', async () => {
     const prompt = 'swept';
     const { generation_id } = await user.start({ prompt });
     expect((await stack.processJobs()).body).toMatchObject({ claimed: 1, processed: 1, errors: 0 });

@@ -19,7 +19,7 @@ import { useMessages } from './ui/messages.tsx';
 
 const PAGE = 24;
 
-/** For whoever is signed in. */
+/** For a user who is signed in. */
 export function Studio({ account, auth }: { account: Account; auth: Auth }) {
   const { getToken, signOut, renew } = auth;
   const client = useMemo(() => {
@@ -27,7 +27,7 @@ export function Studio({ account, auth }: { account: Account; auth: Auth }) {
     return createClient({ url: location.origin, getToken, fetch });
   }, [getToken, renew]);
   const leave = useCallback(() => {
-    // What somebody wrote is not for whoever signs in next.
+    // What a user wrote is not for the user who signs in next.
     keep('draft', EMPTY_DRAFT);
     keep('asked', []);
     forgetStarts();
@@ -140,7 +140,7 @@ function useDraft(): [Draft, (change: Partial<Draft>) => void] {
   return [draft, change];
 }
 
-/** How many are being made, in the tab's title: for whoever looks at another page meanwhile. */
+/** How many are being made, in the tab's title, for a user who looks at another page meanwhile. */
 function useTitle(generations: Generation[]) {
   const open = generations.filter(({ status }) => !hasEnded(status)).length;
   useEffect(() => {

@@ -1,6 +1,6 @@
-import type { RunningSupabase } from '../../stack/supabase/index.ts';
+import type { RunningSupabase } from '../../../dev/stack/supabase/index.ts';
 import { createSupabase } from '../../stack/testing.ts';
-import { type CountingProxy, startProxy } from './proxy.ts';
+import { type CountingProxy, type Intervention, startProxy } from './proxy.ts';
 import { TestStack } from './stack.ts';
 import { TestUser } from './user.ts';
 
@@ -14,9 +14,12 @@ export interface CountedStack {
 }
 
 /** @param env more variables of the workers */
-export async function startCounted(env: Record<string, string> = {}): Promise<CountedStack> {
+export async function startCounted(
+  env: Record<string, string> = {},
+  intervene?: Intervention,
+): Promise<CountedStack> {
   const supabase = await createSupabase();
-  const proxy = await startProxy(supabase.url);
+  const proxy = await startProxy(supabase.url, intervene);
   const stack = await TestStack.start({
     env: {
       ...env,

@@ -1,7 +1,7 @@
 /** The stack on another wrangler.toml or other migrations than the project's, for tests that change something there. */
 import path from 'node:path';
-import { runInForeground } from '../../stack/foreground.ts';
-import { PROJECT_ROOT } from '../../stack/options.ts';
+import { runInForeground } from '../../../dev/stack/foreground.ts';
+import { PROJECT_ROOT } from '../../../dev/stack/options.ts';
 
 const { TEST_WRANGLER_TOML, TEST_MIGRATIONS } = process.env;
 

@@ -1,6 +1,7 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
+import { gzipSync } from 'node:zlib';
 
 export interface Passed {
   method: string;
@@ -8,11 +9,14 @@ export interface Passed {
   path: string;
 }
 
+/** What the proxy does itself, once so many bytes of the request's body have come. */
+export type Own = { after?: number } & ({ status: number; body: unknown; packed?: true } | { hangUp: true });
+
 /** Answers a request itself, or changes its headers before they go on. */
 export type Intervention = (
   request: http.IncomingMessage,
   headers: http.IncomingHttpHeaders,
-) => { status: number; body: unknown } | undefined;
+) => Own | undefined;
 
 export interface CountingProxy {
   url: string;
@@ -35,10 +39,7 @@ export async function startProxy(
     passed.push({ method: request.method ?? '', path: pathname });
     const headers = { ...request.headers };
     const own = intervene(request, headers);
-    if (own) {
-      response.writeHead(own.status, { 'content-type': 'application/json' });
-      return response.end(JSON.stringify(own.body));
-    }
+    if (own) return act(own, request, response).catch(() => response.destroy());
     const upstream = http.request(target, { method: request.method, path: request.url, headers, agent });
     const fail = () => response.destroy();
     upstream.once('error', fail).once('response', (answer) => {
@@ -66,4 +67,31 @@ export async function startProxy(
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** Where it does not wait for the end of the body, the connection is closed with the rest unread. */
+async function act(own: Own, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  const { after = 0 } = own;
+  let bytes = 0;
+  if (after > 0) {
+    const iterator = request[Symbol.asyncIterator]();
+    while (bytes < after) {
+      const { done, value } = await iterator.next();
+      if (done) break;
+      bytes += value.length;
+    }
+  }
+  if ('hangUp' in own) {
+    response.destroy();
+    return;
+  }
+  const text = JSON.stringify(own.body);
+  const body = own.packed ? gzipSync(text) : Buffer.from(text);
+  response.writeHead(own.status, {
+    'content-type': 'application/json',
+    'content-length': body.length,
+    ...(own.packed ? { 'content-encoding': 'gzip' } : {}),
+    ...(after > 0 ? { connection: 'close' } : {}),
+  });
+  response.end(body);
 }

@@ -1,8 +1,8 @@
-import type { BookEntry, Books, Stats } from '../../replicate/control.ts';
-import type { Fault, FaultRule, Match } from '../../replicate/faults.ts';
-import type { Settings } from '../../replicate/settings.ts';
+import type { PredictionRecord, PredictionRecords, Stats } from '../../../dev/replicate/control.ts';
+import type { Fault, FaultRule, Match } from '../../../dev/replicate/faults.ts';
+import type { Settings } from '../../../dev/replicate/settings.ts';
 
-/** The simulator's books and switches, from another process. */
+/** The simulator's records and switches, from another process. */
 export class SimulatorControl {
   readonly #url: string;
 
@@ -13,13 +13,13 @@ export class SimulatorControl {
   stats = (): Promise<Stats> => this.#ask('stats');
 
   /** All predictions, or those whose webhook names a job. */
-  async predictions(job?: string): Promise<BookEntry[]> {
+  async predictions(job?: string): Promise<PredictionRecord[]> {
     const query = job === undefined ? '' : `?job=${job}`;
-    return (await this.#ask<Books>(`predictions${query}`)).predictions;
+    return (await this.#ask<PredictionRecords>(`predictions${query}`)).predictions;
   }
 
   /** For stacks without webhooks, where nothing in a prediction names its job. */
-  async withPrompt(prompt: string): Promise<BookEntry[]> {
+  async withPrompt(prompt: string): Promise<PredictionRecord[]> {
     const all = await this.predictions();
     return all.filter(({ prediction }) => (prediction.input as { prompt?: string }).prompt === prompt);
   }

@@ -5,14 +5,14 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type postgres from 'postgres';
-import { PORT_COUNT, stackPorts } from '../../stack/ports.ts';
-import { client } from '../../stack/postgres.ts';
-import type { StackAddresses } from '../../stack/stack.ts';
+import { PORT_COUNT, stackPorts } from '../../../dev/stack/ports.ts';
+import { client } from '../../../dev/stack/postgres.ts';
+import type { StackAddresses } from '../../../dev/stack/stack.ts';
 import { SimulatorControl } from './simulator.ts';
 import { SupabaseControl } from './supabase.ts';
 import { until } from './until.ts';
 
-const MAIN = fileURLToPath(new URL('../../stack/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../dev/stack/main.ts', import.meta.url));
 const OTHER_MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 
 export interface StackOptions {

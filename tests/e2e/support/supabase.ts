@@ -1,4 +1,4 @@
-import type { Fault, FaultRule, Match, Played } from '../../stack/supabase/faults.ts';
+import type { Fault, FaultRule, Match, Played } from '../../../dev/stack/supabase/faults.ts';
 
 /** The switches of a local Supabase, from another process: what its services do wrong. */
 export class SupabaseControl {

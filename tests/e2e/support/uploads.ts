@@ -20,7 +20,7 @@ export interface Uploaded extends Record<string, unknown> {
 
 export type Sent = Uint8Array | ReadableStream | string;
 
-/** One picture of 640 × 384 pixels in each format. */
+/** One image of 640 × 384 pixels in each format. */
 export async function pictures() {
   const noise = { type: 'gaussian' as const, mean: 120, sigma: 40 };
   const picture = sharp({ create: { width: 640, height: 384, channels: 3, background: 'teal', noise } });
@@ -51,7 +51,7 @@ export async function sendSource(
   return { status, headers: answer.headers, body: (await answer.json()) as Record<string, unknown> };
 }
 
-/** Uploads a picture, which must be accepted. */
+/** Uploads an image, which must be accepted. */
 export async function uploadSource(user: TestUser, body: Sent, type: string | undefined): Promise<Uploaded> {
   const answer = await sendSource(user, body, { 'content-type': type });
   expect(answer.body).toMatchObject({ source_id: expect.any(String) });

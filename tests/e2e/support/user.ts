@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import type { TestStack } from './stack.ts';
 
-/** The cheapest model to make a picture with here. */
+/** The cheapest model to make an image with here. */
 export const MODEL = 'black-forest-labs/flux-schnell';
 
 /** A generation as design and database describe it to its owner. */

@@ -17,7 +17,7 @@ const WORDS: Record<Way, { title: string; submit: string; text: string }> = {
   reset: { title: 'Choose a new password', submit: 'Save password', text: 'Then you are signed in.' },
 };
 
-/** For whoever is not signed in. */
+/** For a visitor who is not signed in. */
 export function Welcome({ auth }: { auth: Auth }) {
   const [chosen, setWay] = useState<Way>('in');
   const way = auth.recovering ? 'reset' : chosen;

@@ -8,7 +8,7 @@ export interface Account {
 }
 
 export interface Auth {
-  /** undefined: not known yet; null: nobody is signed in. */
+  /** undefined: not known yet; null: no user is signed in. */
   account: Account | null | undefined;
   /** Somebody came here through the link in a mail about a forgotten password. */
   recovering: boolean;

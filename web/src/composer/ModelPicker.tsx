@@ -107,7 +107,7 @@ function ModelCard({ model, isCurrent, onPick }: ModelCardProps) {
 function abilities({ supports, limits }: Model): string[] {
   const list: [unknown, string][] = [
     [supports.source_image_required, 'needs a picture'],
-    [supports.source_image && !supports.source_image_required, 'source image'],
+    [supports.source_image && !supports.source_image_required, 'picture to start from'],
     [supports.strength, 'strength'],
     [supports.steps, 'steps'],
     [supports.guidance, 'guidance'],

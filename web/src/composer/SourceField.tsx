@@ -94,7 +94,7 @@ export function SourceField({ draft, model, own, change, onUploading, onProblem 
   return (
     <fieldset className="source">
       <legend>
-        <span>Source image</span>
+        <span>Picture to start from</span>
         {!model.supports.source_image_required && <span className="optional"> optional</span>}
       </legend>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: dropping is one of three ways; the buttons are the others. */}
@@ -109,9 +109,12 @@ export function SourceField({ draft, model, own, change, onUploading, onProblem 
       >
         {shown && (
           <div className="source-shown">
-            <img src={shown} alt={source ? `Source: ${source.name}` : 'The picture that is being uploaded'} />
+            <img
+              src={shown}
+              alt={source ? `Picture to start from: ${source.name}` : 'The picture that is being uploaded'}
+            />
             {preview && <span className="spinner large" role="status" aria-label="Uploading" />}
-            <IconButton icon="close" label="Remove source image" onClick={remove} />
+            <IconButton icon="close" label="Remove the picture to start from" onClick={remove} />
           </div>
         )}
         <div className="source-ways">

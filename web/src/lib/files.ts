@@ -27,7 +27,7 @@ export function fileName(prompt: string, format: string): string {
 }
 
 /**
- * What may be a picture among what somebody has dropped, pasted or picked. Phones and browsers have many names
+ * What may be a picture among what the user has dropped, pasted or picked. Phones and browsers have many names
  * for the same type, or none: the server looks at the bytes.
  */
 export function pictures(list: Iterable<File>): File[] {

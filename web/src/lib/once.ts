@@ -13,7 +13,7 @@ type Start = [asked: string, key: string, at: number];
 
 const lost = () => recall<Start[]>(NAME, []).filter(([, , at]) => Date.now() - at < LOST_MS);
 
-/** The key of a start: as long as nobody knows what came of it the same one, in every tab and after a reload. */
+/** The key of a start: the same one until its outcome is known, in every tab and after a reload. */
 function keyOf(asked: string): string {
   const starts = lost();
   const before = starts.find((start) => start[0] === asked);
@@ -64,5 +64,5 @@ export function once<P>(start: (params: P, idempotencyKey: string) => Promise<vo
   };
 }
 
-/** Nothing of it is for whoever signs in next. */
+/** Forgets it all: it is not for the user who signs in next. */
 export const forgetStarts = () => keep(NAME, []);
