@@ -15,7 +15,7 @@ import { loadModule, parsePlPgSQLSync, parseSync } from 'libpg-query';
 await loadModule();
 const text = (type) =>
   `create function f() returns ${type} language plpgsql as $$ begin return null; end $$`;
-const verdict = (type) => {
+const outcome = (type) => {
   parseSync(text(type)); // the same text is valid SQL
   try {
     parsePlPgSQLSync(text(type));
@@ -27,7 +27,7 @@ const verdict = (type) => {
 console.log(`libpg-query 18.1.5, node ${process.version}`);
 const expected = { jobs: true, 'uuid[]': true, 'text[]': true, 'jobs[]': false, 'public.jobs[]': false };
 for (const [type, parses] of Object.entries(expected)) {
-  const seen = verdict(type);
+  const seen = outcome(type);
   console.log(`returns ${type}: ${seen}`);
   const message = 'PL/pgSQL functions cannot return type record[]';
   if (parses ? seen !== 'parsed' : !seen.endsWith(message)) {

@@ -5,7 +5,7 @@
 # a tagged or untagged enum, and the same document is refused: "number out of range", as every member is
 # kept in between as a value, and an f64 has to hold it. serde_json::Value refuses it too. A number that is
 # too small for an f64, 1e-400, is silently 0 instead. JavaScript makes Infinity of 1e400.
-# Who meets it: services that forward JSON from elsewhere: two doors to the same data give two verdicts, and
+# Who meets it: services that forward JSON from elsewhere: two doors to the same data give two answers, and
 # adding a flattened member changes what is accepted.
 set -euo pipefail
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT; cd "$dir"
@@ -35,7 +35,7 @@ struct Flattened { id: u32, #[serde(flatten)] paging: Option<Paging> }
 #[serde(tag = "type")]
 enum Tagged { Made { id: u32 } }
 
-fn verdict<T: DeserializeOwned>(name: &str, number: &str) {
+fn outcome<T: DeserializeOwned>(name: &str, number: &str) {
     let text = format!(r#"{{"id":1,"type":"Made","score":{number}}}"#);
     match serde_json::from_str::<T>(&text) {
         Ok(_) => println!("{name} {number} read"),
@@ -45,11 +45,11 @@ fn verdict<T: DeserializeOwned>(name: &str, number: &str) {
 
 fn main() {
     for number in ["1e300", "1e400", "1e-400"] {
-        verdict::<IgnoredAny>("IgnoredAny", number);
-        verdict::<Plain>("Plain", number);
-        verdict::<Flattened>("Flattened", number);
-        verdict::<Tagged>("Tagged", number);
-        verdict::<serde_json::Value>("Value", number);
+        outcome::<IgnoredAny>("IgnoredAny", number);
+        outcome::<Plain>("Plain", number);
+        outcome::<Flattened>("Flattened", number);
+        outcome::<Tagged>("Tagged", number);
+        outcome::<serde_json::Value>("Value", number);
     }
     println!("1e-400 is {}", serde_json::from_str::<serde_json::Value>("1e-400").expect("a number"));
 }

@@ -20,14 +20,14 @@ const plain = {
   'webhook-signature': webhook.sign('msg_1', sentAt, body),
 };
 const request = new Request('http://127.0.0.1/', { method: 'POST', headers: plain, body });
-const verdict = (headers) => {
+const outcome = (headers) => {
   try {
     return `accepted ${JSON.stringify(webhook.verify(body, headers))}`;
   } catch (error) {
     return `${error.name}: ${error.message}`;
   }
 };
-const seen = [plain, request.headers, Object.fromEntries(request.headers)].map(verdict);
+const seen = [plain, request.headers, Object.fromEntries(request.headers)].map(outcome);
 console.log(`standardwebhooks 1.1.1, node ${process.version}`);
 console.log(`a plain object:              ${seen[0]}`);
 console.log(`request.headers:             ${seen[1]}`);
