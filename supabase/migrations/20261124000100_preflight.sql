@@ -1,17 +1,35 @@
--- First of twelve files, one for each room of the schema, in the order in which to read them:
+-- The schema, one file for each subject, in the order in which to read them:
 --
---   preflight     whether this database can take the others
---   tables        every table, with all its columns and indexes
---   models        the rows of public.models
---   queue         what moves a job: enqueue, slots, claim, outcomes
---   maintenance   what claims and the cron do besides: stage, rescue, expire, prune, counts
---   money         prices, users' quotas, the ledger of predictions, the installation's budget
---   generations   what makes an image of a request: start, steps, reads, the provider's refusals
---   webhooks      what is told to users' servers when a generation has ended
---   live          what is told to users' clients while a generation changes
---   storage       uploads, and files that nobody needs any more
---   apps          what users write into the tables themselves, as the original's apps do
---   api           what PostgREST exposes, the operators' views, and all rights
+--   preflight       whether this database can take the others
+--   tables          every table, with all its columns and indexes
+--   models          the rows of public.models
+--
+--   The queue: what moves a job
+--   queue           its life, the view of all jobs, the order of locks
+--   slots           whose turn it is, and how many jobs of a user may be ready or running
+--   job_rows        one job, whichever table it stands in
+--   enqueue         into the queue
+--   claim           which jobs are next, and who gets them
+--   outcomes        how a job's run ends
+--   writes_by_hand  what an operator writes into the view
+--   maintenance     what claims and the cron do besides: stage, rescue, expire, prune, counts
+--   money           prices, users' quotas, the ledger of predictions, the installation's budget
+--
+--   Generations: what makes images of a request
+--   requests        a request is read and bounded
+--   start           everything that an accepted request needs, now or when it is due
+--   steps           predictions, progress, downloads
+--   ends            how a generation ends and comes back, and predictions that nobody wants
+--   answers         what a user sees of it
+--   provider        its pauses, and the models that it refuses
+--   deletion        what goes with a generation or an account
+--
+--   webhooks        what is told to users' servers when a generation has ended
+--   live            what is told to users' clients while a generation changes
+--   storage         uploads, and files that nobody needs any more
+--   apps            what users write into the tables themselves, as the original's apps do
+--   operators       the views, and the queue in numbers
+--   api             what PostgREST exposes, and all rights
 --
 -- A function may call one of a later file, for its body is read when it runs; tables and types come before their use.
 --

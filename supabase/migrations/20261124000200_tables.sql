@@ -464,12 +464,6 @@ create table private.ready_queues (
 )
 with (fillfactor = 50);
 
--- Those that every deployment has, so that no two transactions wait for each other to make them.
-insert into private.ready_queues (job_type, priority)
-values ('generate-image', -10), ('generate-image', 0), ('generate-image', 10),
-  ('download-image', 100), ('cancel-prediction', 100), ('process-webhook', -10), ('process-webhook', 0),
-  ('cleanup-storage', -10);
-
 -- Low-water marks of the other three indexes that a claim reads: no live entry is before the mark.
 create table private.low_water (
   only_row boolean primary key default true check (only_row),

@@ -33,8 +33,8 @@ end
 $$;
 
 -- A change by hand has no number of its own: it gets one, and what follows from it for the budget. What the functions
--- change has both, and does not come here; nor do changes of a user's own, which mean something else (the file after
--- the next). The number is compared first: of what the functions write, nothing else is looked at.
+-- change has both, and does not come here; nor do changes of a user's own, which mean something else
+-- (*_apps.sql). The number is compared first: of what the functions write, nothing else is looked at.
 create function private.before_generation_change() returns trigger
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$

@@ -1,7 +1,7 @@
 -- Stored files: finished images in the public bucket generated-images, {user_id}/{generation_id}.{extension}, and
 -- uploads to start from in the private bucket source-images, {user_id}/{source_id}.{png|jpg|webp}. A file that nobody
 -- needs any more is deleted over the Storage API, by jobs 'cleanup-storage' that the cron makes. The policies of both
--- buckets stand in the next file.
+-- buckets stand in *_api.sql.
 
 -- Finished images -----------------------------------------------------------------------------------------------------
 --
@@ -13,7 +13,7 @@ on conflict (id) do update set public = true;
 -- Uploads -------------------------------------------------------------------------------------------------------------
 --
 -- Images that users upload to start from: {user_id}/{source_id}.{png|jpg|webp} in a private bucket. The worker
--- start-generation writes them with the user's own token, and its policies, in the next file, decide; Storage holds the
+-- start-generation writes them with the user's own token, and its policies, in *_api.sql, decide; Storage holds the
 -- types, and the size of what says how large it is. A day after its upload a file is deleted (private.sweep_storage),
 -- unless an open generation needs it.
 --

@@ -97,7 +97,7 @@ test.each([
   ['input', 'shared/src/catalogue/map.rs', 'pub fn map'],
   ['waits', 'shared/src/pipeline/backoff.rs', 'fn backoff'],
   ['path of the HTTP interface', 'shared/src/http/routes.rs', 'pub const ROUTES'],
-  ['claimed next', 'supabase/migrations/*_queue.sql', 'create function private.claim_jobs('],
+  ['claimed next', 'supabase/migrations/*_claim.sql', 'create function private.claim_jobs('],
 ])('where to look for what has to do with "%s" is named, and is there: %s', (subject, file, symbol) => {
   const row = PAGE.split('\n## Where to look\n')[1]
     ?.split('\n')
