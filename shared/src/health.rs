@@ -1,6 +1,7 @@
 //! Whether images can be made and kept: the sweep, the safety net behind webhooks and wake-ups, is alive, the
 //! provider takes our account, the budget allows it, and what was made is stored in time.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -21,28 +22,33 @@ const MIN_OUTPUT_LEFT_S: f64 = 20.0 * 60.0;
 ///
 /// A provider that asks to wait (429) is no trouble: the queue goes on by itself. One that refuses our
 /// account is, for somebody has to pay or to put another token: until then no image is made. So is a budget
-/// that is used up: somebody may want to raise it. One that is nearly so is told and is no trouble.
-pub fn health(status: &QueueStatus) -> (bool, Value) {
+/// that is used up: somebody may want to raise it. One that is nearly so is told and is no trouble. `provider_name` is
+/// the provider's name in these sentences.
+pub fn health(status: &QueueStatus, provider_name: &str) -> (bool, Value) {
     let swept = status.last_sweep.as_ref();
     let sweeps = swept.is_some_and(|sweep| sweep.age <= MAX_SWEEP_AGE);
-    let (provider, trouble) = status.pause.as_ref().map_or(("ok", None), paused);
-    let exhausted = (status.budget == BudgetState::Exhausted).then_some(
-        "The budget is used up: nothing is started until the next day or month, or until it is raised.",
-    );
+    let (provider, trouble) =
+        status.pause.as_ref().map_or(("ok", None), |pause| paused(pause, provider_name));
+    let exhausted = (status.budget == BudgetState::Exhausted).then(|| {
+        "The budget is used up: nothing is started until the next day or month, or until it is raised.".into()
+    });
     let late = status.output_left_s.is_some_and(|seconds| seconds < MIN_OUTPUT_LEFT_S);
     let models = &status.refused_models;
-    let refused = format!("The sweep runs. Replicate refuses some models: {}.", models.join(", "));
-    let detail = match (sweeps, swept, trouble.or(exhausted)) {
-        (false, Some(_), _) => "The last sweep is older than 3 minutes: is the cron trigger deployed?",
-        (false, None, _) => "No sweep has run yet: the cron trigger runs each minute.",
-        (true, ..) if late => {
-            "Images cannot be stored, and Replicate deletes the first of them within 20 minutes."
-        }
+    let trouble: Option<Cow<'_, str>> = trouble.or(exhausted);
+    let healthy = sweeps && trouble.is_none() && !late;
+    let detail = match (sweeps, swept, trouble) {
+        (false, Some(_), _) => "The last sweep is older than 3 minutes: is the cron trigger deployed?".into(),
+        (false, None, _) => "No sweep has run yet: the cron trigger runs each minute.".into(),
+        (true, ..) if late => format!(
+            "Images cannot be stored, and {provider_name} deletes the first of them within 20 minutes."
+        )
+        .into(),
         (true, _, Some(trouble)) => trouble,
-        (true, _, None) if !models.is_empty() => &refused,
-        (true, _, None) => "The sweep runs.",
+        (true, _, None) if !models.is_empty() => {
+            format!("The sweep runs. {provider_name} refuses some models: {}.", models.join(", ")).into()
+        }
+        (true, _, None) => "The sweep runs.".into(),
     };
-    let healthy = sweeps && trouble.or(exhausted).is_none() && !late;
     let body = json!({
         "status": if healthy { "ok" } else { "failing" },
         "last_sweep_at": swept.map(|sweep| &sweep.at),
@@ -57,22 +63,18 @@ pub fn health(status: &QueueStatus) -> (bool, Value) {
 }
 
 /// The word for a pause, and what somebody has to know of it.
-fn paused(pause: &Pause) -> (&'static str, Option<&'static str>) {
-    match pause.refusal {
-        Refusal::Throttled => ("throttled", None),
-        Refusal::Outage => (
-            "outage",
-            (pause.lasted > MAX_OUTAGE)
-                .then_some("Replicate has not created an image for 5 minutes: it does not answer, or fails."),
-        ),
-        Refusal::Account(402) => {
-            ("no_credit", Some("Replicate refuses new images: the account is out of credit."))
+fn paused(pause: &Pause, provider: &str) -> (&'static str, Option<Cow<'static, str>>) {
+    let (word, detail) = match pause.refusal {
+        Refusal::Throttled => return ("throttled", None),
+        Refusal::Outage if pause.lasted <= MAX_OUTAGE => return ("outage", None),
+        Refusal::Outage => {
+            ("outage", "has not created an image for 5 minutes: it does not answer, or fails.")
         }
-        Refusal::Account(401) => {
-            ("bad_token", Some("Replicate refuses new images: it does not accept the token."))
-        }
-        Refusal::Account(_) => ("refused", Some("Replicate refuses new images for this account.")),
-    }
+        Refusal::Account(402) => ("no_credit", "refuses new images: the account is out of credit."),
+        Refusal::Account(401) => ("bad_token", "refuses new images: it does not accept the token."),
+        Refusal::Account(_) => ("refused", "refuses new images for this account."),
+    };
+    (word, Some(format!("{provider} {detail}").into()))
 }
 
 fn budget_word(budget: BudgetState) -> &'static str {
@@ -87,6 +89,10 @@ fn budget_word(budget: BudgetState) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn health(status: &QueueStatus) -> (bool, Value) {
+        super::health(status, "Replicate")
+    }
     use crate::ports::LastSweep;
 
     fn swept(age: Duration) -> QueueStatus {

@@ -1,4 +1,4 @@
-//! The coarse limit at the door: who is counted, and what an answer that does not come means.
+//! The coarse rate limit, before anything is read: who is counted, and what an answer that does not come means.
 //!
 //! It keeps a caller gone wild away from the database, where the exact limits are. Reading is not
 //! counted for a signed-in user: polling is how a generation is followed, any number of them at once,

@@ -31,6 +31,7 @@ struct Atelier {
 }
 
 impl ProviderAdapter for Atelier {
+    const NAME: &'static str = "Atelier";
     const WEBHOOK_PATH: &'static str = "/webhooks/atelier";
     const WEBHOOK_SECRET: &'static str = "ATELIER_WEBHOOK_SECRET";
 

@@ -1,6 +1,6 @@
 //! Writes `docs/reference/bounds.md`, what users may send at most, from the parsers' own constants:
 //! `npm run docs:bounds`. The tests of the database read the tables and try both sides of each bound in SQL,
-//! so one file holds both doors together.
+//! so one file holds both interfaces together.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -21,13 +21,13 @@ const HEAD: &str = "# Bounds
 Written by `npm run docs:bounds` from the constants of the parsers; do not edit. The tests of the database \
 read these tables and try both sides of each bound.
 
-Users reach the database by two doors: the Worker's HTTP interface, and PostgREST with their own token. Both doors \
+Users reach the database by two interfaces: the Worker's HTTP interface, and PostgREST with their own token. Both \
 have the same bounds in the same units.
 
 - **characters** are Unicode code points: `chars().count()` in Rust, `char_length` in SQL. An emoji is one or \
 more, a quote is one, however JSON spells it.
 - **bytes** are those of UTF-8.
-- A **number** is read in double precision at both doors; a whole number may be written `28.0`.
+- A **number** is read in double precision at both; a whole number may be written `28.0`.
 - `null` counts as not given. A member that is not known is ignored. A NUL character is refused by the Worker wherever it stands, \
 and by Postgres before any function of ours is called (22P05, HTTP 400), as are half surrogates (22P02, HTTP 400).
 ";
@@ -40,7 +40,7 @@ const WHOLE: &str = "
 ";
 
 const NOTES: &str = "
-What only one door has:
+What only one of them has:
 
 - `prompts` and `num_images` are the Worker's. It makes `items` of them, `[{prompt, seed}]`, 1 to 10, and a direct \
 call gives those itself, or one `prompt` and `seed`.
@@ -48,14 +48,14 @@ call gives those itself, or one `prompt` and `seed`.
 Worker fits the request to them or refuses it (422 `unsupported`). A direct call passes them, and its run reads the \
 request again, before anything is paid for.
 - A URL is read by the Worker as browsers do and passed on as read, so it takes more spellings of one address \
-(`https:example.com`, capitals in a name). Names in other scripts are refused at both doors: they are written in their \
+(`https:example.com`, capitals in a name). Names in other scripts are refused at both: they are written in their \
 `xn--` form ([0026](../decisions/0026-names-of-hosts-are-ascii.md)). SQL takes the address as it is then, and leaves to \
 the run whether a name that begins with `xn--` is one.
 - `model_id` may also be the id of a row of `models` in a direct call, as in the original.
 - `adjustments` and `output` of a direct call are what the Worker adds: at most 20 changes of `field`, `requested`, \
 `used` and `reason`, each text of at most 4,000 characters, each number of at most 400 digits.
 
-Refusals have the same `code` at both doors. The status differs: 400 from the Worker, 422 from a function \
+Refusals have the same `code` at both. The status differs: 400 from the Worker, 422 from a function \
 ([0008](../decisions/0008-errors-400-and-stable-codes.md)). A function names the member in `hint`, as `field=prompt`.
 ";
 
@@ -156,7 +156,7 @@ pub fn written() -> String {
         NOTES.to_owned(),
         COLUMNS.to_owned(),
         format!(
-            "\n## Uploads\n\nA file of the bucket `source-images` has at most {} MiB ({MAX_SOURCE_BYTES} bytes), at both doors: \
+            "\n## Uploads\n\nA file of the bucket `source-images` has at most {} MiB ({MAX_SOURCE_BYTES} bytes), at both: \
              see [operate.md](../operations/operate.md#uploads).\n",
             MAX_SOURCE_BYTES / 1024 / 1024
         ),

@@ -6,6 +6,8 @@ use edge::{
     Answer, App, Caller, Environment, Incoming, JOBS_LEFT, WAKE_TIME, WEBHOOKS, budget, serve, service_caller,
 };
 use serde_json::json;
+use shared::adapters::Provider;
+use shared::adapters::provider::ProviderAdapter;
 use shared::health::health;
 use shared::http::problem::Problem;
 use shared::http::router::{Route, find};
@@ -71,7 +73,7 @@ async fn handle(incoming: &mut Incoming, env: &Environment, context: &Context) -
         }
         Target::Health => {
             let status = app.monitoring().status().await.map_err(unanswered)?;
-            let (healthy, body) = health(&status);
+            let (healthy, body) = health(&status, Provider::NAME);
             Ok(Answer::json(if healthy { 200 } else { 503 }, body))
         }
     }

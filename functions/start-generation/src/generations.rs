@@ -22,7 +22,7 @@ use shared::settings::SupabaseSettings;
 use uuid::Uuid;
 use worker::{Context, console_error};
 
-/// How a door's body is read.
+/// How an endpoint's body is read.
 pub(crate) type Read = fn(&[u8], &AllowedOrigins) -> Result<StartPlan, Problem>;
 
 pub(crate) async fn start(
@@ -34,7 +34,7 @@ pub(crate) async fn start(
     start_by(incoming, env, context, prefix, StartPlan::from_body, true).await
 }
 
-/// The same through a door that has no idempotency keys.
+/// The same of an endpoint that has no idempotency keys.
 pub(crate) async fn start_without_key(
     incoming: &Incoming,
     env: &Environment,

@@ -50,8 +50,8 @@ async fn handle(incoming: &mut Incoming, env: &Environment, context: &Context) -
         Target::OpenApi => Ok(public(Answer::text("application/json", DOCUMENT.to_owned()))),
         Target::Health => Ok(Answer::json(200, json!(Health { status: "ok" }))),
         Target::WakeQueue => generations::wake_queue(incoming, env, context).await,
-        Target::ProcessJobs => forward(incoming, env, "PROCESS_JOBS_DOOR").await,
-        Target::ProcessGeneration => forward(incoming, env, "PROCESS_GENERATION_DOOR").await,
+        Target::ProcessJobs => forward(incoming, env, "PROCESS_JOBS_FORWARD").await,
+        Target::ProcessGeneration => forward(incoming, env, "PROCESS_GENERATION_FORWARD").await,
     }
 }
 

@@ -7,6 +7,8 @@ use crate::settings::{SettingsError, Variables};
 
 /// A provider of images, as it is configured.
 pub trait ProviderAdapter: Debug + Sized {
+    /// Its name in sentences for operators.
+    const NAME: &'static str;
     /// The path under which it calls us back.
     const WEBHOOK_PATH: &'static str;
     /// The variable with the secrets of its webhooks, which are signed as Standard Webhooks are.

@@ -14,6 +14,17 @@ pub(super) fn backoff(attempts: u32, random: &impl Random) -> Duration {
     Duration::from_millis((ceiling * random.unit() * 1000.0) as u64)
 }
 
+/// The waits between deliveries of a webhook, in seconds, as Standard Webhooks proposes them: 32 hours in all. One
+/// fewer than the attempts that `private.enqueue_delivery` gives a job.
+const DELIVERY_WAITS_S: [u32; 7] = [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600];
+
+/// The wait after a delivery that failed: the schedule's, give or take a tenth, so that what failed together does not
+/// come back together. `None`: it was the last one.
+pub(super) fn delivery_wait(attempts: u32, random: &impl Random) -> Option<Duration> {
+    let seconds = usize::try_from(attempts).ok().and_then(|index| DELIVERY_WAITS_S.get(index))?;
+    Some(Duration::from_secs((*seconds).into()).mul_f64(0.9 + 0.2 * random.unit()))
+}
+
 /// The wait of a job that is tried until a time: a second or two after its first run, doubling, half a minute at
 /// most, so that it ends soon after the trouble does. Each claim raises the lease, so that tells the runs.
 pub(super) fn retry_wait(lease: i64, random: &impl Random) -> Duration {
@@ -38,6 +49,16 @@ mod tests {
         assert_eq!(ceilings, [4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
         assert_eq!(backoff(u32::MAX, &Fixed(0.5)).as_secs(), 150);
         assert_eq!(backoff(3, &Fixed(0.0)), Duration::ZERO);
+    }
+
+    #[test]
+    fn deliveries_follow_their_schedule_give_or_take_a_tenth_and_end() {
+        let waits =
+            |unit: f64| (0..9).map_while(move |n| delivery_wait(n, &Fixed(unit))).map(|w| w.as_secs());
+        assert_eq!(waits(0.5).collect::<Vec<_>>(), [5, 300, 1800, 7200, 18_000, 36_000, 50_400]);
+        assert_eq!(delivery_wait(1, &Fixed(0.0)), Some(Duration::from_secs(270)));
+        assert_eq!(delivery_wait(1, &Fixed(1.0)), Some(Duration::from_secs(330)));
+        assert_eq!(delivery_wait(u32::MAX, &Fixed(0.5)), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use futures::future::join_all;
 
 use url::Url;
 
+use super::backoff::delivery_wait;
 use super::drain::{Budget, Drained, Runner, drain};
 use super::run_job::RunEnd;
 use crate::auth::webhook_signature::{ID_HEADER, SIGNATURE_HEADER, Secret, TIMESTAMP_HEADER, sign};
@@ -22,9 +23,6 @@ use crate::ports::{
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// How much of an answer is read, for the log, in bytes.
 const PEEK_BYTES: usize = 256;
-/// The waits between attempts, in seconds, as Standard Webhooks proposes them: 32 hours in all. One
-/// fewer than the attempts that `private.enqueue_delivery` gives a job.
-const WAITS_S: [u32; 7] = [5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600];
 /// The longest wait that a receiver's `Retry-After` can bring about.
 const MAX_RETRY_AFTER_S: u32 = 24 * 3600;
 
@@ -152,12 +150,9 @@ fn classify_response(
     (attempt, outcome)
 }
 
-/// The wait after an attempt that failed: the schedule's, give or take a tenth, so that what failed
-/// together does not come back together; longer where the receiver asks for it.
+/// The wait of the schedule after an attempt that failed, longer where the receiver asks for it.
 fn retry(attempts: u32, retry_after_s: u32, random: &impl Random) -> DeliveryOutcome {
-    let wait = usize::try_from(attempts).ok().and_then(|place| WAITS_S.get(place));
-    wait.map_or(DeliveryOutcome::Failed, |seconds| {
-        let wait = Duration::from_secs((*seconds).into()).mul_f64(0.9 + 0.2 * random.unit());
+    delivery_wait(attempts, random).map_or(DeliveryOutcome::Failed, |wait| {
         DeliveryOutcome::Retry(wait.max(Duration::from_secs(retry_after_s.min(MAX_RETRY_AFTER_S).into())))
     })
 }

@@ -1,4 +1,4 @@
-//! `POST /start-generation` and its other doors, which the original's apps know: decide, then one round trip.
+//! `POST /start-generation` and the endpoints of the original that start generations: decide, then one round trip.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -12,14 +12,14 @@ use crate::http::request::{StartRequest, json_of, map_params};
 use crate::http::types::{self, BatchItem, NamedBatch, StartedGeneration, Status, Urls};
 use crate::policy::bounds::MAX_ID_CHARS;
 use crate::policy::url_policy::AllowedOrigins;
-use crate::ports::{DatabaseError, NewGenerations, QueuedGeneration, Started, UserGenerations, Way};
+use crate::ports::{DatabaseError, NewGenerations, QueuedGeneration, StartKind, Started, UserGenerations};
 
-/// The door that a request came through.
+/// Which endpoint a request came to.
 #[derive(Debug, Clone)]
-enum Door {
-    Start,
-    Inserted(Uuid),
-    Batch { name: Option<String>, has_tags: bool },
+enum Endpoint {
+    StartGeneration,
+    GenerateImage(Uuid),
+    BatchGenerate { name: Option<String>, has_tags: bool },
 }
 
 /// What the model makes of it; of negative prompts it is asked once.
@@ -50,13 +50,13 @@ pub enum StartAnswer<'a> {
 pub struct StartPlan {
     /// `None`: what an inserted row says.
     asked: Option<(Mapped, StartRequest)>,
-    door: Door,
+    endpoint: Endpoint,
 }
 
 impl StartPlan {
     /// Parses, checks and maps a body of `POST /start-generation`; `allowed` as in [`StartRequest::parse`].
     pub fn from_body(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
-        Self::of(StartRequest::parse(body, allowed)?, Door::Start)
+        Self::of(StartRequest::parse(body, allowed)?, Endpoint::StartGeneration)
     }
 
     /// The same of `POST /generate-image`: the `generation_id` of a row that its user has inserted, and the fields of a
@@ -71,28 +71,28 @@ impl StartPlan {
                 "generation_id must be the id of your row in image_generations.",
             )
         })?;
-        let door = Door::Inserted(id);
+        let endpoint = Endpoint::GenerateImage(id);
         if fields.get("prompt").is_none() && fields.get("prompts").is_none() {
             return match fields.besides("generation_id") {
-                None => Ok(Self { asked: None, door }),
+                None => Ok(Self { asked: None, endpoint }),
                 Some(field) => Err(Problem::invalid(
                     field,
                     "Without a prompt your row says what is made: send generation_id alone, or prompt too.",
                 )),
             };
         }
-        Self::of(StartRequest::read(&body, allowed)?, door)
+        Self::of(StartRequest::read(&body, allowed)?, endpoint)
     }
 
     /// The same of `POST /batch-generate`.
     pub fn of_batch(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
         let BatchRequest { request, name, has_tags } = BatchRequest::parse(body, allowed)?;
-        Self::of(request, Door::Batch { name, has_tags })
+        Self::of(request, Endpoint::BatchGenerate { name, has_tags })
     }
 
-    fn of(request: StartRequest, door: Door) -> Result<Self, Problem> {
+    fn of(request: StartRequest, endpoint: Endpoint) -> Result<Self, Problem> {
         let mapped = map(&request)?;
-        Ok(Self { asked: Some((mapped, request)), door })
+        Ok(Self { asked: Some((mapped, request)), endpoint })
     }
 
     /// Starts it. The caller takes up to `hand_over` of the jobs and sees to it that they are run. A `key` is for
@@ -103,20 +103,22 @@ impl StartPlan {
         hand_over: u32,
         generations: &impl UserGenerations,
     ) -> Result<Started, DatabaseError> {
-        let way = match &self.door {
-            Door::Start => Way::Plain(key),
-            Door::Inserted(id) => Way::Inserted(*id),
-            Door::Batch { name, .. } => Way::Batch(name.as_deref()),
+        let kind = match &self.endpoint {
+            Endpoint::StartGeneration => StartKind::Plain(key),
+            Endpoint::GenerateImage(id) => StartKind::Inserted(*id),
+            Endpoint::BatchGenerate { name, .. } => StartKind::Batch(name.as_deref()),
         };
         let asked = self.asked.as_ref().map(|(mapped, request)| (request, mapped));
-        generations.start(&NewGenerations { asked, way, hand_over }).await
+        generations.start(&NewGenerations { asked, kind, hand_over }).await
     }
 
     /// The body of the 202. `base` is our own URL as the caller used it, without a trailing slash.
     pub fn answer(&self, started: &Started, base: &str) -> StartAnswer<'_> {
-        match &self.door {
-            Door::Start | Door::Inserted(_) => StartAnswer::Started(start_answer(started, base)),
-            Door::Batch { name, has_tags } => {
+        match &self.endpoint {
+            Endpoint::StartGeneration | Endpoint::GenerateImage(_) => {
+                StartAnswer::Started(start_answer(started, base))
+            }
+            Endpoint::BatchGenerate { name, has_tags } => {
                 StartAnswer::Batch(batch_answer(started, base, name.as_deref(), *has_tags))
             }
         }

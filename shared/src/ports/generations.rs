@@ -12,7 +12,7 @@ use crate::http::request::StartRequest;
 
 /// How a start is asked for.
 #[derive(Debug, Clone, Copy)]
-pub enum Way<'a> {
+pub enum StartKind<'a> {
     /// As it is; a second request with the same idempotency key starts nothing.
     Plain(Option<&'a Key>),
     /// The row is there: its user has inserted it. A second request tells the same start again.
@@ -27,7 +27,7 @@ pub struct NewGenerations<'a> {
     /// What the user asks for, and what the catalogue makes of it. `None`: what an inserted row says.
     pub asked: Option<(&'a StartRequest, &'a Mapped)>,
     /// How it is asked for.
-    pub way: Way<'a>,
+    pub kind: StartKind<'a>,
     /// The caller takes up to so many of the new jobs, where they are next, under a lease, and sees to it that they
     /// are run.
     pub hand_over: u32,

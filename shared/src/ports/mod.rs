@@ -22,7 +22,7 @@ pub use bundle::{Ports, WebhookPorts};
 pub use database_error::DatabaseError;
 pub use failure::{Failure, FailureCode};
 pub use generations::{
-    LeasedJobs, NewGenerations, PriceList, QueuedGeneration, Started, UserGenerations, Way,
+    LeasedJobs, NewGenerations, PriceList, QueuedGeneration, StartKind, Started, UserGenerations,
 };
 pub use http::{
     Accepted, ChunkCheck, Http, HttpError, HttpRequest, HttpResponse, PIPE_HEAD_BYTES, PipeError, PipeHead,

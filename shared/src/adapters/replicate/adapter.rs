@@ -16,6 +16,7 @@ pub struct Replicate {
 }
 
 impl ProviderAdapter for Replicate {
+    const NAME: &'static str = "Replicate";
     const WEBHOOK_PATH: &'static str = "/webhooks/replicate";
     const WEBHOOK_SECRET: &'static str = "REPLICATE_WEBHOOK_SECRET";
 

@@ -11,8 +11,8 @@ use crate::http::list_query::ListQuery;
 use crate::http::models::{Charged, ChargedModel};
 use crate::http::types::Price;
 use crate::ports::{
-    DatabaseError, Http, LeasedJobs, NewGenerations, PriceList, QueuedGeneration, Started, UserGenerations,
-    Way,
+    DatabaseError, Http, LeasedJobs, NewGenerations, PriceList, QueuedGeneration, StartKind, Started,
+    UserGenerations,
 };
 
 /// Generations, seen with the user's own token: the database decides a second time.
@@ -66,18 +66,18 @@ impl<H: Http> UserGenerations for Generations<'_, H> {
         let mut arguments = Map::new();
         arguments.insert("p_request".into(), request);
         arguments.insert("p_next".into(), json!(new.hand_over));
-        let (function, idempotent) = match new.way {
-            Way::Plain(None) => ("start_generation", false),
-            Way::Plain(Some(key)) => {
+        let (function, idempotent) = match new.kind {
+            StartKind::Plain(None) => ("start_generation", false),
+            StartKind::Plain(Some(key)) => {
                 arguments.insert("p_idempotency_key".into(), json!(key.key));
                 arguments.insert("p_request_hash".into(), json!(key.request_hash));
                 ("start_generation", true)
             }
-            Way::Inserted(id) => {
+            StartKind::Inserted(id) => {
                 arguments.insert("p_generation_id".into(), json!(id));
                 ("start_inserted_generation", true)
             }
-            Way::Batch(name) => {
+            StartKind::Batch(name) => {
                 arguments.insert("p_name".into(), json!(name));
                 ("start_batch", false)
             }
