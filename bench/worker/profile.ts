@@ -1,13 +1,20 @@
 /** Where the processor time of a request goes, by V8's sampling profiler over workerd's inspector. */
 import { once } from 'node:events';
 import { atOnce } from './client.ts';
-import { Load } from './load.ts';
-import { CONNECTIONS, DOOR, javascript, ours, type RunningSide, type Side, startSide } from './sides.ts';
+import { Load, MB, SMALL } from './load.ts';
+import {
+  CONNECTIONS,
+  DOOR,
+  ENVIRONMENTS,
+  javascript,
+  ours,
+  type RunningSide,
+  type Side,
+  startSide,
+} from './sides.ts';
 import type { Upstream } from './upstream.ts';
 
 const INTERVAL_US = 100;
-export const SAMPLED_REQUESTS = 3_000;
-const WARM_UP = 1_000;
 
 /** What samples are filed under. */
 export const PARTS = ['WebAssembly', 'JavaScript', "workerd's own", 'garbage'] as const;
@@ -17,15 +24,55 @@ export interface Profile {
   /** `POST /start-generation`, for example. */
   request: string;
   side: string;
-  /** Microseconds a request. */
+  requests: number;
+  /** Microseconds a request, in all Workers that serve it. */
   parts: Record<Part, number>;
   /** The functions with the most time of their own, in microseconds a request. */
   functions: { name: string; part: Part; us: number }[];
 }
 
-const WORKS = {
-  'POST /start-generation': (load: Load, index: number) => load.start(index),
-  'GET /generations/{id}': (load: Load, index: number) => load.read(index),
+interface Work {
+  /** As many of a third of these go before, to warm up. */
+  count: number;
+  connections: number;
+  /** The Workers that serve it. */
+  workers: string[];
+  imageBytes?: number;
+  one(load: Load, index: number): Promise<unknown>;
+}
+
+const WORKS: Record<string, Work> = {
+  'POST /start-generation': {
+    count: 3_000,
+    connections: CONNECTIONS,
+    workers: [DOOR],
+    one: (load, index) => load.start(index),
+  },
+  'GET /generations/{id}': {
+    count: 3_000,
+    connections: CONNECTIONS,
+    workers: [DOOR],
+    one: (load, index) => load.read(index),
+  },
+  'an image of 21 kB': {
+    count: 900,
+    connections: CONNECTIONS,
+    workers: ENVIRONMENTS,
+    imageBytes: SMALL,
+    one: (load, index) => load.image(index),
+  },
+  'a webhook with 1 MB': {
+    count: 300,
+    connections: 4,
+    workers: ['process-generation'],
+    one: (load) => load.webhook(MB),
+  },
+  'POST /sources with 1 MB': {
+    count: 300,
+    connections: 4,
+    workers: [DOOR],
+    one: (load, index) => load.upload(index, MB),
+  },
 };
 
 /** Both sides, one after the other. The profiler costs something itself and its clock is the wall's: look at shares. */
@@ -40,13 +87,15 @@ async function profileSide(side: Side, upstream: Upstream, times: number): Promi
   try {
     const load = new Load(running, upstream);
     const found: Profile[] = [];
-    for (const [request, one] of Object.entries(WORKS)) {
-      const send = (count: number) =>
-        atOnce(CONNECTIONS, Math.round(count * times), async (index) => void (await one(load, index)));
-      await send(WARM_UP);
-      const profile = await sampled(running, () => send(SAMPLED_REQUESTS));
+    for (const [request, { count, connections, workers, imageBytes, one }] of Object.entries(WORKS)) {
+      if (imageBytes !== undefined) await upstream.set({ imageBytes });
+      const send = (some: number) =>
+        atOnce(connections, some, async (index) => void (await one(load, index)));
+      const requests = Math.round(count * times);
+      await send(Math.ceil(requests / 3));
+      const profiles = await sampled(running, workers, () => send(requests));
       upstream.check();
-      found.push({ request, side: side.name, ...summary(profile, Math.round(SAMPLED_REQUESTS * times)) });
+      found.push({ request, side: side.name, requests, ...summary(profiles, requests) });
     }
     return found;
   } finally {
@@ -61,8 +110,25 @@ interface V8Profile {
   timeDeltas: number[];
 }
 
-async function sampled(side: RunningSide, work: () => Promise<void>): Promise<V8Profile> {
-  const socket = new WebSocket(`${side.inspector}/${DOOR}`);
+/** What the profilers of these Workers, each of which is an isolate, see of the work. */
+async function sampled(
+  side: RunningSide,
+  [worker, ...others]: string[],
+  work: () => Promise<void>,
+): Promise<V8Profile[]> {
+  if (worker === undefined) {
+    await work();
+    return [];
+  }
+  let found: V8Profile[] = [];
+  const profile = await sampledOne(side, worker, async () => {
+    found = await sampled(side, others, work);
+  });
+  return [profile, ...found];
+}
+
+async function sampledOne(side: RunningSide, worker: string, work: () => Promise<void>): Promise<V8Profile> {
+  const socket = new WebSocket(`${side.inspector}/${worker}`);
   await once(socket, 'open');
   let last = 0;
   const ask = (method: string, params = {}) =>
@@ -95,25 +161,27 @@ async function sampled(side: RunningSide, work: () => Promise<void>): Promise<V8
   }
 }
 
-/** A sample counts for the time until the next one. */
+/** A sample counts for the time until the next one of its isolate. */
 export function summary(
-  { nodes, samples, timeDeltas }: V8Profile,
+  profiles: V8Profile[],
   requests: number,
-): Omit<Profile, 'request' | 'side'> {
-  const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
+): Omit<Profile, 'request' | 'side' | 'requests'> {
   const parts = Object.fromEntries(PARTS.map((part) => [part, 0])) as Record<Part, number>;
   const functions = new Map<string, { name: string; part: Part; us: number }>();
-  samples.forEach((id, index) => {
-    const frame = frames.get(id);
-    const part = frame && partOf(frame);
-    if (!part) return;
-    const us = (timeDeltas[index + 1] ?? 0) / requests;
-    parts[part] += us;
-    const name = frame.functionName || '(anonymous)';
-    const known = functions.get(`${part} ${name}`) ?? { name, part, us: 0 };
-    known.us += us;
-    functions.set(`${part} ${name}`, known);
-  });
+  for (const { nodes, samples, timeDeltas } of profiles) {
+    const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
+    samples.forEach((id, index) => {
+      const frame = frames.get(id);
+      const part = frame && partOf(frame);
+      if (!part) return;
+      const us = (timeDeltas[index + 1] ?? 0) / requests;
+      parts[part] += us;
+      const name = frame.functionName || '(anonymous)';
+      const known = functions.get(`${part} ${name}`) ?? { name, part, us: 0 };
+      known.us += us;
+      functions.set(`${part} ${name}`, known);
+    });
+  }
   const most = [...functions.values()].sort((a, b) => b.us - a.us);
   return { parts, functions: most.slice(0, 25) };
 }

@@ -2,7 +2,7 @@ import os from 'node:os';
 import { type Invocation, LISTENERS } from './invocations.ts';
 import { MB, SEVERAL_MB } from './load.ts';
 import { IDLE_FLOOR } from './measure.ts';
-import { PARTS, type Profile, SAMPLED_REQUESTS } from './profile.ts';
+import { PARTS, type Profile } from './profile.ts';
 import type { Row } from './rows.ts';
 import { MOST_JOBS } from './sides.ts';
 
@@ -65,14 +65,14 @@ export function comparison(run: Run, rows: Row[], others: string, floor: number)
 export function profiles(run: Run, found: Profile[]): string {
   const us = (value: number) => value.toFixed(0);
   return [
-    `Written by \`npm run bench:worker -- --profile\`; do not edit. ${head(run, `${SAMPLED_REQUESTS.toLocaleString('en')} requests of each`)}`,
+    `Written by \`npm run bench:worker -- --profile\`; do not edit. ${head(run, 'so many requests of each as the table says')}`,
     '',
-    `| microseconds a request | side | ${PARTS.join(' | ')} | the costliest functions of workerd |`,
-    `|---|---|${PARTS.map(() => '---:|').join('')}---|`,
-    ...found.map(({ request, side, parts, functions }) => {
+    `| microseconds a request | sampled | side | ${PARTS.join(' | ')} | the costliest functions of workerd |`,
+    `|---|---:|---|${PARTS.map(() => '---:|').join('')}---|`,
+    ...found.map(({ request, requests, side, parts, functions }) => {
       const costly = functions.filter(({ part, name }) => part === "workerd's own" && !name.startsWith('('));
       const names = costly.slice(0, 3).map(({ name, us: cost }) => `${name} ${us(cost)}`);
-      return `| \`${request}\` | ${side} | ${PARTS.map((part) => us(parts[part])).join(' | ')} | ${names.join(', ')} |`;
+      return `| \`${request}\` | ${requests} | ${side} | ${PARTS.map((part) => us(parts[part])).join(' | ')} | ${names.join(', ')} |`;
     }),
   ].join('\n');
 }

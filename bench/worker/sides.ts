@@ -9,7 +9,7 @@ import { readWorkerConfigs, type WorkerConfig } from '../../dev/stack/workers/co
 import { KEYS, signIn } from './identities.ts';
 import { type Runtime, startRuntime } from './workerd.ts';
 
-const ENVIRONMENTS = ['start-generation', 'process-jobs', 'process-generation'];
+export const ENVIRONMENTS = ['start-generation', 'process-jobs', 'process-generation'];
 const JAVASCRIPT = fileURLToPath(new URL('javascript', import.meta.url));
 
 /** A start-generation that wakes nobody, so that its requests are measured alone. */

@@ -14,7 +14,7 @@ test('each sample counts for the time until the next, under what it ran in', () 
     frame(6, '(idle)'),
   ];
   const found = summary(
-    { nodes, samples: [2, 3, 4, 5, 6, 2, 1], timeDeltas: [7, 100, 60, 40, 20, 900, 300] },
+    [{ nodes, samples: [2, 3, 4, 5, 6, 2, 1], timeDeltas: [7, 100, 60, 40, 20, 900, 300] }],
     2,
   );
   expect(found.parts).toEqual({ WebAssembly: 200, JavaScript: 30, "workerd's own": 20, garbage: 10 });
