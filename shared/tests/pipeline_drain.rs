@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use shared::adapters::supabase::{Queue, Rpc};
 use shared::http::problem::{Code, Problem};
 use shared::job::Job;
-use shared::pipeline::{Budget, Drained, Pipeline, run_alone};
+use shared::pipeline::{Budget, Drained, Pipeline, run_without_queue};
 use shared::ports::{Clock, Ports, Status};
 use support::http::Recorder;
 use support::provider::Fate;
@@ -206,7 +206,7 @@ fn operators_hear_of_a_wrong_key_and_of_a_defect_and_not_of_an_outage() {
 }
 
 fn alone(bench: &Bench, body: &Value) -> Result<Value, Problem> {
-    let answer = block_on(run_alone(body.to_string().as_bytes(), &bench.provider, &*bench.runtime))?;
+    let answer = block_on(run_without_queue(body.to_string().as_bytes(), &bench.provider, &*bench.runtime))?;
     Ok(serde_json::from_str(answer.as_str()).unwrap())
 }
 

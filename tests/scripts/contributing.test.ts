@@ -94,7 +94,7 @@ function missing(words: RegExp, patterns: string[]): string[] {
 
 test.each([
   ['webhook', 'shared/src/auth/webhook_signature.rs', 'pub fn verify'],
-  ['input', 'shared/src/catalogue/map.rs', 'pub fn map'],
+  ['input', 'shared/src/catalogue/model_input.rs', 'pub fn map'],
   ['waits', 'shared/src/pipeline/backoff.rs', 'fn backoff'],
   ['path of the HTTP interface', 'shared/src/http/routes.rs', 'pub const ROUTES'],
   ['claimed next', 'supabase/migrations/*_claim.sql', 'create function private.claim_jobs('],

@@ -17,7 +17,7 @@ use shared::auth::webhook_signature::{
 use shared::http::problem::{Code, Problem};
 use shared::http::router::{Route, find};
 use shared::job::Job;
-use shared::pipeline::{Budget, Callback, run_alone};
+use shared::pipeline::{Budget, Callback, run_without_queue};
 use shared::policy::bounds::MAX_BODY_BYTES;
 use shared::ports::{Clock, QueueError};
 use shared::progress::ProgressMemo;
@@ -64,7 +64,7 @@ async fn alone(incoming: &mut Incoming, env: &Environment, context: &Context) ->
     let app = App::from_env(env, context)?;
     service_caller(incoming, context, app.service_keys())?;
     let body = incoming.body(MAX_BODY_BYTES).await?;
-    let answer = run_alone(&body, &app.provider(), &app.runtime).await?;
+    let answer = run_without_queue(&body, &app.provider(), &app.runtime).await?;
     Ok(Answer::text("application/json", answer.into_string()))
 }
 

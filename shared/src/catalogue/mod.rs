@@ -5,8 +5,8 @@
 //! is one entry and no code: see `docs/guides/models.md`.
 
 mod draft;
-mod map;
 mod model;
+mod model_input;
 mod offered;
 mod params;
 mod read;

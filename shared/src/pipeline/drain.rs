@@ -107,7 +107,7 @@ impl<P: Ports> Pipeline<'_, P> {
     pub async fn run_leased(&self, jobs: &[Job], more: bool, budget: Budget) -> Result<Drained, QueueError> {
         let mut drained = Drained::default();
         let end = end_of(budget, self.ports.runtime());
-        let then = then(self.ports.runtime(), self.run_together(jobs).await, &mut drained);
+        let then = then(self.ports.runtime(), self.run_jobs(jobs).await, &mut drained);
         let slept = sleep_out(then.pause, end, self.ports.runtime()).await;
         if !more && drained.errors == 0 && !then.resumed && !slept {
             return Ok(drained);
@@ -145,7 +145,7 @@ pub(super) trait Runner {
 
 impl<P: Ports> Runner for Pipeline<'_, P> {
     async fn run<'a>(&'a self, jobs: &'a [Job]) -> Vec<(&'a Job, Result<RunEnd, QueueError>)> {
-        self.run_together(jobs).await
+        self.run_jobs(jobs).await
     }
 }
 

@@ -10,7 +10,7 @@ use families::{
     SOURCE, SOURCE_PHRASES,
 };
 
-use super::words::{own_words, says, says_near};
+use super::error_words::{own_words, says, says_near};
 use crate::ports::{Failure, FailureClass, FailureCode};
 
 /// Reads the `error` of a failed prediction. `said` are the texts of its input, which it may repeat.

@@ -2,13 +2,13 @@
 
 mod adapter;
 mod client;
+mod error_words;
 mod failure;
+mod json_leaves;
 mod logs;
 mod outcome;
 mod output;
 mod prediction;
-mod texts;
-mod words;
 
 pub use adapter::Replicate;
 pub use client::Client;

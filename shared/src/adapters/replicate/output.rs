@@ -1,7 +1,7 @@
 //! What a succeeded prediction carries: one address, a list, an object, or lists and objects inside of each
 //! other. One generation stores one image.
 
-use super::texts::{Leaf, each_member};
+use super::json_leaves::{Leaf, each_member};
 use crate::policy::url_policy::{MAX_URL_BYTES, check_output};
 use crate::ports::ImageAt;
 

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Deserializer};
 
+use super::json_leaves::{Leaf, each_member};
 use super::logs::percent;
 use super::outcome::outcome;
 use super::output::Output;
-use super::texts::{Leaf, each_member};
 use crate::job::milliseconds;
 use crate::ports::{Prediction, Status};
 

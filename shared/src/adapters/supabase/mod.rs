@@ -11,7 +11,7 @@ mod rpc;
 mod sources;
 mod storage;
 mod wire;
-mod written;
+mod write_answer;
 
 pub use generations::{Generations, Prices};
 pub use queue::Queue;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::written::{NotWritten, stored};
+use super::write_answer::{NotWritten, stored};
 use crate::http::problem::{Code, Problem};
 use crate::policy::image_file::ImageFormat;
 use crate::ports::{

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use super::written::{NotWritten, removed, stored};
+use super::write_answer::{NotWritten, removed, stored};
 use crate::adapters::json_body::{json_of, with_json};
 use crate::policy::image_file::{self, ImageFormat, ImageHead};
 use crate::policy::svg::SvgCheck;

@@ -23,7 +23,7 @@ enum Event<'a> {
 
 impl<P: Ports> Pipeline<'_, P> {
     /// Runs leased jobs at once. Each ends for itself.
-    pub(super) async fn run_together<'a>(&'a self, jobs: &'a [Job]) -> Ends<'a> {
+    pub(super) async fn run_jobs<'a>(&'a self, jobs: &'a [Job]) -> Ends<'a> {
         let mut ends = Ends::with_capacity(jobs.len());
         let mut creating = jobs.iter().filter(|job| job.job_type() == JobType::GenerateImage).count();
         let mut created = Vec::new();

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Makes one image. The body of the answer says `success: false` where the model failed; a problem
 /// is for requests that never reached it.
-pub async fn run_alone<P: ImageProvider, C: Clock>(
+pub async fn run_without_queue<P: ImageProvider, C: Clock>(
     body: &[u8],
     provider: &P,
     clock: &C,
