@@ -103,17 +103,27 @@ end
 $$;
 
 -- The same for several: [{job_id, lease, prediction_id, details}]. The answers come in the same order. All jobs are
--- locked first, in the order of their ids, so that two such calls never meet crosswise.
+-- locked first, in the order of their ids, so that two such calls never meet crosswise: in one statement where all of
+-- them run, as they mostly do; else each of them, wherever it stands, and none before the one with the first id.
 create function private.record_predictions(p_predictions jsonb, p_wait_seconds int) returns jsonb
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_one record;
   v_answers jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_predictions)]);
+  v_ids uuid[] := array(
+    select distinct (p.one ->> 'job_id')::uuid as id from jsonb_array_elements(p_predictions) as p (one) order by id
+  );
 begin
-  perform 1 from private.running_jobs
-  where id = any(array(select (p.one ->> 'job_id')::uuid from jsonb_array_elements(p_predictions) as p (one)))
-  order by id for update;
+  begin
+    if cardinality(array(
+      select r.id from private.running_jobs as r where r.id = any(v_ids) order by r.id for update
+    )) < cardinality(v_ids) then
+      raise exception using errcode = 'PQ001';
+    end if;
+  exception when sqlstate 'PQ001' then
+    perform private.lock_job(mine.id) from unnest(v_ids) as mine (id);
+  end;
   for v_one in
     select
       (p.one ->> 'job_id')::uuid as job_id, (p.one ->> 'lease')::bigint as lease, p.one ->> 'prediction_id' as prediction_id,

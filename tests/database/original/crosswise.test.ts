@@ -147,3 +147,22 @@ test('a completion that steps over a blocked job which a change has locked leave
   ]);
   expect((await db.claim(1)).length, 'the blocked one has the slot').toBe(1);
 });
+
+test('predictions that are recorded while the user tries again one whose job has ended', async () => {
+  const user = await db.createUser();
+  await db.start(user, { items: [{ prompt: 'a' }, { prompt: 'b' }] });
+  const [ended, running] = (await db.claim(2)).toSorted((a, b) => (a.id < b.id ? -1 : 1)) as [Job, Job];
+  await db.service('fail_job', { p_job_id: ended.id, p_lease: ended.lease, p_error_message: 'It broke.' });
+  const predictions = [ended, running].map(({ id, lease }) => ({
+    job_id: id,
+    lease,
+    prediction_id: `p-${id}`,
+    details: {},
+  }));
+  // The retry has the first job and waits for the second; so does what is recorded, and must not have it then.
+  await stopped(db, (sql) => sql`select 1 from private.running_jobs where id = ${running.id} for update`, [
+    () => db.service('record_predictions', { p_predictions: predictions, p_wait_seconds: 60 }),
+    set(user, ended.generation_id as string, 'pending'),
+  ]);
+  expect(await db.job(running.id)).toMatchObject({ prediction_id: `p-${running.id}` });
+});
