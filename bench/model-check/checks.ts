@@ -183,8 +183,18 @@ export function tenantsWrong(common: Common, { tenants, jobs, plans }: Snapshot)
     const own = jobs.filter((job) => job.payload.user_id === row.user_id && isLimited(job.job_type));
     const running = own.filter(({ status }) => status === 'processing').length;
     const open = own.filter(({ status }) => status === 'pending').length + running;
-    const right = row.running_or_ready >= running && row.running_or_ready + row.blocked <= open;
+    // A retry that looks for what the last run left takes no slot for that.
+    const searching = own.filter(({ status, slot }) => status === 'processing' && !slot).length;
+    const slots = own.filter(({ slot }) => slot).length;
+    const right =
+      row.running_or_ready === slots &&
+      slots >= running - searching &&
+      row.running_or_ready + row.blocked <= open;
     const shown = `${row.running_or_ready} running or ready and ${row.blocked} blocked`;
-    return right ? [] : [`tenant_usage: user ${user.id} has ${shown}; ${running} run, ${open} are open`];
+    return right
+      ? []
+      : [
+          `tenant_usage: user ${user.id} has ${shown}; ${running} run, ${slots} have a slot, ${open} are open`,
+        ];
   });
 }

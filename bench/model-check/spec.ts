@@ -27,7 +27,7 @@ function requeue(family: Family, args: Args, now: number): Answer {
   const job = find(family, args.p_job_id);
   if (job?.status !== 'failed') return { outcome: job ? 'not_failed' : 'unknown' };
   const generation = job.ofGeneration && carriesGeneration(job.type) ? living(family) : null;
-  if (generation && ['completed', 'cancelled'].includes(generation.status)) return { outcome: 'not_failed' };
+  if (generation && generation.status !== 'failed') return { outcome: 'not_failed' };
   bringBack(job, now);
   if (job.ofGeneration && carriesGeneration(job.type)) {
     reopen(family, job.type === 'download-image' ? 'downloading' : 'pending');

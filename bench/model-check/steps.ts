@@ -223,14 +223,17 @@ export function retry(family: Family, { made }: Args, now: number): Answer {
   return { outcome: 'pending' };
 }
 
-/** With all its attempts. */
+/** With all its attempts; where its last run ended unseen, that one is looked for first. */
 export function bringBack(job: ModelJob, now: number): void {
+  const isUnseen =
+    job.type === 'generate-image' && job.prediction === null && job.errors.at(-1)?.code === 'lease_expired';
   Object.assign(job, {
-    status: 'pending',
+    status: isUnseen ? 'processing' : 'pending',
+    leaseEnds: isUnseen ? now : null,
     attempts: 0,
     due: now,
     prediction: null,
-    unknown: false,
+    unknown: isUnseen,
     rescued: false,
   });
   job.expires = null;

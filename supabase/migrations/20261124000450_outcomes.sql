@@ -290,9 +290,9 @@ begin
     return jsonb_build_object('outcome', case when v_old.id is null then 'unknown' else 'not_failed' end);
   end if;
   -- A prediction that was cancelled at the provider, say: its job has failed, its generation has not. Run again, the
-  -- job would make an image for nobody.
+  -- job would make an image for nobody; or end what another job, of the user's retry, is making.
   if private.carries_generation(v_old.job_type) and exists (
-    select from public.image_generations where id = v_old.generation_id and status in ('completed', 'cancelled')
+    select from public.image_generations where id = v_old.generation_id and status <> 'failed'
   ) then
     return '{"outcome": "not_failed"}';
   end if;
@@ -306,16 +306,25 @@ begin
 end
 $$;
 
--- Brings a failed job, which the caller has locked, back with all its attempts.
+-- Brings a failed job, which the caller has locked, back with all its attempts. Where its last run ended unseen and may
+-- have created a prediction whose image the provider still has, the next claim looks for that first.
 create function private.requeue(p_job public.job_queue) returns void
 language plpgsql set search_path = '' as $$
 declare
   v_job public.job_queue := p_job;
 begin
-  v_job.status := 'pending';
+  if p_job.job_type = 'generate-image' and p_job.prediction_id is null and p_job.started_at is not null
+    and p_job.error_details -> -1 ->> 'code' = 'lease_expired' and p_job.completed_at > now() - interval '1 hour'
+  then
+    v_job.status := 'processing';
+    v_job.outcome_unknown := true;
+    v_job.lease_expires_at := now();
+  else
+    v_job.status := 'pending';
+    v_job.started_at := null;
+  end if;
   v_job.attempts := 0;
   v_job.scheduled_at := now();
-  v_job.started_at := null;
   v_job.completed_at := null;
   v_job.prediction_id := null;
   v_job.expires_at := null;

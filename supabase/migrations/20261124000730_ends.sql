@@ -153,9 +153,13 @@ begin
     perform private.refuse(404, 'not_found', 'There is no such generation.');
   end if;
 
-  -- Waits for a step that is just being taken: whether the image is made is known after that.
-  v_job := private.lock_job(v_generation.job_id);
+  -- Waits for a step that is just being taken: whether the image is made, and by which job, is known after that.
+  perform private.lock_for_change(p_generation_id, null);
   select * into v_generation from public.image_generations where id = p_generation_id for update;
+  if not found then
+    perform private.refuse(404, 'not_found', 'There is no such generation.');
+  end if;
+  v_job := private.lock_job(v_generation.job_id);
   perform private.check_cancellable(v_generation.status);
   if v_generation.status <> 'cancelled' then
     v_cancel_job_id := private.cancel_job(v_job);

@@ -16,6 +16,41 @@
 -- A statement of a user's locks the row before its triggers come, and every step locks the job before its generation.
 -- So the policies lock what the triggers will need: a policy is asked before the row is locked. Always true.
 
+-- The caller's generations that a change of these reaches: themselves, and those that start from their images, whose
+-- rows refer to them. In the order in which they are locked.
+create function private.reached_by_change(p_user_id uuid, p_generation_id uuid, p_batch_id uuid) returns uuid[]
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_ids uuid[] := array(
+    select id from public.image_generations where id = p_generation_id and user_id = p_user_id
+    union
+    select id from public.image_generations where batch_id = p_batch_id and user_id = p_user_id
+  );
+begin
+  return array(
+    select unnest(v_ids)
+    union
+    select id from public.image_generations where source_generation_id = any(v_ids)
+    order by 1
+  );
+end
+$$;
+
+-- The jobs of these generations, in the order in which they are locked.
+create function private.jobs_of_generations(p_ids uuid[]) returns uuid[]
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  return array(
+    select distinct job.id from public.image_generations as g
+    cross join lateral unnest(array[g.job_id, g.download_job_id]) as job (id)
+    where g.id = any(p_ids) and job.id is not null
+    order by 1
+  );
+end
+$$;
+
 -- The account, the jobs of these generations of the caller's, their predictions, the generations, the slots and what
 -- is used, in the order of the steps. Without the key: a start from one of them, which has the slots, refers to it.
 create function private.lock_for_change(p_generation_id uuid, p_batch_id uuid) returns boolean
@@ -24,6 +59,7 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 declare
   v_user uuid := auth.uid();
   v_ids uuid[];
+  v_jobs uuid[];
   v_rows int := coalesce(nullif(current_setting('picture_queue.rows', true), ''), '0')::int + 1;
   v_slots record;
 begin
@@ -36,31 +72,30 @@ begin
   perform set_config('picture_queue.rows', v_rows::text, true);
   perform 1 from auth.users where id = v_user for key share;
   perform 1 from public.profiles where id = v_user for key share;
-  perform private.lock_job(mine.id)
-  from (
-    select unnest(array[job_id, download_job_id]) as id from public.image_generations
-    where id = p_generation_id and user_id = v_user
-    union
-    select unnest(array[job_id, download_job_id]) from public.image_generations
-    where batch_id = p_batch_id and user_id = v_user
-    order by 1
-  ) as mine
-  where mine.id is not null;
-  v_ids := array(
-    select id from public.image_generations where id = p_generation_id and user_id = v_user
-    union
-    select id from public.image_generations where batch_id = p_batch_id and user_id = v_user
-  );
-  perform 1 from private.predictions where generation_id = any(v_ids) and ended_at is null order by id for update;
-  perform 1 from public.image_generations where id = any(v_ids) order by id for no key update;
-  v_slots := private.lock_slots(v_user, 'generate-image');
-  if v_slots.taken < v_slots.most and exists (
-    select from private.blocked_jobs where fair_key = v_user and job_type = 'generate-image'
-  ) then
-    -- A completion that came meanwhile has found these jobs locked, and left its slot free.
-    perform private.release_slots(array[v_user], '{generate-image}', '{0}');
-  end if;
-  perform 1 from private.usage where user_id = v_user for update;
+  loop
+    begin
+      v_ids := private.reached_by_change(v_user, p_generation_id, p_batch_id);
+      v_jobs := private.jobs_of_generations(v_ids);
+      perform private.lock_job(mine.id) from unnest(v_jobs) as mine (id);
+      perform 1 from private.predictions where generation_id = any(v_ids) and ended_at is null order by id for update;
+      perform 1 from public.image_generations where id = any(v_ids) order by id for no key update;
+      v_slots := private.lock_slots(v_user, 'generate-image');
+      if v_slots.taken < v_slots.most and exists (
+        select from private.blocked_jobs where fair_key = v_user and job_type = 'generate-image'
+      ) then
+        -- A completion that came meanwhile has found these jobs locked, and left its slot free.
+        perform private.release_slots(array[v_user], '{generate-image}', '{0}');
+      end if;
+      perform 1 from private.usage where user_id = v_user for update;
+      -- With what is locked now, nothing of it changes any more.
+      exit when v_ids = private.reached_by_change(v_user, p_generation_id, p_batch_id)
+        and v_jobs = private.jobs_of_generations(v_ids);
+      raise exception using errcode = 'PQ001';
+    exception when sqlstate 'PQ001' then
+      -- One has got another job, or a variation, while this waited. All is given back, and locked again in order.
+      null;
+    end;
+  end loop;
   return true;
 end
 $$;
@@ -144,7 +179,8 @@ begin
   perform private.read_items(v_request);
   perform private.read_text(v_request, 'negative_prompt', 4000);
   perform private.read_text(v_request, 'style', 200);
-  perform private.read_text(v_request, 'source_image_url', 2048);
+  -- Of the row: in the request an image of the user's own is named by its generation.
+  perform private.read_text(jsonb_build_object('source_image_url', new.source_image_url), 'source_image_url', 2048);
   perform private.read_number(v_request, 'width', 16, 8192, true);
   perform private.read_number(v_request, 'height', 16, 8192, true);
   perform private.read_number(v_request, 'num_inference_steps', 1, 500, true);
@@ -442,10 +478,23 @@ begin
     );
   end if;
   perform private.after_change_by_hand(p_old, v_new);
-  perform private.check_budget();
   return v_new;
 end
 $$;
+
+-- What a retry has reserved must fit, as a start's. Its share is noted after the row is written, by the trigger
+-- image_generations_budget, which comes first by its name.
+create function private.after_own_retry() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.check_budget();
+  return null;
+end
+$$;
+
+create trigger image_generations_budget_check after update on public.image_generations
+for each row when (new.budget_usd > old.budget_usd and row_security_active('public.image_generations'::regclass))
+execute function private.after_own_retry();
 
 -- What the job of a generation needs, where the job itself is no more.
 create function private.payload_of(p_generation public.image_generations) returns jsonb
