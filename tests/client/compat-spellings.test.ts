@@ -153,13 +153,15 @@ describe('what comes back', () => {
   });
 
   test.each([
-    ['pollGenerationUntilComplete', 120],
-    ['pollJobUntilComplete', 60],
-  ])('%s gives up after %i polls, two seconds apart', async (name, polls) => {
+    ['pollGenerationUntilComplete', 120, {}],
+    ['pollGenerationUntilComplete', 120, { maxAttempts: undefined, intervalMs: undefined }],
+    ['pollJobUntilComplete', 60, {}],
+    ['pollJobUntilComplete', 60, { maxAttempts: undefined, intervalMs: undefined }],
+  ])('%s gives up after %i polls, two seconds apart, with %o', async (name, polls, options) => {
     vi.useFakeTimers();
     const played = project({ generation: row(), job: { id: 'j1', status: 'pending' } });
     const poll = Reflect.get(compat, name) as (...args: unknown[]) => Promise<unknown>;
-    const ended = poll(played.supabase, 'x').catch((error: Error) => error);
+    const ended = poll(played.supabase, 'x', options).catch((error: Error) => error);
     await vi.advanceTimersByTimeAsync(2_000 * polls);
     expect(await ended).toMatchObject({ code: 'timeout' });
     expect(played.sent).toHaveLength(polls);
@@ -175,6 +177,19 @@ describe('what comes back', () => {
       body: { p_generation_id: 'g1' },
     };
     expect(played.sent.filter(({ method }) => method === 'POST')).toEqual([cancel, cancel]);
+  });
+
+  test.each([
+    ['retry_after=17 limit=images_per_day', { retryAfter: 17, limit: 'images_per_day', field: undefined }],
+    ['retry_after=17 ', { retryAfter: 17, limit: undefined, field: undefined }],
+    ['field=prompt', { retryAfter: undefined, limit: undefined, field: 'prompt' }],
+    [null, { retryAfter: undefined, limit: undefined, field: undefined }],
+  ])('a refusal of the database with the hint %j is told in its members', async (hint, members) => {
+    const body = { code: 'PT429', details: 'quota_exceeded', message: 'That was the last one.', hint };
+    const refused = wire(() => ({ status: 429, body })).supabase;
+    const payload = { prompt: 'x', model_id: 'o/m' };
+    const error = await compat.enqueueJob(refused, { jobType: 'generate-image', payload }).catch((e) => e);
+    expect({ ...error }).toMatchObject({ name: 'QuotaExceededError', status: 429, ...members });
   });
 
   test.each([

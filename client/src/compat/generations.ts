@@ -64,7 +64,11 @@ export const pollGenerationUntilComplete = /* @__PURE__ */ either(
       `generation ${generationId}`,
       () => readGeneration(supabase, generationId),
       (update) => hasEnded(statusOf(update)),
-      { maxAttempts: 120, ...options, onUpdate: onlyForward(options.onUpdate ?? (() => {})) },
+      {
+        ...options,
+        maxAttempts: options.maxAttempts ?? 120,
+        onUpdate: onlyForward(options.onUpdate ?? (() => {})),
+      },
     ),
 );
 

@@ -122,7 +122,6 @@ export const getRecentFailedJobs = /* @__PURE__ */ either(
 export const pollJobUntilComplete = /* @__PURE__ */ either(
   (supabase, jobId: string, options: PollOptions<JobQueueRow> = {}): Promise<JobQueueRow> =>
     poll(`job ${jobId}`, () => readJob(supabase, jobId), hasEnded, {
-      maxAttempts: 60,
       ...options,
       onUpdate: onlyNew(options.onUpdate ?? (() => {})),
     }),

@@ -45,7 +45,7 @@ interface DatabaseFailure {
   code?: string;
   /** The problem's code, where the database refused. */
   details?: string | null;
-  /** Seconds until trying again, of a 429. */
+  /** What the refusal names beside: `retry_after=17 limit=images_per_day`, or `field=prompt`. */
   hint?: string | null;
 }
 
@@ -56,8 +56,11 @@ export async function query<T>(asked: PromiseLike<Result>): Promise<T> {
   const { message = 'The database refused.', code = '', details, hint } = error as DatabaseFailure;
   const status = REFUSAL.exec(code)?.[1];
   if (status) {
-    const problem = JSON.stringify({ code: details ?? undefined, detail: message });
-    throw toApiError(Number(status), problem, (header) => (header === 'retry-after' ? hint : undefined));
+    const named = Object.fromEntries((hint ?? '').split(' ').map((word) => word.split('=')));
+    const problem = JSON.stringify({ ...named, code: details ?? undefined, detail: message });
+    throw toApiError(Number(status), problem, (header) =>
+      header === 'retry-after' ? named.retry_after : undefined,
+    );
   }
   throw new PictureQueueError(message, { cause: error });
 }
