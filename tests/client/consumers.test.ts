@@ -6,11 +6,19 @@ import { type Installed, install, ROOT, run } from './installed.ts';
 
 const SOURCE = `
   import { createClient, type Client, type Progress } from 'picture-queue';
-  import { getJob, type SupabaseLike } from 'picture-queue/compat';
+  import { enqueueJob, getJob, getQueueStats, type JobType, type SupabaseLike } from 'picture-queue/compat';
   export const client: Client = createClient({ url: '', getToken: () => null });
   export const status: Promise<string> = client.get('').then(({ status }) => status);
   export const job = (supabase: SupabaseLike) => getJob(supabase, '').then((job) => job?.payload);
   export const prompt: Promise<string> = getJob('').then((job) => job?.payload.prompt);
+  interface Payload { prompt: string; tags?: string[] }
+  export const enqueued = (payload: Payload) => enqueueJob({ jobType: 'generate-image', payload });
+  export const ofOnesOwn = [enqueueJob({ jobType: 'own-type', payload: {} }), getQueueStats('own-type')];
+  const LABELS: Record<JobType, string> =
+    { 'generate-image': 'a', 'download-image': 'b', 'process-webhook': 'c', 'cleanup-storage': 'd' };
+  export const label: Promise<string> = getJob('').then((job) => (job ? LABELS[job.job_type] : ''));
+  // @ts-expect-error the original's types are four
+  export const ownType: JobType = 'own-type';
   // @ts-expect-error an id is a text
   getJob(1);
   // @ts-expect-error a generation has a prompt, or prompts

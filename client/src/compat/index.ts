@@ -42,6 +42,7 @@ export {
   subscribeToGenerationUpdates,
 } from './progress.ts';
 export type {
+  AnyJobType,
   FailedJob,
   GenerationRow,
   GenerationUpdate,

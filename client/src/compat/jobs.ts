@@ -2,15 +2,15 @@ import { NotFoundError } from '../errors.ts';
 import { either } from './configure.ts';
 import { follow } from './follow.ts';
 import { type PollOptions, poll } from './poll.ts';
-import type { FailedJob, JobQueueRow, JobStatus, JobType } from './rows.ts';
+import type { AnyJobType, FailedJob, JobQueueRow, JobStatus, Json } from './rows.ts';
 import { query, type SupabaseLike } from './supabase.ts';
 
 /** Every function takes the supabase-js client first, or does without after `configure`. */
 
 export interface EnqueueJobParams {
   /** A signed-in user may enqueue `generate-image`; the service anything. */
-  jobType: JobType;
-  payload: Record<string, unknown>;
+  jobType: AnyJobType;
+  payload: Json;
   /** Higher goes first; default 0. */
   priority?: number | undefined;
   /** Default: now. */
@@ -91,7 +91,7 @@ interface HealthRow {
 
 /** What waits and runs, and what has ended in the last 24 hours: one's own, or the service's everybody's. */
 export const getQueueStats = /* @__PURE__ */ either(
-  async (supabase, jobType?: JobType): Promise<JobStats> => {
+  async (supabase, jobType?: AnyJobType): Promise<JobStats> => {
     const all = supabase.from('queue_health').select('status,count,avg_duration_seconds');
     const rows = await query<HealthRow[]>(jobType === undefined ? all : all.eq('job_type', jobType));
     const count = (status?: JobStatus) =>

@@ -2,18 +2,16 @@ import type { Status } from '../types.ts';
 
 // biome-ignore-start lint/suspicious/noExplicitAny: the original's types have any there, and apps read on from it.
 /** What a job is given, and what went wrong with it, as JSON. */
-type Json = Record<string, any>;
+export type Json = Record<string, any>;
 // biome-ignore-end lint/suspicious/noExplicitAny: see above
 
 export type JobStatus = 'pending' | 'processing' | 'completed' | 'failed' | 'cancelled';
 
-/** A signed-in user may enqueue `generate-image`; the service these, and types of its own. */
-export type JobType =
-  | 'generate-image'
-  | 'download-image'
-  | 'process-webhook'
-  | 'cleanup-storage'
-  | (string & {});
+/** The types that the original had. */
+export type JobType = 'generate-image' | 'download-image' | 'process-webhook' | 'cleanup-storage';
+
+/** Or one of the project's own. */
+export type AnyJobType = JobType | (string & {});
 
 /** A row of `job_queue`, as its owner sees it. */
 export interface JobQueueRow {
