@@ -127,8 +127,7 @@ export async function readGeneration(
   );
   if (!row) return undefined;
   const update: GenerationUpdate = { ...row, generationId: row.id };
-  // The table's word for one that waits. The original wrote another after a start, and its apps show that.
-  if (row.status === 'pending' && row.job_id) update.status = 'queued';
+  if (isQueued(row)) update.status = 'queued';
   if (row.error_message !== null) update.error = row.error_message;
   if (row.status === 'completed') {
     const image = await query<{ public_url: string } | null>(
@@ -138,6 +137,9 @@ export async function readGeneration(
   }
   return update;
 }
+
+/** The table's word for one that waits is `pending`; the original wrote `queued` after a start. */
+export const isQueued = ({ status, job_id }: GenerationRow) => status === 'pending' && !!job_id;
 
 const statusOf = ({ status }: GenerationRow): Status => (status === 'pending' ? 'queued' : status);
 

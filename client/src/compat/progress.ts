@@ -63,7 +63,7 @@ export const checkCanGenerate = /* @__PURE__ */ either(
   },
 );
 
-const CANCELLED = 'Cancelled by user';
+export const CANCELLED = 'Cancelled by user';
 
 export function toProgress({
   generationId,

@@ -244,6 +244,17 @@ export function testCompatHooks(renderer: Renderer) {
       await until('nobody listens', () => project.listeners.size === 0);
     });
 
+    test.each([
+      ['cancelled', 'failed', 'Cancelled by user'],
+      ['pending', 'queued', null],
+    ])('shows one that is %s as %s, the word of the original', async (status, told, error_message) => {
+      project.generation = row({ status, job_id: 'j1' });
+      const shown = await history();
+      await until('they are there', () => !shown.now().loading);
+      expect(shown.now().generations).toMatchObject([{ id: 'g1', status: told, error_message }]);
+      await shown.unmount();
+    });
+
     test('asks for 20, or as many as it is told', async () => {
       const asked = async (limit?: number) => {
         const shown = await history(limit);

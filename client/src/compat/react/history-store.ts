@@ -1,12 +1,19 @@
 import { createStore, type Store, toError } from '../../react/store.ts';
 import { onAbort } from '../../wait.ts';
 import { follow } from '../follow.ts';
+import { isQueued } from '../generations.ts';
+import { CANCELLED, type GenerationProgress } from '../progress.ts';
 import type { GenerationRow, ImageRow } from '../rows.ts';
 import { query, type SupabaseLike } from '../supabase.ts';
 
-/** A generation with its images, of which there is one at most. */
-export interface HistoryGeneration extends GenerationRow {
+interface Row extends GenerationRow {
   images: ImageRow[];
+}
+
+/** A generation with its images, of which there is one at most. */
+export interface HistoryGeneration extends Row {
+  /** In the original's words, as a progress has it. */
+  status: GenerationProgress['status'];
 }
 
 export interface HistoryState {
@@ -53,7 +60,8 @@ export function historyStore(clientOf: () => SupabaseLike, limit: number): Histo
       .order('created_at', { ascending: false })
       .limit(limit);
     try {
-      const generations = await query<HistoryGeneration[]>(asked);
+      const rows = await query<Row[]>(asked);
+      const generations = rows.map(inItsWords);
       const now = JSON.stringify(generations);
       const { loading, error } = store.get();
       if (now === last && !loading && error === null) return;
@@ -76,4 +84,11 @@ export function historyStore(clientOf: () => SupabaseLike, limit: number): Histo
       }
     },
   };
+}
+
+/** The original's apps show what is neither completed nor failed as under way. */
+function inItsWords(row: Row): HistoryGeneration {
+  const { status } = row;
+  if (status === 'cancelled') return { ...row, status: 'failed', error_message: CANCELLED };
+  return { ...row, status: isQueued(row) ? 'queued' : status };
 }
