@@ -82,7 +82,8 @@ describe('both spellings', () => {
     ['subscribeToUserJobs', ['u1']],
   ])('%s', async (name, args) => {
     const call = Reflect.get(compat, name) as (...args: unknown[]) => unknown;
-    const [first, configured] = [project(state), project(state)];
+    const open = { ...state, job: { ...state.job, status: 'pending' } };
+    const [first, configured] = [project(open), project(open)];
     compat.configure(configured.supabase);
     const seen = [Promise.withResolvers<unknown>(), Promise.withResolvers<unknown>()] as const;
     const started = await call(first.supabase, ...args, seen[0].resolve);
@@ -190,6 +191,25 @@ describe('what comes back', () => {
     const payload = { prompt: 'x', model_id: 'o/m' };
     const error = await compat.enqueueJob(refused, { jobType: 'generate-image', payload }).catch((e) => e);
     expect({ ...error }).toMatchObject({ name: 'QuotaExceededError', status: 429, ...members });
+  });
+
+  test.each([
+    ['is cancelled by its row, if it waits', [{ id: 'j1' }], undefined],
+    ['that does not wait is refused', [], { name: 'ConflictError', status: 409 }],
+  ])('a job without a generation %s', async (_, changed, refused) => {
+    const played = wire(({ method }: Sent) => ({
+      body: method === 'PATCH' ? changed : [{ id: 'j1', generation_id: null }],
+    }));
+    const error = await compat.cancelJob(played.supabase, 'j1').catch((thrown: unknown) => thrown);
+    if (refused) expect(error).toMatchObject(refused);
+    else expect(error).toBeUndefined();
+    expect(played.sent.slice(1)).toEqual([
+      {
+        method: 'PATCH',
+        path: '/rest/v1/job_queue?id=eq.j1&status=eq.pending&select=id',
+        body: { status: 'cancelled' },
+      },
+    ]);
   });
 
   test.each([

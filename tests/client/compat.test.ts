@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as compat from '../../client/src/compat/index.ts';
 import {
   ConflictError,
+  ForbiddenError,
   InvalidRequestError,
   NotFoundError,
   TimeoutError,
@@ -207,9 +208,23 @@ describe('jobs', () => {
     await expect(compat.cancelJob(supabase, crypto.randomUUID())).rejects.toBeInstanceOf(NotFoundError);
   });
 
+  test('cancelJob ends a job without a generation while it waits', async () => {
+    const id = await compat.enqueueJob(service(), { jobType: 'own-type', payload: { user_id: user.id } });
+    await expect(compat.cancelJob(supabase, id), 'its user may not').rejects.toBeInstanceOf(ForbiddenError);
+    await compat.cancelJob(service(), id);
+    expect(await compat.getJob(service(), id)).toMatchObject({ status: 'cancelled' });
+    await expect(compat.cancelJob(service(), id)).rejects.toBeInstanceOf(ConflictError);
+    const scheduled_at = new Date(Date.now() + 3_600_000).toISOString();
+    const { jobId } = await compat.startImageGeneration(supabase, { ...params('not yours'), scheduled_at });
+    await expect(compat.cancelJob(service(), jobId), 'a generation is its user’s').rejects.toThrow();
+    expect(await compat.getJob(supabase, jobId)).toMatchObject({ status: 'pending' });
+  });
+
   test('subscribeToJob and subscribeToUserJobs see it through', async () => {
     const own = await TestUser.signUp(stack);
+    await stack.simulator.fault('followed', { hold: 'run' });
     const { jobId } = await compat.startImageGeneration(own.supabase, params('followed'));
+    const first = Promise.withResolvers<void>();
     const one = Promise.withResolvers<void>();
     const all = Promise.withResolvers<void>();
     const done = (job: compat.JobQueueRow, resolve: () => void) => {
@@ -217,8 +232,13 @@ describe('jobs', () => {
     };
     const stops = [
       compat.subscribeToJob(own.supabase, jobId, (job) => done(job, one.resolve)),
-      compat.subscribeToUserJobs(own.supabase, own.id, (job) => done(job, all.resolve)),
+      compat.subscribeToUserJobs(own.supabase, own.id, (job) => {
+        first.resolve();
+        done(job, all.resolve);
+      }),
     ];
+    await first.promise;
+    await stack.simulator.release();
     await Promise.all([one.promise, all.promise]);
     for (const stop of stops) stop();
   });

@@ -29,7 +29,6 @@ export {
   type JobUpdateCallback,
   pollJobUntilComplete,
   subscribeToJob,
-  subscribeToUserJobs,
   type UserJobsOptions,
 } from './jobs.ts';
 export type { PollOptions } from './poll.ts';
@@ -52,3 +51,4 @@ export type {
   JobType,
 } from './rows.ts';
 export type { SupabaseLike } from './supabase.ts';
+export { subscribeToUserJobs } from './user-jobs.ts';

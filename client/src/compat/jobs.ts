@@ -1,4 +1,4 @@
-import { NotFoundError } from '../errors.ts';
+import { ConflictError, NotFoundError } from '../errors.ts';
 import { either } from './configure.ts';
 import { follow } from './follow.ts';
 import { type PollOptions, poll } from './poll.ts';
@@ -61,16 +61,22 @@ export const getUserJobs = /* @__PURE__ */ either(
 
 /**
  * Ends the generation that a job works for. A prediction that runs already is stopped at the provider
- * with the next run of process-jobs, within a minute.
+ * with the next run of process-jobs, within a minute. The service ends a job that works for none, while it waits.
  *
- * @throws ConflictError where it has ended already
+ * @throws ConflictError where it has ended already, or a job without a generation has begun
  */
 export const cancelJob = /* @__PURE__ */ either(async (supabase, jobId: string): Promise<void> => {
   const job = await readJob(supabase, jobId);
-  if (!job?.generation_id) {
-    throw new NotFoundError('There is no such job to cancel.', { status: 404, code: 'not_found' });
+  if (!job) throw new NotFoundError('There is no such job to cancel.', { status: 404, code: 'not_found' });
+  if (job.generation_id) {
+    await query(supabase.rpc('cancel_generation', { p_generation_id: job.generation_id }));
+    return;
   }
-  await query(supabase.rpc('cancel_generation', { p_generation_id: job.generation_id }));
+  const waiting = supabase.from('job_queue').update({ status: 'cancelled' });
+  const ended = await query<unknown[]>(waiting.eq('id', jobId).eq('status', 'pending').select('id'));
+  if (ended.length === 0) {
+    throw new ConflictError('The job does not wait any more.', { status: 409, code: 'conflict' });
+  }
 });
 
 export interface JobStats {
@@ -145,40 +151,17 @@ export const subscribeToJob = /* @__PURE__ */ either(
   },
 );
 
-/** How many of the newest jobs are followed. */
-const FOLLOWED = 50;
+export const hasEnded = ({ status }: JobQueueRow) => status !== 'pending' && status !== 'processing';
 
-/** Follows a user's jobs, those to come as well, until it is unsubscribed from. */
-export const subscribeToUserJobs = /* @__PURE__ */ either(
-  (supabase, userId: string, callback: JobUpdateCallback): (() => void) => {
-    const fresh = onlyNew(callback);
-    const newest = () =>
-      supabase
-        .from('job_queue')
-        .select('*')
-        .eq('created_by', userId)
-        .order('created_at', { ascending: false })
-        .limit(FOLLOWED);
-    return follow(supabase, {
-      table: 'job_queue',
-      filter: `created_by=eq.${userId}`,
-      event: '*',
-      read: () => query<JobQueueRow[]>(newest()),
-      emit: (jobs) => {
-        for (const job of jobs.reverse()) fresh(job);
-        return false;
-      },
-    });
-  },
-);
+/** A job that is tried again is pending again. */
+export const versionOf = ({ updated_at, status, attempts }: JobQueueRow) =>
+  `${updated_at} ${status} ${attempts}`;
 
-const hasEnded = ({ status }: JobQueueRow) => status !== 'pending' && status !== 'processing';
-
-/** Passes on each version of a job once; a job that is tried again is pending again. */
+/** Passes on each version of a job once. */
 function onlyNew(callback: JobUpdateCallback): JobUpdateCallback {
   const shown = new Map<string, string>();
   return (job) => {
-    const version = `${job.updated_at} ${job.status} ${job.attempts}`;
+    const version = versionOf(job);
     if (shown.get(job.id) === version) return;
     shown.set(job.id, version);
     callback(job);
