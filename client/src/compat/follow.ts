@@ -19,6 +19,19 @@ const SLOW_MS = 15_000;
 
 let channels = 0;
 
+/** What an app's callback throws is uncaught, as in an event's listener: the following goes on. */
+export function uncaught<T>(callback: (value: T) => void): (value: T) => void {
+  return (value) => {
+    try {
+      callback(value);
+    } catch (error) {
+      platform.setTimeout(() => {
+        throw error;
+      }, 0);
+    }
+  };
+}
+
 /**
  * Follows rows by Realtime, and by polling.
  *

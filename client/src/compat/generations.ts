@@ -1,7 +1,8 @@
 import { hasEnded, isForward } from '../progress.ts';
 import type { GenerateParams, Started, Status } from '../types.ts';
 import { either } from './configure.ts';
-import { follow } from './follow.ts';
+import { uncaught } from './follow.ts';
+import { followRow } from './follow-row.ts';
 import { type PollOptions, poll } from './poll.ts';
 import type { GenerationRow, GenerationUpdate, ImageRow } from './rows.ts';
 import { invoke, query, type SupabaseLike } from './supabase.ts';
@@ -46,16 +47,7 @@ export const generateImageAsync = startImageGeneration;
 export const subscribeToGeneration = /* @__PURE__ */ either(followGeneration);
 
 /** Starts a generation and follows it. */
-export const generateImageWithUpdates = /* @__PURE__ */ either(
-  async (
-    supabase,
-    params: StartParams,
-    onUpdate: (update: GenerationUpdate) => void,
-  ): Promise<StartedIds & { unsubscribe: () => void }> => {
-    const started = await start(supabase, params);
-    return { ...started, unsubscribe: followGeneration(supabase, started.generationId, onUpdate) };
-  },
-);
+export const generateImageWithUpdates = /* @__PURE__ */ either(startAndFollow);
 
 /** Polls until the generation has ended, whichever way; rejects after `maxAttempts` polls, by default 120. */
 export const pollGenerationUntilComplete = /* @__PURE__ */ either(
@@ -99,21 +91,34 @@ export async function start(supabase: SupabaseLike, params: StartParams): Promis
   return { generationId: started.generation_id, jobId: started.job_id };
 }
 
+export async function startAndFollow(
+  supabase: SupabaseLike,
+  params: StartParams,
+  onUpdate: (update: GenerationUpdate) => void,
+): Promise<StartedIds & { unsubscribe: () => void }> {
+  const started = await start(supabase, params);
+  return { ...started, unsubscribe: followGeneration(supabase, started.generationId, onUpdate) };
+}
+
 export function followGeneration(
   supabase: SupabaseLike,
   generationId: string,
   callback: (update: GenerationUpdate) => void,
 ): () => void {
-  const forward = onlyForward(callback);
-  return follow(supabase, {
+  const forward = onlyForward(uncaught(callback));
+  return followRow(supabase, {
     table: 'image_generations',
-    filter: `id=eq.${generationId}`,
-    event: 'UPDATE',
+    id: generationId,
+    what: 'generation',
     read: () => readGeneration(supabase, generationId),
-    emit: (update) => {
-      if (!update) return false;
+    onRow: (update) => {
       forward(update);
       return hasEnded(statusOf(update));
+    },
+    onLost: (error, last) => {
+      // Apps wait for one of two words. Where no row was ever read, this is all that is known.
+      const known = last ?? { id: generationId, generationId, progress: 0 };
+      forward({ ...known, status: 'failed', error_message: error, error } as GenerationUpdate);
     },
   });
 }

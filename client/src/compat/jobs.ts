@@ -1,6 +1,7 @@
 import { ConflictError, NotFoundError } from '../errors.ts';
 import { either } from './configure.ts';
-import { follow } from './follow.ts';
+import { uncaught } from './follow.ts';
+import { followRow } from './follow-row.ts';
 import { type PollOptions, poll } from './poll.ts';
 import type { AnyJobType, FailedJob, JobQueueRow, JobStatus, Json } from './rows.ts';
 import { query, type SupabaseLike } from './supabase.ts';
@@ -136,16 +137,18 @@ export const pollJobUntilComplete = /* @__PURE__ */ either(
 /** Follows a job until it has ended: by Realtime where it is set up for `job_queue`, else by polling. */
 export const subscribeToJob = /* @__PURE__ */ either(
   (supabase, jobId: string, callback: JobUpdateCallback): (() => void) => {
-    const fresh = onlyNew(callback);
-    return follow(supabase, {
+    const fresh = onlyNew(uncaught(callback));
+    return followRow(supabase, {
       table: 'job_queue',
-      filter: `id=eq.${jobId}`,
-      event: '*',
+      id: jobId,
+      what: 'job',
       read: () => readJob(supabase, jobId),
-      emit: (job) => {
-        if (!job) return false;
+      onRow: (job) => {
         fresh(job);
         return hasEnded(job);
+      },
+      onLost: (error_message, last) => {
+        if (last) fresh({ ...last, status: 'failed', error_message });
       },
     });
   },

@@ -1,5 +1,5 @@
 import { either } from './configure.ts';
-import { followGeneration, readGeneration, type StartedIds, type StartParams, start } from './generations.ts';
+import { followGeneration, readGeneration, type StartParams, startAndFollow } from './generations.ts';
 import type { GenerationUpdate } from './rows.ts';
 import { query } from './supabase.ts';
 
@@ -27,17 +27,8 @@ export const subscribeToGenerationUpdates = /* @__PURE__ */ either(
 
 /** Starts a generation and follows it. */
 export const generateWithRealtime = /* @__PURE__ */ either(
-  async (
-    supabase,
-    params: StartParams,
-    onUpdate: GenerationCallback,
-  ): Promise<StartedIds & { unsubscribe: () => void }> => {
-    const started = await start(supabase, params);
-    const unsubscribe = followGeneration(supabase, started.generationId, (update) =>
-      onUpdate(toProgress(update)),
-    );
-    return { ...started, unsubscribe };
-  },
+  (supabase, params: StartParams, onUpdate: GenerationCallback) =>
+    startAndFollow(supabase, params, (update) => onUpdate(toProgress(update))),
 );
 
 /** The state of a generation, once; null where there is none. */

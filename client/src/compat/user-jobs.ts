@@ -1,5 +1,5 @@
 import { either } from './configure.ts';
-import { follow } from './follow.ts';
+import { follow, uncaught } from './follow.ts';
 import { hasEnded, type JobUpdateCallback, versionOf } from './jobs.ts';
 import type { JobQueueRow } from './rows.ts';
 import { query, type SupabaseLike } from './supabase.ts';
@@ -13,8 +13,9 @@ const IDS = 100;
 /** Follows a user's jobs, those to come as well, until it is unsubscribed from. What had ended before is not told. */
 export const subscribeToUserJobs = /* @__PURE__ */ either(
   (supabase, userId: string, callback: JobUpdateCallback): (() => void) => {
+    const forward = uncaught(callback);
     const seen = new Map<string, string>();
-    let since = Number.POSITIVE_INFINITY;
+    let since: string | undefined;
     return follow(supabase, {
       table: 'job_queue',
       filter: `created_by=eq.${userId}`,
@@ -25,11 +26,10 @@ export const subscribeToUserJobs = /* @__PURE__ */ either(
           const before = seen.get(job.id);
           const now = versionOf(job);
           seen.set(job.id, now);
-          const isOld = !before && hasEnded(job) && Date.parse(job.created_at) <= since;
-          if (before !== now && !isOld) callback(job);
+          const isOld = !before && hasEnded(job) && (since === undefined || job.created_at <= since);
+          if (before !== now && !isOld) forward(job);
         }
-        const newest = jobs.at(-1);
-        if (since === Number.POSITIVE_INFINITY) since = newest ? Date.parse(newest.created_at) : 0;
+        since ??= jobs.at(-1)?.created_at ?? '';
         return false;
       },
     });
@@ -53,7 +53,7 @@ function reader(supabase: SupabaseLike, userId: string): () => Promise<JobQueueR
       missing = open.filter((id) => !found.has(id));
       if (missing.length > 0) await add(own().in('id', missing.slice(0, IDS)));
     }
-    const jobs = [...found.values()].sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
+    const jobs = [...found.values()].sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
     open = [...jobs.filter((job) => !hasEnded(job)).map(({ id }) => id), ...missing.slice(IDS)];
     return jobs;
   };

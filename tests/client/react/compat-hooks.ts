@@ -17,6 +17,7 @@ const IMAGE = { id: 'i1', generation_id: 'g1', public_url: URL };
 class Project {
   generation: ReturnType<typeof row> = row();
   hasImage = true;
+  isDeleted = false;
   /** What the next start is answered with. */
   start: { status: number; body: unknown } | Promise<{ status: number; body: unknown }> = {
     status: 202,
@@ -35,6 +36,7 @@ class Project {
         if (path.startsWith('/rest/v1/images')) return { body: this.hasImage ? [IMAGE] : [] };
         // As PostgREST embeds the one row of a unique reference.
         const images = path.includes('images(*)') ? { images: [IMAGE] } : {};
+        if (this.isDeleted) return { body: [] };
         return { body: [{ ...this.generation, ...images }] };
       },
       () => this.#channel(),
@@ -157,6 +159,20 @@ export function testCompatHooks(renderer: Renderer) {
       await project.change('completed', 100);
       await until('it is over', () => !shown.now().isGenerating);
       expect(shown.now()).toMatchObject({ status: 'failed', error: expect.stringMatching(/URL$/) });
+      await shown.unmount();
+    });
+
+    test('one that is deleted has failed', async () => {
+      const shown = await generation();
+      await doing(() => shown.now().generate(PARAMS));
+      await until('it is read', () =>
+        project.wire.lines().some((line) => line.includes('image_generations')),
+      );
+      project.isDeleted = true;
+      await project.change('queued', 0);
+      await until('it is over', () => !shown.now().isGenerating);
+      expect(shown.now()).toMatchObject({ status: 'failed', error: expect.stringMatching(/any more\.$/) });
+      await until('nobody listens', () => project.listeners.size === 0);
       await shown.unmount();
     });
 
