@@ -73,8 +73,8 @@ describe('a callback that throws', () => {
 
 describe('what cannot be read any more', () => {
   const MINUTES = 60_000;
-  const GONE = 'The generation is not there any more.';
-  const UNREAD = 'The generation could not be read for ten minutes.';
+  const GONE = 'It was deleted.';
+  const UNREAD = 'It could not be read for 10 minutes.';
 
   test('a generation that is deleted has failed', async () => {
     const played = scripted({ ...ROW });
@@ -127,7 +127,7 @@ describe('what cannot be read any more', () => {
     await settle();
     played.isGone = true;
     await vi.advanceTimersByTimeAsync(1_500);
-    const error_message = 'The job is not there any more.';
+    const error_message = GONE;
     expect(jobs).toMatchObject([{ status: 'pending' }, { id: 'j1', status: 'failed', error_message }]);
     expect(vi.getTimerCount()).toBe(0);
   });

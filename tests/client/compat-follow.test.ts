@@ -47,6 +47,43 @@ describe('with Realtime', () => {
   });
 });
 
+describe('a retry after the end', () => {
+  test.each(['failed', 'cancelled'])(
+    'of one that has %s is told, on a channel that is joined',
+    async (end) => {
+      const played = scripted({ ...ROW, status: 'processing', progress: 60 });
+      const updates: string[] = [];
+      const stop = subscribeToGeneration(played.supabase, 'g1', ({ status }) => updates.push(status));
+      played.status('SUBSCRIBED');
+      await settle();
+      const change = (status: string, progress: number) => {
+        Object.assign(played.row, { status, progress });
+        played.message();
+        return settle();
+      };
+      await change(end, 60);
+      await change(end, 60); // Realtime may tell it twice
+      const before = played.reads();
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(played.reads(), 'no polls meanwhile').toBe(before);
+      await change('pending', 0);
+      await change('processing', 10);
+      await change('completed', 100);
+      expect(updates).toEqual(['processing', end, 'queued', 'processing', 'completed']);
+      expect(played.removed).toEqual([played.channel]);
+      stop();
+    },
+  );
+
+  test('is not waited for on a channel that is not joined', async () => {
+    const played = scripted({ ...ROW, status: 'failed' });
+    subscribeToGeneration(played.supabase, 'g1', () => {});
+    played.status('CHANNEL_ERROR');
+    await settle();
+    expect(played.removed).toEqual([played.channel]);
+  });
+});
+
 describe('without Realtime', () => {
   test('one that was inserted and not started is pending, as its app wrote it', async () => {
     const played = scripted({ ...ROW, job_id: null });

@@ -2,20 +2,26 @@ import { platform } from '../platform.ts';
 import { wait } from '../wait.ts';
 import type { SupabaseLike } from './supabase.ts';
 
+/** `for now`: a retry may take it up again, which only a message tells. */
+export type HasEnded = boolean | 'for now';
+
 export interface FollowOptions<T> {
   table: string;
   /** Which rows, as Realtime writes it: `id=eq.…`; without it all that the user may read. */
   filter?: string;
   event: 'UPDATE' | '*';
   read: () => Promise<T>;
-  /** Gets what each poll has read. True: it has ended. */
-  emit: (seen: T) => boolean;
+  /** Gets what each poll has read. */
+  emit: (seen: T) => HasEnded;
   /** Milliseconds between two polls while the channel is silent; default 1,500. */
   quickMs?: number;
 }
 
 /** Milliseconds between two polls once the channel has delivered: messages can be lost. */
 const SLOW_MS = 15_000;
+
+/** The longest that a timer waits. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 let channels = 0;
 
@@ -45,6 +51,7 @@ export function follow<T>(supabase: SupabaseLike, options: FollowOptions<T>): ()
   const stopped = new platform.AbortController();
   const { quickMs = 1_500 } = options;
   let interval = quickMs;
+  let isJoined = false;
   let poke = new platform.AbortController();
   const channel = open();
   run();
@@ -63,7 +70,8 @@ export function follow<T>(supabase: SupabaseLike, options: FollowOptions<T>): ()
         })
         .subscribe((status: string) => {
           // A poll sees what happened before the channel was up.
-          if (status === 'SUBSCRIBED') poke.abort();
+          isJoined = status === 'SUBSCRIBED';
+          if (isJoined) poke.abort();
           else interval = quickMs;
         });
     } catch {
@@ -80,8 +88,9 @@ export function follow<T>(supabase: SupabaseLike, options: FollowOptions<T>): ()
         () => undefined,
       );
       if (stopped.signal.aborted) return;
-      if (seen && options.emit(seen.value)) return stop();
-      await wait(interval, poke.signal, true).catch(() => {});
+      const ended = seen && options.emit(seen.value);
+      if (isJoined ? ended === true : ended) return stop();
+      await wait(ended ? LONGEST_MS : interval, poke.signal, true).catch(() => {});
     }
   }
 

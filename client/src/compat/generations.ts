@@ -109,11 +109,10 @@ export function followGeneration(
   return followRow(supabase, {
     table: 'image_generations',
     id: generationId,
-    what: 'generation',
     read: () => readGeneration(supabase, generationId),
     onRow: (update) => {
       forward(update);
-      return hasEnded(statusOf(update));
+      return hasEnded(statusOf(update)) && (update.status === 'completed' || 'for now');
     },
     onLost: (error, last) => {
       // Apps wait for one of two words. Where no row was ever read, this is all that is known.
@@ -148,11 +147,15 @@ export const isQueued = ({ status, job_id }: GenerationRow) => status === 'pendi
 
 const statusOf = ({ status }: GenerationRow): Status => (status === 'pending' ? 'queued' : status);
 
-/** Passes on what is new and later: a generation that is tried again goes on from where it was shown. */
+/**
+ * Passes on what is new and later: a generation that the queue tries again goes on from where it was shown. One
+ * that its user tries again, after its end, begins anew.
+ */
 function onlyForward(callback: (update: GenerationUpdate) => void): (update: GenerationUpdate) => void {
   let last: { status: Status; progress: number } | undefined;
   return (update) => {
     const next = { status: statusOf(update), progress: update.progress };
+    if (last && hasEnded(last.status) && !hasEnded(next.status)) last = undefined;
     if (!isForward(last, next)) return;
     if (last?.status === next.status && last.progress === next.progress) return;
     last = next;

@@ -76,7 +76,7 @@ export const cancelJob = /* @__PURE__ */ either(async (supabase, jobId: string):
   const waiting = supabase.from('job_queue').update({ status: 'cancelled' });
   const ended = await query<unknown[]>(waiting.eq('id', jobId).eq('status', 'pending').select('id'));
   if (ended.length === 0) {
-    throw new ConflictError('The job does not wait any more.', { status: 409, code: 'conflict' });
+    throw new ConflictError('It no longer waits.', { status: 409, code: 'conflict' });
   }
 });
 
@@ -141,7 +141,6 @@ export const subscribeToJob = /* @__PURE__ */ either(
     return followRow(supabase, {
       table: 'job_queue',
       id: jobId,
-      what: 'job',
       read: () => readJob(supabase, jobId),
       onRow: (job) => {
         fresh(job);

@@ -171,7 +171,7 @@ export function testCompatHooks(renderer: Renderer) {
       project.isDeleted = true;
       await project.change('queued', 0);
       await until('it is over', () => !shown.now().isGenerating);
-      expect(shown.now()).toMatchObject({ status: 'failed', error: expect.stringMatching(/any more\.$/) });
+      expect(shown.now()).toMatchObject({ status: 'failed', error: 'It was deleted.' });
       await until('nobody listens', () => project.listeners.size === 0);
       await shown.unmount();
     });

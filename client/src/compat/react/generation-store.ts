@@ -79,6 +79,8 @@ export function generationStore(clientOf: () => SupabaseLike): GenerationStore {
       const changes = shownOf(update);
       mine.hasEnded = changes.status === 'completed' || changes.status === 'failed';
       change(mine, changes);
+      // A retry makes another run: generate() is called for it.
+      if (mine.hasEnded) mine.stop?.();
     });
     const forget = onAbort(shown, unfollow);
     mine.stop = () => {
