@@ -56,18 +56,43 @@ with recursive readers as (
   join pg_catalog.pg_rewrite as r on r.oid = d.objid and r.ev_class <> d.refobjid
 )
 insert into picture_queue_move.views
-  (id, ord, schema_name, name, kind, definition, options, owner, grants, indexes, comment)
+  (id, ord, schema_name, name, kind, definition, options, owner, grants, parts, comment)
 select c.oid, pg_catalog.row_number() over (order by max(readers.depth), c.relname), s.nspname, c.relname,
   case c.relkind when 'm' then 'materialized view' else 'view' end,
   pg_catalog.pg_get_viewdef(c.oid),
   pg_catalog.array_to_string(c.reloptions, ', '), pg_catalog.pg_get_userbyid(c.relowner),
   array(
-    select pg_catalog.format('grant %s on %I.%I to %s%s', g.privilege_type, s.nspname, c.relname,
-      case g.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) end,
-      case when g.is_grantable then ' with grant option' else '' end)
-    from pg_catalog.aclexplode(c.relacl) as g where g.grantee <> c.relowner
+    select pg_catalog.format('grant %s on table %s to %s%s', g.privilege_type, c.oid::regclass,
+      picture_queue_move.grantee(g.grantee), case when g.is_grantable then ' with grant option' else '' end)
+    from pg_catalog.aclexplode(coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))) as g
+    union all
+    select pg_catalog.format('grant %s (%I) on table %s to %s%s', g.privilege_type, a.attname, c.oid::regclass,
+      picture_queue_move.grantee(g.grantee), case when g.is_grantable then ' with grant option' else '' end)
+    from pg_catalog.pg_attribute as a cross join pg_catalog.aclexplode(a.attacl) as g where a.attrelid = c.oid
   ),
-  array(select pg_catalog.pg_get_indexdef(i.indexrelid) from pg_catalog.pg_index as i where i.indrelid = c.oid),
+  array(
+    select pg_catalog.pg_get_indexdef(i.indexrelid) from pg_catalog.pg_index as i where i.indrelid = c.oid
+    union all
+    select pg_catalog.format('comment on column %s.%I is %L', c.oid::regclass, a.attname,
+      pg_catalog.col_description(c.oid, a.attnum))
+    from pg_catalog.pg_attribute as a
+    where a.attrelid = c.oid and pg_catalog.col_description(c.oid, a.attnum) is not null
+    union all
+    select pg_catalog.format('alter view %s alter column %I set default %s', c.oid::regclass, a.attname,
+      pg_catalog.pg_get_expr(d.adbin, d.adrelid))
+    from pg_catalog.pg_attrdef as d
+    join pg_catalog.pg_attribute as a on a.attrelid = d.adrelid and a.attnum = d.adnum where d.adrelid = c.oid
+    union all
+    select pg_catalog.pg_get_ruledef(r.oid) from pg_catalog.pg_rewrite as r
+    where r.ev_class = c.oid and r.rulename <> '_RETURN'
+    union all
+    select pg_catalog.pg_get_triggerdef(t.oid) from pg_catalog.pg_trigger as t where t.tgrelid = c.oid
+    union all
+    select pg_catalog.format('comment on trigger %I on %s is %L', t.tgname, c.oid::regclass,
+      pg_catalog.obj_description(t.oid, 'pg_trigger'))
+    from pg_catalog.pg_trigger as t
+    where t.tgrelid = c.oid and pg_catalog.obj_description(t.oid, 'pg_trigger') is not null
+  ),
   pg_catalog.obj_description(c.oid, 'pg_class')
 from readers
 join pg_catalog.pg_class as c on c.oid = readers.id and c.relkind in ('v', 'm')
@@ -82,11 +107,9 @@ select p.oid, s.nspname, p.oid::regprocedure::text, p.proname,
   case p.prokind when 'p' then 'procedure' else 'function' end,
   pg_catalog.pg_get_functiondef(p.oid), pg_catalog.pg_get_userbyid(p.proowner),
   array(
-    select pg_catalog.format('revoke execute on routine %s from public', p.oid::regprocedure) where p.proacl is not null
-    union all
-    select pg_catalog.format('grant execute on routine %s to %s', p.oid::regprocedure,
-      case g.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) end)
-    from pg_catalog.aclexplode(p.proacl) as g where g.grantee <> p.proowner
+    select pg_catalog.format('grant execute on routine %s to %s%s', p.oid::regprocedure,
+      picture_queue_move.grantee(g.grantee), case when g.is_grantable then ' with grant option' else '' end)
+    from pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) as g
   ),
   pg_catalog.obj_description(p.oid, 'pg_proc')
 from pg_catalog.pg_proc as p

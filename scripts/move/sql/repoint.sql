@@ -8,7 +8,7 @@ set local check_function_bodies = off;
 do $$
 declare
   v_row record;
-  v_index text;
+  v_part text;
 begin
   for v_row in select * from picture_queue_move.foreign_keys where outcome is null order by table_name, name loop
     execute format('alter table %s drop constraint %I', v_row.table_name, v_row.name);
@@ -31,18 +31,14 @@ begin
       execute format('create %s %I.%I%s as %s', v_row.kind, v_row.schema_name, v_row.name,
         case when coalesce(v_row.options, '') = '' then '' else format(' with (%s)', v_row.options) end,
         rtrim(v_row.definition, '; '));
-      foreach v_index in array v_row.indexes loop
-        execute v_index;
-      end loop;
-      foreach v_index in array v_row.grants loop
-        execute v_index;
+      foreach v_part in array v_row.parts loop
+        execute v_part;
       end loop;
       if v_row.comment is not null then
         execute format('comment on %s %I.%I is %L', v_row.kind, v_row.schema_name, v_row.name, v_row.comment);
       end if;
-      if v_row.owner <> current_user then
-        execute format('alter %s %I.%I owner to %I', v_row.kind, v_row.schema_name, v_row.name, v_row.owner);
-      end if;
+      perform picture_queue_move.hand_over(v_row.kind, format('%I.%I', v_row.schema_name, v_row.name), v_row.owner,
+        v_row.grants);
       update picture_queue_move.views set outcome = 'moved',
         made = pg_get_viewdef(to_regclass(format('%I.%I', v_row.schema_name, v_row.name))) where id = v_row.id;
     exception when lock_not_available or deadlock_detected then
@@ -55,15 +51,10 @@ begin
   for v_row in select * from picture_queue_move.functions where outcome is null order by name loop
     begin
       execute v_row.definition;
-      foreach v_index in array v_row.grants loop
-        execute v_index;
-      end loop;
       if v_row.comment is not null then
         execute format('comment on %s %s is %L', v_row.kind, v_row.name, v_row.comment);
       end if;
-      if v_row.owner <> current_user then
-        execute format('alter %s %s owner to %I', v_row.kind, v_row.name, v_row.owner);
-      end if;
+      perform picture_queue_move.hand_over(v_row.kind, v_row.name, v_row.owner, v_row.grants);
       update picture_queue_move.functions set outcome = 'moved',
         made = pg_get_functiondef(to_regprocedure(v_row.name)) where id = v_row.id;
     exception when lock_not_available or deadlock_detected then

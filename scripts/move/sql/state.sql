@@ -56,8 +56,9 @@ create table picture_queue_move.views (
   definition text not null,
   options text,
   owner text not null,
+  -- Statements: all its rights, those by default too; its indexes, rules, triggers, defaults, comments of these.
   grants text[] not null,
-  indexes text[] not null,
+  parts text[] not null,
   comment text,
   -- Its definition over the new tables.
   made text,
@@ -186,5 +187,41 @@ begin
     execute format('alter table %s enable %s trigger %I', p_table,
       case v_trigger.state when 'R' then 'replica' when 'A' then 'always' else '' end, v_trigger.name);
   end loop;
+end
+$$;
+
+-- A grantee of aclexplode, as GRANT names it.
+create function picture_queue_move.grantee(p_role oid) returns text
+language sql stable set search_path = '' as $$
+  select case p_role when 0 then 'public' else quote_ident(pg_catalog.pg_get_userbyid(p_role)) end
+$$;
+
+-- Hands a new object to its owner, who gives it the rights it had and no others: the schema's default privileges may have
+-- opened it to anybody.
+create function picture_queue_move.hand_over(p_kind text, p_name text, p_owner text, p_grants text[]) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_me text := current_user;
+  v_is_routine boolean := p_kind in ('function', 'procedure');
+  v_statement text;
+  v_revokes text[];
+begin
+  if p_owner <> v_me then
+    execute format('alter %s %s owner to %I', p_kind, p_name, p_owner);
+  end if;
+  v_revokes := array(
+    select distinct format('revoke all on %s %s from %s', case when v_is_routine then 'routine' else 'table' end, p_name,
+      picture_queue_move.grantee(g.grantee))
+    from pg_catalog.aclexplode(case when v_is_routine
+      then (select coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner)) from pg_catalog.pg_proc as p
+        where p.oid = p_name::pg_catalog.regprocedure)
+      else (select coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner)) from pg_catalog.pg_class as c
+        where c.oid = p_name::pg_catalog.regclass) end) as g
+  );
+  execute format('set local role %I', p_owner);
+  foreach v_statement in array v_revokes || p_grants loop
+    execute v_statement;
+  end loop;
+  execute format('set local role %I', v_me);
 end
 $$;
