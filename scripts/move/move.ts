@@ -68,7 +68,7 @@ function assertCanBegin(situation: Situation): void {
   }
   if (situation.has_private) {
     throw new UserError(
-      'Picture Queue keeps its own things in a schema "private", and this database has one that is not empty: rename it (alter schema private rename to app_private), then run the move again.',
+      'Picture Queue keeps its own things in a schema "private", and this database has one: drop it if it is empty, or rename it (alter schema private rename to app_private), then run the move again.',
     );
   }
 }

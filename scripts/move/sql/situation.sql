@@ -8,8 +8,7 @@ select
   coalesce(obj_description(to_regnamespace('picture_queue_move'), 'pg_namespace') like 'Picture Queue:%', false) as is_under_way,
   to_regnamespace('original') is not null as has_original,
   coalesce(obj_description(to_regnamespace('private'), 'pg_namespace') like 'Picture Queue:%', false) as is_pushed,
-  exists (select from pg_class where relnamespace = to_regnamespace('private'))
-    or exists (select from pg_proc where pronamespace = to_regnamespace('private')) as has_private,
+  to_regnamespace('private') is not null as has_private,
   to_regclass('public.image_generations') is not null as has_generations,
   to_regclass('cron.job') is not null as has_cron,
   to_regclass('supabase_migrations.schema_migrations') is not null as has_history;
