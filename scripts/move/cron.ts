@@ -36,31 +36,52 @@ export async function stopCron(sql: Sql): Promise<void> {
   }
 }
 
-/** Takes the stopped jobs up again. One that had to be unscheduled comes back under a new number. */
-export async function resumeCron(sql: Sql): Promise<void> {
+/**
+ * Takes the stopped jobs up again. One that had to be unscheduled, or was deleted since, comes back under a new number.
+ *
+ * @returns the jobs that have a new number
+ */
+export async function resumeCron(sql: Sql): Promise<string[]> {
+  const again: string[] = [];
   for (const job of await jobs(sql)) {
-    const resumed = await asOwner(sql, job, () =>
-      job.outcome === 'paused'
-        ? sql`select cron.alter_job(job_id := ${job.id}::bigint, active := true)`
-        : job.name === null
-          ? sql`select cron.schedule(${job.schedule}, ${job.command})`
-          : sql`select cron.schedule(${job.name}, ${job.schedule}, ${job.command})`,
-    );
-    if (!resumed) throw new UserError(`The cron job ${job.name ?? job.id} cannot be scheduled again.`);
+    const resumed = await asOwner(sql, job, async () => {
+      if (job.outcome === 'paused' && (await isThere(sql, job))) {
+        return sql`select cron.alter_job(job_id := ${job.id}::bigint, active := true)`;
+      }
+      again.push(`${job.name ?? job.id} (${job.schedule}, of ${job.owner})`);
+      return job.name === null
+        ? sql`select cron.schedule(${job.schedule}, ${job.command})`
+        : sql`select cron.schedule(${job.name}, ${job.schedule}, ${job.command})`;
+    });
+    if (!resumed) {
+      throw new UserError(
+        `The cron job ${job.name ?? job.id} cannot be scheduled again: pg_cron must be turned on, and this role must be able to act for ${job.owner}.`,
+      );
+    }
   }
+  return again;
 }
 
-/** Unschedules what was paused. */
+/** Unschedules what was paused, and is still there. */
 export async function removeCron(sql: Sql): Promise<void> {
+  const [known] = await sql`select to_regclass('cron.job') is not null as is_there`;
+  if (!known?.is_there) return;
   for (const job of await jobs(sql)) {
     if (job.outcome !== 'paused') continue;
-    const done = await asOwner(sql, job, () => sql`select cron.unschedule(${job.id}::bigint)`);
+    const done = await asOwner(sql, job, async () => {
+      if (await isThere(sql, job)) await sql`select cron.unschedule(${job.id}::bigint)`;
+    });
     if (!done) {
       throw new UserError(
         `Run this as ${job.owner}, then the command again: select cron.unschedule(${job.id});`,
       );
     }
   }
+}
+
+/** Asked as its owner: pg_cron shows a role its own jobs only. */
+async function isThere(sql: Sql, job: CronJob): Promise<boolean> {
+  return (await sql`select from cron.job where jobid = ${job.id}::bigint`).length > 0;
 }
 
 async function jobs(sql: Sql): Promise<CronJob[]> {

@@ -27,15 +27,23 @@ const KEPT = `These were written since \`--apply\` and do not go back. Each is k
 - \`named what is new\`: a row of yours as it was before its foreign key was set to null or to its default.
 - \`definition changed\`, \`policy changed\`: a view, function or policy of yours that you have changed since; it is as
   it was before the move.
-- \`policy dropped\`: a policy of yours that you have dropped since; it stays dropped, and this is what it said.`;
+- \`policy dropped\`: a policy of yours that you have dropped since; it stays dropped, and this is what it said.
+- \`foreign key dropped since\`: a foreign key of yours whose table or column you have dropped since; it stays dropped.`;
 
 /** Before the undo drops what it tells of. */
-export async function undoReport(sql: Sql, situation: Situation, changes: Change[]): Promise<string> {
+export async function undoReport(
+  sql: Sql,
+  situation: Situation,
+  changes: Change[],
+  cronAgain: string[],
+): Promise<string> {
   const moved = await putAside(sql);
   return [
     headOf('what was put back', situation),
     '## Put back, from the schema `original`',
     list(moved),
+    '## Cron jobs that come back under a new number',
+    list(cronAgain),
     '## Written since the move',
     changes.length === 0
       ? 'Nothing was written since: everything is as it was before the move.'

@@ -2,7 +2,7 @@ import type postgres from 'postgres';
 import { UserError } from '../user-error.mjs';
 import { isDone } from './apply.ts';
 import { removeCron, resumeCron } from './cron.ts';
-import { rows, run, transaction } from './database.ts';
+import { rows, run, type Sql, transaction } from './database.ts';
 import { changesSince, finishReport, undoReport } from './ends-report.ts';
 import type { Situation } from './findings.ts';
 import type { Options } from './options.ts';
@@ -29,6 +29,7 @@ export async function undo(
   }
   return transaction(sql, async (inner) => {
     if (!(await isDone(inner, 'push'))) await run(inner, 'pushed');
+    await assertNamed(inner);
     await run(inner, 'let-go', 'changes');
     const changes = await changesSince(inner);
     if (changes.length > 0 && !options.putChangesAside) {
@@ -37,12 +38,20 @@ export async function undo(
         `This has been written since --apply, and does not go back: ${list.join('; ')}. With --put-changes-aside it is kept, whole, in picture_queue_undone.rows, and the rest is put back.`,
       );
     }
-    await write(await undoReport(inner, situation, changes));
-    await resumeCron(inner);
+    await write(await undoReport(inner, situation, changes, await resumeCron(inner)));
     await run(inner, 'undo');
     await inner`notify pgrst, 'reload schema'`;
     return changes.reduce((sum, { rows: n }) => sum + Number(n), 0);
   });
+}
+
+async function assertNamed(sql: Sql): Promise<void> {
+  const renamed = await rows<{ was: string; is: string }>(sql, 'renamed');
+  if (renamed.length === 0) return;
+  const list = renamed.map(({ was, is }) => `${was} is ${is} now`).join(', ');
+  throw new UserError(
+    `These tables of yours were renamed since --apply, and their keys and policies go back under the old names: ${list}. Rename them back, then run it again.`,
+  );
 }
 
 /**

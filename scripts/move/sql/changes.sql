@@ -72,11 +72,11 @@ begin
 end
 $$;
 
--- Rows of the app's own that name what is not among the old rows, and rows that go with those. How: c deleted, n set to
--- null, d set to the default.
+-- Rows of the app's own that name what is not among the old rows, and rows that go with those, once for each key by which
+-- they do. How: c deleted, which counts before the others; n set to null, d set to the default.
 create temp table leaving (
   table_id oid not null, row_id tid not null, foreign_key oid not null, how text not null, columns text[] not null,
-  depth int not null, primary key (table_id, row_id)
+  depth int not null, primary key (table_id, row_id, foreign_key)
 ) on commit drop;
 
 do $$
@@ -100,9 +100,7 @@ begin
     execute format(
       'insert into leaving (table_id, row_id, foreign_key, how, columns, depth)
        select a.tableoid, a.ctid, %1$L, %2$L, %3$L, 0 from %4$s as a
-       where %5$s and not exists (select from %6$s as b where %7$s)
-       on conflict (table_id, row_id) do update set how = excluded.how, columns = excluded.columns,
-         foreign_key = excluded.foreign_key where excluded.how = ''c''',
+       where %5$s and not exists (select from %6$s as b where %7$s)',
       v_row.id, v_row.how, v_row.columns, v_row.table_name,
       (select string_agg(format('a.%I is not null', c), ' and ') from unnest(v_row.columns) as c),
       v_row.old_table,
@@ -120,8 +118,7 @@ begin
         array(select a.attname::text from unnest(c.confkey) with ordinality as k (n, ord)
           join pg_attribute as a on a.attrelid = c.confrelid and a.attnum = k.n order by ord) as parents
       from pg_constraint as c
-      where c.contype = 'f' and c.confdeltype in ('c', 'n', 'd')
-        and c.confrelid in (select l.table_id from leaving as l where l.how = 'c')
+      where c.contype = 'f' and c.confrelid in (select l.table_id from leaving as l where l.how = 'c')
     loop
       execute format(
         'insert into leaving (table_id, row_id, foreign_key, how, columns, depth)
@@ -129,7 +126,7 @@ begin
          where exists (
            select from %6$s as b join leaving as l on l.table_id = %7$L and l.row_id = b.ctid and l.how = ''c'' where %8$s
          )
-         on conflict (table_id, row_id) do nothing',
+         on conflict (table_id, row_id, foreign_key) do nothing',
         v_row.id, v_row.how, v_row.columns, v_depth, v_row.name, v_row.parent, v_row.parent_id,
         (select string_agg(format('b.%I = a.%I', t, c), ' and ')
           from unnest(v_row.columns, v_row.parents) as pair (c, t)));
@@ -143,8 +140,10 @@ begin
   loop
     execute format(
       'insert into changes (table_name, change, row_data)
-       select %1$L, case l.how when ''c'' then ''names what is new'' else ''named what is new'' end, to_jsonb(t)
-       from %2$s as t join leaving as l on l.table_id = %3$L and l.row_id = t.ctid order by t.ctid',
+       select %1$L, case when l.goes then ''names what is new'' else ''named what is new'' end, to_jsonb(t)
+       from %2$s as t join (
+         select row_id, bool_or(how = ''c'') as goes from leaving where table_id = %3$L group by row_id
+       ) as l on t.tableoid = %3$L and l.row_id = t.ctid order by t.ctid',
       v_row.name, v_row.name, v_row.id);
   end loop;
 end

@@ -19,7 +19,21 @@ select f.name, 'definition changed',
 from picture_queue_move.functions as f
 where f.outcome = 'moved' and f.made <> pg_get_functiondef(to_regprocedure(f.name))
 order by f.name;
--- A policy keeps its id. One that was dropped stays dropped.
+-- A policy keeps its id under another name. A table or a column that was dropped takes its key with it.
+update picture_queue_move.policies as o set name = p.polname from pg_policy as p where p.oid = o.id;
+with dropped as (
+  delete from picture_queue_move.foreign_keys as f
+  where exists (
+    select from unnest(f.columns) as k (name) where not exists (
+      select from pg_attribute as a where a.attrelid = f.table_id and a.attname = k.name and not a.attisdropped
+    )
+  )
+  returning f.table_name, f.name, f.definition
+)
+insert into changes (table_name, change, row_data)
+select table_name, 'foreign key dropped since', jsonb_build_object('foreign key', name, 'definition', definition)
+from dropped order by table_name, name;
+-- A policy that was dropped stays dropped.
 insert into changes (table_name, change, row_data)
 select o.table_name, case when p.oid is null then 'policy dropped' else 'policy changed' end,
   jsonb_build_object('policy', o.name) || coalesce(n.now, o.made)

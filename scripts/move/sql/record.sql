@@ -30,8 +30,8 @@ where t.typnamespace = 'public'::regnamespace and t.typrelid = 0 and t.typelem =
 order by t.typname;
 
 insert into picture_queue_move.foreign_keys
-  (id, table_name, name, definition, comment, target, columns, target_columns)
-select c.oid, c.conrelid::regclass::text, c.conname, pg_catalog.pg_get_constraintdef(c.oid),
+  (id, table_id, table_name, name, definition, comment, target, columns, target_columns)
+select c.oid, c.conrelid, c.conrelid::regclass::text, c.conname, pg_catalog.pg_get_constraintdef(c.oid),
   pg_catalog.obj_description(c.oid, 'pg_constraint'), m.name,
   array(
     select a.attname::text from pg_catalog.unnest(c.conkey) with ordinality as k (attnum, ord)

@@ -33,6 +33,7 @@ create table picture_queue_move.moved (
 -- so fits the old table and the new one.
 create table picture_queue_move.foreign_keys (
   id oid primary key,
+  table_id oid not null,
   table_name text not null,
   name text not null,
   definition text not null,

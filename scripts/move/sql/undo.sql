@@ -57,25 +57,32 @@ $$;
 do $$
 declare
   v_row record;
+  v_deletes text;
 begin
-  for v_row in
-    select l.table_id::regclass as name, l.foreign_key,
-      (select string_agg(format('%I = %s', c, case l.how when 'd' then 'default' else 'null' end), ', ')
-        from unnest(l.columns) as c) as assignments
-    from leaving as l where l.how <> 'c' group by l.table_id, l.foreign_key, l.how, l.columns
-  loop
+  create temp table emptied on commit drop as
+  select c.table_id, c.row_id, string_agg(format('%I = %s', c.name, c.value), ', ' order by c.name) as assignments
+  from (
+    select l.table_id, l.row_id, k.name, case when bool_or(l.how = 'n') then 'null' else 'default' end as value
+    from leaving as l cross join unnest(l.columns) as k (name)
+    where not exists (
+      select from leaving as g where g.table_id = l.table_id and g.row_id = l.row_id and g.how = 'c'
+    )
+    group by l.table_id, l.row_id, k.name
+  ) as c group by c.table_id, c.row_id;
+  for v_row in select e.table_id, e.table_id::regclass as name, e.assignments from emptied as e group by 1, 3 loop
     execute format(
-      'update %1$s as t set %2$s from leaving as l
-       where l.table_id = t.tableoid and l.foreign_key = %3$L and l.how <> ''c'' and t.ctid = l.row_id',
-      v_row.name, v_row.assignments, v_row.foreign_key);
+      'update %s as t set %s from emptied as e
+       where t.tableoid = %3$s and e.table_id = %3$s and e.assignments = %4$L and t.ctid = e.row_id',
+      v_row.name, v_row.assignments, v_row.table_id, v_row.assignments);
   end loop;
-  for v_row in
-    select l.table_id::regclass as name from leaving as l where l.how = 'c' group by l.table_id order by max(l.depth) desc
-  loop
-    execute format(
-      'delete from %s as t using leaving as l where l.table_id = t.tableoid and l.how = ''c'' and t.ctid = l.row_id',
-      v_row.name);
-  end loop;
+  -- All in one statement, after which keys without action are looked at: whatever the order of the tables.
+  select string_agg(format('%s as (delete from %s as t using leaving as l
+      where t.tableoid = %s and l.table_id = %3$s and l.how = ''c'' and t.ctid = l.row_id)',
+    'deleted_' || d.table_id, d.table_id::regclass, d.table_id), ', ') into v_deletes
+  from (select distinct l.table_id from leaving as l where l.how = 'c') as d;
+  if v_deletes is not null then
+    execute format('with %s select', v_deletes);
+  end if;
   set constraints all immediate;
   for v_row in select kind, id, name from picture_queue_move.moved order by ord desc loop
     execute format('alter %s original.%s set schema public', v_row.kind,
