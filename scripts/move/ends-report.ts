@@ -22,7 +22,8 @@ const KEPT = `These were written since \`--apply\` and do not go back. Each is k
 
 - \`new\`: made since. The files of new images stay in Storage; \`row_data\` names their paths.
 - \`changed\`: written since; the row is again as it was before the move, and this is how it was now.
-- \`deleted\`: deleted since; the row is there again, and the file that it names may be gone.
+- \`deleted\`: deleted since; the row is there again, and the file that it names may be gone. Rows of yours that went with it
+  (tags, likes) do not come back: only a backup has them.
 - \`names what is new\`: a row of yours that went with what it names.
 - \`named what is new\`: a row of yours as it was before its foreign key was set to null or to its default.
 - \`definition changed\`, \`policy changed\`: a view, function or policy of yours that you have changed since; it is as
@@ -53,6 +54,13 @@ export async function undoReport(
         )}`,
     '',
   ].join('\n\n');
+}
+
+/** After the undo: which of the profiles that the push has added are in use. */
+export async function profilesReport(sql: Sql): Promise<string> {
+  const [staying] = await sql<{ rows: string }[]>`select count(*)::text as rows from profiles_staying`;
+  if (staying === undefined || staying.rows === '0') return '';
+  return `\n${staying.rows} profiles that the move has added stay in \`public.profiles\`: their users have changed them, or rows name them.\n`;
 }
 
 /** Before the finish drops what it tells of. */

@@ -3,7 +3,7 @@ import { UserError } from '../user-error.mjs';
 import { isDone } from './apply.ts';
 import { removeCron, resumeCron } from './cron.ts';
 import { rows, run, type Sql, transaction } from './database.ts';
-import { changesSince, finishReport, undoReport } from './ends-report.ts';
+import { changesSince, finishReport, profilesReport, undoReport } from './ends-report.ts';
 import type { Situation } from './findings.ts';
 import type { Options } from './options.ts';
 
@@ -34,12 +34,16 @@ export async function undo(
     const changes = await changesSince(inner);
     if (changes.length > 0 && !options.putChangesAside) {
       const list = changes.map(({ table_name, change, rows: n }) => `${table_name}: ${n} ${change}`);
+      const deleted = changes.some(({ change }) => change === 'deleted')
+        ? 'Rows of yours that went with a deleted image (its tags, its likes) do not come back. '
+        : '';
       throw new UserError(
-        `This has been written since --apply, and does not go back: ${list.join('; ')}. With --put-changes-aside it is kept, whole, in picture_queue_undone.rows, and the rest is put back.`,
+        `This has been written since --apply, and does not go back: ${list.join('; ')}. ${deleted}With --put-changes-aside it is kept, whole, in picture_queue_undone.rows, and the rest is put back.`,
       );
     }
-    await write(await undoReport(inner, situation, changes, await resumeCron(inner)));
+    const report = await undoReport(inner, situation, changes, await resumeCron(inner));
     await run(inner, 'undo');
+    await write(report + (await profilesReport(inner)));
     await inner`notify pgrst, 'reload schema'`;
     return changes.reduce((sum, { rows: n }) => sum + Number(n), 0);
   });

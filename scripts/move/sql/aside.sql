@@ -38,12 +38,5 @@ $$;
 -- The push may change these.
 create table picture_queue_move.buckets as
 select * from storage.buckets where id in ('generated-images', 'source-images');
-do $$
-begin
-  if to_regclass('public.profiles') is not null then
-    insert into picture_queue_move.profiles_before (id) select id from public.profiles;
-  end if;
-end
-$$;
 
 insert into picture_queue_move.objects_before (class, id) select class, id from picture_queue_move.objects;

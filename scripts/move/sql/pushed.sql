@@ -13,13 +13,16 @@ create table if not exists picture_queue_move.buckets_made as
 select id, public, file_size_limit, allowed_mime_types from storage.buckets
 where id in ('generated-images', 'source-images');
 
-create table if not exists picture_queue_move.profiles_added (id uuid primary key);
+-- Profiles that a migration has written, and no user: each migration writes itself into the history, in one transaction.
+create table if not exists picture_queue_move.profiles_added (id uuid primary key, by text not null);
 do $$
 begin
-  if exists (select from picture_queue_move.facts where name = 'profiles stay') then
-    insert into picture_queue_move.profiles_added (id)
-    select p.id from public.profiles as p
-    where not exists (select from picture_queue_move.profiles_before as b where b.id = p.id)
+  if exists (select from picture_queue_move.facts where name = 'profiles stay')
+    and to_regclass('supabase_migrations.schema_migrations') is not null
+  then
+    insert into picture_queue_move.profiles_added (id, by)
+    select p.id, p.xmin::text from public.profiles as p
+    where p.xmin::text in (select h.xmin::text from supabase_migrations.schema_migrations as h)
     on conflict do nothing;
   end if;
 end

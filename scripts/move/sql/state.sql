@@ -122,9 +122,6 @@ create table picture_queue_move.objects_made (class oid, id oid, kind text, iden
 -- Transactions that have written rows of a new table which are no change of anybody's: the push and the copy.
 create table picture_queue_move.written (table_id oid, by text, primary key (table_id, by));
 
--- Users who had a profile before the push. Empty where the old table is put aside.
-create table picture_queue_move.profiles_before (id uuid primary key);
-
 -- A model's old id, and each way in which the old rows name it.
 create table picture_queue_move.model_keys (
   key text primary key,

@@ -107,12 +107,28 @@ begin
 end
 $$;
 
--- Profiles that the push has added; not those of users who have signed up since.
+-- Profiles that the push has added go; not those that have changed since, nor those that a row names.
+create temp table profiles_staying (id uuid) on commit drop;
 do $$
+declare
+  v_named text;
 begin
-  if exists (select from picture_queue_move.facts where name = 'profiles stay')
-  then
-    delete from public.profiles as p using picture_queue_move.profiles_added as a where a.id = p.id;
+  if exists (select from picture_queue_move.facts where name = 'profiles stay') then
+    select string_agg(format('exists (select from %s as k where %s)', c.conrelid::regclass, k.pairs), ' or ') into v_named
+    from pg_constraint as c
+    cross join lateral (
+      select string_agg(format('k.%I = p.%I', a.attname, b.attname), ' and ') as pairs
+      from unnest(c.conkey, c.confkey) as pair (child, parent)
+      join pg_attribute as a on a.attrelid = c.conrelid and a.attnum = pair.child
+      join pg_attribute as b on b.attrelid = c.confrelid and b.attnum = pair.parent
+    ) as k
+    where c.contype = 'f' and c.confrelid = 'public.profiles'::regclass;
+    execute format(
+      'insert into profiles_staying (id)
+       select p.id from public.profiles as p join picture_queue_move.profiles_added as a on a.id = p.id
+       where p.xmin::text <> a.by or %s', coalesce(v_named, 'false'));
+    delete from public.profiles as p using picture_queue_move.profiles_added as a
+    where a.id = p.id and not exists (select from profiles_staying as s where s.id = p.id);
   end if;
 end
 $$;
