@@ -79,9 +79,14 @@ export async function removeCron(sql: Sql): Promise<void> {
   }
 }
 
-/** Asked as its owner: pg_cron shows a role its own jobs only. */
+/** Asked as its owner: pg_cron shows a role its own jobs only. In a restored database the number may be another job's. */
 async function isThere(sql: Sql, job: CronJob): Promise<boolean> {
-  return (await sql`select from cron.job where jobid = ${job.id}::bigint`).length > 0;
+  return (
+    (
+      await sql`select from cron.job where jobid = ${job.id}::bigint
+    and command = ${job.command}`
+    ).length > 0
+  );
 }
 
 async function jobs(sql: Sql): Promise<CronJob[]> {

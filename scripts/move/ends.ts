@@ -28,6 +28,8 @@ export async function undo(
     );
   }
   return transaction(sql, async (inner) => {
+    await inner`set local search_path = ''`;
+    await assertKnown(inner);
     if (!(await isDone(inner, 'push'))) await run(inner, 'pushed');
     await assertNamed(inner);
     await run(inner, 'let-go', 'changes');
@@ -47,6 +49,14 @@ export async function undo(
     await inner`notify pgrst, 'reload schema'`;
     return changes.reduce((sum, { rows: n }) => sum + Number(n), 0);
   });
+}
+
+async function assertKnown(sql: Sql): Promise<void> {
+  const stale = (await rows<{ what: string }>(sql, 'stale')).map(({ what }) => what);
+  if (stale.length === 0) return;
+  throw new UserError(
+    `This database was restored or upgraded since the apply, or what the move made was made anew: ${stale.slice(0, 3).join(', ')}${stale.length > 3 ? ` and ${stale.length - 3} more` : ''} are not those that the move knows. So it cannot be taken back; only the backup from before it brings the old state back.`,
+  );
 }
 
 async function assertNamed(sql: Sql): Promise<void> {

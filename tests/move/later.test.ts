@@ -55,7 +55,7 @@ test('tables and columns that were dropped since are told, and renamed ones are 
   await sql`alter table public.frames drop column image_id`;
   await sql`alter table public.covers rename to sleeves`;
   await sql`alter policy seen on public.sleeves rename to "seen now"`;
-  await expect(run('undo')).rejects.toThrow('public.covers is sleeves now. Rename them back');
+  await expect(run('undo')).rejects.toThrow('public.covers is public.sleeves now. Rename them back');
   await sql`alter table public.sleeves rename to covers`;
   await expect(run('undo')).rejects.toThrow(
     /public\.frames: 1 foreign key dropped since; public\.image_likes: 1 foreign key dropped since/,
