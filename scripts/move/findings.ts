@@ -64,7 +64,7 @@ export async function look(sql: Sql, situation: Situation, options: Options): Pr
     );
   }
   if (situation.has_cron) await run(sql, 'cron');
-  await run(sql, 'readers', 'fates', 'models');
+  await run(sql, 'readers', 'fit', 'fates', 'models');
   const history = situation.has_history
     ? await sql<
         { version: string }[]

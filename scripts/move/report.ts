@@ -67,6 +67,17 @@ export async function reportOf(
       'Policies of Storage that reach the bucket `generated-images`: they stay in force',
       remarksOf('storage'),
     ),
+    section('Buckets whose settings change', remarksOf('bucket')),
+    isDry
+      ? 'Models of the catalogue get its names, prices and defaults: --apply lists what of yours was different.'
+      : section(
+          'Models that have the catalogue’s values now: set in `public.models` what you want back',
+          remarksOf('model'),
+        ),
+    section(
+      'Models that are new, and that users may choose: set `is_active` to false where you do not want that',
+      remarksOf('offered'),
+    ),
     section('Columns that have no equal; --finish drops their values', remarksOf('column')),
     section('Functions of yours that name the old tables', remarksOf('function')),
   ]

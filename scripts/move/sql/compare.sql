@@ -31,23 +31,25 @@ from (
   from (
     select count(*) as rows, sum(hashtextextended(storage_path, 0)) as paths, sum(file_size) as bytes,
       count(*) filter (where is_favorite) as favorites, count(*) filter (where is_public) as published,
-      count(*) filter (where archived_at is not null) as archived, sum(coalesce(download_count, 0)) as downloads
+      count(*) filter (where archived_at >= '1970-01-01Z' and archived_at < '10000-01-01Z') as archived, sum(coalesce(download_count, 0)) as downloads
     from picture_queue_move.old_images as o
     where o.id is not null and not exists (select from picture_queue_move.not_carried as n where n.table_name = 'images' and n.id = o.id::text)
   ) as t
   cross join lateral (values ('images', t.rows), ('images: paths, as a sum', t.paths), ('images: bytes', t.bytes),
-    ('images: favourites', t.favorites), ('images: public', t.published), ('images: downloads', t.downloads)
+    ('images: favourites', t.favorites), ('images: public', t.published), ('images: downloads', t.downloads),
+    ('images: archived', t.archived)
   ) as v (what, n)
   union all
   select false, v.what, v.n
   from (
     select count(*) as rows, sum(hashtextextended(c.storage_path, 0)) as paths, sum(c.file_size) filter (where o.file_size is not null) as bytes,
       count(*) filter (where c.is_favorite) as favorites, count(*) filter (where c.is_public) as published,
-      sum(c.download_count) as downloads
+      sum(c.download_count) as downloads, count(c.archived_at) as archived
     from public.images as c join picture_queue_move.old_images as o on o.id = c.id
   ) as t
   cross join lateral (values ('images', t.rows), ('images: paths, as a sum', t.paths), ('images: bytes', t.bytes),
-    ('images: favourites', t.favorites), ('images: public', t.published), ('images: downloads', t.downloads)
+    ('images: favourites', t.favorites), ('images: public', t.published), ('images: downloads', t.downloads),
+    ('images: archived', t.archived)
   ) as v (what, n)
   union all
   select true, 'batches', count(*) from picture_queue_move.old_batches as o

@@ -169,6 +169,19 @@ where p.polrelid = 'storage.objects'::regclass
   and (e.expression ~ '\mgenerated-images\M' or e.expression !~ '\mbucket_id\M')
 order by p.polname;
 
+-- Buckets that are there and get other settings.
+insert into picture_queue_move.remarks (topic, what)
+select 'bucket', pg_catalog.format('%s %s. Before: public %s, file_size_limit %s, allowed_mime_types %s', b.id,
+  case b.id when 'generated-images' then 'becomes public: whoever knows the address of a file may read it'
+    else 'becomes private, for PNG, JPEG and WebP up to 10 MiB' end,
+  b.public::text, coalesce(b.file_size_limit::text, 'null'), coalesce(b.allowed_mime_types::text, 'null'))
+from storage.buckets as b
+where b.id = 'generated-images' and b.public is not true or b.id = 'source-images' and (
+  b.public is not false or b.file_size_limit is distinct from 10485760
+  or b.allowed_mime_types is distinct from '{image/png,image/jpeg,image/webp}'
+)
+order by b.id;
+
 -- Functions of the app's that name an old table in their text.
 insert into picture_queue_move.remarks (topic, what)
 select 'function', pg_catalog.format('%s names %s', p.oid::regprocedure, pg_catalog.string_agg(m.name, ', ' order by m.name))
