@@ -64,16 +64,22 @@ export async function profilesReport(sql: Sql): Promise<string> {
 }
 
 /** Before the finish drops what it tells of. */
-export async function finishReport(sql: Sql, situation: Situation): Promise<string> {
+export async function finishReport(sql: Sql, situation: Situation, leftAside: string[]): Promise<string> {
   const lost = await sql<{ table_name: string; reason: string; rows: string }[]>`
     select table_name, reason, count(*)::text as rows from picture_queue_move.not_carried group by 1, 2 order by 1, 2`;
   const cron = await sql<{ what: string }[]>`
     select format('%s (%s, of %s)', coalesce(name, id::text), schedule, owner) as what
     from picture_queue_move.cron_jobs order by id`;
+  const [history] = await sql`select to_regclass('picture_queue_move.history') is not null as is_there`;
+  const [versions] = history?.is_there
+    ? await sql<{ rows: string }[]>`select count(*)::text as rows from picture_queue_move.history`
+    : [];
   return [
     headOf('what was finished', situation),
     '## Dropped, from the schema `original`',
     list(await putAside(sql)),
+    '## Dropped without an equal in use',
+    list(leftAside),
     '## Cron jobs removed',
     list(cron.map(({ what }) => what)),
     '## Kept in `picture_queue_move.not_carried`',
@@ -81,6 +87,10 @@ export async function finishReport(sql: Sql, situation: Situation): Promise<stri
       ['', 'why', 'rows'],
       lost.map((one) => [one.table_name, one.reason, one.rows]),
     ),
+    '## The history of your own migrations',
+    versions === undefined
+      ? 'There is none.'
+      : `Kept in \`picture_queue_move.history\`, ${versions.rows} versions.`,
     '',
   ].join('\n\n');
 }

@@ -73,7 +73,12 @@ async function assertNamed(sql: Sql): Promise<void> {
  *
  * @throws UserError when the move has not come to its end, or something of the app's would be dropped as well
  */
-export async function finish(sql: postgres.Sql, situation: Situation, write: Write): Promise<void> {
+export async function finish(
+  sql: postgres.Sql,
+  situation: Situation,
+  options: Options,
+  write: Write,
+): Promise<void> {
   if (await isDone(sql, 'finish')) throw new UserError('The move is finished already.');
   if (!(await isDone(sql, 'validate'))) {
     throw new UserError('The move has not come to its end yet: run it with --apply again first.');
@@ -85,7 +90,13 @@ export async function finish(sql: postgres.Sql, situation: Situation, write: Wri
         `These of yours still use the old tables, and would go with them: ${tied.map(({ what }) => what).join(', ')}. Change or drop them first.`,
       );
     }
-    await write(await finishReport(inner, situation));
+    const leftAside = (await rows<{ what: string }>(inner, 'left-aside')).map(({ what }) => what);
+    if (leftAside.length > 0 && !options.dropLeftAside) {
+      throw new UserError(
+        `These of yours are in the schema original and have no equal in use, and would be dropped: ${leftAside.join(', ')}. Why is in the report of --apply. Make anew what you need, then run it again with --drop-left-aside.`,
+      );
+    }
+    await write(await finishReport(inner, situation, leftAside));
     await removeCron(inner);
     await run(inner, 'finish');
   });

@@ -27,9 +27,9 @@ export async function move(options: Options, say: (line: string) => void): Promi
         `Everything is as it was before the move.${kept === 0 ? '' : ` ${kept} rows that were written since are kept in picture_queue_undone.rows.`}`,
       );
     }
-    await finish(sql, situation, (report) => write(options, report, say));
+    await finish(sql, situation, options, (report) => write(options, report, say));
     say(
-      'The move is finished. Rows that were not carried are in picture_queue_move.not_carried, if there are any.',
+      'The move is finished. Rows that were not carried are in picture_queue_move.not_carried, and the history of your own migrations in picture_queue_move.history, if there are any.',
     );
   } finally {
     await sql.end();

@@ -15,6 +15,8 @@ export interface Options {
   abandonRunning: boolean;
   /** Undo although rows have been written since, which do not go back: they are kept beside. */
   putChangesAside: boolean;
+  /** Finish although views and functions were left aside that have no equal in use: they are dropped. */
+  dropLeftAside: boolean;
 }
 
 export const HELP = `npm run move -- --database-url URL [--dry-run | --apply | --finish | --undo] [options]
@@ -32,6 +34,7 @@ Moves a project of the original to Picture Queue, in its own database: docs/guid
   --report FILE       where the report is written; move-dry-run.md, move-apply.md, move-undo.md or move-finish.md
   --abandon-running   apply although the original is at work on jobs: their images are lost, and paid
   --put-changes-aside undo although rows have been written since --apply: they are kept in picture_queue_undone.rows
+  --drop-left-aside   finish although views or functions could not be made over the new tables: they are dropped
   --help              this text
 
 Make a backup first. Stop the original's functions before --apply.
@@ -66,6 +69,7 @@ export function parseOptions(argv: string[], environment: NodeJS.ProcessEnv): Op
     ...(projectUrl === undefined ? {} : { projectUrl: projectUrl.replace(/\/+$/, '') }),
     abandonRunning: values['abandon-running'] ?? false,
     putChangesAside: values['put-changes-aside'] ?? false,
+    dropLeftAside: values['drop-left-aside'] ?? false,
   };
 }
 
@@ -84,6 +88,7 @@ function parse(args: string[]) {
         undo: flag,
         'abandon-running': flag,
         'put-changes-aside': flag,
+        'drop-left-aside': flag,
         help: flag,
       },
     }).values;

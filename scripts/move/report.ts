@@ -58,7 +58,12 @@ export async function reportOf(
     `## Re-pointed to the new tables`,
     table(
       ['', 'outcome'],
-      [...(await outcomes('foreign_keys')), ...(await outcomes('views')), ...(await outcomes('policies'))],
+      [
+        ...(await outcomes('foreign_keys')),
+        ...(await outcomes('views')),
+        ...(await outcomes('functions')),
+        ...(await outcomes('policies')),
+      ],
     ),
     `## Not carried: look at these`,
     section('Policies of the old tables', remarksOf('policy')),

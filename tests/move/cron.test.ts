@@ -61,6 +61,6 @@ test.runIf(preloaded)('the original’s cron jobs are paused, taken up again, an
   await sql`select cron.schedule('another', '0 0 1 1 *', ${call})`;
   await run('apply');
   await remove();
-  await run('finish');
+  await run('finish', '--drop-left-aside');
   expect((await jobs()).map(({ jobname }) => jobname)).toEqual(['my-own']);
 });

@@ -14,7 +14,8 @@ import { snapshot } from './snapshot.ts';
 const MAIN = fileURLToPath(new URL('../../scripts/move/main.ts', import.meta.url));
 const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'picture-queue-killed-'));
 afterAll(() => fs.rm(folder, { recursive: true, force: true }));
-const { url, sql, run } = await project();
+// Nothing of the app's is left aside: a finish asks for nothing.
+const { url, sql, run } = await project('drop view public.multi_batches');
 const before = await snapshot(sql);
 
 /** Runs the command until it waits for a lock, or has said a text; kills it then, and answers what it has said. */

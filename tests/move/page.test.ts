@@ -41,7 +41,7 @@ test('they are five, after one that names the database', () => {
 });
 
 test('each does what the page says', async () => {
-  const { url, sql, old } = await project();
+  const { url, sql, old } = await project('drop view public.multi_batches');
   const report = (action: string) => fs.readFileSync(path.join(folder, `move-${action}.md`), 'utf8');
   const [, look = '', apply = '', undo = '', aside = '', finish = ''] = COMMANDS;
   const before = await snapshot(sql);

@@ -185,9 +185,9 @@ describe('it is refused', () => {
     const { sql, run } = await project();
     await run('apply');
     await sql`create view public.still as select id from original.images`;
-    await expect(run('finish')).rejects.toThrow('the view still');
+    await expect(run('finish', '--drop-left-aside')).rejects.toThrow('the view still');
     await sql`drop view public.still`;
-    await run('finish');
+    await run('finish', '--drop-left-aside');
   });
 
   test('where no server answers', async () => {

@@ -1,4 +1,5 @@
--- The end of the move: what was put aside is dropped. Rows that were not carried stay, whole.
+-- The end of the move: what was put aside is dropped. Rows that were not carried stay, whole, and the
+-- history of the app's own migrations.
 
 set local search_path = '';
 
@@ -10,7 +11,7 @@ begin
   for v_row in
     select c.relname, c.relkind from pg_class as c
     where c.relnamespace = 'picture_queue_move'::regnamespace and c.relkind in ('r', 'v')
-      and c.relname <> all ('{not_carried,steps}')
+      and c.relname <> all ('{not_carried,history,steps}')
     order by c.relkind = 'r'
   loop
     execute format('drop %s if exists picture_queue_move.%I cascade',
@@ -20,7 +21,7 @@ begin
     execute format('drop function %s', v_row.name);
   end loop;
   insert into picture_queue_move.steps (name) values ('finish');
-  if not exists (select from picture_queue_move.not_carried) then
+  if not exists (select from picture_queue_move.not_carried) and to_regclass('picture_queue_move.history') is null then
     drop schema picture_queue_move cascade;
   end if;
 end

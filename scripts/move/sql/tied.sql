@@ -1,40 +1,33 @@
--- What would be dropped with the old objects although it is not one of them: (what).
-with aside as (
-  select c.oid from pg_class as c where c.relnamespace = 'original'::regnamespace
+-- What would be dropped with the old objects although it is not one of them, of whatever kind: (what).
+with recursive tables as (
+  select c.oid as id from pg_class as c where c.relnamespace = 'original'::regnamespace
   union
-  select t.oid from pg_type as t where t.typnamespace = 'original'::regnamespace
-  union
-  select p.oid from pg_proc as p where p.pronamespace = 'original'::regnamespace
-), outside as (
-  select d.classid, d.objid, d.refobjid
-  from pg_depend as d
-  where d.refclassid in ('pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass)
-    and d.refobjid in (select oid from aside) and d.deptype in ('n', 'a')
+  -- Partitions hold rows of the old tables, wherever they are.
+  select i.inhrelid from tables join pg_inherits as i on i.inhparent = tables.id
+  join pg_class as c on c.oid = i.inhrelid and c.relispartition
+), aside as (
+  select 'pg_class'::regclass::oid as class, tables.id from tables
+  union all
+  select 'pg_type'::regclass, t.oid from pg_type as t
+  where t.typnamespace = 'original'::regnamespace or t.typrelid in (select tables.id from tables)
+  union all
+  select 'pg_proc'::regclass, p.oid from pg_proc as p where p.pronamespace = 'original'::regnamespace
 )
-select format('the foreign key %I of %s', c.conname, c.conrelid::regclass) as what
-from outside as o join pg_constraint as c on o.classid = 'pg_constraint'::regclass and c.oid = o.objid
-where c.contype = 'f' and c.conrelid not in (select oid from aside)
-  and c.connamespace <> 'picture_queue_move'::regnamespace
-union
-select format('the view %s', r.ev_class::regclass)
-from outside as o join pg_rewrite as r on o.classid = 'pg_rewrite'::regclass and r.oid = o.objid
-join pg_class as c on c.oid = r.ev_class
-where r.ev_class not in (select oid from aside) and c.relnamespace <> 'picture_queue_move'::regnamespace
-union
-select format('the policy %I of %s', p.polname, p.polrelid::regclass)
-from outside as o join pg_policy as p on o.classid = 'pg_policy'::regclass and p.oid = o.objid
-where p.polrelid not in (select oid from aside)
-union
-select format('the function %s', p.oid::regprocedure)
-from outside as o join pg_proc as p on o.classid = 'pg_proc'::regclass and p.oid = o.objid
-where p.pronamespace <> 'original'::regnamespace and p.pronamespace <> 'picture_queue_move'::regnamespace
-union
-select format('the column %I of %s', a.attname, c.oid::regclass)
-from pg_attribute as a join pg_class as c on c.oid = a.attrelid and c.relkind in ('r', 'p')
-where a.atttypid in (select oid from aside) and not a.attisdropped
-  and c.relnamespace not in ('original'::regnamespace, 'picture_queue_move'::regnamespace)
-union
-select format('the trigger %I of %s', t.tgname, t.tgrelid::regclass)
-from pg_trigger as t
-where not t.tgisinternal and t.tgfoid in (select oid from aside) and t.tgrelid not in (select oid from aside)
-order by 1;
+select distinct format('the %s', case
+  when r.rulename = '_RETURN' then pg_describe_object('pg_class'::regclass, r.ev_class, 0)
+  else pg_describe_object(d.classid, d.objid, d.objsubid)
+end) as what
+from pg_depend as d
+join aside on aside.class = d.refclassid and aside.id = d.refobjid
+cross join lateral pg_identify_object_as_address(d.classid, d.objid, d.objsubid) as address
+left join pg_rewrite as r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
+left join pg_index as i on d.classid = 'pg_class'::regclass and i.indexrelid = d.objid
+where d.deptype in ('n', 'a') and d.classid <> 'pg_statistic_ext'::regclass
+  and not exists (select from aside as own where own.class = d.classid and own.id = d.objid)
+  and address.object_names[1] is distinct from 'picture_queue_move'
+  -- Constraints, triggers, policies, rules, defaults and indexes of the old tables themselves.
+  and not exists (
+    select from tables join pg_class as c on c.oid = tables.id join pg_namespace as s on s.oid = c.relnamespace
+    where c.oid = i.indrelid or s.nspname = address.object_names[1] and c.relname = address.object_names[2]
+  )
+order by what;
