@@ -106,8 +106,16 @@ test('claims stay cheap while an old snapshot keeps vacuum from its work, and fi
         from public.job_queue where status = 'pending' and ready_at is not null`;
       old = row?.old ?? false;
     }
-    const [first] = await db.claim(1);
-    expect(first, 'the claim that raises the marks').toBeDefined();
+    // A mark is the head of the time before: the second claim brings it past what went by in the last second, which is
+    // much on a fast machine.
+    for (let time = 0; time < 2; time++) {
+      for (let old = false; !old; ) {
+        const [row] = await db.sql<{ old: boolean }[]>`
+          select raised_at < clock_timestamp() - interval '1 second' as old from private.low_water`;
+        old = row?.old ?? false;
+      }
+      expect(await db.claim(1), 'the claim that raises the marks').toHaveLength(1);
+    }
     const after = await costOfClaim();
     const unmarked = allBlocks(await watcher.plansOf('select private.pick_ready(10, null, false)'));
     console.info('pages read by a claim of 10 before and after; without marks:', before, after, unmarked);
