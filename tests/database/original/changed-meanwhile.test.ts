@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type postgres from 'postgres';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { stopped } from '../stopped.ts';
 import { Database, type Job, MODEL, refusal, SUCCEEDED } from '../support.ts';
@@ -29,10 +30,9 @@ const store = ({ id, lease }: Job) =>
 const openJobs = (id: string) =>
   db.sql`select job_type, status from public.job_queue
     where generation_id = ${id} and status in ('pending', 'processing')`;
-const usageLocked = (user: string) => (sql: typeof db.sql) =>
+/** What `stopped` holds: the usage of a user, for which a change waits when it has all but that. */
+const usageOf = (user: string) => (sql: postgres.TransactionSql) =>
   sql`select 1 from private.usage where user_id = ${user} for update`;
-/** As `stopped` hands it a transaction. */
-const holding = (user: string) => (sql: unknown) => usageLocked(user)(sql as typeof db.sql);
 const remove = (user: string, id: string) => () =>
   db.as('authenticated', user, (sql) => sql`delete from public.image_generations where id = ${id}`);
 
@@ -48,7 +48,7 @@ describe.each(['cancel_generation', 'delete_generation'])('%s of one that is bei
     const user = await db.createUser();
     const id = await inserted(user);
     const args = { p_generation_id: id };
-    await stopped(db, holding(user), [
+    await stopped(db, usageOf(user), [
       () => db.callAs(user, 'start_inserted_generation', args),
       () => db.callAs(user, change, args),
     ]);
@@ -72,7 +72,7 @@ async function lost(user: string): Promise<{ id: string; download: Job }> {
 test('a cancel of one that is being tried again takes the job of the retry', async () => {
   const user = await db.createUser();
   const { id } = await lost(user);
-  await stopped(db, holding(user), [
+  await stopped(db, usageOf(user), [
     () => db.callAs(user, 'retry_generation', { p_generation_id: id }),
     () => db.callAs(user, 'cancel_generation', { p_generation_id: id }),
   ]);
@@ -177,7 +177,7 @@ test('one that goes while its variation is being stored', async () => {
   const { job: download } = await end(second, 'p2');
   await db.sql`update public.models set cost_per_second = null where replicate_id = ${MODEL}`;
   // The deletion waits for the usage; then the image of the variation is stored.
-  await stopped(db, holding(user), [remove(user, id), () => store(download)]);
+  await stopped(db, usageOf(user), [remove(user, id), () => store(download)]);
   expect(await db.generation(variation.generation_id)).toMatchObject({ source_generation_id: null });
 });
 
