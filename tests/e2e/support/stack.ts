@@ -123,6 +123,17 @@ export class TestStack {
   }
 
   /**
+   * Runs process-jobs and tells which jobs of a generation it claimed. What the run claims in all tells
+   * nothing of them: a job of an earlier test may have come due.
+   */
+  async claimedOf(generationId: string): Promise<string[]> {
+    const before = new Map((await this.jobs(generationId)).map(({ id, lease }) => [id, lease]));
+    await this.processJobs();
+    const after = await this.jobs(generationId);
+    return after.filter(({ id, lease }) => before.get(id) !== lease).map(({ job_type }) => job_type);
+  }
+
+  /**
    * Kills the process that runs the three workers, as a crash would, and waits until the stack has
    * started another one.
    *
