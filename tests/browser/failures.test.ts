@@ -15,7 +15,7 @@ story('a model that fails is said, and retried', async ({ member, stack }) => {
     select error_message from public.image_generations where prompt = ${prompt}`;
   await card.getByText(row?.error_message ?? 'a message in the database').waitFor();
   await ada.page.getByRole('radio', { name: 'Finished' }).check();
-  await ada.page.getByText('No finished pictures here yet.').waitFor();
+  await ada.page.getByText('No finished pictures yet.').waitFor();
   await ada.page.getByRole('radio', { name: 'Failed' }).check();
 
   await stack.simulator.faults([]);

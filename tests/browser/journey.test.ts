@@ -58,7 +58,7 @@ story('three of one prompt are three pictures', async ({ member, stack }) => {
   await form.getByRole('button', { name: 'One more' }).click();
   await form.getByRole('button', { name: 'One more' }).click();
   expect(await form.getByRole('spinbutton', { name: 'Number of pictures' }).inputValue()).toBe('3');
-  await form.getByText('$0.009 in all').waitFor();
+  await form.getByText('$0.009 in total').waitFor();
   await ada.make(prompt);
   await ada.picture(prompt).nth(2).waitFor();
   expect(await ada.card(prompt).count()).toBe(3);

@@ -181,7 +181,7 @@ story(
     const count = async () => (await ada.generations()).length;
     for (const name of ['Variation', 'Upscale', 'Remove background']) {
       const before = await count();
-      await card.getByRole('button', { name, exact: true }).first().dblclick();
+      await card.getByRole('button', { name }).first().dblclick();
       await stack.until(`${name} to be started`, async () => (await count()) > before);
       await stack.until('all to be done', async () =>
         (await ada.generations()).every(({ status }) => status === 'completed'),

@@ -5,26 +5,33 @@ import type { Account, Auth } from './auth/session.ts';
 import { Banners } from './Banners.tsx';
 import { Composer } from './composer/Composer.tsx';
 import { type Draft, EMPTY_DRAFT } from './composer/draft.ts';
+import { draftOf, lacksSource } from './composer/redraft.ts';
+import { useArrivals } from './feed/arrivals.ts';
+import { useDeletions } from './feed/deletions.ts';
 import { Feed } from './feed/Feed.tsx';
 import { FeedProvider } from './feed/feed.ts';
-import { type Params, remember } from './feed/follow-ups.ts';
+import type { Filter } from './feed/filter.ts';
+import { askedFor, type Params, remember } from './feed/follow-ups.ts';
+import { nextAfter, useComingTo } from './feed/places.ts';
 import { announcement, hasEnded } from './feed/wording.ts';
 import { Header } from './Header.tsx';
 import { forgetStarts, once } from './lib/once.ts';
 import { useOnline } from './lib/online.ts';
+import { type Remover, remover } from './lib/remove.ts';
 import { renewing } from './lib/renewing.ts';
 import { keep, recall } from './lib/storage.ts';
 import { Boundary } from './ui/Boundary.tsx';
 import { useMessages } from './ui/messages.tsx';
 
 const PAGE = 24;
+const CHOOSE_AGAIN = 'The settings are back in the form. Choose the picture to start from once more.';
 
 /** For a user who is signed in. */
 export function Studio({ account, auth }: { account: Account; auth: Auth }) {
   const { getToken, signOut, renew } = auth;
-  const client = useMemo(() => {
+  const [client, removes] = useMemo(() => {
     const fetch = renewing(getToken, renew);
-    return createClient({ url: location.origin, getToken, fetch });
+    return [createClient({ url: location.origin, getToken, fetch }), remover(getToken, fetch)];
   }, [getToken, renew]);
   const leave = useCallback(() => {
     // What a user wrote is not for the user who signs in next.
@@ -40,20 +47,26 @@ export function Studio({ account, auth }: { account: Account; auth: Auth }) {
       </a>
       <Header email={account.email} onSignOut={leave} />
       <Boundary>
-        <Desk />
+        <Desk removes={removes} />
       </Boundary>
     </PictureQueueProvider>
   );
 }
 
-function Desk() {
+function Desk({ removes }: { removes: Remover }) {
   const client = usePictureQueue();
   const online = useOnline();
+  const { say } = useMessages();
   const { models, error: modelsError, refresh: refreshModels } = useModels();
   const list = useGenerations({ limit: PAGE });
-  const { generations, error, refresh } = list;
+  const { error, refresh } = list;
+  const { gone, remove: removeOne } = useDeletions(removes);
+  const arrived = useArrivals(list.generations);
+  const generations = useMemo(() => arrived.filter(({ id }) => !gone.has(id)), [arrived, gone]);
   const [draft, change] = useDraft();
+  const [filter, setFilter] = useState<Filter>('all');
   const composer = useRef<HTMLDivElement>(null);
+  const comeTo = useComingTo();
   useAnnouncements(generations);
   useTitle(generations);
 
@@ -65,18 +78,26 @@ function Desk() {
     () =>
       once(async (params: Params, idempotencyKey) => {
         const started = await client.start(params, { idempotencyKey });
-        const all = started.generations ?? [started];
-        remember(
-          all.map(({ generation_id }) => generation_id),
-          params,
-        );
+        const ids = (started.generations ?? [started]).map(({ generation_id }) => generation_id);
+        remember(ids, params);
         await refresh();
+        comeTo(ids);
       }),
-    [client, refresh],
+    [client, refresh, comeTo],
+  );
+  const startNew = useCallback(
+    (params: Params) => {
+      setFilter('all');
+      return start(params);
+    },
+    [start],
   );
   const toComposer = useCallback(() => {
-    composer.current?.scrollIntoView({ block: 'start' });
-    composer.current?.querySelector('textarea')?.focus();
+    // After a dialog that closes has given the focus back.
+    requestAnimationFrame(() => {
+      composer.current?.scrollIntoView({ block: 'start' });
+      composer.current?.querySelector('textarea')?.focus();
+    });
   }, []);
   const takeAsSource = useCallback(
     (one: Generation) => {
@@ -92,9 +113,26 @@ function Desk() {
     },
     [model, models, change, toComposer],
   );
+  const edit = useCallback(
+    async (one: Generation) => {
+      const asked = askedFor(one);
+      const { source_generation_id: id } = asked;
+      const source = id ? await client.get(id).catch(() => undefined) : undefined;
+      const again = draftOf(
+        asked,
+        models.find((each) => each.id === asked.model_id),
+        source,
+      );
+      change(again);
+      toComposer();
+      say(lacksSource(asked, again) ? CHOOSE_AGAIN : 'The prompt and its settings are back in the form.');
+    },
+    [client, models, change, toComposer, say],
+  );
+  const remove = useCallback((one: Generation) => removeOne(one, nextAfter(one)), [removeOne]);
   const feed = useMemo(
-    () => ({ refresh, models, start, takeAsSource }),
-    [refresh, models, start, takeAsSource],
+    () => ({ refresh, models, start, takeAsSource, edit, remove }),
+    [refresh, models, start, takeAsSource, edit, remove],
   );
 
   return (
@@ -110,13 +148,15 @@ function Desk() {
         <h1 className="hidden">Studio</h1>
         <div className="desk-composer" ref={composer}>
           {model ? (
-            <Composer {...{ models, model, draft, change, own, start, online }} />
+            <Composer {...{ models, model, draft, change, own, start: startNew, online }} />
           ) : (
             <div className="composer skeleton" aria-hidden="true" />
           )}
         </div>
         <Feed
-          list={list}
+          list={{ ...list, generations }}
+          filter={filter}
+          onFilter={setFilter}
           onTryExample={(prompt) => {
             change({ mode: 'one', prompts: [prompt] });
             toComposer();

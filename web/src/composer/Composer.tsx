@@ -2,6 +2,7 @@ import type { Generation, Model } from 'picture-queue';
 import { type FormEvent, type KeyboardEvent, useRef, useState } from 'react';
 import { explain, type Notice } from '../lib/explain.ts';
 import { count, duration, money } from '../lib/format.ts';
+import { noteAct } from '../lib/press.ts';
 import { Button } from '../ui/Button.tsx';
 import { Stepper } from '../ui/fields.tsx';
 import { Icon } from '../ui/Icon.tsx';
@@ -20,7 +21,7 @@ interface ComposerProps {
   change: (change: Partial<Draft>) => void;
   /** The user's finished pictures, to start from. */
   own: Generation[];
-  start: (params: ReturnType<typeof toParams>) => Promise<void>;
+  start: (params: ReturnType<typeof toParams>) => Promise<unknown>;
   online: boolean;
 }
 
@@ -46,11 +47,12 @@ export function Composer({ models, model, draft, change, own, start, online }: C
     if (sending.current || uploading) return;
     const missing = whatIsMissing(draft, model);
     if (missing) {
-      setNotice({ title: 'Not yet', text: missing });
+      setNotice({ title: 'Something is missing', text: missing });
       if (missing.startsWith('Describe')) form.current?.querySelector('textarea')?.focus();
       return;
     }
     sending.current = true;
+    noteAct();
     setBusy(true);
     setNotice(undefined);
     try {
@@ -102,6 +104,7 @@ export function Composer({ models, model, draft, change, own, start, online }: C
               <span className="model-facts">
                 {`${model.price ? `${money(model.price.usd_per_image)} a picture · ` : ''}about ${duration(model.estimated_seconds)}`}
               </span>
+              <span className="model-about">{`${model.description}.`}</span>
               <Icon name="chevron" />
             </button>
           </div>
@@ -163,5 +166,5 @@ function doing({ busy, uploading, pictures }: { busy: boolean; uploading: boolea
 
 function priceLine(online: boolean, cost: number | undefined) {
   if (!online) return 'Waiting for the network';
-  return cost === undefined ? 'Price not known' : `${money(cost)} in all`;
+  return cost === undefined ? 'Price not known' : `${money(cost)} in total`;
 }

@@ -1,10 +1,10 @@
 import type { Generation } from 'picture-queue';
-import { memo, useLayoutEffect, useRef, useState } from 'react';
+import { memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { ago, money } from '../lib/format.ts';
 import { useNow } from '../lib/now.ts';
 import { Button } from '../ui/Button.tsx';
 import { Icon } from '../ui/Icon.tsx';
-import { useActions, useFeed } from './feed.ts';
+import { cardId, useActions, useFeed } from './feed.ts';
 import { Picture } from './Picture.tsx';
 import { PictureActions } from './PictureActions.tsx';
 import { hasEnded, modelName, outlook, statusName, whyFailed } from './wording.ts';
@@ -15,10 +15,16 @@ const MINUTE_MS = 60_000;
 export const Card = memo(function Card({ one, onOpen }: { one: Generation; onOpen: (id: string) => void }) {
   const { models } = useFeed();
   const now = useNow(MINUTE_MS);
-  const name = `card-${one.id}`;
+  const name = `${cardId(one.id)}-prompt`;
   const [card, frame] = useFocusKept(one.status);
   return (
-    <article className={`card ${one.status}`} aria-labelledby={name} ref={card} tabIndex={-1}>
+    <article
+      className={`card ${one.status}`}
+      id={cardId(one.id)}
+      aria-labelledby={name}
+      ref={card}
+      tabIndex={-1}
+    >
       <div className="frame" ref={frame}>
         {one.status === 'completed' ? (
           <Picture one={one} onOpen={() => onOpen(one.id)} />
@@ -71,14 +77,14 @@ function Underway({ one }: { one: Generation }) {
     <div className={`underway ${one.status}`}>
       <p className="state">
         <span className="pulse" aria-hidden="true" />
-        <span>{statusName(one.status)}</span>
+        <span>{statusName(one)}</span>
         {!waiting && <span className="percent" translate="no">{` ${one.progress} %`}</span>}
       </p>
       <p className="outlook">{outlook(one)}</p>
       <div
         className="bar"
         role="progressbar"
-        aria-label={`${statusName(one.status)}: ${one.prompt.slice(0, 80)}`}
+        aria-label={`${statusName(one)}: ${one.prompt.slice(0, 80)}`}
         aria-valuemin={0}
         aria-valuemax={100}
         {...(waiting ? { 'aria-valuetext': outlook(one) || 'Waiting' } : { 'aria-valuenow': one.progress })}
@@ -103,29 +109,52 @@ function Underway({ one }: { one: Generation }) {
   );
 }
 
+/** For so long a press was meant for what stood there before, Cancel for one: it does not spend. Milliseconds. */
+const SETTLING_MS = 600;
+
+function useSettling(): boolean {
+  const [settling, setSettling] = useState(true);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettling(false), SETTLING_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return settling;
+}
+
 function Ended({ one }: { one: Generation }) {
-  const { retry } = useActions(one);
+  const { retry, edit, remove } = useActions(one);
   const [retrying, setRetrying] = useState(false);
+  const settling = useSettling();
   const failed = one.status === 'failed';
+  const why = failed ? whyFailed(one) : one.error?.message;
   return (
     <div className="ended">
       <Icon name={failed ? 'alert' : 'close'} />
-      <p className="state">{statusName(one.status)}</p>
-      {failed && <p className="why">{whyFailed(one)}</p>}
-      {!failed && one.error?.message && <p className="why">{one.error.message}</p>}
-      {retry && (
-        <Button
-          icon="retry"
-          busy={retrying}
-          onClick={async () => {
-            setRetrying(true);
-            await retry();
-            setRetrying(false);
-          }}
-        >
-          Retry
+      <p className="state">{statusName(one)}</p>
+      {why && <p className="why">{why}</p>}
+      <div className="ways">
+        {retry && (
+          <Button
+            icon="retry"
+            busy={retrying}
+            waiting={settling}
+            acts
+            onClick={async () => {
+              setRetrying(true);
+              await retry.act();
+              setRetrying(false);
+            }}
+          >
+            {`Retry · ${retry.price}`}
+          </Button>
+        )}
+        <Button icon="edit" onClick={edit}>
+          Edit
         </Button>
-      )}
+        <Button kind="quiet" acts onClick={remove}>
+          Dismiss
+        </Button>
+      </div>
     </div>
   );
 }

@@ -1,25 +1,16 @@
-import type { Generation } from 'picture-queue';
 import type { Generations } from 'picture-queue/react';
 import { useState } from 'react';
 import { Button } from '../ui/Button.tsx';
 import { Choices } from '../ui/fields.tsx';
 import { Card } from './Card.tsx';
 import { Empty } from './Empty.tsx';
+import type { Filter } from './filter.ts';
+import { useFiltered } from './use-filtered.ts';
 import { Viewer } from './Viewer.tsx';
-import { hasEnded } from './wording.ts';
-
-type Filter = 'all' | 'open' | 'done' | 'failed';
-
-const MATCHES: Record<Filter, (one: Generation) => boolean> = {
-  all: () => true,
-  open: ({ status }) => !hasEnded(status),
-  done: ({ status }) => status === 'completed',
-  failed: ({ status }) => status === 'failed' || status === 'cancelled',
-};
 
 const NOTHING: Record<Exclude<Filter, 'all'>, string> = {
-  open: 'Nothing is being made at the moment.',
-  done: 'No finished pictures here yet.',
+  open: 'Nothing is in progress.',
+  done: 'No finished pictures yet.',
   failed: 'Nothing has failed.',
 };
 
@@ -27,17 +18,18 @@ const SKELETONS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
 interface FeedProps {
   list: Generations;
+  filter: Filter;
+  onFilter: (filter: Filter) => void;
   onTryExample: (prompt: string) => void;
 }
 
 /** The user's pictures, those that are being made first of all since they are the newest. */
-export function Feed({ list, onTryExample }: FeedProps) {
-  const { generations, isLoading, hasMore, loadMore, error } = list;
-  const [filter, setFilter] = useState<Filter>('all');
+export function Feed({ list, filter, onFilter, onTryExample }: FeedProps) {
+  const { generations: shown, isLoading, hasMore, loadMore, error } = useFiltered(filter, list);
   const [viewed, setViewed] = useState<string>();
-  const shown = generations.filter(MATCHES[filter]);
-  const finished = shown.filter(MATCHES.done);
-  const isFirstLoad = isLoading && generations.length === 0;
+  const finished = shown.filter(({ status }) => status === 'completed');
+  const isFirstLoad = isLoading && shown.length === 0;
+  const isEmpty = !isLoading && !hasMore && !error && shown.length === 0;
 
   return (
     <section className="feed" aria-labelledby="feed-title" aria-busy={isFirstLoad}>
@@ -55,7 +47,7 @@ export function Feed({ list, onTryExample }: FeedProps) {
             { value: 'done', label: 'Finished' },
             { value: 'failed', label: 'Failed' },
           ]}
-          onChange={setFilter}
+          onChange={onFilter}
         />
       </header>
       {isFirstLoad && (
@@ -69,10 +61,8 @@ export function Feed({ list, onTryExample }: FeedProps) {
           ))}
         </div>
       )}
-      {!isLoading && !error && generations.length === 0 && <Empty onTry={onTryExample} />}
-      {filter !== 'all' && generations.length > 0 && shown.length === 0 && (
-        <p className="nothing">{NOTHING[filter]}</p>
-      )}
+      {isEmpty && filter === 'all' && <Empty onTry={onTryExample} />}
+      {isEmpty && filter !== 'all' && <p className="nothing">{NOTHING[filter]}</p>}
       {shown.length > 0 && (
         <ul className="grid">
           {shown.map((one) => (
@@ -82,7 +72,7 @@ export function Feed({ list, onTryExample }: FeedProps) {
           ))}
         </ul>
       )}
-      {hasMore && (
+      {hasMore && !isFirstLoad && (
         <div className="more">
           <Button busy={isLoading} onClick={() => void loadMore()}>
             Show older pictures

@@ -1,5 +1,6 @@
 import type { Generation } from 'picture-queue';
-import { useState } from 'react';
+import { useLayoutEffect, useRef, useState } from 'react';
+import { Button } from '../ui/Button.tsx';
 import { Icon } from '../ui/Icon.tsx';
 
 /** The finished picture, whole, on a blurred one of itself, or on squares where it is cut out; opens in large. */
@@ -7,12 +8,24 @@ export function Picture({ one, onOpen }: { one: Generation; onOpen: () => void }
   const [image] = one.images;
   const cutOut = one.operation === 'remove_background';
   const [state, setState] = useState<'loading' | 'shown' | 'broken'>('loading');
+  const element = useRef<HTMLImageElement>(null);
+  // One that this page has just loaded is there at once.
+  useLayoutEffect(() => {
+    if (element.current?.complete && element.current.naturalWidth > 0) setState('shown');
+  }, []);
   if (!image || state === 'broken') {
     return (
       <div className="ended">
         <Icon name="image" />
-        <p className="state">The picture cannot be shown</p>
-        <p className="why">It may have been deleted.</p>
+        <p className="state">The picture did not load</p>
+        <p className="why">
+          {image ? 'It may have been deleted, or the connection was lost.' : 'It has been deleted.'}
+        </p>
+        {image && (
+          <Button icon="retry" onClick={() => setState('loading')}>
+            Load again
+          </Button>
+        )}
       </div>
     );
   }
@@ -27,6 +40,7 @@ export function Picture({ one, onOpen }: { one: Generation; onOpen: () => void }
         <img className="behind" src={image.url} alt="" loading="lazy" decoding="async" aria-hidden="true" />
       )}
       <img
+        ref={element}
         src={image.url}
         alt={one.prompt}
         width={image.width}

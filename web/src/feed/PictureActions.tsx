@@ -1,10 +1,10 @@
 import type { Generation } from 'picture-queue';
 import { useState } from 'react';
-import { money } from '../lib/format.ts';
 import { Button, IconButton } from '../ui/Button.tsx';
 import type { IconName } from '../ui/Icon.tsx';
 import { useActions, useFeed } from './feed.ts';
 import { type FollowUp, modelFor } from './follow-ups.ts';
+import { priceOf } from './wording.ts';
 
 const FOLLOW_UPS: [FollowUp, IconName, string][] = [
   ['variation', 'variation', 'Variation'],
@@ -12,43 +12,87 @@ const FOLLOW_UPS: [FollowUp, IconName, string][] = [
   ['remove_background', 'scissors', 'Remove background'],
 ];
 
+interface Action {
+  icon: IconName;
+  label: string;
+  /** What it costs. */
+  price?: string;
+  /** As a Button's. */
+  acts?: boolean;
+  title?: string;
+  act: () => unknown;
+}
+
+interface PictureActionsProps {
+  one: Generation;
+  words?: boolean;
+  /** The picture goes. */
+  onRemove?: () => void;
+  /** The composer is shown instead. */
+  onLeave?: () => void;
+}
+
 /** What can be done with a finished picture: as icons on a card, with words where there is room. */
-export function PictureActions({ one, words = false }: { one: Generation; words?: boolean }) {
+export function PictureActions({ one, words = false, onRemove, onLeave }: PictureActionsProps) {
   const actions = useActions(one);
   const { models } = useFeed();
   const [busy, setBusy] = useState<string>();
-  const all: [IconName, string, string, () => unknown][] = [
-    ['download', 'Download', 'Download', actions.download],
-    ['link', 'Copy link', 'Copy link', actions.copyLink],
-    ...FOLLOW_UPS.flatMap(([operation, icon, label]): typeof all => {
-      const model = modelFor(operation, models, operation === 'variation' ? one.model_id : undefined);
-      if (!model) return [];
-      const price = model.price ? ` (${money(model.price.usd_per_image)})` : '';
-      return [[icon, label, `${label} with ${model.name}${price}`, () => actions.make(operation)]];
-    }),
-    ['image', 'Use as source', 'Use as source', actions.takeAsSource],
+  const instead = (act: () => void) => () => {
+    onLeave?.();
+    act();
+  };
+  const free: Action[] = [
+    { icon: 'download', label: 'Download', act: actions.download },
+    { icon: 'link', label: 'Copy link', act: actions.copyLink },
+    { icon: 'image', label: 'Use as source', act: instead(actions.takeAsSource) },
+    { icon: 'edit', label: 'Reuse settings', act: instead(actions.edit) },
+    {
+      icon: 'remove',
+      label: 'Delete',
+      acts: true,
+      act: () => {
+        onRemove?.();
+        actions.remove();
+      },
+    },
   ];
+  const spending = FOLLOW_UPS.flatMap(([operation, icon, label]): Action[] => {
+    const model = modelFor(operation, models, operation === 'variation' ? one.model_id : undefined);
+    if (!model) return [];
+    const price = priceOf(model);
+    const title = `${label} with ${model.name} (${price})`;
+    return [{ icon, label, price, title, acts: true, act: () => actions.make(operation) }];
+  });
+  const button = ({ icon, label, price, title = label, acts = false, act }: Action) => {
+    const native = {
+      icon,
+      title,
+      acts,
+      busy: busy === label,
+      onClick: async () => {
+        setBusy(label);
+        await act();
+        setBusy(undefined);
+      },
+    };
+    return words ? (
+      <Button key={label} kind="quiet" {...native}>
+        {price ? `${label} · ${price}` : label}
+      </Button>
+    ) : (
+      <IconButton key={label} label={label} note={price} {...native} />
+    );
+  };
   return (
-    <fieldset className={`actions${words ? ' words' : ''}`} aria-label="Actions">
-      {all.map(([icon, label, title, act]) => {
-        const native = {
-          icon,
-          title,
-          busy: busy === label,
-          onClick: async () => {
-            setBusy(label);
-            await act();
-            setBusy(undefined);
-          },
-        };
-        return words ? (
-          <Button key={label} kind="quiet" {...native}>
-            {label}
-          </Button>
-        ) : (
-          <IconButton key={label} label={label} {...native} />
-        );
-      })}
-    </fieldset>
+    <>
+      <fieldset className={`actions${words ? ' words' : ''}`} aria-label="Actions">
+        {free.map(button)}
+      </fieldset>
+      {spending.length > 0 && (
+        <fieldset className={`actions${words ? ' words' : ''}`} aria-label="Make another picture from it">
+          {spending.map(button)}
+        </fieldset>
+      )}
+    </>
   );
 }

@@ -1,10 +1,11 @@
 import type { Generation } from 'picture-queue';
 import { type KeyboardEvent, useId } from 'react';
 import { ago, duration, money, size } from '../lib/format.ts';
-import { IconButton } from '../ui/Button.tsx';
 import { Dialog } from '../ui/Dialog.tsx';
+import { CopyCode } from './CopyCode.tsx';
 import { useFeed } from './feed.ts';
 import { PictureActions } from './PictureActions.tsx';
+import { ViewerPicture } from './ViewerPicture.tsx';
 import { modelName } from './wording.ts';
 
 interface ViewerProps {
@@ -21,8 +22,7 @@ export function Viewer({ list, id, onMove, onClose }: ViewerProps) {
   const heading = useId();
   const index = list.findIndex((one) => one.id === id);
   const one = list[index];
-  const image = one?.images[0];
-  if (!one || !image) return null;
+  if (!one?.images[0]) return null;
   const go = (by: number) => {
     const next = list[index + by];
     if (next) onMove(next.id);
@@ -31,37 +31,15 @@ export function Viewer({ list, id, onMove, onClose }: ViewerProps) {
     if (event.key === 'ArrowLeft') go(-1);
     if (event.key === 'ArrowRight') go(1);
   };
+  const leave = () => {
+    const next = list[index + 1] ?? list[index - 1];
+    if (next) onMove(next.id);
+    else onClose();
+  };
   return (
     <Dialog title="Picture" size="large" onClose={onClose} onKeyDown={onKeyDown}>
       <div className="viewer">
-        <div className="viewer-picture">
-          <img
-            key={one.id}
-            className={one.operation === 'remove_background' ? 'cut-out' : undefined}
-            src={image.url}
-            alt={one.prompt}
-            width={image.width}
-            height={image.height}
-            decoding="async"
-          />
-          {list.length > 1 && (
-            <div className="viewer-moves">
-              {/* At an end they do nothing: a button that vanished would take the focus along. */}
-              <IconButton
-                icon="back"
-                label="Newer picture"
-                aria-disabled={index === 0}
-                onClick={() => go(-1)}
-              />
-              <IconButton
-                icon="forward"
-                label="Older picture"
-                aria-disabled={index === list.length - 1}
-                onClick={() => go(1)}
-              />
-            </div>
-          )}
-        </div>
+        <ViewerPicture one={one} isFirst={index === 0} isLast={index === list.length - 1} go={go} />
         <div className="viewer-text">
           <p className="viewer-prompt" id={heading} translate="no">
             {one.prompt}
@@ -76,7 +54,7 @@ export function Viewer({ list, id, onMove, onClose }: ViewerProps) {
           </dl>
           {one.adjustments.length > 0 && (
             <div className="adjustments">
-              <h3>Fitted to the model</h3>
+              <h3>Adjusted for this model</h3>
               <ul>
                 {one.adjustments.map(({ field, reason }) => (
                   <li key={field}>{reason || field}</li>
@@ -84,7 +62,8 @@ export function Viewer({ list, id, onMove, onClose }: ViewerProps) {
               </ul>
             </div>
           )}
-          <PictureActions one={one} words />
+          <PictureActions one={one} words onRemove={leave} onLeave={onClose} />
+          <CopyCode one={one} />
         </div>
       </div>
     </Dialog>
@@ -101,10 +80,10 @@ function factsOf(one: Generation, model: string): [string, string][] {
     ['Model', model],
     ['Size', image ? `${image.width} × ${image.height}` : ''],
     ['File', image ? `${image.format.toUpperCase()}, ${size(image.bytes)}` : ''],
-    ['Not in it', one.negative_prompt ?? ''],
+    ['Negative prompt', one.negative_prompt ?? ''],
     ['Seed', one.seed === null ? '' : String(one.seed)],
-    ['Took', took === undefined ? '' : duration(took)],
+    ['Time', took === undefined ? '' : duration(took)],
     ['Cost', one.cost_usd === null ? '' : money(one.cost_usd)],
-    ['Made', ago(one.created_at)],
+    ['Created', ago(one.created_at)],
   ].filter((fact): fact is [string, string] => fact[1] !== '');
 }

@@ -1,11 +1,12 @@
 import type { Generation, Model } from 'picture-queue';
 import { ConflictError } from 'picture-queue';
 import { usePictureQueue } from 'picture-queue/react';
-import { createContext, useContext, useMemo } from 'react';
+import { createContext, useCallback, useContext, useMemo } from 'react';
 import { explain } from '../lib/explain.ts';
 import { download, fileName } from '../lib/files.ts';
 import { useMessages } from '../ui/messages.tsx';
 import { again, type FollowUp, followUp, type Params } from './follow-ups.ts';
+import { priceOf } from './wording.ts';
 
 /** What the cards need of the studio around them; it stays the same while pictures change. */
 export interface FeedContext {
@@ -15,6 +16,10 @@ export interface FeedContext {
   start: (params: Params, control: string) => Promise<void>;
   /** Takes a picture into the composer, to start another one from it. */
   takeAsSource: (one: Generation) => void;
+  /** Puts what was asked for into the composer. */
+  edit: (one: Generation) => void;
+  /** Deletes it, which can be undone for a while. */
+  remove: (one: Generation) => void;
 }
 
 export const FeedProvider = createContext<FeedContext | null>(null);
@@ -25,29 +30,32 @@ export function useFeed(): FeedContext {
   return feed;
 }
 
+/** Of the card's element. */
+export const cardId = (id: string) => `card-${id}`;
+
 export interface Actions {
   cancel: () => Promise<void>;
   /** undefined: this browser does not know what was asked for. */
-  retry: (() => Promise<void>) | undefined;
+  retry: { act: () => Promise<void>; price: string } | undefined;
   download: () => Promise<void>;
   copyLink: () => Promise<void>;
   make: (operation: FollowUp) => Promise<void>;
   takeAsSource: () => void;
+  edit: () => void;
+  remove: () => void;
 }
 
 const STARTED: Record<FollowUp, string> = {
   variation: 'A variation is on its way.',
-  upscale: 'A larger one is on its way.',
+  upscale: 'Upscaling has started.',
   remove_background: 'The background is being removed.',
 };
 
-/** What can be done with a generation; what goes wrong is said. */
-export function useActions(one: Generation): Actions {
-  const client = usePictureQueue();
+/** Does something, and says what came of it. */
+export function useGuarded() {
   const { say } = useMessages();
-  const { start, models, takeAsSource, refresh } = useFeed();
-  return useMemo(() => {
-    const guarded = async (work: () => Promise<unknown>, done?: string) => {
+  return useCallback(
+    async (work: () => Promise<unknown>, done?: string) => {
       try {
         await work();
         if (done) say(done);
@@ -55,7 +63,18 @@ export function useActions(one: Generation): Actions {
         const { title, text } = explain(error);
         say(`${title}: ${text}`);
       }
-    };
+    },
+    [say],
+  );
+}
+
+/** What can be done with a generation; what goes wrong is said. */
+export function useActions(one: Generation): Actions {
+  const client = usePictureQueue();
+  const { say } = useMessages();
+  const guarded = useGuarded();
+  const { start, models, takeAsSource, edit, remove, refresh } = useFeed();
+  return useMemo(() => {
     const [image] = one.images;
     const params = one.status === 'completed' ? undefined : again(one);
     return {
@@ -69,7 +88,10 @@ export function useActions(one: Generation): Actions {
           }
           await refresh();
         }),
-      retry: params && (() => guarded(() => start(params, `retry ${one.id}`), 'Trying again.')),
+      retry: params && {
+        act: () => guarded(() => start(params, `retry ${one.id}`), 'Trying again.'),
+        price: priceOf(models.find(({ id }) => id === params.model_id)),
+      },
       download: () =>
         guarded(async () => image && (await download(image.url, fileName(one.prompt, image.format)))),
       copyLink: () =>
@@ -81,6 +103,8 @@ export function useActions(one: Generation): Actions {
           await start(next, operation);
         }, STARTED[operation]),
       takeAsSource: () => takeAsSource(one),
+      edit: () => edit(one),
+      remove: () => remove(one),
     };
-  }, [client, say, start, models, takeAsSource, refresh, one]);
+  }, [client, say, guarded, start, models, takeAsSource, edit, remove, refresh, one]);
 }

@@ -40,14 +40,20 @@ export function remember(ids: string[], params: Params): void {
 
 /** The same once more; undefined where this browser does not know from what picture it was made. */
 export function again(one: Generation): Params | undefined {
-  const asked = recall<[string, Params][]>(NAME, []).find(([id]) => id === one.id)?.[1];
-  if (asked) return asked;
-  if (one.operation !== 'generate') return undefined;
-  return {
-    prompt: one.prompt,
-    model_id: one.model_id,
-    ...(one.negative_prompt ? { negative_prompt: one.negative_prompt } : {}),
-    ...(one.width && one.height ? { width: one.width, height: one.height } : {}),
-    ...(one.seed === null ? {} : { seed: one.seed }),
-  };
+  return remembered(one) ?? (one.operation === 'generate' ? known(one) : undefined);
 }
+
+/** What is known of what was asked for: all of it where it was started here, or else what a generation tells. */
+export const askedFor = (one: Generation): Params => remembered(one) ?? known(one);
+
+const remembered = ({ id }: Generation) =>
+  recall<[string, Params][]>(NAME, []).find(([of]) => of === id)?.[1];
+
+const known = (one: Generation): Params => ({
+  prompt: one.prompt,
+  model_id: one.model_id,
+  ...(one.operation === 'generate' ? {} : { operation: one.operation }),
+  ...(one.negative_prompt ? { negative_prompt: one.negative_prompt } : {}),
+  ...(one.width && one.height ? { width: one.width, height: one.height } : {}),
+  ...(one.seed === null ? {} : { seed: one.seed }),
+});

@@ -1,20 +1,29 @@
-import type { Generation, Model, Status } from 'picture-queue';
-import { duration, ordinal } from '../lib/format.ts';
+import type { Generation, Model, Operation, Status } from 'picture-queue';
+import { duration, money, ordinal } from '../lib/format.ts';
 
 const ENDED: Status[] = ['completed', 'failed', 'cancelled'];
 
 export const hasEnded = (status: Status): boolean => ENDED.includes(status);
 
-const NAMES: Record<Status, string> = {
+const NAMES: Record<Exclude<Status, 'processing'>, string> = {
   queued: 'Waiting',
-  processing: 'Painting',
   downloading: 'Saving',
   completed: 'Done',
   failed: 'Failed',
   cancelled: 'Cancelled',
 };
 
-export const statusName = (status: Status): string => NAMES[status];
+/** While the model runs: on the card, and about the prompt. */
+const WORK: Record<Operation, [string, string]> = {
+  generate: ['Painting', 'is being painted'],
+  variation: ['Painting', 'is being painted'],
+  edit: ['Editing', 'is being edited'],
+  upscale: ['Upscaling', 'is being upscaled'],
+  remove_background: ['Cutting out', 'is being cut out'],
+};
+
+export const statusName = ({ status, operation }: Pick<Generation, 'status' | 'operation'>): string =>
+  status === 'processing' ? WORK[operation][0] : NAMES[status];
 
 /** `2nd in line · about 12 s`. */
 export function outlook(one: Pick<Generation, 'status' | 'queue_position' | 'estimated_seconds'>): string {
@@ -34,11 +43,11 @@ export function announcement(before: Status | undefined, now: Generation): strin
   if ((before ?? (hasEnded(now.status) ? now.status : 'queued')) === now.status) return undefined;
   const prompt = now.prompt.length > 60 ? `${now.prompt.slice(0, 60)}…` : now.prompt;
   const said: Record<Status, string> = {
-    queued: 'is waiting again',
-    processing: 'is being painted',
+    queued: 'is back in line',
+    processing: WORK[now.operation][1],
     downloading: 'is being saved',
     completed: 'is done',
-    failed: `has failed: ${now.error?.message ?? 'no reason was given'}`,
+    failed: `has failed: ${now.error?.message ?? 'the model gave no reason'}`,
     cancelled: 'was cancelled',
   };
   return `“${prompt}” ${said[now.status]}`;
@@ -52,4 +61,9 @@ export function whyFailed(one: Pick<Generation, 'error'>): string {
 /** The model's name, where the catalogue still has it. */
 export function modelName(models: Model[], id: string): string {
   return models.find((model) => model.id === id)?.name ?? id.split('/').at(-1) ?? id;
+}
+
+/** What a picture costs: `$0.003`. */
+export function priceOf(model: Model | undefined): string {
+  return model?.price ? money(model.price.usd_per_image) : 'price not known';
 }

@@ -1,5 +1,6 @@
-import { type KeyboardEvent, type ReactNode, useId, useLayoutEffect, useRef } from 'react';
+import { type KeyboardEvent, type ReactNode, useEffect, useId, useLayoutEffect, useRef } from 'react';
 import { IconButton } from './Button.tsx';
+import { MessagesOutlet } from './messages.tsx';
 
 interface DialogProps {
   title: string;
@@ -26,6 +27,18 @@ export function Dialog({ title, onClose, size = 'small', onKeyDown, children }: 
       dialog?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
+  }, []);
+
+  // WebKit does not close it by Escape where nothing in it has the focus: after a click on a button, for one.
+  useEffect(() => {
+    const onEscape = (event: globalThis.KeyboardEvent) => {
+      const dialog = ref.current;
+      if (event.key !== 'Escape' || event.isComposing || !dialog?.open) return;
+      event.preventDefault();
+      dialog.close();
+    };
+    document.addEventListener('keydown', onEscape);
+    return () => document.removeEventListener('keydown', onEscape);
   }, []);
 
   /** Browsers let the focus out to their own buttons at either end; here it goes round. */
@@ -59,6 +72,7 @@ export function Dialog({ title, onClose, size = 'small', onKeyDown, children }: 
         </header>
         {children}
       </div>
+      <MessagesOutlet />
     </dialog>
   );
 }

@@ -1,0 +1,189 @@
+import { expect } from 'vitest';
+import { stories } from './support/story.ts';
+import type { Visitor } from './support/visitor.ts';
+
+/** What the page says is so: no finished card without its image, no filter that knows less than the server. */
+
+const story = stories();
+
+const IMAGES = '**/storage/v1/object/public/generated-images/**';
+
+/** Generations of an earlier day, in the order of their age. */
+async function past(ada: Visitor, all: { prompt: string; status: string }[]): Promise<void> {
+  const user_id = await ada.userId();
+  for (const [index, one] of all.entries()) {
+    const at = new Date(Date.UTC(2026, 0, 1) + (all.length - index) * 60_000);
+    await ada.stack.sql`insert into public.image_generations ${ada.stack.sql({
+      ...one,
+      user_id,
+      model: 'black-forest-labs/flux-schnell',
+      created_at: at,
+      completed_at: at,
+    })}`;
+  }
+}
+
+story('a picture is finished on the page once its image is there', async ({ member, stack }) => {
+  const prompt = 'A kingfisher above the water';
+  const ada = await member();
+  let asked = 0;
+  let go = () => {};
+  const mayGo = new Promise<void>((resolve) => (go = resolve));
+  await ada.context.route(IMAGES, async (route) => {
+    asked += 1;
+    await mayGo;
+    // It has gone on by itself if the routing has ended.
+    await route.continue().catch(() => {});
+  });
+  const card = await ada.make(prompt);
+  await stack.until('the page to know that it is done, and to ask for the image', async () => asked > 0);
+  await card.getByText('Saving').waitFor();
+  expect(await card.getByRole('button', { name: prompt }).count(), 'no place without a picture').toBe(0);
+  const log = ada.page.getByRole('log', { name: 'Progress' });
+  expect(await log.textContent(), 'nor is it said').not.toContain('is done');
+  expect(await ada.page.title()).toBe('(1) Picture Queue');
+
+  // As it is when it comes into the page.
+  const appears = await card.evaluateHandle((element) => {
+    const width = new Promise<number>((resolve) => {
+      const look = () => {
+        const image = element.querySelector<HTMLImageElement>('.picture img:not(.behind)');
+        if (image) resolve(image.naturalWidth);
+      };
+      new MutationObserver(look).observe(element, { childList: true, subtree: true });
+    });
+    return { width };
+  });
+  // While requests are routed the browser has no cache.
+  await ada.context.unroute(IMAGES);
+  go();
+  expect(await appears.evaluate(({ width }) => width), 'width of the image').toBeGreaterThan(0);
+  await log.filter({ hasText: `“${prompt}” is done` }).waitFor();
+});
+
+story('a picture that does not load can be loaded again', async ({ member }) => {
+  const prompt = 'A heron in the reeds';
+  const ada = await member();
+  ada.forgive(/ERR_FAILED/);
+  await ada.context.route(IMAGES, (route) => route.abort());
+  const card = await ada.make(prompt);
+  await card.getByText('The picture did not load').waitFor();
+  await ada.context.unroute(IMAGES);
+  await card.getByRole('button', { name: 'Load again' }).click();
+  await ada.picture(prompt).waitFor();
+});
+
+story('a filter asks the server, for what is not on the page too', async ({ member }) => {
+  const ada = await member();
+  const { page } = ada;
+  await past(ada, [
+    ...Array.from({ length: 30 }, (_, index) => ({ prompt: `finished ${index}`, status: 'completed' })),
+    { prompt: 'failed long ago', status: 'failed' },
+    { prompt: 'cancelled before that', status: 'cancelled' },
+    ...Array.from({ length: 30 }, (_, index) => ({ prompt: `failed ${index}`, status: 'failed' })),
+  ]);
+  const queries: string[] = [];
+  page.on('request', (request) => {
+    const { pathname, searchParams } = new URL(request.url());
+    if (pathname === '/generations') queries.push(searchParams.get('status') ?? 'any');
+  });
+  await page.reload();
+  const cards = page.getByRole('article');
+  await ada.card('finished 23').waitFor();
+  expect(await cards.count(), 'a page of all').toBe(24);
+
+  await page.getByRole('radio', { name: 'Failed' }).check();
+  await ada.card('failed long ago').waitFor();
+  expect(queries).toEqual(expect.arrayContaining(['failed', 'cancelled']));
+  const names = await cards.locator('.card-prompt').allTextContents();
+  expect(names.slice(0, 3), 'in their order').toEqual([
+    'failed long ago',
+    'cancelled before that',
+    'failed 0',
+  ]);
+  await page.getByRole('button', { name: 'Show older pictures' }).click();
+  await ada.card('failed 29').waitFor();
+  expect(await cards.count(), 'all of them, and no others').toBe(32);
+  expect(await page.getByRole('button', { name: 'Show older pictures' }).count()).toBe(0);
+
+  await page.getByRole('radio', { name: 'In progress' }).check();
+  await page.getByText('Nothing is in progress.').waitFor();
+  await page.getByRole('radio', { name: 'Finished' }).check();
+  await ada.card('finished 0').waitFor();
+  await page.getByRole('radio', { name: 'All' }).check();
+  await ada.card('finished 0').waitFor();
+  expect(await cards.count()).toBe(24);
+});
+
+story('what is said while a dialog is open is said in it', async ({ member, stack }) => {
+  const ada = await member({ permissions: ['clipboard-read', 'clipboard-write'] });
+  const { page } = ada;
+  await ada.make('A jug');
+  await ada.picture('A jug').click();
+  const dialog = page.getByRole('dialog', { name: 'Picture' });
+  await dialog.getByRole('button', { name: 'Copy link' }).click();
+  const message = dialog.getByRole('status').getByText('Link copied.');
+  await message.waitFor();
+  const onTop = await message.evaluate((element) => {
+    const { left, top, width, height } = element.getBoundingClientRect();
+    const hit = document.elementFromPoint(left + width / 2, top + height / 2);
+    return hit !== null && (element.contains(hit) || hit.contains(element));
+  });
+  expect(onTop, 'nothing lies over it').toBe(true);
+
+  const log = dialog.getByRole('log', { name: 'Progress' });
+  await stack.simulator.fault('A jug', { hold: 'run' });
+  await dialog.getByRole('button', { name: 'Variation' }).click();
+  await log.filter({ hasText: '“A jug” is being painted' }).waitFor();
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  const said = await page.getByRole('log', { name: 'Progress' }).textContent();
+  expect(said, 'and not once more when it closes').not.toContain('is being painted');
+  await ada.card('A jug').getByRole('button', { name: 'Cancel' }).click();
+});
+
+story('what has failed can be dismissed, and is gone', async ({ member, stack }) => {
+  const prompt = 'A picture that the model dislikes';
+  const ada = await member();
+  await stack.simulator.fault(prompt, { error: 'NSFW' });
+  const card = await ada.make(prompt);
+  await card.getByRole('button', { name: 'Dismiss' }).click();
+  await card.waitFor({ state: 'detached' });
+  await ada.page.getByText('Dismissed.').waitFor();
+  await ada.page.reload();
+  await stack.until('it to be deleted', async () => (await ada.generations()).length === 0);
+  await ada.page.reload();
+  await ada.page.getByRole('heading', { name: 'Your first picture is a sentence away' }).waitFor();
+});
+
+story('what has failed is edited: prompt and settings are back in the form', async ({ member, stack }) => {
+  const prompt = 'A castle that the model dislikes';
+  const ada = await member();
+  const { page } = ada;
+  const form = page.getByRole('form', { name: 'New picture' });
+  await ada.choose('FLUX.1 dev');
+  await page.getByText('Advanced settings').click();
+  await form.getByLabel('Seed', { exact: true }).fill('41');
+  await form.getByRole('slider', { name: 'Steps' }).fill('20');
+  await form.getByRole('radio', { name: '16:9' }).check();
+  await stack.simulator.fault(prompt, { error: 'NSFW' });
+  const card = await ada.make(prompt);
+  await card.getByText('Failed', { exact: true }).waitFor();
+
+  await ada.choose('FLUX.1 schnell');
+  await form.getByLabel('Seed', { exact: true }).fill('');
+  await form.getByRole('radio', { name: 'Auto' }).check();
+  await form.getByRole('textbox', { name: 'Prompt', exact: true }).fill('Something else');
+  await card.getByRole('button', { name: 'Edit' }).click();
+  await page.getByText('The prompt and its settings are back in the form.').waitFor();
+  await page.getByRole('button', { name: /^Model FLUX.1 dev/ }).waitFor();
+  expect(await form.getByRole('textbox', { name: 'Prompt', exact: true }).inputValue()).toBe(prompt);
+  expect(await form.getByLabel('Seed', { exact: true }).inputValue()).toBe('41');
+  expect(await form.getByRole('slider', { name: 'Steps' }).inputValue()).toBe('20');
+  expect(await form.getByRole('radio', { name: '16:9' }).isChecked()).toBe(true);
+  await stack.simulator.faults([]);
+  await ada.make('A castle that the model likes');
+  await ada.picture('A castle that the model likes').waitFor();
+  const [made] = await stack.simulator.withPrompt('A castle that the model likes');
+  expect(made?.prediction.input).toMatchObject({ seed: 41, num_inference_steps: 20, aspect_ratio: '16:9' });
+});

@@ -1,0 +1,95 @@
+import { ConnectionError, type Generation, PictureQueueError } from 'picture-queue';
+import { type Generations, usePictureQueue } from 'picture-queue/react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
+import { type Filter, further, merged, Rows, STATUSES } from './filter.ts';
+import { hasEnded } from './wording.ts';
+
+const PAGE = 24;
+
+/** What the server has answered, for one choice of the filter. */
+interface Asked {
+  filter: Filter;
+  rows: Rows;
+  found: Generation[];
+  isLoading: boolean;
+  error: PictureQueueError | null;
+}
+
+/**
+ * The list, or of all the user's generations those that the filter lets through: where the list does not hold them
+ * all, the server is asked.
+ */
+export function useFiltered(filter: Filter, list: Generations): Generations {
+  const client = usePictureQueue();
+  const [latest, setAsked] = useState<Asked>();
+  const asked = latest?.filter === filter ? latest : undefined;
+  const isAsked = filter !== 'all' && list.hasMore;
+
+  const fetchMore = useCallback(async (rows: Rows) => {
+    const change = (changes: Partial<Asked>) =>
+      setAsked((now) => (now?.rows === rows ? { ...now, found: rows.found, ...changes } : now));
+    change({ isLoading: true });
+    try {
+      await rows.more();
+      change({ isLoading: false, error: null });
+    } catch (error) {
+      change({ isLoading: false, error: ours(error) });
+    }
+  }, []);
+
+  useEffect(() => {
+    if (!isAsked) return setAsked(undefined);
+    const rows = new Rows(client, STATUSES[filter], PAGE);
+    setAsked({ filter, rows, found: [], isLoading: true, error: null });
+    void fetchMore(rows);
+  }, [client, filter, isAsked, fetchMore]);
+
+  const rows = asked?.rows;
+  useEffect(() => {
+    if (!rows || filter !== 'open') return;
+    const set = (one: Generation) => {
+      rows.set(one);
+      setAsked((now) => (now?.rows === rows ? { ...now, found: rows.found } : now));
+    };
+    const controller = new AbortController();
+    // The list hears of those that are in it.
+    client.subscribeAll(
+      ({ generationId, status, progress, queuePosition, estimatedSeconds }) => {
+        const known = rows.found.find(({ id }) => id === generationId);
+        if (!known) return;
+        if (hasEnded(status)) void client.get(generationId).then(set, () => {});
+        else
+          set({
+            ...known,
+            status,
+            progress,
+            queue_position: queuePosition,
+            estimated_seconds: estimatedSeconds,
+          });
+      },
+      // The list's own subscription ends as well, and says so.
+      { signal: controller.signal, onError: () => {} },
+    );
+    return () => controller.abort();
+  }, [client, filter, rows]);
+
+  return useMemo(() => {
+    if (filter === 'all') return list;
+    const { generations, hasMore, loadMore } = list;
+    const known = hasMore ? generations.at(-1)?.created_at : undefined;
+    const horizon = further(known, asked ? asked.rows.horizon : known);
+    return {
+      ...list,
+      generations: merged(STATUSES[filter], generations, asked?.found ?? [], horizon),
+      isLoading: list.isLoading || (isAsked && (asked?.isLoading ?? true)),
+      error: list.error ?? asked?.error ?? null,
+      hasMore: horizon !== undefined,
+      loadMore: async () => (asked ? fetchMore(asked.rows) : loadMore()),
+    };
+  }, [filter, list, isAsked, asked, fetchMore]);
+}
+
+function ours(error: unknown): PictureQueueError {
+  if (error instanceof PictureQueueError) return error;
+  return new ConnectionError('The server could not be reached.', { cause: error });
+}

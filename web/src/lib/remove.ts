@@ -1,0 +1,45 @@
+import { ApiError, ConnectionError } from 'picture-queue';
+import type { Auth } from '../auth/session.ts';
+
+/** Deletes a generation with its picture on the server. */
+export interface Remover {
+  remove: (id: string) => Promise<void>;
+  /** Has a token at hand for leaving. */
+  prepare: () => void;
+  /** The same at once and without an answer: the page is going. */
+  removeAndLeave: (id: string) => void;
+}
+
+/** @param fetch renews the token where it has to */
+export function remover(getToken: Auth['getToken'], fetch: typeof globalThis.fetch): Remover {
+  let latest: string | undefined;
+  const request = (id: string, token: string | undefined, keepalive: boolean) =>
+    [
+      `/generations/${encodeURIComponent(id)}`,
+      { method: 'DELETE', keepalive, headers: { authorization: `Bearer ${token}` } },
+    ] as const;
+  return {
+    prepare() {
+      void getToken().then((token) => {
+        latest = token;
+      });
+    },
+    async remove(id) {
+      let answer: Response;
+      try {
+        answer = await fetch(...request(id, await getToken(), false));
+      } catch (cause) {
+        throw new ConnectionError('The server could not be reached.', { cause });
+      }
+      // It has gone already: that is what was asked for.
+      if (answer.ok || answer.status === 404) return;
+      const problem = (await answer.json().catch(() => ({}))) as { code?: string; detail?: string };
+      const { code = 'error', detail = `The server answered ${answer.status}.` } = problem;
+      throw new ApiError(detail, { status: answer.status, code });
+    },
+    removeAndLeave(id) {
+      // What a page that goes has not sent by the end of its last event is not sent.
+      void globalThis.fetch(...request(id, latest, true)).catch(() => {});
+    },
+  };
+}
