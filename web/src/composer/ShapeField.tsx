@@ -1,6 +1,6 @@
 import type { Model } from 'picture-queue';
 import { useId, useMemo } from 'react';
-import { Choices } from '../ui/fields.tsx';
+import { Choices, NumberInput } from '../ui/fields.tsx';
 import type { Draft } from './draft.ts';
 import { shapesOf, takesAnySize } from './shapes.ts';
 
@@ -76,22 +76,18 @@ interface SideProps {
 
 function Side({ label, value, limit, onChange }: SideProps) {
   const id = useId();
+  const min = limit?.min ?? 16;
+  const max = limit?.max ?? 8_192;
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      <input
-        id={id}
-        type="number"
-        inputMode="numeric"
-        min={limit?.min ?? 16}
-        max={limit?.max ?? 8_192}
+      <NumberInput
+        {...{ id, value, min, max, onChange }}
         step={limit?.multiple_of ?? 1}
-        value={value}
-        aria-describedby={`${id}hint`}
-        onChange={(event) => onChange(event.target.valueAsNumber || 0)}
+        describedBy={`${id}hint`}
       />
       <p className="hint" id={`${id}hint`}>
-        {`${limit?.min ?? 16} to ${limit?.max ?? 8_192} pixels`}
+        {`${min} to ${max} pixels`}
       </p>
     </div>
   );

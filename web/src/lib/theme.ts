@@ -18,6 +18,11 @@ function choose(theme: Theme): void {
   const followsSystem = theme === (system.matches ? 'dark' : 'light');
   if (followsSystem) delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
+  // The browser's own bar is of the same colour; theme.js does it before the first paint.
+  for (const bar of document.querySelectorAll<HTMLMetaElement>('meta[name=theme-color]')) {
+    const { scheme } = bar.dataset;
+    bar.media = followsSystem ? `(prefers-color-scheme: ${scheme})` : scheme === theme ? 'all' : 'not all';
+  }
   try {
     if (followsSystem) localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, theme);

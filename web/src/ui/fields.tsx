@@ -1,4 +1,4 @@
-import { type ReactNode, useId } from 'react';
+import { type ReactNode, useId, useState } from 'react';
 import { IconButton } from './Button.tsx';
 
 interface SliderProps {
@@ -36,6 +36,42 @@ export function Slider({ label, value, min, max, step, ends, onChange }: SliderP
   );
 }
 
+interface NumberInputProps {
+  id: string;
+  value: number;
+  min: number;
+  max: number;
+  step?: number;
+  describedBy?: string;
+  onChange: (value: number) => void;
+}
+
+/**
+ * A whole number that is typed: what stands in the field is the user's until it is left, what it is taken for is
+ * always within the limits. Empty it is taken for nothing, so that the number stays what it was.
+ */
+export function NumberInput({ id, value, min, max, step = 1, describedBy, onChange }: NumberInputProps) {
+  const [text, setText] = useState<string>();
+  const type = (typed: string) => {
+    setText(typed);
+    const number = Number(typed);
+    if (typed.trim() === '' || !Number.isFinite(number)) return;
+    onChange(Math.min(max, Math.max(min, Math.round(number / step) * step)));
+  };
+  return (
+    <input
+      id={id}
+      type="number"
+      inputMode="numeric"
+      {...{ min, max, step }}
+      value={text ?? value}
+      aria-describedby={describedBy}
+      onChange={(event) => type(event.target.value)}
+      onBlur={() => setText(undefined)}
+    />
+  );
+}
+
 interface StepperProps {
   label: string;
   value: number;
@@ -46,20 +82,18 @@ interface StepperProps {
 
 export function Stepper({ label, value, min, max, onChange }: StepperProps) {
   const id = useId();
-  const to = (next: number) => onChange(Math.min(max, Math.max(min, Math.round(next) || min)));
   return (
     <div className="field row">
       <label htmlFor={id}>{label}</label>
       <div className="stepper">
-        <IconButton icon="minus" label="One fewer" onClick={() => to(value - 1)} disabled={value <= min} />
-        <input
-          id={id}
-          type="number"
-          inputMode="numeric"
-          {...{ min, max, value }}
-          onChange={(event) => to(event.target.valueAsNumber)}
+        <IconButton
+          icon="minus"
+          label="One fewer"
+          onClick={() => onChange(value - 1)}
+          disabled={value <= min}
         />
-        <IconButton icon="add" label="One more" onClick={() => to(value + 1)} disabled={value >= max} />
+        <NumberInput {...{ id, value, min, max, onChange }} />
+        <IconButton icon="add" label="One more" onClick={() => onChange(value + 1)} disabled={value >= max} />
       </div>
     </div>
   );
