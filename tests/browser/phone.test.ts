@@ -1,0 +1,132 @@
+import type { Locator, Page } from 'playwright-core';
+import { expect } from 'vitest';
+import { stories } from './support/story.ts';
+
+/** In one hand: what is needed is in reach, and the page goes where something happens. */
+
+const story = stories();
+
+/** A phone with the bars of its browser. */
+const LOW = { viewport: { width: 390, height: 664 }, isMobile: true, hasTouch: true };
+
+/** Taps where it is; nothing is scrolled to. */
+async function tap(page: Page, target: Locator): Promise<void> {
+  await target.waitFor();
+  const place = await inSight(page, target);
+  expect(place, `in sight without scrolling: ${target}`).toBeDefined();
+  if (place) await page.touchscreen.tap(place.x, place.y);
+}
+
+/** Its middle, if all of it is on the screen and nothing lies over that. */
+async function inSight(page: Page, target: Locator): Promise<{ x: number; y: number } | undefined> {
+  const box = await target.boundingBox();
+  if (!box) return undefined;
+  const { width, height } = LOW.viewport;
+  const at = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  const isInside = box.x >= 0 && box.y >= 0 && box.x + box.width <= width && box.y + box.height <= height;
+  const element = await target.elementHandle();
+  const isFree = await page.evaluate(
+    ({ element, at }) => {
+      const hit = document.elementFromPoint(at.x, at.y);
+      return hit !== null && element !== null && (element.contains(hit) || hit.contains(element));
+    },
+    { element, at },
+  );
+  return isInside && isFree ? at : undefined;
+}
+
+const comesInSight = (page: Page, target: Locator, what: string) =>
+  expect
+    .poll(async () => Boolean(await inSight(page, target)), { message: what, timeout: 10_000 })
+    .toBe(true);
+
+story('from signing up to the first picture without scrolling', async ({ visit, stack }) => {
+  const prompt = 'A lighthouse at dawn';
+  const ada = await visit(LOW);
+  const { page } = ada;
+  const { keyboard } = page;
+  await tap(page, page.getByRole('button', { name: 'Create an account' }));
+  await page.getByRole('heading', { name: 'Create your account' }).waitFor();
+  await tap(page, page.getByLabel('Email'));
+  await keyboard.type(ada.email);
+  await tap(page, page.getByLabel('Password', { exact: true }));
+  await keyboard.type(ada.password);
+  await tap(page, page.getByRole('button', { name: 'Create account' }));
+
+  const box = page.getByRole('textbox', { name: 'Prompt', exact: true });
+  await tap(page, box);
+  await keyboard.type(prompt);
+  const price = page.getByText('$0.003 in total');
+  expect(await inSight(page, price), 'what it costs').toBeDefined();
+  await stack.simulator.fault(prompt, { hold: 'run' });
+  await tap(page, page.getByRole('button', { name: 'Make picture' }));
+  const card = ada.card(prompt);
+  await card.getByRole('progressbar').waitFor();
+  await comesInSight(page, card.getByRole('progressbar'), 'the page goes to what is being made');
+  await comesInSight(page, card.getByRole('button', { name: 'Cancel' }), 'it can be cancelled');
+  expect(await page.evaluate(() => document.activeElement?.tagName), 'no keyboard over it').toBe('ARTICLE');
+  await stack.until('it to be let go', async () => (await stack.simulator.release()).released > 0);
+  const picture = ada.picture(prompt);
+  await picture.waitFor();
+  expect(await inSight(page, picture), 'the picture where one looks').toBeDefined();
+});
+
+story('the button stays in reach while the form is scrolled', async ({ member }) => {
+  const ada = await member(LOW);
+  const { page } = ada;
+  await page.getByText('Advanced settings').click();
+  const make = page.getByRole('button', { name: 'Make picture' });
+  for (const target of [
+    page.getByRole('textbox', { name: 'Prompt', exact: true }),
+    page.getByLabel('Seed'),
+  ]) {
+    await target.first().scrollIntoViewIfNeeded();
+    expect(await inSight(page, make), `at ${target}`).toBeDefined();
+  }
+  const { y = 0, height = 0 } = (await make.boundingBox()) ?? {};
+  expect(y + height, 'at the lower end').toBeGreaterThan(LOW.viewport.height / 2);
+});
+
+story('a finger to the side goes from picture to picture, up and down it does not', async ({ member }) => {
+  const ada = await member(LOW);
+  const { page } = ada;
+  for (const prompt of ['The older one', 'The newer one']) {
+    await ada.make(prompt);
+    await ada.picture(prompt).waitFor();
+  }
+  await ada.picture('The newer one').tap();
+  const dialog = page.getByRole('dialog', { name: 'Picture' });
+  const newer = dialog.getByRole('img', { name: 'The newer one' });
+  const older = dialog.getByRole('img', { name: 'The older one' });
+  await newer.waitFor();
+  const fingers = await ada.context.newCDPSession(page);
+  const drag = async (x: number, y: number) => {
+    const box = await dialog.getByRole('img').boundingBox();
+    const [fromX, fromY] = [(box?.x ?? 0) + (box?.width ?? 0) / 2, (box?.y ?? 0) + (box?.height ?? 0) / 2];
+    const touch = (type: 'touchStart' | 'touchMove', part: number) =>
+      fingers.send('Input.dispatchTouchEvent', {
+        type,
+        touchPoints: [{ x: fromX + x * part, y: fromY + y * part }],
+      });
+    await touch('touchStart', 0);
+    for (const part of [0.25, 0.5, 0.75, 1]) await touch('touchMove', part);
+    await fingers.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+  };
+  await drag(-120, 10);
+  await older.waitFor();
+  await drag(120, -10);
+  await newer.waitFor();
+  await drag(-30, 0);
+  // The one that counts comes after the one that must not.
+  await drag(-120, 0);
+  await older.waitFor();
+  await drag(-120, 0);
+  await dialog
+    .getByRole('button', { name: 'Older picture' })
+    .and(page.locator('[aria-disabled=true]'))
+    .waitFor();
+  await drag(60, -150);
+  const isMoved = () => dialog.locator('.viewer').evaluate((element) => element.scrollTop > 0);
+  await expect.poll(isMoved, { message: 'the page under the finger' }).toBe(true);
+  expect(await older.count()).toBe(1);
+});
