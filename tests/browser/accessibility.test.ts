@@ -149,7 +149,7 @@ story(
     const models = page.getByRole('dialog', { name: 'Choose a model' });
     await tabTo(page, models.getByRole('searchbox'));
     await keys.type('krea');
-    await models.getByText('1 models').waitFor({ state: 'attached' });
+    await models.getByText('1 model').waitFor({ state: 'attached' });
     await keys.press('Enter');
     await tabTo(page, models.getByRole('button', { name: 'FLUX.1 Krea dev' }));
     await keys.press('Enter');
@@ -206,7 +206,9 @@ story('by keyboard: cancelling and retrying, past the form by its skip link', as
   await expectFocus(card, 'with the card, since its button has gone');
 
   await stack.simulator.faults([]);
-  await tabTo(page, card.getByRole('button', { name: 'Retry' }));
+  const retry = card.getByRole('button', { name: 'Retry' });
+  await tabTo(page, retry);
+  await expect.poll(() => retry.isEnabled(), { message: 'a moment later than Cancel' }).toBe(true);
   await page.keyboard.press('Enter');
   await ada.picture(prompt).waitFor();
 });

@@ -37,7 +37,7 @@ test.each([
   ],
   [
     new UnsupportedMediaTypeError('x', { status: 415, code: 'unsupported_media_type' }),
-    'Not this file',
+    'This file cannot be used',
     /PNG, JPEG and WebP/,
   ],
   [new TimeoutError('x'), 'No answer', /try again/],
@@ -70,13 +70,20 @@ test('how it stands, in words', () => {
 });
 
 test('only a new stage of a known generation is read out', () => {
-  const one = { status: 'failed', prompt: 'a fox', error: { code: 'x', message: 'No luck.' } };
+  const one = {
+    status: 'failed',
+    operation: 'generate',
+    prompt: 'a fox',
+    error: { code: 'x', message: 'No luck.' },
+  };
   const now = one as unknown as Parameters<typeof announcement>[1];
   expect(announcement('processing', now)).toBe('“a fox” has failed: No luck.');
   expect(announcement('failed', now)).toBeUndefined();
   expect(announcement(undefined, now)).toBeUndefined();
   expect(announcement(undefined, { ...now, status: 'queued' })).toBeUndefined();
   expect(announcement(undefined, { ...now, status: 'processing' })).toBe('“a fox” is being painted');
+  const upscale = { ...now, operation: 'upscale', status: 'processing' } as typeof now;
+  expect(announcement('queued', upscale)).toBe('“a fox” is being upscaled');
   const long = { ...now, status: 'completed', prompt: 'x'.repeat(200) } as typeof now;
   expect(announcement('downloading', long)?.length).toBeLessThan(80);
 });

@@ -33,7 +33,7 @@ function SignedOut({ auth }: { auth: Auth }) {
       <div className="banners">
         {!online && (
           <Banner tone="warn" icon="offline" title="You are offline">
-            Signing in needs a network.
+            You can sign in when you are back online.
           </Banner>
         )}
       </div>

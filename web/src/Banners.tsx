@@ -38,7 +38,7 @@ export function Banners({ online, error, retry }: BannersProps) {
     return (
       <div className="banners">
         <Banner tone="warn" icon="offline" title="You are offline">
-          Pictures go on being made. This page catches up by itself once you are back.
+          Your pictures are still being made. This page catches up when you are back online.
         </Banner>
       </div>
     );
@@ -56,7 +56,7 @@ export function Banners({ online, error, retry }: BannersProps) {
           </Button>
         }
       >
-        {isAway ? 'Trying again by itself. What you have started goes on.' : text}
+        {isAway ? 'We keep trying. The pictures that you have started are still being made.' : text}
       </Banner>
     </div>
   );

@@ -8,13 +8,21 @@ type Way = 'in' | 'up' | 'forgot' | 'reset';
 
 const WORDS: Record<Way, { title: string; submit: string; text: string }> = {
   in: { title: 'Welcome back', submit: 'Sign in', text: 'Sign in to make pictures.' },
-  up: { title: 'Create your account', submit: 'Create account', text: 'All it takes is an email address.' },
+  up: {
+    title: 'Create your account',
+    submit: 'Create account',
+    text: 'All you need is an email address and a password.',
+  },
   forgot: {
     title: 'Forgot your password?',
     submit: 'Send the link',
     text: 'We send you a link to choose a new one.',
   },
-  reset: { title: 'Choose a new password', submit: 'Save password', text: 'Then you are signed in.' },
+  reset: {
+    title: 'Choose a new password',
+    submit: 'Save password',
+    text: 'You are signed in right after that.',
+  },
 };
 
 /** For a visitor who is not signed in. */
@@ -33,7 +41,7 @@ export function Welcome({ auth }: { auth: Auth }) {
         <p className="lead">{words.text}</p>
         {auth.ended && way === 'in' && (
           <Banner tone="calm" title="You have been signed out">
-            Sign in again to go on. Your pictures are safe.
+            Sign in again to continue. Your pictures are safe.
           </Banner>
         )}
         <Form key={way} way={way} auth={auth} submit={words.submit} />

@@ -71,7 +71,7 @@ export function useAuth(config: Config): Auth {
         const options = { emailRedirectTo: location.origin };
         const { data, error } = await client.signUp({ email, password, options });
         if (error || data.session) return outcome(error);
-        return { ok: true, next: `We have sent a mail to ${email}. Its link completes your account.` };
+        return { ok: true, next: `We have sent an email to ${email}. Open the link in it to finish.` };
       },
       signOut: async () => {
         // Where the server does not hear of it, this browser forgets the session all the same.
@@ -81,7 +81,7 @@ export function useAuth(config: Config): Auth {
       renew: renewal(client),
       sendResetMail: async (email) => {
         const { error } = await client.resetPasswordForEmail(email, { redirectTo: location.origin });
-        const next = `If there is an account for ${email}, a mail with a link is on its way.`;
+        const next = `If there is an account for ${email}, an email with a link is on its way.`;
         return error ? outcome(error) : { ok: true, next };
       },
       setPassword: async (password) => {
@@ -119,10 +119,10 @@ const SENTENCES: Record<string, string> = {
   invalid_credentials: 'The email or the password is not right.',
   user_already_exists: 'There is an account with this email already. Sign in instead.',
   email_exists: 'There is an account with this email already. Sign in instead.',
-  email_not_confirmed: 'Please open the link in the mail that we have sent you first.',
-  over_request_rate_limit: 'That was too often. Please wait a few minutes.',
-  over_email_send_rate_limit: 'That was too often. Please wait a few minutes.',
-  signup_disabled: 'New accounts cannot be made here.',
+  email_not_confirmed: 'Please open the link in the email that we sent you first.',
+  over_request_rate_limit: 'Too many attempts. Please wait a few minutes.',
+  over_email_send_rate_limit: 'Too many attempts. Please wait a few minutes.',
+  signup_disabled: 'This studio does not accept new accounts.',
 };
 
 function outcome(error: AuthError | null): Outcome {

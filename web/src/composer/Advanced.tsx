@@ -30,7 +30,7 @@ export function Advanced({ draft, model, change }: AdvancedProps) {
               value={styles.includes(draft.style) ? draft.style : ''}
               onChange={(event) => change({ style: event.target.value })}
             >
-              <option value="">The model’s own</option>
+              <option value="">Default</option>
               {styles.map((style) => (
                 <option key={style} value={style}>
                   {style.replaceAll('_', ' ')}
@@ -46,7 +46,7 @@ export function Advanced({ draft, model, change }: AdvancedProps) {
               id={`${ids}negative`}
               rows={2}
               value={draft.negative}
-              placeholder="What should not be in it"
+              placeholder="What to leave out, such as text or people"
               onChange={(event) => change({ negative: event.target.value })}
             />
           </div>
@@ -80,7 +80,7 @@ export function Advanced({ draft, model, change }: AdvancedProps) {
                 inputMode="numeric"
                 autoComplete="off"
                 value={draft.seed}
-                placeholder="Another one each time"
+                placeholder="Random"
                 onChange={(event) => change({ seed: event.target.value.replace(/\D/g, '').slice(0, 10) })}
               />
               <IconButton

@@ -1,7 +1,8 @@
 import type { Model, Operation } from 'picture-queue';
 import { type KeyboardEvent, useId, useState } from 'react';
-import { duration, money } from '../lib/format.ts';
+import { count, duration, money } from '../lib/format.ts';
 import { Dialog } from '../ui/Dialog.tsx';
+import { Choices } from '../ui/fields.tsx';
 import { Icon } from '../ui/Icon.tsx';
 
 interface ModelPickerProps {
@@ -14,19 +15,32 @@ interface ModelPickerProps {
 const GROUPS: [Operation, string][] = [
   ['generate', 'From a prompt'],
   ['edit', 'Edit a picture'],
-  ['variation', 'From a picture'],
-  ['upscale', 'Enlarge a picture'],
+  ['variation', 'Variations of a picture'],
+  ['upscale', 'Upscale a picture'],
   ['remove_background', 'Remove a background'],
 ];
 
+type Order = 'usual' | 'price' | 'speed';
+
+/** What is not known comes last. */
+const ORDERS: Record<Order, (model: Model) => number> = {
+  usual: () => 0,
+  price: ({ price }) => price?.usd_per_image ?? Number.POSITIVE_INFINITY,
+  speed: ({ estimated_seconds }) => estimated_seconds,
+};
+
 export function ModelPicker({ models, current, onPick, onClose }: ModelPickerProps) {
   const [search, setSearch] = useState('');
+  const [order, setOrder] = useState<Order>('usual');
   const id = useId();
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   const found = models.filter((model) => {
     const text = [model.id, model.name, model.description, ...abilities(model)].join(' ').toLowerCase();
     return words.every((word) => text.includes(word));
   });
+  const rank = ORDERS[order];
+  // Where both are not known, Infinity less Infinity is no number.
+  const sorted = order === 'usual' ? found : found.toSorted((a, b) => rank(a) - rank(b) || 0);
   return (
     <Dialog title="Choose a model" size="large" onClose={onClose}>
       <div className="search">
@@ -40,13 +54,29 @@ export function ModelPicker({ models, current, onPick, onClose }: ModelPickerPro
           onChange={(event) => setSearch(event.target.value)}
         />
       </div>
+      <div className="sort">
+        <span className="label" aria-hidden="true">
+          Sort by
+        </span>
+        <Choices
+          label="Sort by"
+          hideLabel
+          value={order}
+          choices={[
+            { value: 'usual', label: 'Family' },
+            { value: 'price', label: 'Price' },
+            { value: 'speed', label: 'Speed' },
+          ]}
+          onChange={setOrder}
+        />
+      </div>
       <p className="hidden" role="status">
-        {`${found.length} models`}
+        {count(found.length, 'model')}
       </p>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: arrows move between the buttons in it. */}
       <div className="models" onKeyDown={moveFocus}>
         {GROUPS.map(([operation, title]) => {
-          const group = found.filter((model) => model.operation === operation);
+          const group = sorted.filter((model) => model.operation === operation);
           if (group.length === 0) return null;
           return (
             <section key={operation} aria-label={title}>
@@ -89,7 +119,7 @@ function ModelCard({ model, isCurrent, onPick }: ModelCardProps) {
       <div className="model-card-more" id={id}>
         <p>{`${model.description}.`}</p>
         <p className="facts">
-          {`${model.is_available ? '' : 'Cannot be used at the moment · '}${model.price ? `${money(model.price.usd_per_image)} a picture` : 'Price not known'} · about ${duration(model.estimated_seconds)}`}
+          {`${model.is_available ? '' : 'Not available right now · '}${model.price ? `${money(model.price.usd_per_image)} a picture` : 'Price not known'} · about ${duration(model.estimated_seconds)}`}
         </p>
         <p className="tags">
           {abilities(model).map((ability) => (
@@ -106,8 +136,8 @@ function ModelCard({ model, isCurrent, onPick }: ModelCardProps) {
 /** What a model supports, in words. */
 function abilities({ supports, limits }: Model): string[] {
   const list: [unknown, string][] = [
-    [supports.source_image_required, 'needs a picture'],
-    [supports.source_image && !supports.source_image_required, 'picture to start from'],
+    [supports.source_image_required, 'starts from a picture'],
+    [supports.source_image && !supports.source_image_required, 'can start from a picture'],
     [supports.strength, 'strength'],
     [supports.steps, 'steps'],
     [supports.guidance, 'guidance'],

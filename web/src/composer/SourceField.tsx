@@ -132,10 +132,10 @@ export function SourceField({ draft, model, own, change, onUploading, onProblem 
           </label>
           {own.length > 0 && (
             <Button kind="quiet" aria-haspopup="dialog" onClick={() => setChoosing(true)}>
-              One of yours
+              Choose one of yours
             </Button>
           )}
-          {!shown && <p className="hint">or drop or paste one here</p>}
+          {!shown && <p className="hint">You can also drop or paste a picture here.</p>}
         </div>
       </div>
       {source && model.supports.strength && (
@@ -145,7 +145,7 @@ export function SourceField({ draft, model, own, change, onUploading, onProblem 
           min={0}
           max={1}
           step={0.05}
-          ends={['like the source', 'like the prompt']}
+          ends={['closer to the picture', 'closer to the prompt']}
           onChange={(strength) => change({ strength })}
         />
       )}

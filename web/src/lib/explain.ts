@@ -23,7 +23,7 @@ export interface Notice {
 const QUOTAS: Record<string, string> = {
   images_per_day: 'You have made as many pictures as your plan allows in a day.',
   money_per_day: 'You have spent as much as your plan allows in a day.',
-  requests_per_minute: 'That was faster than your plan allows.',
+  requests_per_minute: 'Your plan allows fewer pictures a minute.',
 };
 
 export function explain(error: unknown, now = Date.now()): Notice {
@@ -45,7 +45,7 @@ export function explain(error: unknown, now = Date.now()): Notice {
   }
   if (error instanceof ForbiddenError) return { title: 'Not allowed', text: error.message, ...retryAt };
   if (error instanceof UnsupportedMediaTypeError) {
-    return { title: 'Not this file', text: 'Only PNG, JPEG and WebP pictures can be used.' };
+    return { title: 'This file cannot be used', text: 'Only PNG, JPEG and WebP pictures can be used.' };
   }
   if (error instanceof ApiError) {
     const title = error.status >= 500 ? 'The server has a problem' : 'That did not work';
@@ -55,7 +55,7 @@ export function explain(error: unknown, now = Date.now()): Notice {
     return { title: 'No answer', text: 'The server took too long to answer. Please try again.' };
   }
   if (error instanceof ConnectionError) {
-    return { title: 'No connection', text: 'The server could not be reached. Nothing you made is lost.' };
+    return { title: 'No connection', text: 'The server could not be reached. Your pictures are safe.' };
   }
   return { title: 'That did not work', text: error instanceof Error ? error.message : String(error) };
 }

@@ -22,7 +22,8 @@ export class Boundary extends Component<{ children: ReactNode }, { broken: boole
           title="Something went wrong on this page"
           action={<Button onClick={() => this.setState({ broken: false })}>Show it again</Button>}
         >
-          Your pictures are safe, and what you have started goes on. If this comes back, reload the page.
+          Your pictures are safe, and those that you have started are still being made. If this happens again,
+          reload the page.
         </Banner>
         <Button onClick={() => location.reload()}>Reload the page</Button>
       </main>
