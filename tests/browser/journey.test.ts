@@ -135,3 +135,28 @@ story('a picture is looked at in large, and the one before it', async ({ member,
   await ada.page.keyboard.press('Escape');
   await dialog.waitFor({ state: 'detached' });
 });
+
+story(
+  'models are compared before anything is spent: by price, by speed, by what they can do',
+  async (scene) => {
+    const ada = await scene.member();
+    const { page } = ada;
+    await page.getByRole('button', { name: /^Model .*\$0.003 a picture · about \d+ s/ }).click();
+    const dialog = page.getByRole('dialog', { name: 'Choose a model' });
+    const facts = dialog.getByRole('region', { name: 'From a prompt' }).locator('.facts');
+    const numbers = async (pattern: RegExp) =>
+      (await facts.allTextContents()).flatMap((text) => Number(pattern.exec(text)?.[1] ?? Number.NaN));
+    const prices = () => numbers(/\$([\d.]+) a picture/);
+    const times = () => numbers(/about (\d+) s/);
+    const rising = (all: number[]) => all.toSorted((a, b) => a - b);
+    expect(await prices(), 'as they are, they are not in this order').not.toEqual(rising(await prices()));
+    await dialog.getByRole('radio', { name: 'Price' }).check();
+    expect(await prices()).toEqual(rising(await prices()));
+    expect(await times()).not.toEqual(rising(await times()));
+    await dialog.getByRole('radio', { name: 'Speed' }).check();
+    expect(await times()).toEqual(rising(await times()));
+    await dialog.getByRole('searchbox').fill('negative prompt');
+    await dialog.getByRole('button', { name: 'SDXL', exact: true }).click();
+    await page.getByRole('button', { name: /^Model SDXL / }).waitFor();
+  },
+);

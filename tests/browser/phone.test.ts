@@ -87,6 +87,36 @@ story('the button stays in reach while the form is scrolled', async ({ member })
   expect(y + height, 'at the lower end').toBeGreaterThan(LOW.viewport.height / 2);
 });
 
+story('nothing to press lies under the notch or the bar at the lower end', async ({ member }) => {
+  const ada = await member(LOW);
+  const { page } = ada;
+  const insets = { top: 47, bottom: 34, left: 20, right: 20 };
+  const screen = await ada.context.newCDPSession(page);
+  await screen.send('Emulation.setSafeAreaInsetsOverride', { insets });
+  const { width, height } = LOW.viewport;
+  const expectFree = async (what: string) => {
+    const lost = await page.locator('a, button, input, textarea').evaluateAll(
+      (all, free) =>
+        all
+          .map((element) => ({ name: element.outerHTML.slice(0, 120), box: element.getBoundingClientRect() }))
+          .filter(({ box }) => box.width > 1 && box.bottom > 0 && box.top < innerHeight)
+          .filter(({ box }) => box.left < free.left || box.right > free.right || box.top < free.top)
+          .map(({ name }) => name),
+      { left: insets.left, right: width - insets.right, top: insets.top },
+    );
+    expect(lost, what).toEqual([]);
+  };
+  await page.getByRole('button', { name: 'Make picture' }).waitFor();
+  await expectFree('the form');
+  const { y = 0, height: high = 0 } =
+    (await page.getByRole('button', { name: 'Make picture' }).boundingBox()) ?? {};
+  expect(y + high, 'above the bar').toBeLessThanOrEqual(height - insets.bottom);
+  await page.getByRole('button', { name: /^Model / }).click();
+  const dialog = await page.getByRole('dialog').boundingBox();
+  expect(dialog?.y, 'below the notch').toBeGreaterThanOrEqual(insets.top);
+  expect((dialog?.y ?? 0) + (dialog?.height ?? 0)).toBeLessThanOrEqual(height - insets.bottom);
+});
+
 story('a finger to the side goes from picture to picture, up and down it does not', async ({ member }) => {
   const ada = await member(LOW);
   const { page } = ada;
