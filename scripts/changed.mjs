@@ -52,6 +52,7 @@ const TOUCHES = [
   // Clients and the studio: tests build and pack them.
   [/^client\//, ['tests/client', 'tests/web', 'tests/browser']],
   [/^web\//, ['tests/web', 'tests/browser', 'tests/e2e/studio.test.ts', 'tests/e2e/app.test.ts']],
+  [/^docs\/guides\/studio\.md$/, ['tests/web/browsers.test.ts']],
   [/^examples\//, ['tests/examples']],
   // Pages, and what they show.
   [/\.md$/, ['tests/scripts/help.test.ts']],

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
+import { BROWSERS } from './browsers.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -34,6 +35,7 @@ export default defineConfig({
   build: {
     outDir: 'dist',
     emptyOutDir: true,
+    target: Object.entries(BROWSERS).map(([name, version]) => name + version),
     // The policy allows no data: in styles and scripts, and a small file of one's own is no loss.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

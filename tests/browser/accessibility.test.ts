@@ -49,6 +49,10 @@ story('accessible while a picture is made, and with it', async ({ member, stack 
   await expectAccessible(page, 'a picture is looked at');
   await page.keyboard.press('Escape');
   await expectAccessible(page, 'there is a picture');
+  await ada.card('Bread on a wooden table').getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Undo' }).focus();
+  await expectAccessible(page, 'it can be undone');
+  expect(await page.getByRole('button', { name: 'Undo' }).count(), 'as long as the focus is there').toBe(1);
 });
 
 story('accessible when something is in the way', async ({ member, stack }) => {

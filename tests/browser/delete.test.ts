@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { expectFocus } from './support/keys.ts';
+import { expectFocus, tabTo } from './support/keys.ts';
 import { stories } from './support/story.ts';
 import type { Visitor } from './support/visitor.ts';
 
@@ -94,19 +94,28 @@ story('what could not be deleted is there again, and why is said', async ({ memb
 story('by keyboard: deleted, undone by the next press, and deleted in large', async ({ member }) => {
   const ada = await member();
   const { page } = ada;
-  await made(ada, 'A mill', 'A well');
-  await ada.card('A well').getByRole('button', { name: 'Delete' }).focus();
+  await made(ada, 'A vane', 'A mill', 'A well');
+  const undo = page.getByRole('button', { name: 'Undo' });
+  await tabTo(page, ada.card('A well').getByRole('button', { name: 'Delete' }));
   await page.keyboard.press('Enter');
-  await expectFocus(page.getByRole('button', { name: 'Undo' }), 'on what takes it back');
+  await expectFocus(undo, 'on what takes it back');
   await page.keyboard.press('Enter');
   await ada.picture('A well').waitFor();
   await expectFocus(ada.card('A well'), 'on what is back');
 
-  await ada.picture('A well').click();
+  await tabTo(page, ada.card('A well').getByRole('button', { name: 'Delete' }));
+  await page.keyboard.press('Enter');
+  await expectFocus(undo, 'there again');
+  await page.keyboard.press('Escape');
+  await expectFocus(ada.card('A mill'), 'on the next card, where one goes on');
+  await undo.waitFor({ state: 'detached' });
+  await expect.poll(() => prompts(ada)).toEqual(['A vane', 'A mill']);
+
+  await ada.picture('A mill').click();
   const dialog = page.getByRole('dialog', { name: 'Picture' });
   await dialog.getByRole('button', { name: 'Delete' }).click();
-  await dialog.getByRole('img', { name: 'A mill' }).waitFor();
+  await dialog.getByRole('img', { name: 'A vane' }).waitFor();
   await dialog.getByRole('button', { name: 'Undo' }).click();
   await page.keyboard.press('Escape');
-  await ada.picture('A well').waitFor();
+  await ada.picture('A mill').waitFor();
 });

@@ -9,7 +9,7 @@ import { cardId } from './feed.ts';
 export interface Deletions {
   /** Those that are shown no more: deleted, or about to be. */
   gone: ReadonlySet<string>;
-  /** @param focusThen where the focus goes on; without it, the focus was not there */
+  /** @param focusThen where the focus goes on, if the picture has it by a key */
   remove: (one: Generation, focusThen?: () => HTMLElement | null | undefined) => void;
 }
 

@@ -7,28 +7,32 @@ const ONE_COLUMN = '(max-width: 959px)';
 
 const cardOf = (id: string) => document.getElementById(cardId(id));
 
+/** For so long it is worth going there: a filter may keep the card away. Milliseconds. */
+const PATIENCE_MS = 3_000;
+
 /** On a phone what was started is out of sight: the page goes there. Gives what is called with the new ids. */
 export function useComingTo(): (ids: string[]) => void {
-  const [target, setTarget] = useState<string>();
-  const done = useRef<string>(undefined);
+  const [target, setTarget] = useState<{ id: string; at: number }>();
+  const reached = useRef<typeof target>(undefined);
   useEffect(() => {
-    const card = target === undefined || target === done.current ? null : cardOf(target);
+    if (!target || target === reached.current || Date.now() - target.at > PATIENCE_MS) return;
+    const card = cardOf(target.id);
     if (!card) return;
-    done.current = target;
+    reached.current = target;
     const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
     card.scrollIntoView({ block: 'start', behavior: calm ? 'auto' : 'smooth' });
     // The keyboard on the screen goes with the focus.
     card.focus({ preventScroll: true });
   });
-  return useCallback((ids) => {
-    if (matchMedia(ONE_COLUMN).matches) setTarget(ids[0]);
+  return useCallback(([id]) => {
+    if (id && matchMedia(ONE_COLUMN).matches) setTarget({ id, at: Date.now() });
   }, []);
 }
 
-/** Where the focus goes when a card goes that has it; undefined: it has not. */
+/** Where the focus goes when a card goes that has it by a key; undefined: it has not. */
 export function nextAfter({ id }: Generation): (() => HTMLElement | null) | undefined {
   const card = cardOf(id);
-  if (!card?.contains(document.activeElement)) return undefined;
+  if (!card?.querySelector(':focus-visible')) return undefined;
   const place = card.closest('li');
   const next = place?.nextElementSibling ?? place?.previousElementSibling;
   const neighbour = next?.querySelector<HTMLElement>('article')?.id;

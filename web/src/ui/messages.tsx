@@ -22,7 +22,7 @@ export interface Offer {
   take: () => void;
   /** It was not taken, and is gone. */
   lapse: () => void;
-  /** It was asked for by a key: it takes the focus, so that the next press takes it; then the focus goes there. */
+  /** It was asked for by a key: it takes the focus, so that the next press takes it; Escape goes on there. */
   focusThen?: (() => HTMLElement | null | undefined) | undefined;
 }
 
@@ -124,20 +124,20 @@ const keyOf = ({ at, offer }: Message) => `${offer ? 'offered' : 'said'} ${at}`;
 function Toast({ message, over }: { message: Message; over: (message: Message) => void }) {
   const { text, offer } = message;
   const box = useRef<HTMLDivElement>(null);
-  // Nobody has to hurry while pointing at it.
+  // Nobody has to hurry who points at it, or has the focus in it.
   const [held, hold] = useState(false);
-  const end = useEffectEvent(() => {
-    if (box.current?.contains(document.activeElement)) offer?.focusThen?.()?.focus();
+  const end = () => {
     over(message);
     offer?.lapse();
-  });
+  };
+  const onTime = useEffectEvent(end);
   const take = () => {
     over(message);
     offer?.take();
   };
   useEffect(() => {
     if (held) return;
-    const timer = setTimeout(end, offer ? OFFERED_MS : SHOWN_MS);
+    const timer = setTimeout(onTime, offer ? OFFERED_MS : SHOWN_MS);
     return () => clearTimeout(timer);
   }, [held, offer]);
   useEffect(() => {
@@ -146,12 +146,22 @@ function Toast({ message, over }: { message: Message; over: (message: Message) =
       box.current?.querySelector('button')?.focus();
   }, [message, offer]);
   return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: it holds the time and hears Escape of the button in it.
     <div
       className="toast"
       ref={box}
       onPointerEnter={() => hold(true)}
       onPointerLeave={() => hold(false)}
       onPointerCancel={() => hold(false)}
+      onFocus={() => hold(true)}
+      onBlur={() => hold(false)}
+      onKeyDown={(event) => {
+        const next = event.key === 'Escape' && offer?.focusThen?.();
+        if (!next) return;
+        event.stopPropagation();
+        next.focus();
+        end();
+      }}
     >
       <span>{text}</span>
       {offer && (
