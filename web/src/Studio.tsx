@@ -24,7 +24,7 @@ import { Boundary } from './ui/Boundary.tsx';
 import { useMessages } from './ui/messages.tsx';
 
 const PAGE = 24;
-const CHOOSE_AGAIN = 'The settings are back in the form. Choose the picture to start from once more.';
+const CHOOSE_AGAIN = 'The settings are back in the form. Please choose the picture to start from again.';
 
 /** For a user who is signed in. */
 export function Studio({ account, auth }: { account: Account; auth: Auth }) {

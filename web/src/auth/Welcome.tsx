@@ -21,7 +21,7 @@ const WORDS: Record<Way, { title: string; submit: string; text: string }> = {
   reset: {
     title: 'Choose a new password',
     submit: 'Save password',
-    text: 'You are signed in right after that.',
+    text: 'You will be signed in right away.',
   },
 };
 

@@ -23,7 +23,7 @@ export interface Notice {
 const QUOTAS: Record<string, string> = {
   images_per_day: 'You have made as many pictures as your plan allows in a day.',
   money_per_day: 'You have spent as much as your plan allows in a day.',
-  requests_per_minute: 'Your plan allows fewer pictures a minute.',
+  requests_per_minute: 'You have started pictures as often as your plan allows in a minute.',
 };
 
 export function explain(error: unknown, now = Date.now()): Notice {
