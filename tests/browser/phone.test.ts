@@ -69,6 +69,14 @@ story('from signing up to the first picture without scrolling', async ({ visit, 
   const picture = ada.picture(prompt);
   await picture.waitFor();
   expect(await inSight(page, picture), 'the picture where one looks').toBeDefined();
+
+  // And on to the second one.
+  await tap(page, page.getByRole('button', { name: 'New picture' }));
+  await comesInSight(page, box, 'the form');
+  await keyboard.press('Control+A');
+  await keyboard.type('The same at dusk');
+  await tap(page, page.getByRole('button', { name: 'Make picture' }));
+  await comesInSight(page, ada.picture('The same at dusk'), 'the second picture');
 });
 
 story('the button stays in reach while the form is scrolled', async ({ member }) => {

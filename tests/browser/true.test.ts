@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { stories } from './support/story.ts';
+import { letGo, stories } from './support/story.ts';
 import type { Visitor } from './support/visitor.ts';
 
 /** What the page says is so: no finished card without its image, no filter that knows less than the server. */
@@ -8,15 +8,20 @@ const story = stories();
 
 const IMAGES = '**/storage/v1/object/public/generated-images/**';
 
-/** Generations of an earlier day, in the order of their age. */
-async function past(ada: Visitor, all: { prompt: string; status: string }[]): Promise<void> {
+/** Generations that are written as they have come to be, the newest first; of an earlier day if nothing else is said. */
+async function past(
+  ada: Visitor,
+  all: { prompt: string; status: string; model?: null }[],
+  since = Date.UTC(2026, 0, 1),
+): Promise<void> {
   const user_id = await ada.userId();
+  const model = 'black-forest-labs/flux-schnell';
   for (const [index, one] of all.entries()) {
-    const at = new Date(Date.UTC(2026, 0, 1) + (all.length - index) * 60_000);
+    const at = new Date(since + (all.length - index) * 60_000);
     await ada.stack.sql`insert into public.image_generations ${ada.stack.sql({
+      model,
       ...one,
       user_id,
-      model: 'black-forest-labs/flux-schnell',
       created_at: at,
       completed_at: at,
     })}`;
@@ -78,7 +83,8 @@ story('a filter asks the server, for what is not on the page too', async ({ memb
   const { page } = ada;
   await past(ada, [
     ...Array.from({ length: 30 }, (_, index) => ({ prompt: `finished ${index}`, status: 'completed' })),
-    { prompt: 'failed long ago', status: 'failed' },
+    // As an app of earlier days may have left it.
+    { prompt: 'failed long ago', status: 'failed', model: null },
     { prompt: 'cancelled before that', status: 'cancelled' },
     ...Array.from({ length: 30 }, (_, index) => ({ prompt: `failed ${index}`, status: 'failed' })),
   ]);
@@ -113,6 +119,45 @@ story('a filter asks the server, for what is not on the page too', async ({ memb
   await page.getByRole('radio', { name: 'All' }).check();
   await ada.card('finished 0').waitFor();
   expect(await cards.count()).toBe(24);
+});
+
+story('what is older than the page is live under a filter too', async ({ member, stack }) => {
+  const prompt = 'A pond that takes its time';
+  const ada = await member();
+  const { page } = ada;
+  await stack.simulator.fault(prompt, { hold: 'run' });
+  await ada.make(prompt);
+  const later = Array.from({ length: 30 }, (_, n) => ({ prompt: `later ${n}`, status: 'completed' }));
+  await past(ada, later, Date.now() + 3_600_000);
+  await page.reload();
+  await ada.card('later 0').waitFor();
+  expect(await ada.card(prompt).count()).toBe(0);
+  await page.getByRole('radio', { name: 'In progress' }).check();
+  await ada.card(prompt).getByText('Painting').waitFor();
+  await letGo(stack);
+  await page.getByText('Nothing is in progress.').waitFor();
+});
+
+story('a filter that could not ask says so, and asks again', async ({ member }) => {
+  const ada = await member();
+  const { page } = ada;
+  const finished = Array.from({ length: 30 }, (_, index) => ({
+    prompt: `finished ${index}`,
+    status: 'completed',
+  }));
+  await past(ada, [...finished, { prompt: 'failed long ago', status: 'failed' }]);
+  await page.reload();
+  await ada.card('finished 0').waitFor();
+  ada.forgive(/ERR_CONNECTION_REFUSED/);
+  const asked = (url: URL) => url.pathname === '/generations' && url.searchParams.has('status');
+  await ada.context.route(asked, (route) => route.abort('connectionrefused'));
+  await page.getByRole('radio', { name: 'Failed' }).check();
+  await page.getByRole('alert').getByText('The server could not be reached.').waitFor();
+  expect(await page.getByText('Nothing has failed.').count(), 'that is not known').toBe(0);
+  await ada.context.unroute(asked);
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await ada.card('failed long ago').waitFor();
+  expect(await page.getByRole('alert').count()).toBe(0);
 });
 
 story('what is said while a dialog is open is said in it', async ({ member, stack }) => {

@@ -1,4 +1,4 @@
-import type { Client, Generation, Status } from 'picture-queue';
+import type { Client, Generation, ListParams, Status } from 'picture-queue';
 import { expect, test } from 'vitest';
 import { further, merged, Rows, STATUSES } from '../../web/src/feed/filter.ts';
 
@@ -13,14 +13,13 @@ const ids = (all: Generation[]) => all.map(({ id }) => id);
 
 /** A server with these; it answers page by page, and notes what it is asked. */
 function served(all: Generation[], asked: string[] = []): Client {
-  const list = ({ status, limit = 20 }: { status?: Status; limit?: number } = {}) => ({
+  const list = ({ status, limit = 20, cursor = '0' }: ListParams = {}) => ({
     async *pages() {
       const those = all.filter((each) => each.status === status).sort((a, b) => (a.id < b.id ? 1 : -1));
-      for (let from = 0; from === 0 || from < those.length; from += limit) {
-        asked.push(`${status} from ${from}`);
-        const next_cursor = from + limit < those.length ? 'more' : null;
-        yield { generations: those.slice(from, from + limit), next_cursor };
-      }
+      const from = Number(cursor);
+      asked.push(`${status} from ${from}`);
+      const next_cursor = from + limit < those.length ? String(from + limit) : null;
+      yield { generations: those.slice(from, from + limit), next_cursor };
     },
   });
   return { list } as unknown as Client;

@@ -6,6 +6,7 @@ import { Banners } from './Banners.tsx';
 import { Composer } from './composer/Composer.tsx';
 import { type Draft, EMPTY_DRAFT } from './composer/draft.ts';
 import { draftOf, lacksSource } from './composer/redraft.ts';
+import { ToComposer } from './composer/ToComposer.tsx';
 import { useArrivals } from './feed/arrivals.ts';
 import { useDeletions } from './feed/deletions.ts';
 import { Feed } from './feed/Feed.tsx';
@@ -162,6 +163,7 @@ function Desk({ removes }: { removes: Remover }) {
             toComposer();
           }}
         />
+        <ToComposer composer={composer} go={toComposer} />
       </main>
     </FeedProvider>
   );

@@ -1,5 +1,6 @@
 import type { Generations } from 'picture-queue/react';
 import { useState } from 'react';
+import { explain } from '../lib/explain.ts';
 import { Button } from '../ui/Button.tsx';
 import { Choices } from '../ui/fields.tsx';
 import { Card } from './Card.tsx';
@@ -28,6 +29,8 @@ export function Feed({ list, filter, onFilter, onTryExample }: FeedProps) {
   const { generations: shown, isLoading, hasMore, loadMore, error } = useFiltered(filter, list);
   const [viewed, setViewed] = useState<string>();
   const finished = shown.filter(({ status }) => status === 'completed');
+  // What is wrong with the list itself is said above it.
+  const failure = error !== list.error && error ? explain(error) : undefined;
   const isFirstLoad = isLoading && shown.length === 0;
   const isEmpty = !isLoading && !hasMore && !error && shown.length === 0;
 
@@ -72,10 +75,15 @@ export function Feed({ list, filter, onFilter, onTryExample }: FeedProps) {
           ))}
         </ul>
       )}
+      {failure && (
+        <p className="nothing" role="alert">
+          {`${failure.title}. ${failure.text}`}
+        </p>
+      )}
       {hasMore && !isFirstLoad && (
         <div className="more">
           <Button busy={isLoading} onClick={() => void loadMore()}>
-            Show older pictures
+            {failure ? 'Try again' : 'Show older pictures'}
           </Button>
         </div>
       )}

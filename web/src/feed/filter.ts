@@ -1,4 +1,4 @@
-import type { Client, Generation, GenerationPage, Status } from 'picture-queue';
+import type { Client, Generation, Status } from 'picture-queue';
 
 export type Filter = 'all' | 'open' | 'done' | 'failed';
 
@@ -17,20 +17,22 @@ const NOTHING_YET = '~';
 
 /** All of the user's generations with one status, as far as they have been fetched. */
 interface Row {
-  pages: AsyncIterator<GenerationPage>;
+  status: Status;
+  cursor?: string;
   horizon: Horizon;
 }
 
 /** The generations with some statuses, the newest first, page by page from the server. */
 export class Rows {
+  readonly #client: Client;
+  readonly #limit: number;
   readonly #rows: Row[];
   readonly #found = new Map<string, Generation>();
 
   constructor(client: Client, statuses: Status[], limit: number) {
-    this.#rows = statuses.map((status) => ({
-      pages: client.list({ status, limit }).pages()[Symbol.asyncIterator](),
-      horizon: NOTHING_YET,
-    }));
+    this.#client = client;
+    this.#limit = limit;
+    this.#rows = statuses.map((status) => ({ status, horizon: NOTHING_YET }));
   }
 
   get found(): Generation[] {
@@ -42,7 +44,7 @@ export class Rows {
     return all.toSorted().at(-1);
   }
 
-  /** Fetches the next page of those that hold the others up. */
+  /** Fetches the next page of those that hold the others up; where that fails, the next call tries again. */
   async more(): Promise<void> {
     const from = this.horizon;
     const behind = this.#rows.filter(({ horizon }) => horizon !== undefined && horizon === from);
@@ -54,10 +56,14 @@ export class Rows {
   }
 
   async #next(row: Row): Promise<void> {
-    const { value, done } = await row.pages.next();
-    const page = done ? undefined : value;
-    for (const one of page?.generations ?? []) this.#found.set(one.id, one);
-    row.horizon = page?.next_cursor ? page.generations.at(-1)?.created_at : undefined;
+    const { status, cursor } = row;
+    const list = this.#client.list({ status, limit: this.#limit, ...(cursor ? { cursor } : {}) });
+    for await (const page of list.pages()) {
+      for (const one of page.generations) this.#found.set(one.id, one);
+      if (page.next_cursor) row.cursor = page.next_cursor;
+      row.horizon = page.next_cursor ? page.generations.at(-1)?.created_at : undefined;
+      return;
+    }
   }
 }
 

@@ -58,9 +58,9 @@ export function whyFailed(one: Pick<Generation, 'error'>): string {
   return one.error?.message || 'The picture could not be made.';
 }
 
-/** The model's name, where the catalogue still has it. */
-export function modelName(models: Model[], id: string): string {
-  return models.find((model) => model.id === id)?.name ?? id.split('/').at(-1) ?? id;
+/** The model's name, where the catalogue still has it; empty where a generation of earlier days names none. */
+export function modelName(models: Model[], id: string | null): string {
+  return models.find((model) => model.id === id)?.name ?? id?.split('/').at(-1) ?? '';
 }
 
 /** What a picture costs: `$0.003`. */
