@@ -75,6 +75,13 @@ story('who leaves the page has it deleted', async ({ member, stack }) => {
   await ada.page.goto('about:blank');
   await stack.until('it to be deleted', async () => (await prompts(ada)).length === 1);
   expect(await prompts(ada)).toEqual(['A mill']);
+
+  await ada.page.goto(stack.addresses.startGenerationUrl);
+  await remove(ada, 'A mill');
+  await ada.page.getByRole('button', { name: 'Undo' }).waitFor();
+  await ada.page.getByRole('button', { name: 'Sign out' }).click();
+  await stack.until('signing out to do the same', async () => (await prompts(ada)).length === 0);
+  expect(await ada.page.getByRole('button', { name: 'Undo' }).count(), 'it is too late').toBe(0);
 });
 
 story('what could not be deleted is there again, and why is said', async ({ member }) => {

@@ -20,9 +20,10 @@ export function remover(getToken: Auth['getToken'], fetch: typeof globalThis.fet
     ] as const;
   return {
     prepare() {
-      void getToken().then((token) => {
+      const note = (token: string | undefined) => {
         latest = token;
-      });
+      };
+      getToken().then(note, () => {});
     },
     async remove(id) {
       let answer: Response;
