@@ -116,6 +116,7 @@ export interface Schemas {
   Problem: Problem;
   ProblemCode: ProblemCode;
   Range: Range;
+  RerunRequest: RerunRequest;
   SideLimits: SideLimits;
   Source: Source;
   StartRequest: StartRequest;
@@ -241,6 +242,10 @@ export interface GeneratedImage {
    */
   id: string;
   /**
+   * The generation that made the image; `null` for an image that was brought in without one.
+   */
+  generation_id: string | null;
+  /**
    * The image's URL. It is public, and its path cannot be guessed.
    */
   url: string;
@@ -314,9 +319,45 @@ export interface Generation {
    */
   height: number | null;
   /**
-   * The seed, if the request set one.
+   * The seed that is used: the request's, or one drawn for this generation. `null` if the model takes none.
    */
   seed: number | null;
+  /**
+   * The number of denoising steps; `null` if the model's default is used.
+   */
+  num_inference_steps: number | null;
+  /**
+   * How closely the image follows the prompt; `null` if the model's default is used.
+   */
+  guidance_scale: number | null;
+  /**
+   * How much of the source image is changed; `null` if the model's default is used or there is no source image.
+   */
+  strength: number | null;
+  /**
+   * The style; `null` if the request set none.
+   */
+  style: string | null;
+  /**
+   * The version of the model; `null` for a model that has none.
+   */
+  model_version: string | null;
+  /**
+   * The source image, if it is a public URL.
+   */
+  source_image_url: string | null;
+  /**
+   * The generation whose image is the source image; `null` once that generation is deleted.
+   */
+  source_generation_id: string | null;
+  /**
+   * The upload that is the source image. It may have been deleted.
+   */
+  source_id: string | null;
+  /**
+   * The generation that this one came from: the one that it makes again, otherwise the one whose image is its source image. It may have been deleted.
+   */
+  parent_id: string | null;
   /**
    * The values of the request that were changed to fit the model.
    */
@@ -713,6 +754,98 @@ export interface Problem {
    * How long to wait before trying again, in seconds, as in `Retry-After`.
    */
   retry_after?: number;
+}
+/**
+ * What is to be different from the generation that is made again: fields of a start. A field that is left out is kept, and `null` takes a kept one away.
+ */
+export interface RerunRequest {
+  /**
+   * What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space.
+   */
+  prompt?: string | null;
+  /**
+   * A batch of 1 to 10 prompts, each 1 to 4,000 characters long. Use it instead of `prompt`.
+   *
+   * @minItems 1
+   * @maxItems 10
+   */
+  prompts?: string[] | null;
+  /**
+   * How many images to make of `prompt`, 1 to 10. If you set a `seed`, each further image uses the next seed.
+   */
+  num_images?: number | null;
+  /**
+   * The id of a model from `GET /models`, `owner/name`.
+   */
+  model_id?: string | null;
+  /**
+   * Accepted for clients of the original and not used: the version in the catalogue is run.
+   */
+  model_version?: string | null;
+  /**
+   * What the image must not show, at most 4,000 characters.
+   */
+  negative_prompt?: string | null;
+  /**
+   * The width in pixels. It is fitted to the model; `adjustments` of the generation lists what was changed.
+   */
+  width?: number | null;
+  /**
+   * The height in pixels, fitted to the model as `width` is.
+   */
+  height?: number | null;
+  /**
+   * The number of denoising steps. More steps take longer.
+   */
+  num_inference_steps?: number | null;
+  /**
+   * How closely the image follows the prompt.
+   */
+  guidance_scale?: number | null;
+  /**
+   * The seed, 0 to 4,294,967,295. The same request with the same seed gives the same image.
+   */
+  seed?: number | null;
+  /**
+   * The source image, as a public https URL. Set at most one of the three source fields.
+   */
+  source_image_url?: string | null;
+  /**
+   * The source image, as the id of one of the user's own completed generations.
+   */
+  source_generation_id?: string | null;
+  /**
+   * The source image, as the id of an upload from `POST /sources`.
+   */
+  source_id?: string | null;
+  /**
+   * How much to change the source image, from 0 (keep it) to 1 (change everything). Needs a source image.
+   */
+  strength?: number | null;
+  /**
+   * One of the model's `styles`.
+   */
+  style?: string | null;
+  /**
+   * What the model does. The default is the model's default operation.
+   */
+  operation?: Operation | null;
+  /**
+   * The priority in the queue. The user's plan determines which priorities are allowed. The default is `normal`.
+   */
+  priority?: Priority | null;
+  /**
+   * The earliest time to start, within a year (RFC 3339). Quotas and budget are checked again at that time.
+   */
+  scheduled_at?: string | null;
+  /**
+   * Cancels the generation if it has not started after this many seconds, counted from `scheduled_at` or from now. It then costs nothing.
+   */
+  expires_in?: number | null;
+  /**
+   * A public https URL that receives a webhook when a generation has ended.
+   */
+  webhook_url?: string | null;
 }
 /**
  * An uploaded source image.

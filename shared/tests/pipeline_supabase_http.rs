@@ -614,6 +614,9 @@ fn what_a_user_reads_comes_as_the_database_wrote_it() {
         assert_eq!(block_on(generations(&http).list(&query)).unwrap().as_str(), text);
         let expected = json!({ "p_limit": 3, "p_cursor": null, "p_status": "failed", "p_batch_id": null });
         assert_eq!(body(&http), expected);
+        let http = Recorder::default().answers(200, text);
+        assert_eq!(block_on(generations(&http).kept_request(id)).unwrap().as_str(), text);
+        assert_eq!(body(&http), json!({ "p_generation_id": id }));
     }
     for page in ["", "<html>Sign in to the network</html>", "{}{}", r#"{"a":"#] {
         let http = Recorder::default().answers(200, page).answers(200, page);

@@ -186,6 +186,7 @@ create table public.image_generations (
   height int,
   steps int,
   guidance_scale numeric,
+  -- The request's, or the one that its start has drawn.
   seed bigint,
   source_image_url text,
   generation_strength numeric,
@@ -233,6 +234,16 @@ create table public.image_generations (
   source_generation_id uuid references public.image_generations on delete set null,
   -- The upload that it starts from. No foreign key: the file goes before the generation.
   source_id uuid,
+  -- Pixels that the request asked for; width and height are what is made of them. Null: the model's own.
+  requested_width int,
+  requested_height int,
+  -- The model's version when it was started; null for a model that has none.
+  model_version text,
+  -- It was started with a source image, whether or not that is still there.
+  has_source boolean not null default false,
+  -- The generation that it came from: the one that it makes again, else the one whose image it starts from. No foreign
+  -- key: a deletion would have to wait for those that came from it, and that it is gone changes nothing in them.
+  parent_id uuid,
   -- What it holds of the budget: its expected cost, until its prediction has succeeded (then the ledger has the
   -- cost) or it has ended.
   budget_usd numeric not null default 0,

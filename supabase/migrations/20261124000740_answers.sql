@@ -1,5 +1,41 @@
 -- What a user sees of a generation ------------------------------------------------------------------------------------
 
+create function private.image_json(p_image public.images) returns jsonb
+language sql stable
+return jsonb_build_object(
+  'id', p_image.id,
+  'generation_id', p_image.generation_id,
+  'url', p_image.public_url,
+  'format', p_image.format,
+  'width', p_image.width,
+  'height', p_image.height,
+  'bytes', p_image.file_size
+);
+
+-- What made it, beside prompt, model and size, under the names of a request. What was changed to fit the model stands
+-- as it was used; an item of a batch may have been told of another one's seed.
+create function private.settings_json(p_generation public.image_generations) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_asked jsonb := jsonb_build_object(
+    'seed', p_generation.seed,
+    'num_inference_steps', p_generation.steps,
+    'guidance_scale', p_generation.guidance_scale,
+    'strength', p_generation.generation_strength,
+    'style', p_generation.style
+  );
+begin
+  if p_generation.adjustments = '[]' then
+    return v_asked;
+  end if;
+  return v_asked || coalesce((
+    select jsonb_object_agg(a.one ->> 'field', a.one -> 'used')
+    from jsonb_array_elements(p_generation.adjustments) as a (one)
+    where v_asked -> (a.one ->> 'field') = a.one -> 'requested'
+  ), '{}');
+end
+$$;
+
 create function private.generation_json(p_generation public.image_generations) returns jsonb
 language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -26,10 +62,7 @@ begin
     when p_generation.status = 'downloading' then
       v_seconds := 1;
     when p_generation.status = 'completed' then
-      select coalesce(jsonb_agg(jsonb_build_object(
-        'id', i.id, 'url', i.public_url, 'format', i.format,
-        'width', i.width, 'height', i.height, 'bytes', i.file_size
-      )), '[]') into v_images
+      select coalesce(jsonb_agg(private.image_json(i)), '[]') into v_images
       from public.images as i where i.generation_id = p_generation.id;
     else null;
   end case;
@@ -47,7 +80,11 @@ begin
     'negative_prompt', p_generation.negative_prompt,
     'width', p_generation.width,
     'height', p_generation.height,
-    'seed', p_generation.seed,
+    'model_version', p_generation.model_version,
+    'source_image_url', p_generation.source_image_url,
+    'source_generation_id', p_generation.source_generation_id,
+    'source_id', p_generation.source_id,
+    'parent_id', p_generation.parent_id,
     'adjustments', p_generation.adjustments,
     'error', case
       when p_generation.error_message is not null or p_generation.error_code is not null
@@ -58,7 +95,7 @@ begin
     'created_at', p_generation.created_at,
     'started_at', p_generation.started_at,
     'completed_at', p_generation.completed_at
-  );
+  ) || private.settings_json(p_generation);
 end
 $$;
 

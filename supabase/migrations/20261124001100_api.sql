@@ -53,6 +53,13 @@ begin
 end
 $$;
 
+create function public.kept_request(p_generation_id uuid)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.kept_request(p_generation_id);
+end
+$$;
+
 create function public.cancel_generation(p_generation_id uuid)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
@@ -349,7 +356,7 @@ begin
       or (p.pronamespace = 'public'::regnamespace and p.proname = any(regexp_split_to_array(btrim('
         cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation delete_image enqueue_job
         enqueue_jobs
-        extend_lease fail_job finish_download finish_prediction get_generation list_generations
+        extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations
         live_snapshot model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery
         record_predictions
         record_prediction record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook
@@ -535,6 +542,7 @@ grant execute on function
   private.lock_for_change, private.job_cancelled_by_hand,
   public.get_generation, private.get_generation,
   public.list_generations, private.list_generations,
+  public.kept_request, private.kept_request,
   public.cancel_generation, private.cancel_generation,
   public.retry_generation,
   public.delete_generation, private.delete_generation,
@@ -635,6 +643,9 @@ comment on function public.get_generation is
 'One generation of the caller, as GET /generations/{id} answers.';
 comment on function public.list_generations is
 'The caller''s generations, the newest first: {generations, next_cursor}.';
+comment on function public.kept_request is
+'The request that a generation of the caller stands for, by the names of a start: with changes, and with the
+generation''s id as parent_id, start_generation makes it again.';
 comment on function public.cancel_generation is
 'Ends a generation of the caller, unless its image is made already. A job cancels its running prediction.';
 comment on function public.retry_generation is

@@ -82,6 +82,13 @@ describe('what is hoped for', () => {
     }
   });
 
+  test('POST /generations/{id}/rerun', async () => {
+    for (const changes of [{}, { seed: null, width: 512 }]) {
+      const again = await user.call('POST', `/generations/${finished}/rerun`, changes);
+      expectDescribed('POST', '/generations/{id}/rerun', again, 202);
+    }
+  });
+
   test('POST /sources, and a start from it', async () => {
     for (const [format, picture] of Object.entries(await pictures())) {
       const answer = await sendSource(user, picture, { 'content-type': `image/${format}` });
@@ -206,6 +213,8 @@ describe('problems', () => {
     const ended = await user.call('POST', `/generations/${finished}/cancel`);
     expectDescribed('POST', '/generations/{id}/cancel', ended, 409);
     expectDescribed('GET', '/generations', await user.call('GET', '/generations?limit=0'), 400);
+    const again = await user.call('POST', `/generations/${NO_ID}/rerun`);
+    expectDescribed('POST', '/generations/{id}/rerun', again, 404);
   });
 
   test('no token, wherever one is wanted', async () => {

@@ -12,11 +12,12 @@ use shared::adapters::supabase::{Generations, Rpc};
 use shared::http::idempotency::Key;
 use shared::http::list_query::ListQuery;
 use shared::http::problem::{Code, Problem};
+use shared::http::rerun::RerunChanges;
 use shared::http::types::{Cancelled, Deleted, Status, Woken};
 use shared::pipeline::{HandedOver, StartPlan};
 use shared::policy::bounds::MAX_BODY_BYTES;
 use shared::policy::url_policy::AllowedOrigins;
-use shared::ports::{DatabaseError, UserGenerations};
+use shared::ports::{DatabaseError, Started, UserGenerations};
 use shared::rate_limit;
 use shared::settings::SupabaseSettings;
 use uuid::Uuid;
@@ -57,7 +58,7 @@ async fn start_by(
     let body = incoming.body(MAX_BODY_BYTES);
     let (supabase, token) = admit(incoming, env).await?;
     let body = body.await?;
-    let key = Key::parse(incoming.header("idempotency-key").as_deref(), &body)?;
+    let key = Key::parse(incoming.header("idempotency-key").as_deref(), &[&body])?;
     if key.is_some() && !has_keys {
         let detail = "This path takes no Idempotency-Key: call POST /start-generation with one.";
         return Err(Problem::invalid("idempotency-key", detail));
@@ -65,19 +66,59 @@ async fn start_by(
     let allowed = webhook_allowed_origins(env)?;
     let plan = read(&body, &allowed)?;
     let live = LiveUpdates::new(env, context);
-    // Whoever leaves jobs to the cron trigger has nobody to hand them to.
-    let next = if wakes(env) { variables(env).max_parallel_jobs() } else { 0 };
     let generations = Generations::new(rpc(&supabase, &token).with_live_channel(&live));
-    let started = plan.start(key.as_ref(), next, &generations).await.map_err(problem)?;
+    let started = plan.start(key.as_ref(), hand_over(env), &generations).await.map_err(problem)?;
+    Ok(started_answer(incoming, env, context, prefix, &plan, started, has_keys))
+}
+
+/// Makes a generation again, with changes: reads it, then starts.
+pub(crate) async fn rerun(
+    incoming: &Incoming,
+    env: &Environment,
+    context: &Context,
+    prefix: &str,
+    id: &str,
+) -> Result<Answer, Problem> {
+    let body = incoming.body(MAX_BODY_BYTES);
+    let (supabase, token) = admit(incoming, env).await?;
+    let body = body.await?;
+    let id = generation_id(id)?;
+    let key = Key::parse(incoming.header("idempotency-key").as_deref(), &[id.as_bytes(), &body])?;
+    let changes = RerunChanges::parse(&body)?;
+    let allowed = webhook_allowed_origins(env)?;
+    let live = LiveUpdates::new(env, context);
+    let generations = Generations::new(rpc(&supabase, &token).with_live_channel(&live));
+    let kept = generations.kept_request(id).await.map_err(problem)?;
+    let plan = StartPlan::of_rerun(id, &kept, &changes, &allowed)?;
+    let started = plan.start(key.as_ref(), hand_over(env), &generations).await.map_err(problem)?;
+    Ok(started_answer(incoming, env, context, prefix, &plan, started, true))
+}
+
+/// How many jobs of a start come back with its answer: whoever leaves jobs to the cron trigger has nobody to hand them
+/// to.
+fn hand_over(env: &Environment) -> u32 {
+    if wakes(env) { variables(env).max_parallel_jobs() } else { 0 }
+}
+
+/// The 202 of a start, for which the queue is woken.
+fn started_answer(
+    incoming: &Incoming,
+    env: &Environment,
+    context: &Context,
+    prefix: &str,
+    plan: &StartPlan,
+    started: Started,
+    has_keys: bool,
+) -> Answer {
     let answer = Answer::json(202, json!(plan.answer(&started, &format!("{}{prefix}", incoming.origin()))));
     let answer = if started.replayed { answer.header("idempotency-replayed", "true") } else { answer };
     if started.replayed && has_keys {
-        return Ok(answer);
+        return answer;
     }
     // Whoever names a row that was started before may have set it to pending over REST, which wakes nobody.
-    let handed_over = started.leased.map(|leased| HandedOver::body(&leased, next));
+    let handed_over = started.leased.map(|leased| HandedOver::body(&leased, hand_over(env)));
     wake(env, context, WakeFor::Images { handed_over });
-    Ok(answer)
+    answer
 }
 
 /// The queue is looked at anyway, whenever something changes: for those who change it elsewhere.

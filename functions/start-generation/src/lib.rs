@@ -41,6 +41,7 @@ async fn handle(incoming: &mut Incoming, env: &Environment, context: &Context) -
         Target::Cancel => generations::cancel(incoming, env, context, id).await,
         Target::Retry => generations::retry(incoming, env, context, id).await,
         Target::Delete => generations::delete(incoming, env, context, id).await,
+        Target::Rerun => generations::rerun(incoming, env, context, found.prefix, id).await,
         Target::DeleteImage => generations::delete_image(incoming, env, id).await,
         Target::GenerationEvents => events::one(incoming, env, id).await,
         Target::Events => events::all(incoming, env).await,

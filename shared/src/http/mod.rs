@@ -10,6 +10,7 @@ pub mod list_query;
 pub mod models;
 pub mod problem;
 pub mod request;
+pub mod rerun;
 pub mod router;
 pub mod routes;
 pub mod types;

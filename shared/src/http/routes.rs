@@ -20,6 +20,8 @@ pub enum Target {
     Cancel,
     /// Tries a failed one again.
     Retry,
+    /// Makes one again, with changes.
+    Rerun,
     /// Deletes one, with its image.
     Delete,
     /// Deletes an image, and not its generation.
@@ -54,6 +56,7 @@ pub const ROUTES: &[Route<Target>] = &[
     ("DELETE", "/generations/:", Target::Delete),
     ("POST", "/generations/:/cancel", Target::Cancel),
     ("POST", "/generations/:/retry", Target::Retry),
+    ("POST", "/generations/:/rerun", Target::Rerun),
     ("DELETE", "/images/:", Target::DeleteImage),
     ("GET", "/generations/:/events", Target::GenerationEvents),
     ("GET", "/events", Target::Events),

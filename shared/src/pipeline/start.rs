@@ -7,8 +7,10 @@ use crate::catalogue::Mapped;
 use crate::http::batch::BatchRequest;
 use crate::http::fields::Fields;
 use crate::http::idempotency::Key;
+use crate::http::json_text::JsonText;
 use crate::http::problem::Problem;
 use crate::http::request::{StartRequest, json_of, map_params};
+use crate::http::rerun::RerunChanges;
 use crate::http::types::{self, BatchItem, NamedBatch, StartedGeneration, Status, Urls};
 use crate::policy::bounds::MAX_ID_CHARS;
 use crate::policy::url_policy::AllowedOrigins;
@@ -18,6 +20,7 @@ use crate::ports::{DatabaseError, NewGenerations, QueuedGeneration, StartKind, S
 #[derive(Debug, Clone)]
 enum Endpoint {
     StartGeneration,
+    Rerun(Uuid),
     GenerateImage(Uuid),
     BatchGenerate { name: Option<String>, has_tags: bool },
 }
@@ -84,6 +87,16 @@ impl StartPlan {
         Self::of(StartRequest::read(&body, allowed)?, endpoint)
     }
 
+    /// The same of `POST /generations/{id}/rerun`: the generation that is made again, as `kept`, with these changes.
+    pub fn of_rerun(
+        id: Uuid,
+        kept: &JsonText,
+        changes: &RerunChanges,
+        allowed: &AllowedOrigins,
+    ) -> Result<Self, Problem> {
+        Self::of(changes.onto(kept, allowed)?, Endpoint::Rerun(id))
+    }
+
     /// The same of `POST /batch-generate`.
     pub fn of_batch(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
         let BatchRequest { request, name, has_tags } = BatchRequest::parse(body, allowed)?;
@@ -96,7 +109,7 @@ impl StartPlan {
     }
 
     /// Starts it. The caller takes up to `hand_over` of the jobs and sees to it that they are run. A `key` is for
-    /// `POST /start-generation` alone.
+    /// `POST /start-generation` and reruns alone.
     pub async fn start(
         &self,
         key: Option<&Key>,
@@ -104,18 +117,22 @@ impl StartPlan {
         generations: &impl UserGenerations,
     ) -> Result<Started, DatabaseError> {
         let kind = match &self.endpoint {
-            Endpoint::StartGeneration => StartKind::Plain(key),
+            Endpoint::StartGeneration | Endpoint::Rerun(_) => StartKind::Plain(key),
             Endpoint::GenerateImage(id) => StartKind::Inserted(*id),
             Endpoint::BatchGenerate { name, .. } => StartKind::Batch(name.as_deref()),
         };
+        let parent = match self.endpoint {
+            Endpoint::Rerun(id) => Some(id),
+            _ => None,
+        };
         let asked = self.asked.as_ref().map(|(mapped, request)| (request, mapped));
-        generations.start(&NewGenerations { asked, kind, hand_over }).await
+        generations.start(&NewGenerations { asked, kind, parent, hand_over }).await
     }
 
     /// The body of the 202. `base` is our own URL as the caller used it, without a trailing slash.
     pub fn answer(&self, started: &Started, base: &str) -> StartAnswer<'_> {
         match &self.endpoint {
-            Endpoint::StartGeneration | Endpoint::GenerateImage(_) => {
+            Endpoint::StartGeneration | Endpoint::Rerun(_) | Endpoint::GenerateImage(_) => {
                 StartAnswer::Started(start_answer(started, base))
             }
             Endpoint::BatchGenerate { name, has_tags } => {

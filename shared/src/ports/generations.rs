@@ -28,6 +28,8 @@ pub struct NewGenerations<'a> {
     pub asked: Option<(&'a StartRequest, &'a Mapped)>,
     /// How it is asked for.
     pub kind: StartKind<'a>,
+    /// The user's own generation that they make again.
+    pub parent: Option<Uuid>,
     /// The caller takes up to so many of the new jobs, where they are next, under a lease, and sees to it that they
     /// are run.
     pub hand_over: u32,
@@ -80,6 +82,8 @@ pub trait UserGenerations {
     async fn get(&self, id: Uuid) -> Result<JsonText, DatabaseError>;
     /// A page of generations, the newest first, as the user is shown it (`http::types::GenerationPage`).
     async fn list(&self, query: &ListQuery) -> Result<JsonText, DatabaseError>;
+    /// The request that a generation stands for, under the names of a start (`http::rerun` changes it).
+    async fn kept_request(&self, id: Uuid) -> Result<JsonText, DatabaseError>;
     /// Cancels a generation. A job stops its prediction, where one runs.
     async fn cancel(&self, id: Uuid) -> Result<(), DatabaseError>;
     /// Tries a failed generation again, with the quotas and the money of a start, and tells how it stands then

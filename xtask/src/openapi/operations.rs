@@ -17,7 +17,7 @@ use super::samples;
 fn codes(target: Target) -> &'static [Code] {
     use Code::*;
     match target {
-        Target::Start | Target::StartInserted | Target::StartBatch => &[
+        Target::Start | Target::Rerun | Target::StartInserted | Target::StartBatch => &[
             InvalidRequest,
             Unauthorized,
             Forbidden,
@@ -96,12 +96,7 @@ pub fn operation(target: Target) -> Value {
             "summary": "Start a generation",
             "description": "Puts one generation or a batch of them into the queue and answers at once. Follow them at `urls.events` or `urls.self`.",
             "security": [{ USER: [] }],
-            "parameters": [header(
-                "Idempotency-Key",
-                "A unique name for this request. Within 24 hours, a second request with the same key returns the \
-                 answer of the first one and creates nothing. A request that fails does not use up its key.",
-                json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" }),
-            )],
+            "parameters": [idempotency_key()],
             "requestBody": {
                 "required": true,
                 "description": format!("At most {} KiB.", MAX_BODY_BYTES / 1024),
@@ -151,6 +146,32 @@ pub fn operation(target: Target) -> Value {
             "security": [{ USER: [] }],
             "parameters": [id()],
             "responses": answers(vec![("202", answer("The generation waits.", "Generation", samples::waiting()))]),
+        }),
+        Target::Rerun => json!({
+            "operationId": "rerunGeneration",
+            "tags": ["Generations"],
+            "summary": "Make a generation again",
+            "description": "Starts a new generation from one of the user's, in whatever state that is, with the checks, the \
+                quotas and the money of a start. Every field of the request is kept unless the body replaces it; `null` \
+                takes a field away. So the seed stays, and `\"seed\": null` draws a new one. A source image in the body \
+                takes the place of the kept one, and `prompts` that of `prompt`. With another model, or with a source \
+                image where there was none or the other way round, the operation is the model's own unless the body \
+                names one. When to start and when to expire are not kept. The new generation's `parent_id` is the id in \
+                the path. A deleted source image, unless the body replaces it, and a model that is not offered any more \
+                are refused.",
+            "security": [{ USER: [] }],
+            "parameters": [id(), idempotency_key()],
+            "requestBody": {
+                "required": false,
+                "description": format!("What is to be different, at most {} KiB. No body changes nothing.", MAX_BODY_BYTES / 1024),
+                "content": { "application/json": {
+                    "schema": reference("schemas", "RerunRequest"),
+                    "examples": samples::reruns(),
+                } },
+            },
+            "responses": answers(vec![("202", with_header(
+                answer("The generations are in the queue.", "Started", samples::started()), "idempotency-replayed", "Replayed",
+            ))]),
         }),
         Target::Delete => json!({
             "operationId": "deleteGeneration",
@@ -294,6 +315,15 @@ pub fn operation(target: Target) -> Value {
             "responses": answers(vec![("200", plain("The image, or why there is none."))]),
         }),
     }
+}
+
+fn idempotency_key() -> Value {
+    header(
+        "Idempotency-Key",
+        "A unique name for this request. Within 24 hours, a second request with the same key returns the \
+         answer of the first one and creates nothing. A request that fails does not use up its key.",
+        json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" }),
+    )
 }
 
 fn live(name: &str, summary: &str, path: Vec<Value>, answers: impl Fn(Vec<(&str, Value)>) -> Value) -> Value {

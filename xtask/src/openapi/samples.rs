@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 pub const GENERATION: &str = "0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11";
 const SECOND: &str = "0193f3a2-6c1e-7c41-8b02-51a7c9e4d022";
+const IMAGE: &str = "0193f3a2-7a10-7c55-8d31-90b7c2f1ab66";
 const JOB: &str = "0193f3a2-6c1f-7d10-b3c4-77e1a2f90c33";
 const SOURCE: &str = "0193f3a1-0b7d-7e52-a1d8-3c9b5e6f4a44";
 const BATCH: &str = "0193f3a2-6c1e-7c3f-8f00-4b1d9e7a5c55";
@@ -29,6 +30,14 @@ pub fn requests() -> Value {
             "prompt": "the same at night", "model_id": "black-forest-labs/flux-dev", "operation": "variation",
             "source_id": SOURCE, "strength": 0.6,
         } },
+    })
+}
+
+pub fn reruns() -> Value {
+    json!({
+        "again": { "summary": "The same with another seed", "value": { "seed": null } },
+        "changed": { "summary": "Another prompt, the same seed", "value": { "prompt": "a lighthouse at night" } },
+        "none": { "summary": "The same once more", "value": {} },
     })
 }
 
@@ -78,14 +87,20 @@ pub fn completed() -> Value {
     json!({
         "id": GENERATION, "batch_id": null, "status": "completed", "progress": 100,
         "queue_position": null, "estimated_seconds": null, "operation": "generate", "model_id": MODEL,
-        "prompt": "a lighthouse at dawn", "negative_prompt": null, "width": 1344, "height": 768, "seed": null,
-        "adjustments": [], "error": null,
-        "images": [{
-            "id": SECOND, "url": "https://project.supabase.co/storage/v1/object/public/generated-images/a.webp",
-            "format": "webp", "width": 1344, "height": 768, "bytes": 92_410,
-        }],
+        "prompt": "a lighthouse at dawn", "negative_prompt": null, "width": 1344, "height": 768,
+        "seed": 1_370_283_904, "num_inference_steps": null, "guidance_scale": null, "strength": null, "style": null,
+        "model_version": null, "source_image_url": null, "source_generation_id": null, "source_id": null,
+        "parent_id": null, "adjustments": [], "error": null, "images": [image()],
         "cost_usd": 0.003, "created_at": "2026-11-24T12:00:00.123456+00:00",
         "started_at": "2026-11-24T12:00:00.2+00:00", "completed_at": "2026-11-24T12:00:03.9+00:00",
+    })
+}
+
+fn image() -> Value {
+    json!({
+        "id": IMAGE, "generation_id": GENERATION,
+        "url": "https://project.supabase.co/storage/v1/object/public/generated-images/a.webp",
+        "format": "webp", "width": 1344, "height": 768, "bytes": 92_410,
     })
 }
 

@@ -38,8 +38,28 @@ pub fn schemas() -> Value {
     let mut all: Map<String, Value> = all.into_iter().map(|(name, schema)| (name, tidy(schema))).collect();
     if let Some(Value::Object(request)) = all.get_mut("StartRequest") {
         request.insert(ORDER.into(), json!(names::<StartRequest>()));
+        let rerun = rerun(request);
+        all.insert("RerunRequest".into(), Value::Object(rerun));
     }
     Value::Object(all)
+}
+
+/// A start in part: no member has to be there, and each may be null.
+fn rerun(start: &Map<String, Value>) -> Map<String, Value> {
+    let mut rerun = start.clone();
+    rerun.retain(|name, _| name != "required" && name != "oneOf");
+    let description = "What is to be different from the generation that is made again: fields of a start. A field that is \
+                       left out is kept, and `null` takes a kept one away.";
+    rerun.insert("description".into(), json!(description));
+    let members = rerun.get_mut("properties").and_then(Value::as_object_mut);
+    for member in members.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
+        if let Some(one) = member.get("type").cloned() {
+            member.insert("type".into(), json!([one, "null"]));
+        } else if let Some(reference) = member.remove("$ref") {
+            member.insert("anyOf".into(), json!([{ "$ref": reference }, { "type": "null" }]));
+        }
+    }
+    rerun
 }
 
 /// A type whose members are parameters.

@@ -61,8 +61,9 @@ fn database_error(error: RpcError) -> DatabaseError {
 
 impl<H: Http> UserGenerations for Generations<'_, H> {
     async fn start(&self, new: &NewGenerations<'_>) -> Result<Started, DatabaseError> {
-        let request =
-            new.asked.map_or_else(|| json!({}), |(request, mapped)| wire::start_request(request, mapped));
+        let request = new
+            .asked
+            .map_or_else(|| json!({}), |(request, mapped)| wire::start_request(request, mapped, new.parent));
         let mut arguments = Map::new();
         arguments.insert("p_request".into(), request);
         arguments.insert("p_next".into(), json!(new.hand_over));
@@ -92,6 +93,10 @@ impl<H: Http> UserGenerations for Generations<'_, H> {
 
     async fn list(&self, query: &ListQuery) -> Result<JsonText, DatabaseError> {
         self.pass("list_generations", &wire::list_query(query)).await
+    }
+
+    async fn kept_request(&self, id: Uuid) -> Result<JsonText, DatabaseError> {
+        self.pass("kept_request", &json!({ "p_generation_id": id })).await
     }
 
     async fn cancel(&self, id: Uuid) -> Result<(), DatabaseError> {

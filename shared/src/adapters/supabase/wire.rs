@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::catalogue::{GenerationParams, Mapped};
 use crate::http::list_query::ListQuery;
@@ -100,7 +101,7 @@ fn source(source: PredictionSource) -> &'static str {
 }
 
 /// The argument `p_request` of `start_generation`: what was asked, and what will be made of it.
-pub(super) fn start_request(request: &StartRequest, mapped: &Mapped) -> Value {
+pub(super) fn start_request(request: &StartRequest, mapped: &Mapped, parent: Option<Uuid>) -> Value {
     let mut told = params(&request.params);
     told.insert("operation".into(), json!(mapped.operation));
     let items = request.items.iter().map(|item| {
@@ -121,6 +122,7 @@ pub(super) fn start_request(request: &StartRequest, mapped: &Mapped) -> Value {
     put(&mut told, "scheduled_at", &request.scheduled_at);
     put(&mut told, "expires_in", &request.expires_in);
     put(&mut told, "webhook_url", &request.webhook_url);
+    put(&mut told, "parent_id", &parent);
     Value::Object(told)
 }
 

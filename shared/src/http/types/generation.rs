@@ -41,8 +41,31 @@ pub struct Generation {
     /// The image's height in pixels, as `width`.
     #[schemars(range(min = 1))]
     pub height: Option<u32>,
-    /// The seed, if the request set one.
+    /// The seed that is used: the request's, or one drawn for this generation. `null` if the model takes none.
     pub seed: Option<u64>,
+    /// The number of denoising steps; `null` if the model's default is used.
+    #[schemars(range(min = 1))]
+    pub num_inference_steps: Option<u32>,
+    /// How closely the image follows the prompt; `null` if the model's default is used.
+    #[schemars(range(min = 0))]
+    pub guidance_scale: Option<f64>,
+    /// How much of the source image is changed; `null` if the model's default is used or there is no source image.
+    #[schemars(range(min = 0, max = 1))]
+    pub strength: Option<f64>,
+    /// The style; `null` if the request set none.
+    pub style: Option<String>,
+    /// The version of the model; `null` for a model that has none.
+    pub model_version: Option<String>,
+    /// The source image, if it is a public URL.
+    #[schemars(url)]
+    pub source_image_url: Option<String>,
+    /// The generation whose image is the source image; `null` once that generation is deleted.
+    pub source_generation_id: Option<Uuid>,
+    /// The upload that is the source image. It may have been deleted.
+    pub source_id: Option<Uuid>,
+    /// The generation that this one came from: the one that it makes again, otherwise the one whose image is its source
+    /// image. It may have been deleted.
+    pub parent_id: Option<Uuid>,
     /// The values of the request that were changed to fit the model.
     pub adjustments: Vec<Adjustment>,
     /// Why the generation failed; `null` unless it did.
@@ -77,6 +100,8 @@ pub struct GenerationError {
 pub struct GeneratedImage {
     /// The image's id.
     pub id: Uuid,
+    /// The generation that made the image; `null` for an image that was brought in without one.
+    pub generation_id: Option<Uuid>,
     /// The image's URL. It is public, and its path cannot be guessed.
     #[schemars(url)]
     pub url: String,
