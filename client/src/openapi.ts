@@ -355,7 +355,7 @@ export interface Generation {
    */
   source_id: string | null;
   /**
-   * The generation that this one came from: the one that it makes again, otherwise the one whose image is its source image. It may have been deleted.
+   * The generation that this one came from: the one that it makes again, otherwise the one whose image is its source image. It may have been deleted. `GET /generations?parent_id=` lists what came from a generation.
    */
   parent_id: string | null;
   /**
@@ -405,11 +405,11 @@ export interface GenerationError {
  */
 export interface GenerationPage {
   /**
-   * The generations of this page.
+   * The generations of this page. A request reads 2,000 generations at most, so with filters a page may have fewer than `limit`, or none, although more follow.
    */
   generations: Generation[];
   /**
-   * Pass this as `cursor` to get the next page; `null` on the last page.
+   * Pass this as `cursor` with the same filters to get the next page; `null` on the last page.
    */
   next_cursor: string | null;
 }
@@ -1122,4 +1122,28 @@ export interface ListQuery {
    * Lists only generations of this batch.
    */
   batch_id?: string;
+  /**
+   * Lists only generations of this model, `owner/name`.
+   */
+  model_id?: string;
+  /**
+   * Lists only generations with this operation.
+   */
+  operation?: Operation;
+  /**
+   * Lists only generations that came from this one: they make it again, or its image is their source image.
+   */
+  parent_id?: string;
+  /**
+   * Lists only generations whose prompt contains this text, in upper or lower case.
+   */
+  q?: string;
+  /**
+   * Lists only generations that were requested after this time (RFC 3339).
+   */
+  created_after?: string;
+  /**
+   * Lists only generations that were requested before this time (RFC 3339).
+   */
+  created_before?: string;
 }

@@ -21,7 +21,7 @@
 --   steps           predictions, progress, downloads
 --   ends            how a generation ends and comes back, and predictions that nobody wants
 --   answers         what a user sees of it
---   library         making a user's generation again
+--   library         a user's generations by pages, making one again
 --   provider        its pauses, and the models that it refuses
 --   deletion        what goes with a generation or an account
 --

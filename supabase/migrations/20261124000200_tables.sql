@@ -267,6 +267,9 @@ create index image_generations_model on public.image_generations (model_id);
 -- The foreign key.
 create index image_generations_source on public.image_generations (source_generation_id)
 where source_generation_id is not null;
+-- What came from a generation, by pages (private.list_generations).
+create index image_generations_parent on public.image_generations (parent_id, created_at desc, id desc)
+where parent_id is not null;
 -- Generations with a cancelled run whose cost is not known yet (private.close_open_costs).
 create index image_generations_cost_open on public.image_generations (id) where cost_open;
 -- Whether an open generation needs an upload (private.is_spent_source).

@@ -1,4 +1,111 @@
--- A user's own generations, made again ------------------------------------------------------------------------------
+-- A user's own generations: by pages, and made again -----------------------------------------------------------------
+
+-- A page, the newest first. The cursor is a row's time in microseconds and its id: the page goes on behind it, whatever
+-- the filters are. A page ends before it has 2 MiB: the Worker reads at most 4, and one generation has at most some
+-- 150 KB. It also ends when it has looked at 2,000 rows, however few of them are listed: it may be short, or empty, and
+-- has a cursor all the same.
+create function private.list_generations(
+  p_limit int, p_cursor text, p_status text, p_batch_id uuid, p_model_id text, p_operation text, p_parent_id uuid, p_q text, p_created_after timestamptz, p_created_before timestamptz
+) returns jsonb
+language plpgsql stable security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_user uuid := auth.uid();
+  v_limit int := coalesce(p_limit, 20);
+  v_model_id uuid := (select m.id from public.models as m where m.replicate_id = p_model_id);
+  v_text text := lower(p_q);
+  v_after timestamptz := coalesce(p_created_after, '-infinity');
+  v_until timestamptz := coalesce(p_created_before, 'infinity');
+  -- Of the row that was looked at last.
+  v_at timestamptz := 'infinity';
+  v_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+  v_cursor refcursor;
+  v_row public.image_generations;
+  v_one jsonb;
+  v_rows jsonb[] := '{}';
+  v_bytes int := 0;
+  v_seen int := 0;
+begin
+  if v_limit not between 1 and 100 then
+    perform private.refuse_field('limit', 'limit must be a whole number from 1 to 100.');
+  end if;
+  if p_status <> all('{queued,processing,downloading,completed,failed,cancelled}'::text[]) then
+    perform private.refuse_field(
+      'status', 'status must be one of: queued, processing, downloading, completed, failed, cancelled.'
+    );
+  end if;
+  if p_operation <> all('{generate,variation,edit,upscale,remove_background}'::text[]) then
+    perform private.refuse_field(
+      'operation', 'operation must be one of: generate, variation, edit, upscale, remove_background.'
+    );
+  end if;
+  if char_length(p_model_id) > 200 then
+    perform private.refuse_field('model_id', 'model_id must be a text of at most 200 characters.');
+  end if;
+  if char_length(p_q) > 200 or private.is_blank(p_q) then
+    perform private.refuse_field('q', 'q must be a text of 1 to 200 characters, not only white space.');
+  end if;
+  if p_cursor is not null then
+    if p_cursor !~ '^\d{1,17}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+      perform private.refuse_field('cursor', 'cursor must be the next_cursor of an earlier page.');
+    end if;
+    v_at := 'epoch'::timestamptz + split_part(p_cursor, '_', 1)::bigint * interval '1 microsecond';
+    v_id := split_part(p_cursor, '_', 2)::uuid;
+  end if;
+  -- Each by its own index, in the order of the page.
+  if p_batch_id is not null then
+    open v_cursor for
+    select * from public.image_generations as g
+    where g.batch_id = p_batch_id and g.user_id = v_user
+      and (g.created_at, g.id) < (v_at, v_id) and g.created_at > v_after and g.created_at < v_until
+    order by g.created_at desc, g.id desc limit 2001;
+  elsif p_parent_id is not null then
+    open v_cursor for
+    select * from public.image_generations as g
+    where g.parent_id = p_parent_id and g.user_id = v_user
+      and (g.created_at, g.id) < (v_at, v_id) and g.created_at > v_after and g.created_at < v_until
+    order by g.created_at desc, g.id desc limit 2001;
+  else
+    open v_cursor for
+    select * from public.image_generations as g
+    where g.user_id = v_user
+      and (g.created_at, g.id) < (v_at, v_id) and g.created_at > v_after and g.created_at < v_until
+    order by g.created_at desc, g.id desc limit 2001;
+  end if;
+  loop
+    fetch v_cursor into v_row;
+    exit when not found;
+    if v_seen < 2000 then
+      v_one := null;
+      if (p_status is null or v_row.status = p_status or (p_status = 'queued' and v_row.status = 'pending'))
+        and (p_parent_id is null or v_row.parent_id = p_parent_id)
+        and (p_operation is null or v_row.operation = p_operation)
+        and (p_model_id is null or v_row.model = p_model_id or v_row.model_id = v_model_id)
+        and (v_text is null or strpos(lower(v_row.prompt), v_text) > 0)
+      then
+        v_one := private.generation_json(v_row);
+        v_bytes := v_bytes + octet_length(v_one::text);
+      end if;
+    end if;
+    if v_seen = 2000
+      or (v_one is not null and (cardinality(v_rows) = v_limit or (v_bytes > 2097152 and cardinality(v_rows) > 0)))
+    then
+      close v_cursor;
+      return jsonb_build_object(
+        'generations', to_jsonb(v_rows), 'next_cursor', (extract(epoch from v_at) * 1000000)::bigint || '_' || v_id
+      );
+    end if;
+    if v_one is not null then
+      v_rows := v_rows || v_one;
+    end if;
+    v_seen := v_seen + 1;
+    v_at := v_row.created_at;
+    v_id := v_row.id;
+  end loop;
+  close v_cursor;
+  return jsonb_build_object('generations', to_jsonb(v_rows), 'next_cursor', null);
+end
+$$;
 
 -- The request that a generation of the caller's stands for, by the names of a request: what a rerun changes and starts.
 -- When it was to start, and until when, are no part of it. source_is_gone: it had a source image that nothing names any

@@ -46,10 +46,15 @@ end
 $$;
 
 create function public.list_generations(
-  p_limit int = 20, p_cursor text = null, p_status text = null, p_batch_id uuid = null
+  p_limit int = 20, p_cursor text = null, p_status text = null, p_batch_id uuid = null, p_model_id text = null,
+  p_operation text = null, p_parent_id uuid = null,
+  p_q text = null, p_created_after timestamptz = null, p_created_before timestamptz = null
 ) returns jsonb language plpgsql stable set search_path = '' as $$
 begin
-  return private.list_generations(p_limit, p_cursor, p_status, p_batch_id);
+  return private.list_generations(
+    p_limit, p_cursor, p_status, p_batch_id, p_model_id, p_operation, p_parent_id, p_q,
+    p_created_after, p_created_before
+  );
 end
 $$;
 
@@ -642,7 +647,8 @@ comment on function public.start_batch is
 comment on function public.get_generation is
 'One generation of the caller, as GET /generations/{id} answers.';
 comment on function public.list_generations is
-'The caller''s generations, the newest first: {generations, next_cursor}.';
+'The caller''s generations, the newest first, as GET /generations answers: {generations, next_cursor}. A call reads
+2,000 of them at most: a page may be short, or empty, and have a next_cursor all the same.';
 comment on function public.kept_request is
 'The request that a generation of the caller stands for, by the names of a start: with changes, and with the
 generation''s id as parent_id, start_generation makes it again.';

@@ -250,8 +250,9 @@ describe('other arguments', () => {
 
   test('how many and which generations are listed', async () => {
     const user = await db.createUser();
-    const bounds = table('Other arguments').filter(({ member }) => ['p_limit', 'p_status'].includes(member));
-    expect(bounds.length).toBe(2);
+    const named = ['p_limit', 'p_status', 'p_operation', 'p_q'];
+    const bounds = table('Other arguments').filter(({ member }) => named.includes(member));
+    expect(bounds.length).toBe(named.length);
     for (const bound of bounds) {
       const { good, bad } = around(bound);
       const list = (value: unknown) => db.callAs(user, 'list_generations', { [bound.member]: value });

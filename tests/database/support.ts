@@ -238,6 +238,9 @@ const VALUE_TYPES: Record<string, string> = {
   p_image_id: 'uuid',
   p_started_at: 'timestamptz',
   p_batch_id: 'uuid',
+  p_parent_id: 'uuid',
+  p_created_after: 'timestamptz',
+  p_created_before: 'timestamptz',
   p_user_id: 'uuid',
   p_since: 'bigint',
 };

@@ -73,6 +73,13 @@ describe('what is kept', () => {
     expect((await input(seed)).seed).not.toBe(7);
     expect((await user.get(seed.generation_id)).seed).toBe((await input(seed)).seed);
     expect(await input(seed)).toMatchObject({ prompt: 'changed' });
+    const list = await user.call<{ generations: Generation[] }>(
+      'GET',
+      `/generations?parent_id=${first.generation_id}`,
+    );
+    expect(list.body.generations.map(({ id }) => id).sort()).toEqual(
+      [prompt, seed, ...(several.generations ?? [])].map(({ generation_id }) => generation_id).sort(),
+    );
   });
 
   test('of one that runs, has failed or was cancelled as well', async () => {

@@ -77,7 +77,7 @@ describe('what is hoped for', () => {
   });
 
   test('GET /generations', async () => {
-    for (const query of ['', '?limit=1', '?status=completed']) {
+    for (const query of ['', '?limit=1', '?status=completed&q=LIGHTHOUSE']) {
       expectDescribed('GET', '/generations', await user.call('GET', `/generations${query}`));
     }
   });

@@ -165,6 +165,7 @@ test('reading, listing, cancelling and refusing cost at most one request', async
     ['GET', `/generations/${id}`, undefined, 200, { 'POST /rest/v1/rpc/get_generation': 1 }],
     ['GET', '/generations', undefined, 200, { 'POST /rest/v1/rpc/list_generations': 1 }],
     ['POST', `/generations/${id}/cancel`, undefined, 409, { 'POST /rest/v1/rpc/cancel_generation': 1 }],
+    ['GET', '/generations?q=read', undefined, 200, { 'POST /rest/v1/rpc/list_generations': 1 }],
     ['POST', `/generations/${id}/rerun`, { seed: -1 }, 400, { 'POST /rest/v1/rpc/kept_request': 1 }],
     ['POST', '/start-generation', { prompt: 'x', model_id: 'no/such' }, 404, {}],
     ['POST', '/start-generation', { prompt: '' }, 400, {}],

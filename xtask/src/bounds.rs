@@ -9,7 +9,9 @@ use serde_json::Value;
 use shared::http::list_query::MAX_LIMIT;
 use shared::http::types::Status;
 use shared::pipeline::MAX_SOURCE_BYTES;
-use shared::policy::bounds::{MAX_BATCH, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_KEY_BYTES, MAX_TIME_CHARS};
+use shared::policy::bounds::{
+    MAX_BATCH, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_KEY_BYTES, MAX_SEARCH_CHARS, MAX_TIME_CHARS, OPERATIONS,
+};
 
 use crate::openapi::document;
 
@@ -150,6 +152,8 @@ pub fn written() -> String {
         row(&[&"`p_request_hash`", &"visible ASCII", &"bytes", &1, &128]),
         range("p_limit", "whole", &(1..=MAX_LIMIT)),
         words("p_status", &Status::ALL.map(Status::as_str)),
+        words("p_operation", &OPERATIONS),
+        row(&[&"`p_q`", &"text", &"characters", &1, &MAX_SEARCH_CHARS]),
         "\n`p_cursor` is a `next_cursor` of an earlier page. Arguments that are ids are read by Postgres. \
          `enqueue_job` takes of users a payload that is judged as `p_request`.\n"
             .to_owned(),

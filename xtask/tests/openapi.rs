@@ -181,9 +181,16 @@ fn the_parser_of_a_list_enforces_the_documented_bounds() {
         assert_eq!(problem.field.as_deref(), Some("limit"));
     }
     assert_eq!(json!(parse("none", "").unwrap()), limit["schema"]["default"]);
-    // Each of them is read: a word that none of them takes is refused.
+    // Each of them is read: a word that none of them takes is refused, or a text that is too long.
     for parameter in parameters {
         let name = parameter["name"].as_str().unwrap();
-        assert_eq!(parse(name, "?").unwrap_err().field.as_deref(), Some(name));
+        let wrong = match parameter["schema"]["maxLength"].as_u64() {
+            None => "?".to_owned(),
+            Some(max) => {
+                assert!(parse(name, &"é".repeat(max as usize)).is_ok(), "{name}");
+                "é".repeat(max as usize + 1)
+            }
+        };
+        assert_eq!(parse(name, &wrong).unwrap_err().field.as_deref(), Some(name));
     }
 }

@@ -32,6 +32,8 @@ pub const SEED: RangeInclusive<i64> = 0..=u32::MAX as i64;
 pub const STRENGTH: RangeInclusive<f64> = 0.0..=1.0;
 /// Seconds until a request that was not started lapses.
 pub const EXPIRES_IN: RangeInclusive<i64> = 1..=30 * 24 * 3_600;
+/// The longest text that prompts of a list are searched for, in characters.
+pub const MAX_SEARCH_CHARS: usize = 200;
 
 /// The words of `operation`.
 pub const OPERATIONS: [&str; 5] = ["generate", "variation", "edit", "upscale", "remove_background"];

@@ -116,6 +116,8 @@ pub fn operation(target: Target) -> Value {
             "summary": "List generations",
             "security": [{ USER: [] }],
             "parameters": query::<ListQuery>(),
+            "description": "Lists the user's generations, newest first. Filters are combined. A request reads 2,000 \
+                generations at most: with filters, a page may be short or empty and still have a `next_cursor`.",
             "responses": answers(vec![("200", answer("A page of the user's generations, newest first.", "GenerationPage", samples::page()))]),
         }),
         Target::Get => json!({

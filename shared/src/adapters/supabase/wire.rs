@@ -1,5 +1,6 @@
 //! What the SQL functions are told, as JSON, and the words with which they answer.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -150,11 +151,24 @@ fn put<T: Serialize>(told: &mut Map<String, Value>, name: &str, value: &Option<T
     }
 }
 
-/// The arguments of `list_generations`.
+/// The arguments of `list_generations`; a filter that is not there is left out.
 pub(super) fn list_query(query: &ListQuery) -> Value {
-    json!({
-        "p_limit": query.limit, "p_cursor": query.cursor, "p_status": query.status, "p_batch_id": query.batch_id,
-    })
+    let mut told = Map::new();
+    told.insert("p_limit".into(), json!(query.limit));
+    put(&mut told, "p_cursor", &query.cursor);
+    put(&mut told, "p_status", &query.status);
+    put(&mut told, "p_batch_id", &query.batch_id);
+    put(&mut told, "p_model_id", &query.model_id);
+    put(&mut told, "p_operation", &query.operation);
+    put(&mut told, "p_parent_id", &query.parent_id);
+    put(&mut told, "p_q", &query.text);
+    put(&mut told, "p_created_after", &query.created_after.map(time));
+    put(&mut told, "p_created_before", &query.created_before.map(time));
+    Value::Object(told)
+}
+
+fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// Reads the `outcome` of `finish_prediction` where no job comes with it.

@@ -64,7 +64,7 @@ pub struct Generation {
     /// The upload that is the source image. It may have been deleted.
     pub source_id: Option<Uuid>,
     /// The generation that this one came from: the one that it makes again, otherwise the one whose image is its source
-    /// image. It may have been deleted.
+    /// image. It may have been deleted. `GET /generations?parent_id=` lists what came from a generation.
     pub parent_id: Option<Uuid>,
     /// The values of the request that were changed to fit the model.
     pub adjustments: Vec<Adjustment>,
@@ -121,8 +121,9 @@ pub struct GeneratedImage {
 /// A page of the user's generations, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct GenerationPage {
-    /// The generations of this page.
+    /// The generations of this page. A request reads 2,000 generations at most, so with filters a page may have fewer
+    /// than `limit`, or none, although more follow.
     pub generations: Vec<Generation>,
-    /// Pass this as `cursor` to get the next page; `null` on the last page.
+    /// Pass this as `cursor` with the same filters to get the next page; `null` on the last page.
     pub next_cursor: Option<String>,
 }
