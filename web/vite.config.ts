@@ -40,10 +40,9 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ['/config', '/models', '/start-generation', '/generations', '/events', '/sources'].map((path) => [
-        path,
-        { target: process.env.START_GENERATION_URL ?? 'http://127.0.0.1:43101', ws: true },
-      ]),
+      ['/config', '/models', '/start-generation', '/generations', '/images', '/events', '/sources'].map(
+        (path) => [path, { target: process.env.START_GENERATION_URL ?? 'http://127.0.0.1:43101', ws: true }],
+      ),
     ),
   },
 });

@@ -101,11 +101,14 @@ export interface Schemas {
   GenerationError: GenerationError;
   GenerationPage: GenerationPage;
   Health: Health;
+  ImageMarks: ImageMarks;
+  ImagesMarks: ImagesMarks;
   Limits: Limits;
   LiveGeneration: LiveGeneration;
   LiveMessage: LiveMessage;
   LiveReady: LiveReady;
   LiveResume: LiveResume;
+  MarkedImages: MarkedImages;
   Model: Model;
   Models: Models;
   NamedBatch: NamedBatch;
@@ -265,6 +268,18 @@ export interface GeneratedImage {
    * The size of the file in bytes.
    */
   bytes: number;
+  /**
+   * Whether the user has marked the image as a favourite.
+   */
+  is_favorite: boolean;
+  /**
+   * Whether every signed-in user may find the image.
+   */
+  is_public: boolean;
+  /**
+   * When the user archived the image; `null` if it is not archived.
+   */
+  archived_at: string | null;
 }
 /**
  * A request for one image, and its current state.
@@ -423,6 +438,47 @@ export interface Health {
   status: 'ok';
 }
 /**
+ * The marks of an image. Give at least one; a field that is left out or `null` stays as it is.
+ */
+export interface ImageMarks {
+  /**
+   * Whether the image is archived: put aside, but not deleted.
+   */
+  archived?: boolean;
+  /**
+   * Whether the image is a favourite.
+   */
+  is_favorite?: boolean;
+  /**
+   * Whether every signed-in user may find the image.
+   */
+  is_public?: boolean;
+}
+/**
+ * The marks of several images. Give at least one; a field that is left out or `null` stays as it is.
+ */
+export interface ImagesMarks {
+  /**
+   * The ids of 1 to 100 images.
+   *
+   * @minItems 1
+   * @maxItems 100
+   */
+  ids: string[];
+  /**
+   * Whether the images are archived: put aside, but not deleted.
+   */
+  archived?: boolean;
+  /**
+   * Whether the images are favourites.
+   */
+  is_favorite?: boolean;
+  /**
+   * Whether every signed-in user may find the images.
+   */
+  is_public?: boolean;
+}
+/**
  * The image sizes that a model supports.
  */
 export interface Limits {
@@ -522,6 +578,15 @@ export interface LiveResume {
    * The greatest `seq` that was sent on this connection.
    */
   seq: number;
+}
+/**
+ * The images that were marked.
+ */
+export interface MarkedImages {
+  /**
+   * The images, in the order of the ids. An id that names none of the user's images is passed over.
+   */
+  images: GeneratedImage[];
 }
 /**
  * A model: what it accepts, what it costs and what it returns.
@@ -1130,6 +1195,14 @@ export interface ListQuery {
    * Lists only generations with this operation.
    */
   operation?: Operation;
+  /**
+   * `true` lists only generations whose image is a favourite, `false` only the others.
+   */
+  favorite?: boolean;
+  /**
+   * `true` lists only generations whose image is archived, `false` only the others. By default both are listed.
+   */
+  archived?: boolean;
   /**
    * Lists only generations that came from this one: they make it again, or its image is their source image.
    */

@@ -1,5 +1,6 @@
 -- What a user sees of a generation ------------------------------------------------------------------------------------
 
+-- An image, with its owner's marks.
 create function private.image_json(p_image public.images) returns jsonb
 language sql stable
 return jsonb_build_object(
@@ -9,7 +10,10 @@ return jsonb_build_object(
   'format', p_image.format,
   'width', p_image.width,
   'height', p_image.height,
-  'bytes', p_image.file_size
+  'bytes', p_image.file_size,
+  'is_favorite', p_image.is_favorite,
+  'is_public', p_image.is_public,
+  'archived_at', p_image.archived_at
 );
 
 -- What made it, beside prompt, model and size, under the names of a request. What was changed to fit the model stands

@@ -1,11 +1,12 @@
--- A user's own generations: by pages, and made again -----------------------------------------------------------------
+-- A user's own generations and images: by pages, made again, marked ---------------------------------------------------
 
 -- A page, the newest first. The cursor is a row's time in microseconds and its id: the page goes on behind it, whatever
 -- the filters are. A page ends before it has 2 MiB: the Worker reads at most 4, and one generation has at most some
 -- 150 KB. It also ends when it has looked at 2,000 rows, however few of them are listed: it may be short, or empty, and
 -- has a cursor all the same.
 create function private.list_generations(
-  p_limit int, p_cursor text, p_status text, p_batch_id uuid, p_model_id text, p_operation text, p_parent_id uuid, p_q text, p_created_after timestamptz, p_created_before timestamptz
+  p_limit int, p_cursor text, p_status text, p_batch_id uuid, p_model_id text, p_operation text, p_favorite boolean,
+  p_archived boolean, p_parent_id uuid, p_q text, p_created_after timestamptz, p_created_before timestamptz
 ) returns jsonb
 language plpgsql stable security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -21,6 +22,8 @@ declare
   v_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
   v_cursor refcursor;
   v_row public.image_generations;
+  v_is_favorite boolean;
+  v_archived_at timestamptz;
   v_one jsonb;
   v_rows jsonb[] := '{}';
   v_bytes int := 0;
@@ -83,8 +86,17 @@ begin
         and (p_model_id is null or v_row.model = p_model_id or v_row.model_id = v_model_id)
         and (v_text is null or strpos(lower(v_row.prompt), v_text) > 0)
       then
-        v_one := private.generation_json(v_row);
-        v_bytes := v_bytes + octet_length(v_one::text);
+        if p_favorite is not null or p_archived is not null then
+          select i.is_favorite, i.archived_at into v_is_favorite, v_archived_at
+          from public.images as i where i.generation_id = v_row.id;
+        end if;
+        -- What has no image is neither.
+        if (p_favorite is null or coalesce(v_is_favorite, false) = p_favorite)
+          and (p_archived is null or (v_archived_at is not null) = p_archived)
+        then
+          v_one := private.generation_json(v_row);
+          v_bytes := v_bytes + octet_length(v_one::text);
+        end if;
       end if;
     end if;
     if v_seen = 2000
@@ -131,5 +143,65 @@ begin
       v_generation.source_image_url, v_generation.source_generation_id, v_generation.source_id
     ) = 0 then true end
   ));
+end
+$$;
+
+-- Marks ---------------------------------------------------------------------------------------------------------------
+
+-- Marks these images, as far as they are the caller's: {is_favorite, is_public, archived}, each true or false; what is
+-- absent or null stays as it is. Answers the marked ones, in the order of the ids.
+create function private.mark_images(p_image_ids uuid[], p_marks jsonb) returns jsonb
+language plpgsql security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_user uuid := auth.uid();
+  v_marks jsonb := coalesce(p_marks, '{}');
+  v_wrong text;
+  v_images jsonb;
+begin
+  if coalesce(cardinality(p_image_ids), 0) not between 1 and 100 then
+    perform private.refuse_field('ids', 'ids must be a list of 1 to 100 ids of images.');
+  end if;
+  if jsonb_typeof(v_marks) <> 'object' then
+    perform private.refuse_field('body', 'The marks must be an object.');
+  end if;
+  select m.key into v_wrong from jsonb_each(v_marks) as m (key, value)
+  where jsonb_typeof(m.value) not in ('boolean', 'null') and m.key in ('is_favorite', 'is_public', 'archived') limit 1;
+  if v_wrong is not null then
+    perform private.refuse_field(v_wrong, format('%s must be true or false.', v_wrong));
+  end if;
+  if jsonb_strip_nulls(v_marks - '{is_favorite,is_public,archived}'::text[]) <> '{}' or jsonb_strip_nulls(v_marks) = '{}'
+  then
+    perform private.refuse_field('body', 'Give at least one of is_favorite, is_public and archived, and nothing else.');
+  end if;
+  with marked as (
+    update public.images as i set
+      is_favorite = coalesce((v_marks ->> 'is_favorite')::boolean, i.is_favorite),
+      is_public = coalesce((v_marks ->> 'is_public')::boolean, i.is_public),
+      archived_at = case (v_marks ->> 'archived')::boolean
+        when true then coalesce(i.archived_at, now()) when false then null else i.archived_at
+      end
+    -- Locked in one order, so that two such calls never meet crosswise.
+    where i.id = any(array(
+      select own.id from public.images as own
+      where own.id = any(p_image_ids) and own.user_id = v_user order by own.id for no key update
+    ))
+    returning i.*
+  )
+  select coalesce(jsonb_agg(private.image_json(m) order by array_position(p_image_ids, m.id)), '[]') into v_images
+  from marked as m;
+  return jsonb_build_object('images', v_images);
+end
+$$;
+
+create function private.mark_image(p_image_id uuid, p_marks jsonb) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_image jsonb := private.mark_images(array[p_image_id], p_marks) -> 'images' -> 0;
+begin
+  if v_image is null then
+    perform private.refuse(404, 'not_found', 'There is no such image.');
+  end if;
+  return v_image;
 end
 $$;

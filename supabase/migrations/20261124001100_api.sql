@@ -47,12 +47,12 @@ $$;
 
 create function public.list_generations(
   p_limit int = 20, p_cursor text = null, p_status text = null, p_batch_id uuid = null, p_model_id text = null,
-  p_operation text = null, p_parent_id uuid = null,
+  p_operation text = null, p_favorite boolean = null, p_archived boolean = null, p_parent_id uuid = null,
   p_q text = null, p_created_after timestamptz = null, p_created_before timestamptz = null
 ) returns jsonb language plpgsql stable set search_path = '' as $$
 begin
   return private.list_generations(
-    p_limit, p_cursor, p_status, p_batch_id, p_model_id, p_operation, p_parent_id, p_q,
+    p_limit, p_cursor, p_status, p_batch_id, p_model_id, p_operation, p_favorite, p_archived, p_parent_id, p_q,
     p_created_after, p_created_before
   );
 end
@@ -93,6 +93,20 @@ create function public.delete_image(p_image_id uuid)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
   return private.delete_image(p_image_id);
+end
+$$;
+
+create function public.mark_image(p_image_id uuid, p_marks jsonb)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.mark_image(p_image_id, p_marks);
+end
+$$;
+
+create function public.mark_images(p_image_ids uuid[], p_marks jsonb)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.mark_images(p_image_ids, p_marks);
 end
 $$;
 
@@ -362,7 +376,7 @@ begin
         cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation delete_image enqueue_job
         enqueue_jobs
         extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations
-        live_snapshot model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery
+        live_snapshot mark_image mark_images model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery
         record_predictions
         record_prediction record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook
         retry_generation
@@ -548,6 +562,8 @@ grant execute on function
   public.get_generation, private.get_generation,
   public.list_generations, private.list_generations,
   public.kept_request, private.kept_request,
+  public.mark_image, private.mark_image,
+  public.mark_images, private.mark_images,
   public.cancel_generation, private.cancel_generation,
   public.retry_generation,
   public.delete_generation, private.delete_generation,
@@ -661,6 +677,10 @@ comment on function public.delete_generation is
 'Deletes a generation of the caller with its image, file and jobs. A job stops its running prediction.';
 comment on function public.delete_image is
 'Deletes an image of the caller with its file. Its generation stays, without images.';
+comment on function public.mark_image is
+'Marks an image of the caller, {is_favorite, is_public, archived}, and returns it. What is left out stays as it is.';
+comment on function public.mark_images is
+'The same for 1 to 100 images. Those that are not the caller''s are passed over: {images} has the marked ones.';
 comment on function public.webhook_secret is
 'The secret that signs the caller''s webhooks: {secret, created_at, old_secrets_expire_at}. The first call makes it.';
 comment on function public.rotate_webhook_secret is

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { allBlocks, type Node } from './explain.ts';
 import { Database, MODEL, refusal } from './support.ts';
 
-// A user's generations by pages with filters.
+// A user's generations by pages with filters, and marks on images.
 
 const db = await Database.open();
 beforeEach(() => db.clear());
@@ -76,6 +76,10 @@ describe('filters', () => {
       [{ p_model_id: MODEL }, ['waits', 'a fox at night', 'A red FOX', 'the first']],
       [{ p_model_id: 'no/such' }, []],
       [{ p_operation: 'upscale' }, ['50% of a_b']],
+      [{ p_favorite: true }, ['a fox at night']],
+      [{ p_favorite: false }, ['waits', '50% of a_b', 'A red FOX', 'the first']],
+      [{ p_archived: true }, ['50% of a_b']],
+      [{ p_archived: false, p_status: 'completed' }, ['a fox at night', 'the first']],
       [{ p_parent_id: parent }, ['A red FOX']],
       [{ p_parent_id: parent, p_status: 'completed' }, []],
       [{ p_created_after: at(35) }, ['waits', '50% of a_b']],
@@ -167,7 +171,7 @@ describe('pages', () => {
       });
       return allBlocks([row?.['QUERY PLAN'][0].Plan as Node]);
     };
-    const lists = ["p_q => 'fox'", "p_status => 'failed'", 'p_limit => 20'];
+    const lists = ["p_q => 'fox'", "p_status => 'failed'", 'p_favorite => true', 'p_limit => 20'];
     const cost = async () => {
       await db.sql`vacuum analyze public.image_generations`;
       const costs: number[] = [];
@@ -182,4 +186,91 @@ describe('pages', () => {
     for (const [n, most] of before.entries())
       expect(after[n], `${lists[n]}, ${most} pages of a tenth`).toBeLessThanOrEqual(most * 1.2 + 10);
   }, 120_000);
+});
+
+describe('marks', () => {
+  const image = async (user: string) => {
+    const generation = await add(user, 'a fox', 1, { image: {} });
+    const [row] = await db.sql`select id from public.images where generation_id = ${generation}`;
+    return { generation, id: row?.id as string };
+  };
+  const mark = (user: string, ids: string[], marks: unknown) =>
+    db.callAs<{ images: Record<string, unknown>[] }>(user, 'mark_images', {
+      p_image_ids: ids,
+      p_marks: marks,
+    });
+  const markOne = (user: string, id: string, marks: unknown) =>
+    db.callAs<Record<string, unknown>>(user, 'mark_image', { p_image_id: id, p_marks: marks });
+
+  test('are set, kept where they are not named, and taken away', async () => {
+    const user = await db.createUser();
+    const { id, generation } = await image(user);
+    expect(await markOne(user, id, { is_favorite: true, is_public: null })).toMatchObject({
+      id,
+      generation_id: generation,
+      is_favorite: true,
+      is_public: false,
+      archived_at: null,
+    });
+    const archived = await markOne(user, id, { archived: true });
+    expect(archived).toMatchObject({ is_favorite: true, archived_at: expect.stringMatching(/^2/) });
+    expect(
+      await markOne(user, id, { archived: true, is_public: true }),
+      'the time of the first',
+    ).toMatchObject({
+      archived_at: archived.archived_at,
+      is_public: true,
+    });
+    expect(await markOne(user, id, { archived: false, is_favorite: false })).toMatchObject({
+      is_favorite: false,
+      is_public: true,
+      archived_at: null,
+    });
+    const page = await list(user);
+    expect((page.generations as unknown as { images: unknown[] }[])[0]?.images).toEqual([
+      expect.objectContaining({ id, is_public: true }),
+    ]);
+  });
+
+  test('are set on many at once, on one’s own alone', async () => {
+    const [mine, theirs] = [await db.createUser(), await db.createUser()];
+    const own = [(await image(mine)).id, (await image(mine)).id];
+    const { id: other } = await image(theirs);
+    const ids = [own[1] as string, other, '00000000-0000-4000-8000-000000000000', own[0] as string];
+    const { images } = await mark(mine, ids, { is_favorite: true });
+    expect(
+      images.map(({ id }) => id),
+      'in the order of the ids',
+    ).toEqual([own[1], own[0]]);
+    expect([...(await db.sql`select is_favorite from public.images where id = ${other}`)]).toEqual([
+      { is_favorite: false },
+    ]);
+    // Readable, and still not the reader's.
+    await markOne(theirs, other, { is_public: true });
+    expect(await refusal(markOne(mine, other, { is_favorite: true }))).toMatchObject({
+      sqlstate: 'PT404',
+      code: 'not_found',
+    });
+  });
+
+  test.each<[unknown, string]>([
+    [{}, 'body'],
+    [{ is_favorite: null }, 'body'],
+    [{ is_favorite: true, rating: 5 }, 'body'],
+    [{ is_favorite: 1 }, 'is_favorite'],
+    [{ archived: '2026-11-24' }, 'archived'],
+    [[], 'body'],
+  ])('that are none are refused: %j', async (marks, field) => {
+    const user = await db.createUser();
+    const { id } = await image(user);
+    expect(await refusal(mark(user, [id], marks))).toMatchObject({ code: 'invalid_request', field });
+  });
+
+  test('are for 1 to 100 images', async () => {
+    const user = await db.createUser();
+    const { id } = await image(user);
+    expect((await mark(user, Array(100).fill(id), { archived: true })).images).toHaveLength(1);
+    for (const ids of [[], Array(101).fill(id)])
+      expect(await refusal(mark(user, ids, { archived: true }))).toMatchObject({ field: 'ids' });
+  });
 });

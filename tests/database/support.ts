@@ -239,6 +239,8 @@ const VALUE_TYPES: Record<string, string> = {
   p_started_at: 'timestamptz',
   p_batch_id: 'uuid',
   p_parent_id: 'uuid',
+  p_image_ids: 'uuid[]',
+  p_marks: 'jsonb',
   p_created_after: 'timestamptz',
   p_created_before: 'timestamptz',
   p_user_id: 'uuid',

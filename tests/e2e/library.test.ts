@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectProblem } from './support/problem.ts';
 import { TestStack } from './support/stack.ts';
-import { type Answer, type Generation, TestUser } from './support/user.ts';
+import { type Answer, call, type Generation, type Image, TestUser } from './support/user.ts';
 
-/** Finding over HTTP. What SQL lists is in tests/database/library.test.ts. */
+/** Finding and marking over HTTP. What SQL lists is in tests/database/library.test.ts. */
 
 let stack: TestStack;
 let user: TestUser;
@@ -35,6 +36,8 @@ describe('lists', () => {
       ['model_id=black-forest-labs/flux-dev', []],
       ['operation=generate', both],
       ['operation=upscale', []],
+      ['favorite=true', []],
+      ['archived=false', both],
       [`parent_id=${fox.id}`, []],
       [`created_after=${between.toISOString()}`, undefined],
       ['created_before=2020-01-01T00:00:00Z', []],
@@ -52,6 +55,8 @@ describe('lists', () => {
   });
 
   test.each([
+    ['favorite=yes', 'favorite'],
+    ['archived=', 'archived'],
     ['q=', 'q'],
     [`q=${'x'.repeat(201)}`, 'q'],
     ['q=a%00b', 'q'],
@@ -62,5 +67,73 @@ describe('lists', () => {
   ])('a parameter that is none is refused: %s', async (query, field) => {
     const answer: Answer = await user.call('GET', `/generations?${query}`);
     expectProblem(answer, 400, 'invalid_request', { field });
+  });
+});
+
+describe('marks', () => {
+  const finished = async (who = user) => {
+    const generation = await who.completed((await who.start({ prompt: 'to be marked' })).generation_id);
+    return generation.images[0] as Image;
+  };
+
+  test('on one image', async () => {
+    const image = await finished();
+    expect(image).toMatchObject({ is_favorite: false, is_public: false, archived_at: null });
+    const marked = await user.call<Image>('PATCH', `/images/${image.id}`, {
+      is_favorite: true,
+      archived: true,
+    });
+    expect([marked.status, marked.headers.get('cache-control')]).toEqual([200, 'private, no-store']);
+    expect(marked.body).toEqual({ ...image, is_favorite: true, archived_at: expect.any(String) });
+    expect((await user.get(image.generation_id ?? '')).images).toEqual([marked.body]);
+    const favourites = await list('favorite=true&archived=true');
+    expect(favourites.body.generations.map(({ id }) => id)).toEqual([image.generation_id]);
+    const back = await user.call<Image>('PATCH', `/images/${image.id}`, {
+      is_favorite: false,
+      archived: false,
+    });
+    expect(back.body).toEqual(image);
+  });
+
+  test('on many, and on nobody else’s', async () => {
+    const stranger = await TestUser.signUp(stack);
+    const [one, two, other] = [await finished(), await finished(), await finished(stranger)];
+    const ids = [two.id, other.id, randomUUID(), one.id];
+    const { status, body } = await user.call<{ images: Image[] }>('PATCH', '/images', {
+      ids,
+      is_public: true,
+    });
+    expect(status).toBe(200);
+    expect(body.images.map(({ id, is_public }) => [id, is_public])).toEqual([
+      [two.id, true],
+      [one.id, true],
+    ]);
+    const theirs: Answer = await user.call('PATCH', `/images/${other.id}`, { is_public: true });
+    expectProblem(theirs, 404, 'not_found');
+    expect((await stranger.get(other.generation_id ?? '')).images).toEqual([other]);
+  });
+
+  test('that are none are refused', async () => {
+    const path = `/images/${randomUUID()}`;
+    expectProblem(await user.call('PATCH', path, {}), 400, 'invalid_request', { field: 'body' });
+    expectProblem(await user.call('PATCH', path, { archived: 'yes' }), 400, 'invalid_request', {
+      field: 'archived',
+    });
+    expectProblem(await user.call('PATCH', path, { favourite: true }), 400, 'invalid_request', {
+      field: 'favourite',
+    });
+    expectProblem(await user.call('PATCH', '/images/x', { archived: true }), 404, 'not_found');
+    const ids = Array(101).fill(randomUUID());
+    expectProblem(await user.call('PATCH', '/images', { ids, archived: true }), 400, 'invalid_request', {
+      field: 'ids',
+    });
+  });
+
+  test('may be asked for by a page of another origin', async () => {
+    const answer = await call('OPTIONS', `${stack.addresses.startGenerationUrl}/images`, {
+      headers: { origin: 'https://example.com', 'access-control-request-method': 'PATCH' },
+    });
+    expect(answer.status).toBe(204);
+    expect(answer.headers.get('access-control-allow-methods')?.split(', ')).toContain('PATCH');
   });
 });

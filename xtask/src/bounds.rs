@@ -10,7 +10,8 @@ use shared::http::list_query::MAX_LIMIT;
 use shared::http::types::Status;
 use shared::pipeline::MAX_SOURCE_BYTES;
 use shared::policy::bounds::{
-    MAX_BATCH, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_KEY_BYTES, MAX_SEARCH_CHARS, MAX_TIME_CHARS, OPERATIONS,
+    MAX_BATCH, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_KEY_BYTES, MAX_MARKED, MAX_SEARCH_CHARS, MAX_TIME_CHARS,
+    OPERATIONS,
 };
 
 use crate::openapi::document;
@@ -154,6 +155,7 @@ pub fn written() -> String {
         words("p_status", &Status::ALL.map(Status::as_str)),
         words("p_operation", &OPERATIONS),
         row(&[&"`p_q`", &"text", &"characters", &1, &MAX_SEARCH_CHARS]),
+        row(&[&"`p_image_ids`", &"list of ids", &"images", &1, &MAX_MARKED]),
         "\n`p_cursor` is a `next_cursor` of an earlier page. Arguments that are ids are read by Postgres. \
          `enqueue_job` takes of users a payload that is judged as `p_request`.\n"
             .to_owned(),

@@ -189,23 +189,15 @@ pub(crate) async fn delete(
     Ok(private(Answer::json(200, json!(Deleted { id, deleted: true }))))
 }
 
-pub(crate) async fn delete_image(
-    incoming: &Incoming,
-    env: &Environment,
-    id: &str,
-) -> Result<Answer, Problem> {
-    let (supabase, token) = admit(incoming, env).await?;
-    let id = Uuid::try_parse(id).map_err(|_| Problem::new(Code::NotFound, "There is no such image."))?;
-    generations(&supabase, &token).delete_image(id).await.map_err(problem)?;
-    Ok(private(Answer::json(200, json!(Deleted { id, deleted: true }))))
-}
-
-fn private(answer: Answer) -> Answer {
+pub(crate) fn private(answer: Answer) -> Answer {
     answer.header("cache-control", "private, no-store")
 }
 
 /// Supabase, and the verified token for it of a caller who is within the rate limit.
-async fn admit(incoming: &Incoming, env: &Environment) -> Result<(Rc<SupabaseSettings>, String), Problem> {
+pub(crate) async fn admit(
+    incoming: &Incoming,
+    env: &Environment,
+) -> Result<(Rc<SupabaseSettings>, String), Problem> {
     let (supabase, caller) = admit_caller(incoming, env).await?;
     Ok((supabase, caller.token))
 }
@@ -226,7 +218,10 @@ pub(crate) async fn admit_caller(
     Ok((supabase, caller?))
 }
 
-fn generations<'a>(supabase: &'a SupabaseSettings, token: &'a str) -> Generations<'a, FetchClient> {
+pub(crate) fn generations<'a>(
+    supabase: &'a SupabaseSettings,
+    token: &'a str,
+) -> Generations<'a, FetchClient> {
     Generations::new(rpc(supabase, token))
 }
 

@@ -2,6 +2,7 @@
 
 mod events;
 mod generations;
+mod images;
 mod models;
 mod sources;
 
@@ -42,7 +43,9 @@ async fn handle(incoming: &mut Incoming, env: &Environment, context: &Context) -
         Target::Retry => generations::retry(incoming, env, context, id).await,
         Target::Delete => generations::delete(incoming, env, context, id).await,
         Target::Rerun => generations::rerun(incoming, env, context, found.prefix, id).await,
-        Target::DeleteImage => generations::delete_image(incoming, env, id).await,
+        Target::MarkImage => images::mark(incoming, env, id).await,
+        Target::MarkImages => images::mark_many(incoming, env).await,
+        Target::DeleteImage => images::delete(incoming, env, id).await,
         Target::GenerationEvents => events::one(incoming, env, id).await,
         Target::Events => events::all(incoming, env).await,
         Target::UploadSource => sources::upload(incoming, env).await,

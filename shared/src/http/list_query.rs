@@ -28,6 +28,10 @@ pub struct ListQuery {
     pub model_id: Option<String>,
     /// Only those whose model does this.
     pub operation: Option<Operation>,
+    /// Only those whose image is a favourite, or only the others.
+    pub favorite: Option<bool>,
+    /// Only those whose image is archived, or only the others.
+    pub archived: Option<bool>,
     /// Only those that came from this generation.
     pub parent_id: Option<Uuid>,
     /// Only those whose prompt has this text, in whatever case.
@@ -47,6 +51,8 @@ impl Default for ListQuery {
             batch_id: None,
             model_id: None,
             operation: None,
+            favorite: None,
+            archived: None,
             parent_id: None,
             text: None,
             created_after: None,
@@ -72,6 +78,8 @@ impl ListQuery {
             batch_id: read.id("batch_id")?,
             model_id: model_id.map(|name| Catalogue::full_id(&name).map_or(name, str::to_owned)),
             operation: read.word("operation", &OPERATIONS, Operation::from_name)?,
+            favorite: read.flag("favorite")?,
+            archived: read.flag("archived")?,
             parent_id: read.id("parent_id")?,
             text: read.text("q", MAX_SEARCH_CHARS)?,
             created_after: read.time("created_after")?,
@@ -102,6 +110,10 @@ impl<F: Fn(&str) -> Option<String>> Parameters<F> {
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, Problem> {
         self.with(name, format!("one of: {}", words.join(", ")), read)
+    }
+
+    fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
+        self.with(name, "true or false".to_owned(), |text| text.parse().ok())
     }
 
     fn id(&self, name: &str) -> Result<Option<Uuid>, Problem> {
@@ -148,6 +160,7 @@ mod tests {
         assert_eq!(parse("status", "downloading").unwrap().status, Some(Status::Downloading));
         assert!(parse("cursor", "1795513424388601_55abe292-c194-4207-bd22-c52f2e3fe775").is_ok());
         assert_eq!(parse("operation", "upscale").unwrap().operation, Some(Operation::Upscale));
+        assert_eq!(parse("favorite", "false").unwrap().favorite, Some(false));
         assert_eq!(parse("q", "50% off").unwrap().text.as_deref(), Some("50% off"));
         let long = "x".repeat(201);
         for (name, value) in [
@@ -160,6 +173,8 @@ mod tests {
             ("cursor", "x"),
             ("cursor", "17_x"),
             ("operation", "paint"),
+            ("favorite", "yes"),
+            ("archived", "1"),
             ("parent_id", "x"),
             ("model_id", ""),
             ("model_id", &long),

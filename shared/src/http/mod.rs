@@ -7,6 +7,7 @@ pub mod fields;
 pub mod idempotency;
 pub mod json_text;
 pub mod list_query;
+pub mod marks;
 pub mod models;
 pub mod problem;
 pub mod request;

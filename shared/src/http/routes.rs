@@ -26,6 +26,10 @@ pub enum Target {
     Delete,
     /// Deletes an image, and not its generation.
     DeleteImage,
+    /// Marks an image.
+    MarkImage,
+    /// Marks several.
+    MarkImages,
     /// The live channel of one.
     GenerationEvents,
     /// The live channel of all.
@@ -57,6 +61,8 @@ pub const ROUTES: &[Route<Target>] = &[
     ("POST", "/generations/:/cancel", Target::Cancel),
     ("POST", "/generations/:/retry", Target::Retry),
     ("POST", "/generations/:/rerun", Target::Rerun),
+    ("PATCH", "/images", Target::MarkImages),
+    ("PATCH", "/images/:", Target::MarkImage),
     ("DELETE", "/images/:", Target::DeleteImage),
     ("GET", "/generations/:/events", Target::GenerationEvents),
     ("GET", "/events", Target::Events),

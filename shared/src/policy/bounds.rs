@@ -34,6 +34,8 @@ pub const STRENGTH: RangeInclusive<f64> = 0.0..=1.0;
 pub const EXPIRES_IN: RangeInclusive<i64> = 1..=30 * 24 * 3_600;
 /// The longest text that prompts of a list are searched for, in characters.
 pub const MAX_SEARCH_CHARS: usize = 200;
+/// The most images that one request marks.
+pub const MAX_MARKED: usize = 100;
 
 /// The words of `operation`.
 pub const OPERATIONS: [&str; 5] = ["generate", "variation", "edit", "upscale", "remove_background"];

@@ -7,6 +7,7 @@ use crate::catalogue::Mapped;
 use crate::http::idempotency::Key;
 use crate::http::json_text::JsonText;
 use crate::http::list_query::ListQuery;
+use crate::http::marks::ImageMarks;
 use crate::http::models::Charged;
 use crate::http::request::StartRequest;
 
@@ -93,6 +94,10 @@ pub trait UserGenerations {
     async fn delete(&self, id: Uuid) -> Result<(), DatabaseError>;
     /// Deletes an image with its file; its generation stays.
     async fn delete_image(&self, id: Uuid) -> Result<(), DatabaseError>;
+    /// Marks an image, and tells how it is marked then (`http::types::GeneratedImage`).
+    async fn mark_image(&self, id: Uuid, marks: ImageMarks) -> Result<JsonText, DatabaseError>;
+    /// The same for those of the images that are the user's (`http::types::MarkedImages`).
+    async fn mark_images(&self, ids: &[Uuid], marks: ImageMarks) -> Result<JsonText, DatabaseError>;
 }
 
 /// The models that the database lets start, and what it charges for them.

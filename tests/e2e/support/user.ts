@@ -33,6 +33,9 @@ export interface Image {
   width: number;
   height: number;
   bytes: number;
+  is_favorite: boolean;
+  is_public: boolean;
+  archived_at: string | null;
 }
 
 export interface Started {

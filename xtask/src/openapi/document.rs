@@ -31,6 +31,7 @@ pub fn document() -> Value {
         ],
         "tags": [
             { "name": "Generations", "description": "Start, follow and cancel generations." },
+            { "name": "Images", "description": "Mark and delete finished images." },
             { "name": "Live channel", "description": "Receive changes as they happen." },
             { "name": "Sources", "description": "Upload images to start from." },
             { "name": "Service", "description": "Models and configuration. No token needed." },

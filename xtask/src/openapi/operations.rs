@@ -36,6 +36,12 @@ fn codes(target: Target) -> &'static [Code] {
         ],
         Target::List => &[InvalidRequest, Unauthorized, RateLimited, InternalError, Unavailable],
         Target::Get => &[Unauthorized, NotFound, RateLimited, InternalError, Unavailable],
+        Target::MarkImage => {
+            &[InvalidRequest, Unauthorized, NotFound, BodyTooLarge, RateLimited, InternalError, Unavailable]
+        }
+        Target::MarkImages => {
+            &[InvalidRequest, Unauthorized, BodyTooLarge, RateLimited, InternalError, Unavailable]
+        }
         Target::Cancel => &[Unauthorized, NotFound, Conflict, RateLimited, InternalError, Unavailable],
         Target::Delete | Target::DeleteImage => {
             &[Unauthorized, NotFound, RateLimited, InternalError, Unavailable]
@@ -185,9 +191,43 @@ pub fn operation(target: Target) -> Value {
             "parameters": [id()],
             "responses": answers(vec![("200", answer("The generation is deleted.", "Deleted", samples::deleted()))]),
         }),
+        Target::MarkImage => json!({
+            "operationId": "markImage",
+            "tags": ["Images"],
+            "summary": "Mark an image",
+            "description": "Marks an image as a favourite, as public or as archived, or takes such a mark away.",
+            "security": [{ USER: [] }],
+            "parameters": [image_id()],
+            "requestBody": {
+                "required": true,
+                "description": "The marks.",
+                "content": { "application/json": {
+                    "schema": reference("schemas", "ImageMarks"), "example": { "is_favorite": true },
+                } },
+            },
+            "responses": answers(vec![("200", answer("The image, as it is marked now.", "GeneratedImage", samples::image()))]),
+        }),
+        Target::MarkImages => json!({
+            "operationId": "markImages",
+            "tags": ["Images"],
+            "summary": "Mark several images",
+            "description": "Marks up to 100 images at once. An id that names none of the user's images is passed over.",
+            "security": [{ USER: [] }],
+            "requestBody": {
+                "required": true,
+                "description": "The ids and the marks.",
+                "content": { "application/json": {
+                    "schema": reference("schemas", "ImagesMarks"),
+                    "example": { "ids": [samples::IMAGE], "archived": true },
+                } },
+            },
+            "responses": answers(vec![
+                ("200", answer("The images, as they are marked now.", "MarkedImages", json!({ "images": [samples::image()] }))),
+            ]),
+        }),
         Target::DeleteImage => json!({
             "operationId": "deleteImage",
-            "tags": ["Generations"],
+            "tags": ["Images"],
             "summary": "Delete an image",
             "description": "Deletes the image and its file. Its generation stays, without images.",
             "security": [{ USER: [] }],

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 pub const GENERATION: &str = "0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11";
 const SECOND: &str = "0193f3a2-6c1e-7c41-8b02-51a7c9e4d022";
-const IMAGE: &str = "0193f3a2-7a10-7c55-8d31-90b7c2f1ab66";
+pub const IMAGE: &str = "0193f3a2-7a10-7c55-8d31-90b7c2f1ab66";
 const JOB: &str = "0193f3a2-6c1f-7d10-b3c4-77e1a2f90c33";
 const SOURCE: &str = "0193f3a1-0b7d-7e52-a1d8-3c9b5e6f4a44";
 const BATCH: &str = "0193f3a2-6c1e-7c3f-8f00-4b1d9e7a5c55";
@@ -96,11 +96,12 @@ pub fn completed() -> Value {
     })
 }
 
-fn image() -> Value {
+pub fn image() -> Value {
     json!({
         "id": IMAGE, "generation_id": GENERATION,
         "url": "https://project.supabase.co/storage/v1/object/public/generated-images/a.webp",
-        "format": "webp", "width": 1344, "height": 768, "bytes": 92_410,
+        "format": "webp", "width": 1344, "height": 768, "bytes": 92_410, "is_favorite": true, "is_public": false,
+        "archived_at": null,
     })
 }
 

@@ -5,8 +5,8 @@ use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 use shared::http::types::{
-    Cancelled, Config, Deleted, Generation, GenerationPage, Health, LiveMessage, Models, ProblemDetails,
-    Source, StartRequest, Started, StartedBatch, WebhookEvent, Woken,
+    Cancelled, Config, Deleted, Generation, GenerationPage, Health, ImageMarks, ImagesMarks, LiveMessage,
+    MarkedImages, Models, ProblemDetails, Source, StartRequest, Started, StartedBatch, WebhookEvent, Woken,
 };
 
 use super::write::ORDER;
@@ -18,10 +18,13 @@ const PLACE: &str = "/components/schemas";
 pub fn schemas() -> Value {
     let mut read = generator(SchemaSettings::for_deserialize);
     read.subschema_for::<StartRequest>();
+    read.subschema_for::<ImageMarks>();
+    read.subschema_for::<ImagesMarks>();
     let mut written = generator(SchemaSettings::for_serialize);
     written.subschema_for::<Started>();
     written.subschema_for::<Generation>();
     written.subschema_for::<GenerationPage>();
+    written.subschema_for::<MarkedImages>();
     written.subschema_for::<Cancelled>();
     written.subschema_for::<Deleted>();
     written.subschema_for::<StartedBatch<'static>>();

@@ -8,6 +8,7 @@ use super::rpc::{Rpc, RpcError};
 use super::wire;
 use crate::http::json_text::JsonText;
 use crate::http::list_query::ListQuery;
+use crate::http::marks::ImageMarks;
 use crate::http::models::{Charged, ChargedModel};
 use crate::http::types::Price;
 use crate::ports::{
@@ -33,7 +34,8 @@ impl<'a, H: Http> Generations<'a, H> {
         twice(idempotent, async || self.0.call(function, arguments).await).await
     }
 
-    /// What a function answers, for whoever asked. It must change nothing, for its answer is not looked into.
+    /// What a function answers, for whoever asked. It must change nothing that listeners hear of, for its answer is not
+    /// looked into, and the same twice.
     async fn pass(&self, function: &str, arguments: &Value) -> Result<JsonText, DatabaseError> {
         twice(true, async || self.0.pass(function, arguments).await).await
     }
@@ -119,6 +121,14 @@ impl<H: Http> UserGenerations for Generations<'_, H> {
 
     async fn delete_image(&self, id: Uuid) -> Result<(), DatabaseError> {
         self.call("delete_image", &json!({ "p_image_id": id }), false).await.map(drop)
+    }
+
+    async fn mark_image(&self, id: Uuid, marks: ImageMarks) -> Result<JsonText, DatabaseError> {
+        self.pass("mark_image", &json!({ "p_image_id": id, "p_marks": marks })).await
+    }
+
+    async fn mark_images(&self, ids: &[Uuid], marks: ImageMarks) -> Result<JsonText, DatabaseError> {
+        self.pass("mark_images", &json!({ "p_image_ids": ids, "p_marks": marks })).await
     }
 }
 

@@ -160,6 +160,8 @@ pub(super) fn list_query(query: &ListQuery) -> Value {
     put(&mut told, "p_batch_id", &query.batch_id);
     put(&mut told, "p_model_id", &query.model_id);
     put(&mut told, "p_operation", &query.operation);
+    put(&mut told, "p_favorite", &query.favorite);
+    put(&mut told, "p_archived", &query.archived);
     put(&mut told, "p_parent_id", &query.parent_id);
     put(&mut told, "p_q", &query.text);
     put(&mut told, "p_created_after", &query.created_after.map(time));

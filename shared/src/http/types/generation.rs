@@ -116,6 +116,20 @@ pub struct GeneratedImage {
     /// The size of the file in bytes.
     #[schemars(range(min = 1))]
     pub bytes: u64,
+    /// Whether the user has marked the image as a favourite.
+    pub is_favorite: bool,
+    /// Whether every signed-in user may find the image.
+    pub is_public: bool,
+    /// When the user archived the image; `null` if it is not archived.
+    #[schemars(extend("format" = "date-time"))]
+    pub archived_at: Option<String>,
+}
+
+/// The images that were marked.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct MarkedImages {
+    /// The images, in the order of the ids. An id that names none of the user's images is passed over.
+    pub images: Vec<GeneratedImage>,
 }
 
 /// A page of the user's generations, newest first.

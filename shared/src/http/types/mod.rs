@@ -16,6 +16,8 @@ mod generation;
 #[cfg(feature = "openapi")]
 mod live;
 #[cfg(feature = "openapi")]
+mod marks;
+#[cfg(feature = "openapi")]
 mod query;
 #[cfg(feature = "openapi")]
 mod request;
@@ -32,8 +34,9 @@ pub use start::{
 
 #[cfg(feature = "openapi")]
 pub use self::{
-    generation::{GeneratedImage, Generation, GenerationError, GenerationPage},
+    generation::{GeneratedImage, Generation, GenerationError, GenerationPage, MarkedImages},
     live::{LiveGeneration, LiveMessage, LiveReady, LiveResume},
+    marks::{ImageMarks, ImagesMarks},
     query::{EventsQuery, ListQuery},
     request::StartRequest,
     webhook::{WebhookEvent, WebhookType},

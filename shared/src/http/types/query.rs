@@ -24,6 +24,10 @@ pub struct ListQuery {
     pub model_id: Option<String>,
     /// Lists only generations with this operation.
     pub operation: Option<Operation>,
+    /// `true` lists only generations whose image is a favourite, `false` only the others.
+    pub favorite: Option<bool>,
+    /// `true` lists only generations whose image is archived, `false` only the others. By default both are listed.
+    pub archived: Option<bool>,
     /// Lists only generations that came from this one: they make it again, or its image is their source image.
     pub parent_id: Option<Uuid>,
     /// Lists only generations whose prompt contains this text, in upper or lower case.
