@@ -40,9 +40,19 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ['/config', '/models', '/start-generation', '/generations', '/images', '/events', '/sources'].map(
-        (path) => [path, { target: process.env.START_GENERATION_URL ?? 'http://127.0.0.1:43101', ws: true }],
-      ),
+      [
+        '/config',
+        '/models',
+        '/start-generation',
+        '/generations',
+        '/images',
+        '/usage',
+        '/events',
+        '/sources',
+      ].map((path) => [
+        path,
+        { target: process.env.START_GENERATION_URL ?? 'http://127.0.0.1:43101', ws: true },
+      ]),
     ),
   },
 });

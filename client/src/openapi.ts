@@ -114,6 +114,8 @@ export interface Schemas {
   NamedBatch: NamedBatch;
   Operation: Operation;
   Output: Output;
+  OwnJobs: OwnJobs;
+  Plan: Plan;
   Price: Price;
   Priority: Priority;
   Problem: Problem;
@@ -122,6 +124,7 @@ export interface Schemas {
   RerunRequest: RerunRequest;
   SideLimits: SideLimits;
   Source: Source;
+  Spent: Spent;
   StartRequest: StartRequest;
   Started: Started;
   StartedBatch: StartedBatch;
@@ -129,6 +132,9 @@ export interface Schemas {
   Status: Status;
   Supports: Supports;
   Urls: Urls;
+  Usage: Usage;
+  UsedCount: UsedCount;
+  UsedMoney: UsedMoney;
   WebhookEvent: WebhookEvent;
   WebhookType: WebhookType;
   Woken: Woken;
@@ -780,6 +786,56 @@ export interface NamedBatch {
   generations: BatchItem[];
 }
 /**
+ * Jobs that make images, by their state.
+ */
+export interface OwnJobs {
+  /**
+   * Jobs that run.
+   */
+  running: number;
+  /**
+   * Jobs that wait for their turn.
+   */
+  ready: number;
+  /**
+   * Jobs that wait until fewer of the user's jobs run.
+   */
+  blocked: number;
+  /**
+   * Jobs that wait for their time: for later, or for another attempt.
+   */
+  scheduled: number;
+}
+/**
+ * What a user may do. A limit that is `null` does not exist.
+ */
+export interface Plan {
+  /**
+   * The plan's name.
+   */
+  name: string;
+  /**
+   * Requests a minute.
+   */
+  requests_per_minute: number | null;
+  /**
+   * Images a day.
+   */
+  images_per_day: number | null;
+  /**
+   * US dollars a day.
+   */
+  money_per_day: number | null;
+  /**
+   * How many images are made at the same time; further ones are blocked until one of them ends.
+   */
+  running_jobs: number | null;
+  /**
+   * The priorities that a request may have.
+   */
+  priorities: Priority[];
+}
+/**
  * An error, as RFC 9457 problem details.
  */
 export interface Problem {
@@ -940,6 +996,19 @@ export interface Source {
    * Requests can use the upload until this time, a day after the upload (RFC 3339). It is deleted afterwards, once no generation needs it.
    */
   expires_at: string;
+}
+/**
+ * What was spent, in US dollars.
+ */
+export interface Spent {
+  /**
+   * Today (UTC).
+   */
+  today: number;
+  /**
+   * This month (UTC), today included.
+   */
+  this_month: number;
 }
 /**
  * A request for images: one prompt, one prompt several times, or up to ten prompts. A field that is `null` counts as left out. Unknown fields are ignored.
@@ -1140,6 +1209,69 @@ export interface StartedBatch {
    * The batch.
    */
   batch: NamedBatch;
+}
+/**
+ * What the user has used of their plan, and what is left.
+ */
+export interface Usage {
+  /**
+   * The user's plan.
+   */
+  plan: Plan;
+  /**
+   * Requests in the current minute. The minute begins with the first request.
+   */
+  requests: UsedCount;
+  /**
+   * Images of today (UTC).
+   */
+  images: UsedCount;
+  /**
+   * Money of today (UTC), in US dollars.
+   */
+  money: UsedMoney;
+  /**
+   * What the user has spent, in US dollars. Generations that have not ended count with their expected cost.
+   */
+  spent_usd: Spent;
+  /**
+   * The user's jobs that make images. Each number is counted up to 1,000.
+   */
+  jobs: OwnJobs;
+}
+/**
+ * How much of a limit is used.
+ */
+export interface UsedCount {
+  /**
+   * How many were used.
+   */
+  used: number;
+  /**
+   * How many are left; `null` if there is no limit.
+   */
+  left: number | null;
+  /**
+   * When the count starts again at 0; `null` if it does so with the next request.
+   */
+  resets_at: string | null;
+}
+/**
+ * How much of the money is used, in US dollars.
+ */
+export interface UsedMoney {
+  /**
+   * How much was used.
+   */
+  used: number;
+  /**
+   * How much is left; `null` if there is no limit.
+   */
+  left: number | null;
+  /**
+   * When the sum starts again at 0.
+   */
+  resets_at: string;
 }
 /**
  * Sent when a generation has ended.

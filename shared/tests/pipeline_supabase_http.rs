@@ -618,6 +618,8 @@ fn what_a_user_reads_comes_as_the_database_wrote_it() {
         assert_eq!(block_on(generations(&http).kept_request(id)).unwrap().as_str(), text);
         assert_eq!(body(&http), json!({ "p_generation_id": id }));
         let http = Recorder::default().answers(200, text);
+        assert_eq!(block_on(generations(&http).usage()).unwrap().as_str(), text);
+        let http = Recorder::default().answers(200, text);
         let marks = ImageMarks { is_favorite: Some(true), is_public: None, archived: Some(false) };
         assert_eq!(block_on(generations(&http).mark_images(&[id], marks)).unwrap().as_str(), text);
         let marked = json!({ "is_favorite": true, "archived": false });

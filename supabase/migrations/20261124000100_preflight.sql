@@ -14,6 +14,7 @@
 --   writes_by_hand  what an operator writes into the view
 --   maintenance     what claims and the cron do besides: stage, rescue, expire, prune, counts
 --   money           prices, users' quotas, the ledger of predictions, the installation's budget
+--   usage           what a user has used of their plan
 --
 --   Generations: what makes images of a request
 --   requests        a request is read and bounded
@@ -50,7 +51,7 @@ declare
     record_predictions retry_generation
     record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook rotate_webhook_secret
     snooze_job start_batch start_generation start_inserted_generation sweep_storage tell_late_subscribers
-    webhook_deliveries webhook_message webhook_secret
+    user_usage webhook_deliveries webhook_message webhook_secret
   ', E' \n'), '\s+');
   v_taken text;
   v_profiles regclass := to_regclass('public.profiles');

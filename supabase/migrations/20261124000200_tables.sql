@@ -377,6 +377,8 @@ with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index scheduled_jobs_due on private.scheduled_jobs (scheduled_at);
 -- Images that are not stored yet (private.unstored_outputs).
 create index scheduled_jobs_unstored on private.scheduled_jobs (created_at) where job_type = 'download-image';
+-- How many a user has (private.user_usage).
+create index scheduled_jobs_user on private.scheduled_jobs (fair_key, job_type) where fair_key is not null;
 -- The claim's look for what has expired.
 create index scheduled_jobs_expiry on private.scheduled_jobs (expires_at) where expires_at is not null;
 
@@ -595,7 +597,9 @@ create table private.usage (
   day date not null,
   day_images int not null,
   -- US dollars: what finished images cost, and what unfinished ones are expected to.
-  day_cost numeric not null default 0
+  day_cost numeric not null default 0,
+  -- The same in the month of that day. No plan limits it: it is for its user to see (private.user_usage).
+  month_cost numeric not null default 0
 )
 -- Rewritten by every request: room on the page keeps the new version beside the old one (HOT).
 with (fillfactor = 50);

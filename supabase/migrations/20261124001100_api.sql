@@ -110,6 +110,13 @@ begin
 end
 $$;
 
+create function public.user_usage()
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.user_usage();
+end
+$$;
+
 create function public.webhook_secret()
 returns jsonb language plpgsql set search_path = '' as $$
 begin
@@ -381,7 +388,7 @@ begin
         record_prediction record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook
         retry_generation
         rotate_webhook_secret snooze_job start_batch start_generation start_inserted_generation sweep_storage
-        tell_late_subscribers webhook_deliveries webhook_message webhook_secret
+        tell_late_subscribers user_usage webhook_deliveries webhook_message webhook_secret
       ', E' \n'), '\s+')))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_function);
@@ -564,6 +571,7 @@ grant execute on function
   public.kept_request, private.kept_request,
   public.mark_image, private.mark_image,
   public.mark_images, private.mark_images,
+  public.user_usage, private.user_usage,
   public.cancel_generation, private.cancel_generation,
   public.retry_generation,
   public.delete_generation, private.delete_generation,
@@ -681,6 +689,9 @@ comment on function public.mark_image is
 'Marks an image of the caller, {is_favorite, is_public, archived}, and returns it. What is left out stays as it is.';
 comment on function public.mark_images is
 'The same for 1 to 100 images. Those that are not the caller''s are passed over: {images} has the marked ones.';
+comment on function public.user_usage is
+'The caller''s plan, what they have used of it and when that starts anew, what they have spent, and their jobs that
+make images, as GET /usage answers.';
 comment on function public.webhook_secret is
 'The secret that signs the caller''s webhooks: {secret, created_at, old_secrets_expire_at}. The first call makes it.';
 comment on function public.rotate_webhook_secret is

@@ -4,7 +4,7 @@ import { expectProblem } from './support/problem.ts';
 import { TestStack } from './support/stack.ts';
 import { type Answer, call, type Generation, type Image, TestUser } from './support/user.ts';
 
-/** Finding and marking over HTTP. What SQL lists is in tests/database/library.test.ts. */
+/** Finding, marking, and what is used of the plan, over HTTP. What SQL lists is in tests/database/library.test.ts. */
 
 let stack: TestStack;
 let user: TestUser;
@@ -135,5 +135,33 @@ describe('marks', () => {
     });
     expect(answer.status).toBe(204);
     expect(answer.headers.get('access-control-allow-methods')?.split(', ')).toContain('PATCH');
+  });
+});
+
+test('GET /usage tells the plan and what is used of it', async () => {
+  const fresh = await TestUser.signUp(stack);
+  await stack.sql`insert into private.plans (name, images_per_day, money_per_day, running_jobs, priorities)
+    values ('small', 10, 1, 2, '{low,normal}')`;
+  await stack.sql`insert into private.user_plans (user_id, plan) values (${fresh.id}, 'small')`;
+  const { generation_id } = await fresh.start({ prompt: 'counted' });
+  await fresh.completed(generation_id);
+  const scheduled_at = new Date(Date.now() + 3_600_000).toISOString();
+  await fresh.start({ prompt: 'later', scheduled_at });
+  const answer = await fresh.call('GET', '/usage');
+  expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'private, no-store']);
+  expect(answer.body).toEqual({
+    plan: {
+      name: 'small',
+      requests_per_minute: null,
+      images_per_day: 10,
+      money_per_day: 1,
+      running_jobs: 2,
+      priorities: ['low', 'normal'],
+    },
+    requests: { used: 2, left: null, resets_at: expect.any(String) },
+    images: { used: 2, left: 8, resets_at: expect.any(String) },
+    money: { used: 0.003, left: 0.997, resets_at: expect.any(String) },
+    spent_usd: { today: 0.003, this_month: 0.003 },
+    jobs: { running: 0, ready: 0, blocked: 0, scheduled: 1 },
   });
 });

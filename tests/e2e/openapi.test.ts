@@ -97,6 +97,10 @@ describe('what is hoped for', () => {
     expectDescribed('PATCH', '/images', await user.call('PATCH', '/images', all));
   });
 
+  test('GET /usage', async () => {
+    expectDescribed('GET', '/usage', await user.call('GET', '/usage'));
+  });
+
   test('POST /sources, and a start from it', async () => {
     for (const [format, picture] of Object.entries(await pictures())) {
       const answer = await sendSource(user, picture, { 'content-type': `image/${format}` });

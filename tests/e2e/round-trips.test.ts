@@ -173,6 +173,7 @@ test('reading, listing, cancelling and refusing cost at most one request', async
       { 'POST /rest/v1/rpc/list_generations': 1 },
     ],
     ['GET', '/generations?favorite=perhaps', undefined, 400, {}],
+    ['GET', '/usage', undefined, 200, { 'POST /rest/v1/rpc/user_usage': 1 }],
     ['PATCH', `/images/${id}`, { archived: true }, 404, { 'POST /rest/v1/rpc/mark_image': 1 }],
     ['PATCH', '/images', { ids: [id], archived: true }, 200, { 'POST /rest/v1/rpc/mark_images': 1 }],
     ['PATCH', '/images', { ids: [id] }, 400, {}],

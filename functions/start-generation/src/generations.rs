@@ -189,6 +189,12 @@ pub(crate) async fn delete(
     Ok(private(Answer::json(200, json!(Deleted { id, deleted: true }))))
 }
 
+pub(crate) async fn usage(incoming: &Incoming, env: &Environment) -> Result<Answer, Problem> {
+    let (supabase, token) = admit(incoming, env).await?;
+    let usage = generations(&supabase, &token).usage().await.map_err(problem)?;
+    Ok(private(Answer::text("application/json", usage.into_string())))
+}
+
 pub(crate) fn private(answer: Answer) -> Answer {
     answer.header("cache-control", "private, no-store")
 }

@@ -49,6 +49,7 @@ async fn handle(incoming: &mut Incoming, env: &Environment, context: &Context) -
         Target::GenerationEvents => events::one(incoming, env, id).await,
         Target::Events => events::all(incoming, env).await,
         Target::UploadSource => sources::upload(incoming, env).await,
+        Target::Usage => generations::usage(incoming, env).await,
         Target::Models => models::list(env).await,
         Target::Config => config(env),
         Target::OpenApi => Ok(public(Answer::text("application/json", DOCUMENT.to_owned()))),

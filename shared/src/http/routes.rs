@@ -36,6 +36,8 @@ pub enum Target {
     Events,
     /// Takes an image to start from.
     UploadSource,
+    /// What the caller has used of their plan.
+    Usage,
     /// The catalogue.
     Models,
     /// What a page needs to sign somebody in.
@@ -67,6 +69,7 @@ pub const ROUTES: &[Route<Target>] = &[
     ("GET", "/generations/:/events", Target::GenerationEvents),
     ("GET", "/events", Target::Events),
     ("POST", "/sources", Target::UploadSource),
+    ("GET", "/usage", Target::Usage),
     ("GET", "/models", Target::Models),
     ("GET", "/config", Target::Config),
     ("GET", "/openapi.json", Target::OpenApi),

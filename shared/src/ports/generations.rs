@@ -98,6 +98,8 @@ pub trait UserGenerations {
     async fn mark_image(&self, id: Uuid, marks: ImageMarks) -> Result<JsonText, DatabaseError>;
     /// The same for those of the images that are the user's (`http::types::MarkedImages`).
     async fn mark_images(&self, ids: &[Uuid], marks: ImageMarks) -> Result<JsonText, DatabaseError>;
+    /// What the user has used of their plan, as they are shown it (`http::types::Usage`).
+    async fn usage(&self) -> Result<JsonText, DatabaseError>;
 }
 
 /// The models that the database lets start, and what it charges for them.

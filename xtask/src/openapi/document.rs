@@ -34,6 +34,7 @@ pub fn document() -> Value {
             { "name": "Images", "description": "Mark and delete finished images." },
             { "name": "Live channel", "description": "Receive changes as they happen." },
             { "name": "Sources", "description": "Upload images to start from." },
+            { "name": "Plan", "description": "What the user may do, and has done." },
             { "name": "Service", "description": "Models and configuration. No token needed." },
             { "name": ORIGINAL, "description": "What apps of the original call. New apps need none of it." },
         ],

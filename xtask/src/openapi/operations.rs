@@ -36,6 +36,7 @@ fn codes(target: Target) -> &'static [Code] {
         ],
         Target::List => &[InvalidRequest, Unauthorized, RateLimited, InternalError, Unavailable],
         Target::Get => &[Unauthorized, NotFound, RateLimited, InternalError, Unavailable],
+        Target::Usage => &[Unauthorized, RateLimited, InternalError, Unavailable],
         Target::MarkImage => {
             &[InvalidRequest, Unauthorized, NotFound, BodyTooLarge, RateLimited, InternalError, Unavailable]
         }
@@ -250,6 +251,13 @@ pub fn operation(target: Target) -> Value {
                 "content": { "image/png": {}, "image/jpeg": {}, "image/webp": {}, "application/octet-stream": {} },
             },
             "responses": answers(vec![("201", answer("The upload is stored.", "Source", samples::source()))]),
+        }),
+        Target::Usage => json!({
+            "operationId": "getUsage",
+            "tags": ["Plan"],
+            "summary": "Get the user's plan and what is used of it",
+            "security": [{ USER: [] }],
+            "responses": answers(vec![("200", answer("The plan and what is used of it.", "Usage", samples::usage()))]),
         }),
         Target::Models => json!({
             "operationId": "listModels",

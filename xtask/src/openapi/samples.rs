@@ -105,6 +105,21 @@ pub fn image() -> Value {
     })
 }
 
+pub fn usage() -> Value {
+    let tomorrow = "2026-11-25T00:00:00+00:00";
+    json!({
+        "plan": {
+            "name": "default", "requests_per_minute": 60, "images_per_day": 500, "money_per_day": 5,
+            "running_jobs": 5, "priorities": ["low", "normal", "high"],
+        },
+        "requests": { "used": 3, "left": 57, "resets_at": "2026-11-24T12:00:41.2+00:00" },
+        "images": { "used": 12, "left": 488, "resets_at": tomorrow },
+        "money": { "used": 0.41, "left": 4.59, "resets_at": tomorrow },
+        "spent_usd": { "today": 0.41, "this_month": 7.35 },
+        "jobs": { "running": 5, "ready": 0, "blocked": 2, "scheduled": 0 },
+    })
+}
+
 pub fn page() -> Value {
     json!({ "generations": [completed()], "next_cursor": format!("1795521600123456_{GENERATION}") })
 }

@@ -6,7 +6,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 use shared::http::types::{
     Cancelled, Config, Deleted, Generation, GenerationPage, Health, ImageMarks, ImagesMarks, LiveMessage,
-    MarkedImages, Models, ProblemDetails, Source, StartRequest, Started, StartedBatch, WebhookEvent, Woken,
+    MarkedImages, Models, ProblemDetails, Source, StartRequest, Started, StartedBatch, Usage, WebhookEvent,
+    Woken,
 };
 
 use super::write::ORDER;
@@ -25,6 +26,7 @@ pub fn schemas() -> Value {
     written.subschema_for::<Generation>();
     written.subschema_for::<GenerationPage>();
     written.subschema_for::<MarkedImages>();
+    written.subschema_for::<Usage>();
     written.subschema_for::<Cancelled>();
     written.subschema_for::<Deleted>();
     written.subschema_for::<StartedBatch<'static>>();

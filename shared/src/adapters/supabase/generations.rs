@@ -130,6 +130,10 @@ impl<H: Http> UserGenerations for Generations<'_, H> {
     async fn mark_images(&self, ids: &[Uuid], marks: ImageMarks) -> Result<JsonText, DatabaseError> {
         self.pass("mark_images", &json!({ "p_image_ids": ids, "p_marks": marks })).await
     }
+
+    async fn usage(&self) -> Result<JsonText, DatabaseError> {
+        self.pass("user_usage", &json!({})).await
+    }
 }
 
 fn started(answer: &Value) -> Option<Started> {

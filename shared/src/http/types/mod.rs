@@ -22,6 +22,8 @@ mod query;
 #[cfg(feature = "openapi")]
 mod request;
 #[cfg(feature = "openapi")]
+mod usage;
+#[cfg(feature = "openapi")]
 mod webhook;
 
 pub use enums::{Operation, Priority, Status};
@@ -39,6 +41,7 @@ pub use self::{
     marks::{ImageMarks, ImagesMarks},
     query::{EventsQuery, ListQuery},
     request::StartRequest,
+    usage::{OwnJobs, Plan, Spent, Usage, UsedCount, UsedMoney},
     webhook::{WebhookEvent, WebhookType},
 };
 
