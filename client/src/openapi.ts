@@ -245,6 +245,10 @@ export interface GeneratedImage {
    */
   url: string;
   /**
+   * A small version for lists and grids, as wide as the installation says. The same as `url` where it has none.
+   */
+  thumbnail_url: string;
+  /**
    * The file format: `webp`, `png`, `jpg`, `gif` or `svg`.
    */
   format: string;

@@ -28,9 +28,10 @@ begin
     when p_generation.status = 'completed' then
       select coalesce(jsonb_agg(jsonb_build_object(
         'id', i.id, 'url', i.public_url, 'format', i.format,
-        'width', i.width, 'height', i.height, 'bytes', i.file_size
+        'width', i.width, 'height', i.height, 'bytes', i.file_size,
+        'thumbnail_url', private.thumbnail_url(i.public_url, i.format, i.width, s.thumbnail_width)
       )), '[]') into v_images
-      from public.images as i where i.generation_id = p_generation.id;
+      from public.images as i cross join private.settings as s where i.generation_id = p_generation.id;
     else null;
   end case;
 
@@ -61,6 +62,18 @@ begin
   );
 end
 $$;
+
+-- Where a small version of an image is, which Supabase makes when it is asked for; the image itself where that makes
+-- none: it is no wider, its format is not taken, or it is stored elsewhere.
+create function private.thumbnail_url(p_url text, p_format text, p_image_width int, p_width int) returns text
+language sql immutable
+return case
+  when p_width < p_image_width and p_format in ('webp', 'png', 'jpg') and p_url like '%/storage/v1/object/public/%'
+    -- Without `contain` it keeps the height and crops.
+    then replace(p_url, '/storage/v1/object/public/', '/storage/v1/render/image/public/')
+      || '?width=' || p_width || '&resize=contain'
+  else p_url
+end;
 
 create function private.get_generation(p_generation_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''

@@ -127,6 +127,7 @@ test('from start to stored image', async () => {
       {
         id: expect.any(String),
         url: `https://x.example/${started.generation_id}.webp`,
+        thumbnail_url: `https://x.example/${started.generation_id}.webp`,
         format: 'webp',
         width: 1000,
         height: 700,

@@ -16,7 +16,15 @@ export interface Generation {
   width: number;
   height: number;
   error: { code: string; message: string } | null;
-  images: { id: string; url: string; format: string; width: number; height: number; bytes: number }[];
+  images: {
+    id: string;
+    url: string;
+    thumbnail_url: string;
+    format: string;
+    width: number;
+    height: number;
+    bytes: number;
+  }[];
   adjustments: unknown[];
   started_at: string | null;
   completed_at: string | null;

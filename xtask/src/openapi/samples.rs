@@ -82,6 +82,8 @@ pub fn completed() -> Value {
         "adjustments": [], "error": null,
         "images": [{
             "id": SECOND, "url": "https://project.supabase.co/storage/v1/object/public/generated-images/a.webp",
+            "thumbnail_url": "https://project.supabase.co/storage/v1/render/image/public/generated-images/a.webp\
+                ?width=512&resize=contain",
             "format": "webp", "width": 1344, "height": 768, "bytes": 92_410,
         }],
         "cost_usd": 0.003, "created_at": "2026-11-24T12:00:00.123456+00:00",
