@@ -748,7 +748,7 @@ export interface Source {
   expires_at: string;
 }
 /**
- * A request for images: one prompt, one prompt several times, or up to ten prompts. A field that is `null` counts as left out. Unknown fields are ignored.
+ * A request for images: one prompt, one prompt several times, or up to ten prompts. A field that is `null` counts as left out. Any other field is refused.
  */
 export interface StartRequest {
   /**

@@ -186,8 +186,13 @@ describe('a signed-in user', () => {
   });
 
   test('cannot act for another by forging a claim in the request', async () => {
-    const { generation_id } = await db.start(owner, { user_id: stranger, created_by: stranger });
-    expect((await db.generation(generation_id)).user_id).toBe(owner);
+    for (const field of ['user_id', 'created_by'])
+      expect(await refusal(db.start(owner, { [field]: stranger }))).toMatchObject({ field });
+    const id = await db.callAs<string>(owner, 'enqueue_job', {
+      p_job_type: 'generate-image',
+      p_payload: { prompt: 'a lighthouse', model_id: MODEL, user_id: stranger, created_by: stranger },
+    });
+    expect(await db.job(id)).toMatchObject({ created_by: owner, payload: { user_id: owner } });
   });
 });
 

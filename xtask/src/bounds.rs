@@ -28,8 +28,8 @@ have the same bounds in the same units.
 more, a quote is one, however JSON spells it.
 - **bytes** are those of UTF-8.
 - A **number** is read in double precision at both; a whole number may be written `28.0`.
-- `null` counts as not given. A member that is not known is ignored. A NUL character is refused by the Worker wherever it stands, \
-and by Postgres before any function of ours is called (22P05, HTTP 400), as are half surrogates (22P02, HTTP 400).
+- `null` counts as not given. A member that is not known is refused at both, also in `items`; only the \
+payload of `enqueue_job` may have more. A NUL character is refused by the Worker wherever it stands, and by Postgres before any function of ours is called (22P05, HTTP 400), as are half surrogates (22P02, HTTP 400).
 ";
 
 const WHOLE: &str = "

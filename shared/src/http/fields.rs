@@ -17,6 +17,11 @@ impl<'a> Fields<'a> {
         body.as_object().map(Self).ok_or_else(|| Problem::invalid("body", "The body must be a JSON object."))
     }
 
+    /// The names of all fields, also of those that are null.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The value, unless it is absent or null: clients send null for "not set".
     pub fn get(&self, name: &str) -> Option<&'a Value> {
         self.0.get(name).filter(|value| !value.is_null())

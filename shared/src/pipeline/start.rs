@@ -7,10 +7,11 @@ use crate::catalogue::Mapped;
 use crate::http::batch::BatchRequest;
 use crate::http::fields::Fields;
 use crate::http::idempotency::Key;
+use crate::http::known_fields::refuse_unknown;
 use crate::http::problem::Problem;
 use crate::http::request::{StartRequest, json_of, map_params};
 use crate::http::types::{self, BatchItem, NamedBatch, StartedGeneration, Status, Urls};
-use crate::policy::bounds::MAX_ID_CHARS;
+use crate::policy::bounds::{MAX_ID_CHARS, PROMPTS, SETTINGS};
 use crate::policy::url_policy::AllowedOrigins;
 use crate::ports::{DatabaseError, NewGenerations, QueuedGeneration, StartKind, Started, UserGenerations};
 
@@ -64,6 +65,7 @@ impl StartPlan {
     pub fn of_inserted(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
         let body = json_of(body)?;
         let fields = Fields::of(&body)?;
+        refuse_unknown(&fields, &[&["generation_id"], &PROMPTS, &SETTINGS], "this request")?;
         let id = fields.text("generation_id", MAX_ID_CHARS)?.and_then(|id| Uuid::try_parse(&id).ok());
         let id = id.ok_or_else(|| {
             Problem::invalid(
@@ -296,7 +298,13 @@ mod tests {
         assert!(parse(full).unwrap().asked.is_some());
         let ignored = parse(json!({ "generation_id": ID, "prompt": null, "priority": "high" }));
         assert_eq!(ignored.unwrap_err().field.as_deref(), Some("priority"), "it would count for nothing");
-        for body in [json!({}), json!({ "generation_id": "x" }), json!({ "generation_id": 7 }), json!([])] {
+        for body in [
+            json!({}),
+            json!({ "generation_id": "x" }),
+            json!({ "generation_id": 7 }),
+            json!([]),
+            json!({ "generation_id": ID, "id": null }),
+        ] {
             assert_eq!(parse(body.clone()).unwrap_err().code, Code::InvalidRequest, "{body}");
         }
     }

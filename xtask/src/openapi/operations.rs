@@ -1,11 +1,13 @@
 //! What each path does, takes and answers.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::http::problem::Code;
 use shared::http::routes::{ROUTES, Target};
 use shared::http::types::{EventsQuery, ListQuery};
 use shared::pipeline::MAX_SOURCE_BYTES;
-use shared::policy::bounds::{MAX_BATCH, MAX_BODY_BYTES, MAX_NAME_CHARS, MAX_PROMPT_CHARS, SEED};
+use shared::policy::bounds::{
+    MAX_BATCH, MAX_BODY_BYTES, MAX_NAME_CHARS, MAX_PROMPT_CHARS, PROMPTS, SEED, SETTINGS,
+};
 
 use super::parts::{
     ORIGINAL, SERVICE, USER, WEB_SOCKET, answer, answers, header, id, image_id, plain, query, reference,
@@ -233,11 +235,7 @@ pub fn operation(target: Target) -> Value {
                 "required": true,
                 "description": "The row's id, and the fields of a start, or none of them.",
                 "content": { "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["generation_id"],
-                        "properties": { "generation_id": { "type": "string", "format": "uuid" } },
-                    },
+                    "schema": inserted(),
                     "example": { "generation_id": samples::GENERATION },
                 } },
             },
@@ -384,6 +382,26 @@ fn ended() -> Value {
     })
 }
 
+/// Fields as a start has them.
+fn fields_of_a_start<'a>(lists: impl IntoIterator<Item = &'a [&'static str]>) -> Map<String, Value> {
+    let names = lists.into_iter().flatten().copied();
+    let field =
+        |name: &str| json!({ "$ref": format!("#/components/schemas/StartRequest/properties/{name}") });
+    names.map(|name| (name.to_owned(), field(name))).collect()
+}
+
+/// The body of a start of an inserted row: its id alone, or with what a start needs.
+fn inserted() -> Value {
+    let mut fields = fields_of_a_start([&PROMPTS[..], &SETTINGS]);
+    fields.insert("generation_id".into(), json!({ "type": "string", "format": "uuid" }));
+    json!({
+        "type": "object",
+        "required": ["generation_id"],
+        "properties": fields,
+        "additionalProperties": false,
+    })
+}
+
 /// The body of a batch of the original's apps.
 fn batch() -> Value {
     let prompt = json!({
@@ -393,8 +411,14 @@ fn batch() -> Value {
             "text": { "type": "string", "minLength": 1, "maxLength": MAX_PROMPT_CHARS },
             "negative_prompt": { "type": ["string", "null"], "maxLength": MAX_PROMPT_CHARS },
             "seed": { "type": ["integer", "null"], "minimum": SEED.start(), "maximum": SEED.end() },
+            "tags": { "description": "Taken and not kept." },
         },
+        "additionalProperties": false,
     });
+    let mut settings = fields_of_a_start([&SETTINGS[..]]);
+    if let Some(steps) = settings.get("num_inference_steps").cloned() {
+        settings.insert("steps".into(), steps);
+    }
     json!({
         "type": "object",
         "required": ["prompts", "shared_settings"],
@@ -404,8 +428,11 @@ fn batch() -> Value {
                 "type": "object",
                 "description": "The fields of a start without its prompts; `steps` is `num_inference_steps`.",
                 "required": ["model_id"],
+                "properties": settings,
+                "additionalProperties": false,
             },
             "batch_name": { "type": ["string", "null"], "maxLength": MAX_NAME_CHARS },
         },
+        "additionalProperties": false,
     })
 }

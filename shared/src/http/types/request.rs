@@ -14,9 +14,9 @@ use crate::policy::bounds::{
 use crate::policy::url_policy::MAX_URL_BYTES;
 
 /// A request for images: one prompt, one prompt several times, or up to ten prompts. A field that is `null` counts as
-/// left out. Unknown fields are ignored.
+/// left out. Any other field is refused.
 #[derive(Debug, JsonSchema)]
-#[schemars(transform = one_form)]
+#[schemars(transform = one_form, deny_unknown_fields)]
 pub struct StartRequest {
     /// What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space.
     #[schemars(length(min = 1, max = MAX_PROMPT_CHARS))]
