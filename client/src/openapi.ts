@@ -838,6 +838,10 @@ export interface StartRequest {
    * A public https URL that receives a webhook when a generation has ended.
    */
   webhook_url?: string;
+  /**
+   * Whose generations they are. Servers send it, and have to, with the project's secret key; a request with a user's token that has it is refused with `forbidden`.
+   */
+  user_id?: string;
 }
 /**
  * The answer to a start. The fields at the top describe the first generation; a batch lists all of them.

@@ -214,8 +214,11 @@ const USERS = [
   'enqueue_job',
   ...USERS_WEBHOOKS,
 ];
+/** What a server of the app's calls for one of its users. */
+const SERVERS = ['start_generation', 'get_generation', 'cancel_generation', 'retry_generation'];
 const SERVICE = [
   ...PUBLIC,
+  ...SERVERS,
   'enqueue_job',
   'enqueue_jobs',
   'claim_next_job',
@@ -268,7 +271,9 @@ const PRIVATE_USERS = [
   ...USERS_WEBHOOKS,
 ];
 const PRIVATE_SERVICE = [
-  ...SERVICE.filter((name) => name !== 'claim_next_job'),
+  ...SERVICE.filter((name) => name !== 'claim_next_job' && !SERVERS.includes(name)),
+  'act_as',
+  'act_as_owner',
   ...HEALTH,
   'complete_job_unfenced',
   'latencies',

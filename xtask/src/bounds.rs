@@ -44,6 +44,7 @@ What only one of them has:
 
 - `prompts` and `num_images` are the Worker's. It makes `items` of them, `[{prompt, seed}]`, 1 to 10, and a direct \
 call gives those itself, or one `prompt` and `seed`.
+- `user_id` is the Worker's, for servers. A direct call with the secret key has `p_user_id` instead.
 - The model's own limits (which sizes, how many steps, whether it takes a negative prompt) are the catalogue's: the \
 Worker fits the request to them or refuses it (422 `unsupported`). A direct call passes them, and its run reads the \
 request again, before anything is paid for.
@@ -114,6 +115,8 @@ fn member_row(document: &Value, name: &str, member: &Value) -> String {
     match (text("type"), text("format")) {
         // `prompts`: the Worker makes items of them.
         ("array", _) => String::new(),
+        // An argument of its own in SQL.
+        _ if name == "user_id" => String::new(),
         ("integer", _) => range(name, "whole", &(number("minimum")..=number("maximum"))),
         ("number", _) => range(name, "number", &(number("minimum")..=number("maximum"))),
         (_, "uri") => row(&[&member, &"https URL", &"bytes", &"", &number("maxLength")]),

@@ -14,7 +14,7 @@ use shared::http::problem::Problem;
 use shared::http::request::StartRequest;
 use shared::http::router::find;
 use shared::http::types::{DOCUMENT, Status};
-use shared::policy::bounds::{OPERATIONS, PRIORITIES, PROMPTS, SETTINGS};
+use shared::policy::bounds::{OPERATIONS, PRIORITIES, PROMPTS, SERVERS, SETTINGS};
 use shared::policy::url_policy::AllowedOrigins;
 use xtask::openapi::{ELSEWHERE, code_sets, document, written};
 
@@ -170,7 +170,10 @@ fn the_parser_of_a_start_enforces_the_documented_bounds() {
 fn the_parser_of_a_start_has_the_documented_fields_and_no_other() {
     let schema = schema("StartRequest");
     let documented: BTreeSet<_> = members(&schema).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(documented, PROMPTS.iter().chain(&SETTINGS).map(ToString::to_string).collect());
+    assert_eq!(
+        documented,
+        PROMPTS.iter().chain(&SETTINGS).chain(&SERVERS).map(ToString::to_string).collect()
+    );
     assert_eq!(schema["additionalProperties"], false);
     assert_eq!(start("an_unknown_field", json!(1)).unwrap_err().field.as_deref(), Some("an_unknown_field"));
 }

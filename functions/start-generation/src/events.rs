@@ -7,7 +7,8 @@ use shared::live::{Subscription, Transport, protocol, since};
 use shared::ports::Clock;
 use uuid::Uuid;
 
-use crate::generations::{admit_caller, generation_id};
+use crate::access::admit_user;
+use crate::generations::generation_id;
 
 pub(crate) async fn one(incoming: &Incoming, env: &Environment, id: &str) -> Result<Answer, Problem> {
     connect(incoming, env, || generation_id(id).map(Some)).await
@@ -25,7 +26,7 @@ async fn connect(
     if !origin_is_allowed(incoming, env) {
         return Err(Problem::new(Code::Forbidden, "This origin may not listen here."));
     }
-    let (_, caller) = admit_caller(incoming, env).await?;
+    let (_, caller) = admit_user(incoming, env).await?;
     let generation_id = generation_id()?;
     let header = |name: &str| incoming.header(name);
     let transport =

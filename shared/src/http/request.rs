@@ -13,7 +13,8 @@ use crate::http::problem::{Code, Problem};
 use crate::http::types::Priority;
 use crate::policy::bounds::{
     EXPIRES_IN, GUIDANCE, MAX_BATCH, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_PROMPT_CHARS,
-    MAX_TIME_CHARS, NUM_IMAGES, OPERATIONS, PRIORITIES, PROMPTS, SEED, SETTINGS, SIDE, STEPS, STRENGTH,
+    MAX_TIME_CHARS, NUM_IMAGES, OPERATIONS, PRIORITIES, PROMPTS, SEED, SERVERS, SETTINGS, SIDE, STEPS,
+    STRENGTH,
 };
 use crate::policy::url_policy::{AllowedOrigins, check_public_https, check_webhook};
 
@@ -43,6 +44,8 @@ pub struct StartRequest {
     pub expires_in: Option<i64>,
     /// Who is told of their ends.
     pub webhook_url: Option<String>,
+    /// Whose they are. Only a server may say so.
+    pub user_id: Option<Uuid>,
 }
 
 impl StartRequest {
@@ -50,7 +53,7 @@ impl StartRequest {
     /// not public.
     pub fn parse(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
         let body = json_of(body)?;
-        refuse_unknown(&Fields::of(&body)?, &[&PROMPTS, &SETTINGS], "this request")?;
+        refuse_unknown(&Fields::of(&body)?, &[&PROMPTS, &SETTINGS, &SERVERS], "this request")?;
         Self::read(&body, allowed)
     }
 
@@ -76,6 +79,7 @@ impl StartRequest {
             scheduled_at: time(&fields, "scheduled_at")?,
             expires_in: fields.integer("expires_in", EXPIRES_IN)?,
             webhook_url,
+            user_id: id(&fields, "user_id", "a user")?,
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::http::batch::BatchRequest;
 use crate::http::fields::Fields;
 use crate::http::idempotency::Key;
 use crate::http::known_fields::refuse_unknown;
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use crate::http::request::{StartRequest, json_of, map_params};
 use crate::http::types::{self, BatchItem, NamedBatch, StartedGeneration, Status, Urls};
 use crate::policy::bounds::{MAX_ID_CHARS, PROMPTS, SETTINGS};
@@ -92,6 +92,26 @@ impl StartPlan {
         Self::of(request, Endpoint::BatchGenerate { name, has_tags })
     }
 
+    /// Whose generations they are to be, if not the caller's: a server of the app's, which holds the secret key, has to
+    /// name one, and nobody else may.
+    ///
+    /// # Errors
+    /// A server names none, or somebody else one.
+    pub fn user(&self, caller_is_server: bool) -> Result<Option<Uuid>, Problem> {
+        match (caller_is_server, self.asked.as_ref().and_then(|(_, request)| request.user_id)) {
+            (true, None) => Err(Problem::invalid(
+                "user_id",
+                "With the secret key user_id is required: whose image is it?",
+            )),
+            (false, Some(_)) => {
+                let detail = "user_id is for servers, with the secret key. With a user's token leave it out: the image is \
+                              that user's.";
+                Err(Problem::new(Code::Forbidden, detail).with_field("user_id"))
+            }
+            (_, user_id) => Ok(user_id),
+        }
+    }
+
     fn of(request: StartRequest, endpoint: Endpoint) -> Result<Self, Problem> {
         let mapped = map(&request)?;
         Ok(Self { asked: Some((mapped, request)), endpoint })
@@ -111,7 +131,9 @@ impl StartPlan {
             Endpoint::BatchGenerate { name, .. } => StartKind::Batch(name.as_deref()),
         };
         let asked = self.asked.as_ref().map(|(mapped, request)| (request, mapped));
-        generations.start(&NewGenerations { asked, kind, hand_over }).await
+        // The field is one of a plain start only, and the caller has asked `user` whether it may be there.
+        let user_id = asked.and_then(|(request, _)| request.user_id);
+        generations.start(&NewGenerations { asked, kind, user_id, hand_over }).await
     }
 
     /// The body of the 202. `base` is our own URL as the caller used it, without a trailing slash.
@@ -194,7 +216,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::http::problem::Code;
 
     const ID: &str = "0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11";
 
@@ -249,6 +270,20 @@ mod tests {
         assert_eq!(body["generations"][0]["generation_id"], ID);
         assert_eq!(body["generations"][2]["generation_id"], json!(Uuid::from_u128(2)));
         assert_eq!(body["generations"][2]["queue_position"], json!(null));
+    }
+
+    #[test]
+    fn a_user_is_named_by_a_server_and_by_nobody_else() {
+        let plan = |more: &str| {
+            let body = format!(r#"{{"prompt":"a","model_id":"black-forest-labs/flux-schnell"{more}}}"#);
+            StartPlan::from_body(body.as_bytes(), &AllowedOrigins::default()).unwrap()
+        };
+        let (with, without) = (plan(&format!(r#","user_id":"{ID}""#)), plan(r#","user_id":null"#));
+        assert_eq!((with.user(true), without.user(false)), (Ok(Uuid::try_parse(ID).ok()), Ok(None)));
+        let refused = |plan: &StartPlan, is_server| plan.user(is_server).unwrap_err();
+        for (problem, status) in [(refused(&with, false), 403), (refused(&without, true), 400)] {
+            assert_eq!((problem.code.status(), problem.field.as_deref()), (status, Some("user_id")));
+        }
     }
 
     #[test]

@@ -64,6 +64,9 @@ pub const SETTINGS: [&str; 19] = [
     "webhook_url",
 ];
 
+/// The field of a start that a server of the app's sends, beside the others.
+pub const SERVERS: [&str; 1] = ["user_id"];
+
 /// Names of fields, and those that other APIs of images have for the same, in small letters with nothing between them.
 pub const OTHER_NAMES: [(&str, &str); 14] = [
     ("prompt", "text caption inputs"),

@@ -28,6 +28,8 @@ pub struct NewGenerations<'a> {
     pub asked: Option<(&'a StartRequest, &'a Mapped)>,
     /// How it is asked for.
     pub kind: StartKind<'a>,
+    /// Whose they are, where a server asks; `None`: the caller's own.
+    pub user_id: Option<Uuid>,
     /// The caller takes up to so many of the new jobs, where they are next, under a lease, and sees to it that they
     /// are run.
     pub hand_over: u32,

@@ -96,8 +96,8 @@ pub fn operation(target: Target) -> Value {
             "operationId": "startGeneration",
             "tags": ["Generations"],
             "summary": "Start a generation",
-            "description": "Puts one generation or a batch of them into the queue and answers at once. Follow them at `urls.events` or `urls.self`.",
-            "security": [{ USER: [] }],
+            "description": "Puts one generation or a batch of them into the queue and answers at once. Follow them at `urls.events` or `urls.self`. A server of the app's sends the secret key, as `apikey` or as bearer token, and `user_id`: the generations start within that user's plan, quotas and money.",
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [header(
                 "Idempotency-Key",
                 "A unique name for this request. Within 24 hours, a second request with the same key returns the \
@@ -129,7 +129,7 @@ pub fn operation(target: Target) -> Value {
             "operationId": "getGeneration",
             "tags": ["Generations"],
             "summary": "Get a generation",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [id()],
             "responses": answers(vec![("200", answer("The generation.", "Generation", samples::completed()))]),
         }),
@@ -140,7 +140,7 @@ pub fn operation(target: Target) -> Value {
             "description": "Cancels the generation and stops the model if it is running. To cancel a generation that is \
                 already cancelled is no error. A generation that is `downloading`, `completed` or `failed` cannot be \
                 cancelled: the request fails with `conflict`.",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [id()],
             "responses": answers(vec![("200", answer("The generation is cancelled.", "Cancelled", samples::cancelled()))]),
         }),
@@ -150,7 +150,7 @@ pub fn operation(target: Target) -> Value {
             "summary": "Try a failed generation again",
             "description": "Puts a failed generation back into the queue, with the quotas and the money of a start. One that \
                 waits already is left as it is.",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [id()],
             "responses": answers(vec![("202", answer("The generation waits.", "Generation", samples::waiting()))]),
         }),

@@ -78,6 +78,9 @@ pub struct StartRequest {
     /// A public https URL that receives a webhook when a generation has ended.
     #[schemars(url, length(max = MAX_URL_BYTES))]
     pub webhook_url: Option<String>,
+    /// Whose generations they are. Servers send it, and have to, with the project's secret key; a request with a user's
+    /// token that has it is refused with `forbidden`.
+    pub user_id: Option<Uuid>,
 }
 
 /// Either `prompt` or `prompts`.
