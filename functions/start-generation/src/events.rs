@@ -3,7 +3,7 @@
 use edge::{Answer, EdgeRuntime, Environment, Incoming, listen, origin_is_allowed};
 use shared::auth::token::TokenError;
 use shared::http::problem::{Code, Problem};
-use shared::live::{Subscription, Transport, protocol, since};
+use shared::live::{Subscription, Transport, heard, protocol};
 use shared::ports::Clock;
 use uuid::Uuid;
 
@@ -42,11 +42,10 @@ async fn connect(
     if EdgeRuntime.now_s() >= caller.expires_at {
         return Err(Problem::new(Code::Unauthorized, TokenError::Expired.to_string()));
     }
-    let heard = header("last-event-id").or_else(|| incoming.query("since"));
     let subscription = Subscription {
         user_id: caller.user_id,
         generation_id,
-        since: heard.as_deref().and_then(since),
+        since: heard(header("last-event-id").as_deref(), || incoming.query("since")),
         expires_at_ms: caller.expires_at.saturating_mul(1000),
         transport,
     };

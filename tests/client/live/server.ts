@@ -154,7 +154,7 @@ export class LiveServer {
     if (refusal) return void response.writeHead(refusal, { 'retry-after': '1' }).end('{}');
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.flushHeaders();
-    response.write('retry: 2000\n\n');
+    response.write('retry: 2000\n');
     let written = Promise.resolve();
     /** In two pieces: networks cut where they like. */
     const write = (text: string) => {
@@ -170,7 +170,7 @@ export class LiveServer {
       send: (text) => {
         // A proxy that buffers passes nothing on.
         if (this.manners.sse === 'buffer') return;
-        write(text.startsWith(':') ? `${text}\n\n` : `id: ${JSON.parse(text).seq}\ndata: ${text}\n\n`);
+        write(text.startsWith(':') ? `${text}\n` : `id: ${JSON.parse(text).seq}\ndata: ${text}\n\n`);
       },
       close: (code) => (code ? written.then(() => response.end()) : response.destroy()),
     };

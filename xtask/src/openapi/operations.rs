@@ -299,8 +299,8 @@ fn live(name: &str, summary: &str, path: Vec<Value>, answers: impl Fn(Vec<(&str,
     parameters.extend(query::<EventsQuery>());
     parameters.push(header(
         "Last-Event-ID",
-        "The same as `since`. An `EventSource` sends it when it connects again.",
-        json!({ "type": "string", "pattern": "^[0-9]+$" }),
+        "The same as `since`, and goes before it unless it is empty. An `EventSource` sends it when it connects again.",
+        json!({ "type": "string", "pattern": "^[0-9]*$" }),
     ));
     let mut good = vec![
         (
@@ -332,8 +332,8 @@ fn live(name: &str, summary: &str, path: Vec<Value>, answers: impl Fn(Vec<(&str,
 
 fn stream() -> Value {
     let mut answer = plain(
-        "Server-sent events. `data` is a `LiveMessage`, `id` its `seq`. The server sends a comment every 15 seconds \
-         to keep the connection open.",
+        "Server-sent events. Each has `data`, a `LiveMessage`, and `id`, its `seq`; the first one has `retry` as well. \
+         In a silence the server sends the line of a comment every 15 seconds to keep the connection open.",
     );
     if let Some(answer) = answer.as_object_mut() {
         // OpenAPI 3.2 has itemSchema for it; 3.1 has no word for what a stream is made of.

@@ -129,5 +129,5 @@ pub fn events() -> String {
         "progress": 35, "queue_position": null, "estimated_seconds": 3, "seq": 1_795_521_601_000_u64,
     });
     let ready = json!({ "type": "ready", "seq": 1_795_521_601_000_u64 });
-    format!("retry: 2000\n\nid: 1795521601000\ndata: {change}\n\ndata: {ready}\n\n")
+    format!("retry: 2000\nid: 1795521601000\ndata: {change}\n\nid: 1795521601000\ndata: {ready}\n\n")
 }
