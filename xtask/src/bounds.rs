@@ -11,7 +11,7 @@ use shared::http::types::Status;
 use shared::pipeline::MAX_SOURCE_BYTES;
 use shared::policy::bounds::{MAX_BATCH, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_KEY_BYTES, MAX_TIME_CHARS};
 
-use crate::openapi::document;
+use crate::openapi::{document, given};
 
 /// What is written, by its path from the root.
 pub const FILE: &str = "docs/reference/bounds.md";
@@ -101,7 +101,7 @@ fn words(name: &str, words: &[&str]) -> String {
 fn members() -> String {
     let document = document();
     let members = document.pointer("/components/schemas/StartRequest/properties").and_then(Value::as_object);
-    members.into_iter().flatten().map(|(name, member)| member_row(&document, name, member)).collect()
+    members.into_iter().flatten().map(|(name, member)| member_row(&document, name, &given(member))).collect()
 }
 
 fn member_row(document: &Value, name: &str, member: &Value) -> String {

@@ -85,5 +85,7 @@ pub struct StartRequest {
 
 /// Either `prompt` or `prompts`.
 fn one_form(schema: &mut Schema) {
-    schema.insert("oneOf".into(), json!([{ "required": ["prompt"] }, { "required": ["prompts"] }]));
+    let only = |one: &str, kind: &str, other: &str| json!({ "required": [one], "properties": { one: { "type": kind }, other: { "type": "null" } } });
+    let forms = [only("prompt", "string", "prompts"), only("prompts", "array", "prompt")];
+    schema.insert("oneOf".into(), json!(forms));
 }
