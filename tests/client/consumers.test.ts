@@ -6,7 +6,7 @@ import { type Installed, install, ROOT, run } from './installed.ts';
 
 const SOURCE = `
   import { createClient, type Client, type Progress } from 'picture-queue';
-  import { enqueueJob, getJob, getQueueStats, type JobType, type SupabaseLike } from 'picture-queue/compat';
+  import { enqueueJob, generateImageAsync, getJob, getQueueStats, type JobType, type SupabaseLike } from 'picture-queue/compat';
   export const client: Client = createClient({ url: '', getToken: () => null });
   export const status: Promise<string> = client.get('').then(({ status }) => status);
   export const job = (supabase: SupabaseLike) => getJob(supabase, '').then((job) => job?.payload);
@@ -23,6 +23,10 @@ const SOURCE = `
   getJob(1);
   // @ts-expect-error a generation has a prompt, or prompts
   client.start({ model_id: '' });
+  // @ts-expect-error a file is no model
+  client.start({ prompt: 'a', model_id: { uri: '' } });
+  // @ts-expect-error the original's functions upload nothing
+  generateImageAsync({ prompt: 'a', model_id: 'o/m', source_id: { uri: '' } });
   // @ts-expect-error there is no such status
   export const wrong: Progress['status'] = 'done';`;
 const HOOKS = `
@@ -47,9 +51,11 @@ const HOOKS = `
 const PLATFORM = `
   export const own = createClient({ url: '', getToken: () => null, fetch, WebSocket });
   own.get('', { signal: new AbortController().signal });
-  own.uploadSource(new Blob([]));`;
+  own.uploadSource(new Blob([]));
+  own.generate({ prompt: 'a', model_id: 'o/m', source_id: new Blob([]) });`;
 const DEVICE_FILE = `
-  own.uploadSource({ uri: 'file:///picture.jpg', type: 'image/jpeg', name: 'picture.jpg' });`;
+  own.uploadSource({ uri: 'file:///picture.jpg', type: 'image/jpeg', name: 'picture.jpg' });
+  own.start({ prompt: 'a', model_id: 'o/m', source_id: { uri: 'file:///picture.jpg', type: 'image/jpeg' } });`;
 
 /** A Worker or a strange runtime: none of a platform's types, and the package asks for none. */
 const PLAIN = { module: 'nodenext', lib: ['es2022'], types: [] };

@@ -48,6 +48,12 @@ const ENTRY = `
     const pictures = createClient({ url, getToken: () => 'token' });
     return pictures.uploadSource({ uri, type: null, name: null });
   };
+  globalThis.paintOver = async (url, uri) => {
+    const pictures = createClient({ url, getToken: () => 'token', polling: { minMs: 10, maxMs: 20 } });
+    const source_id = { uri, type: 'image/jpeg', name: 'IMG_1.jpg' };
+    const { images } = await pictures.generate({ prompt: 'a fox', model_id: 'o/m', source_id });
+    return images.length;
+  };
   globalThis.stop = async (url) => {
     const controller = new AbortController();
     const pictures = createClient({ url, getToken: () => 'token' });
@@ -148,6 +154,12 @@ describe.each<[string, BundleOptions]>([
       format: 'application/octet-stream',
       bytes: DEVICE_FILE.bytes.length,
     });
+  });
+
+  test('a picture on the device is what a start begins with', async () => {
+    expect(await start(made.code)('paintOver', served.url, DEVICE_FILE.uri)).toBe(1);
+    expect(served.asked.slice(0, 2)).toEqual(['POST /sources', 'POST /start-generation']);
+    expect(served.starts).toEqual([{ prompt: 'a fox', model_id: 'o/m', source_id: 's1' }]);
   });
 
   test('an aborted call is an AbortError, though signals have no reason', async () => {

@@ -127,6 +127,8 @@ export class LiveServer {
   #upgrade(request: http.IncomingMessage, socket: Duplex, head: Buffer) {
     const protocols = request.headers['sec-websocket-protocol'] ?? '';
     const token = /bearer\.([^, ]+)/.exec(protocols)?.[1] ?? '';
+    // A client that gives up while it is refused resets the line.
+    socket.on('error', () => {});
     const refusal = this.#meet('websocket', token, request);
     if (refusal === 'hang') return;
     if (refusal) return void socket.end(`HTTP/1.1 ${refusal} Refused\r\nconnection: close\r\n\r\n`);
