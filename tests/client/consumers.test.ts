@@ -7,6 +7,7 @@ import { type Installed, install, ROOT, run } from './installed.ts';
 const SOURCE = `
   import { createClient, type Client, type Progress } from 'picture-queue';
   import { enqueueJob, generateImageAsync, getJob, getQueueStats, type JobType, type SupabaseLike } from 'picture-queue/compat';
+  import { verifyWebhook } from 'picture-queue/webhooks';
   export const client: Client = createClient({ url: '', getToken: () => null });
   export const status: Promise<string> = client.get('').then(({ status }) => status);
   export const job = (supabase: SupabaseLike) => getJob(supabase, '').then((job) => job?.payload);
@@ -52,7 +53,15 @@ const PLATFORM = `
   export const own = createClient({ url: '', getToken: () => null, fetch, WebSocket });
   own.get('', { signal: new AbortController().signal });
   own.uploadSource(new Blob([]));
-  own.generate({ prompt: 'a', model_id: 'o/m', source_id: new Blob([]) });`;
+  own.generate({ prompt: 'a', model_id: 'o/m', source_id: new Blob([]) });
+  const request = new Request('https://a.example');
+  export const ids: Promise<string>[] = [
+    request,
+    { headers: request.headers, body: new Uint8Array() },
+    { headers: { 'webhook-id': 'a', 'set-cookie': ['b'] }, body: '' },
+  ].map((each) => verifyWebhook(each, 'whsec_').then(({ data }) => data.id));
+  // @ts-expect-error what a JSON parser made of it
+  verifyWebhook({ headers: request.headers, body: {} }, 'whsec_');`;
 const DEVICE_FILE = `
   own.uploadSource({ uri: 'file:///picture.jpg', type: 'image/jpeg', name: 'picture.jpg' });
   own.start({ prompt: 'a', model_id: 'o/m', source_id: { uri: 'file:///picture.jpg', type: 'image/jpeg' } });`;

@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import vm from 'node:vm';
 import { build } from 'esbuild';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestStack } from '../e2e/support/stack.ts';
 import { MODEL, TestUser } from '../e2e/support/user.ts';
@@ -85,6 +86,7 @@ describe('the packed package', () => {
       'dist',
       'package.json',
       'react',
+      'webhooks',
     ]);
     expect(
       (await fs.readdir(path.join(app, 'node_modules'))).filter((name) => !name.startsWith('.')),
@@ -150,6 +152,53 @@ describe('the hooks, rendered on a server', () => {
       const { createClient } = require('picture-queue');
       const { PictureQueueProvider, useModels } = require('picture-queue/react'); ${render}`;
     expect(await inNode('hooks.cjs', source)).toBe('<p>loading</p>');
+  });
+});
+
+describe('a webhook is verified', () => {
+  const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+  const BODY = JSON.stringify({ type: 'generation.completed', data: { id: 'g1' } });
+  const headers = () => {
+    const at = new Date();
+    return {
+      'webhook-id': 'msg_1',
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
+      'webhook-signature': new Webhook(SECRET).sign('msg_1', at, BODY),
+    };
+  };
+  const verified = (request: string) => `verifyWebhook(${request}, '${SECRET}').then(({ data }) => data.id)`;
+  const parts = () => JSON.stringify({ headers: headers(), body: BODY });
+
+  test.each([
+    ['in Node, imported', 'webhook.mjs', "import { verifyWebhook } from 'picture-queue/webhooks';"],
+    ['in Node, required', 'webhook.cjs', "const { verifyWebhook } = require('picture-queue/webhooks');"],
+  ])('%s', async (_, file, imported) => {
+    const source = `${imported} ${verified(parts())}.then((id) => console.log(JSON.stringify(id)));`;
+    expect(await inNode(file, source)).toBe('g1');
+  });
+
+  test('with nothing around it but Web Crypto, base64 and text', async () => {
+    const source = `import { verifyWebhook } from 'picture-queue/webhooks'; export const result = ${verified(parts())};`;
+    const code = await bundled('webhook.js', source, { format: 'iife', globalName: 'app' });
+    const surroundings = { crypto, atob, btoa, TextEncoder, TextDecoder, Uint8Array, ArrayBuffer };
+    expect(await vm.runInNewContext(`${Buffer.from(code).toString()};app.result`, surroundings)).toBe('g1');
+  });
+
+  test('in a Worker, as it comes', async () => {
+    const source = `import { verifyWebhook } from 'picture-queue/webhooks';
+      export default {
+        fetch: (request) =>
+          ${verified('request')}.then((id) => new Response(id), ({ code }) => new Response(code, { status: 401 })),
+      };`;
+    const code = await bundled('webhook-worker.mjs', source, { conditions: ['workerd'] });
+    const send = async (url: string, body: string) => {
+      const response = await fetch(url, { method: 'POST', headers: headers(), body });
+      return [response.status, await response.text()];
+    };
+    await inWorkerd(app, code, async (url) => {
+      expect(await send(url, BODY)).toEqual([200, 'g1']);
+      expect(await send(url, `${BODY} `)).toEqual([401, 'invalid_webhook']);
+    });
   });
 });
 
