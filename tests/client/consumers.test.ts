@@ -7,6 +7,7 @@ import { type Installed, install, ROOT, run } from './installed.ts';
 const SOURCE = `
   import { createClient, type Client, type Progress } from 'picture-queue';
   import { enqueueJob, generateImageAsync, getJob, getQueueStats, type JobType, type SupabaseLike } from 'picture-queue/compat';
+  import { createServerClient } from 'picture-queue/server';
   import { verifyWebhook } from 'picture-queue/webhooks';
   export const client: Client = createClient({ url: '', getToken: () => null });
   export const status: Promise<string> = client.get('').then(({ status }) => status);
@@ -24,6 +25,14 @@ const SOURCE = `
   getJob(1);
   // @ts-expect-error a generation has a prompt, or prompts
   client.start({ model_id: '' });
+  export const onServer = createServerClient({ url: '', secretKey: '' });
+  export const images = onServer
+    .generate({ prompt: 'a', model_id: 'o/m' }, { userId: 'u', onUpdate: ({ progress }) => progress })
+    .then(({ images }) => images);
+  // @ts-expect-error a server says for whom
+  onServer.submit({ prompt: 'a', model_id: 'o/m' }, {});
+  // @ts-expect-error an upload is a user's
+  onServer.submit({ prompt: 'a', model_id: 'o/m', source_id: new Uint8Array() }, { userId: 'u' });
   // @ts-expect-error a file is no model
   client.start({ prompt: 'a', model_id: { uri: '' } });
   // @ts-expect-error the original's functions upload nothing
