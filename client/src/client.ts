@@ -5,7 +5,7 @@ import { connectors, type LiveOptions } from './live/connectors.ts';
 import { createLive } from './live/live.ts';
 import { baseOf, type HttpOptions } from './options.ts';
 import { type Pages, pages } from './pages.ts';
-import { newKey, type SignalLike } from './platform.ts';
+import { newKey, returned, type SignalLike } from './platform.ts';
 import { type PollingOptions, polling } from './polling.ts';
 import { onlyForward, type Progress, toProgress, toUpdate } from './progress.ts';
 import { type SourceFile, uploadFiles, uploadSource } from './source.ts';
@@ -86,6 +86,11 @@ export interface Client {
   subscribe(id: string, onUpdate?: (update: Progress) => void, options?: SubscribeOptions): Subscription;
   /** Follows all of the user's generations, also those that are started elsewhere. It does not end by itself. */
   subscribeAll(onUpdate?: (update: Progress) => void, options?: SubscribeOptions): Subscription;
+  /**
+   * Polls what is followed, and checks the live connection: for an app that was in the background, where no page says
+   * that it is visible again.
+   */
+  pollNow(): void;
   /** Stores an image to start from, for a day. Its `source_id` goes into `generate()`. */
   uploadSource(file: SourceFile, options?: CallOptions): Promise<Source>;
   /** The models that a request may name. Needs no token. */
@@ -170,6 +175,7 @@ export function createClient(options: ClientOptions): Client {
     },
     subscribe: (id, onUpdate, more) => subscription(transport, { ids: [id] }, onUpdate, more),
     subscribeAll: (onUpdate, more) => subscription(transport, {}, onUpdate, more),
+    pollNow: returned,
     uploadSource: (file, { signal } = {}) => uploadSource(http, file, signal),
     models: async ({ signal } = {}) =>
       (await http<{ models: Model[] }>({ method: 'GET', path: '/models', anonymous: true, signal })).models,

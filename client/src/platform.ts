@@ -81,9 +81,15 @@ export const asyncIterator: typeof Symbol.asyncIterator =
  */
 export const newKey = (): string => platform.crypto?.randomUUID?.() ?? `${Math.random()}-${Math.random()}`;
 
+const returnListeners = new Set<() => void>();
+
+/** Says what a platform without a page cannot be asked: the app is in front again. */
+export function returned(): void {
+  for (const callback of [...returnListeners]) callback();
+}
+
 /**
- * Calls back each time the page becomes visible again, or the device is online again; where there is no
- * page never. Returns the function that stops it.
+ * Calls back each time the page becomes visible again, the device is online again, or `returned()` says so. Returns the function that stops it.
  */
 export function onReturn(callback: () => void): () => void {
   const { document } = platform;
@@ -92,7 +98,9 @@ export function onReturn(callback: () => void): () => void {
   };
   document?.addEventListener?.('visibilitychange', changed);
   platform.addEventListener?.('online', callback);
+  returnListeners.add(callback);
   return () => {
+    returnListeners.delete(callback);
     document?.removeEventListener?.('visibilitychange', changed);
     platform.removeEventListener?.('online', callback);
   };

@@ -71,7 +71,10 @@ const PLATFORM = `
   ].map((each) => verifyWebhook(each, 'whsec_').then(({ data }) => data.id));
   // @ts-expect-error what a JSON parser made of it
   verifyWebhook({ headers: request.headers, body: {} }, 'whsec_');`;
-const DEVICE_FILE = `
+const ON_A_DEVICE = `
+  import { followAppState } from 'picture-queue/react-native';
+  import { AppState } from 'react-native';
+  export const stop: () => void = followAppState(client, AppState);
   own.uploadSource({ uri: 'file:///picture.jpg', type: 'image/jpeg', name: 'picture.jpg' });
   own.start({ prompt: 'a', model_id: 'o/m', source_id: { uri: 'file:///picture.jpg', type: 'image/jpeg' } });`;
 
@@ -115,7 +118,7 @@ describe.concurrent('its types', () => {
     ['Vite', 'main.ts', { module: 'esnext', moduleResolution: 'bundler', types: [] }, PLATFORM],
     ['a Node module', 'main.mts', NODE, PLATFORM],
     ['a Node script', 'main.cts', NODE, PLATFORM],
-    ['React Native', 'main.ts', REACT_NATIVE, PLATFORM + DEVICE_FILE],
+    ['React Native', 'main.ts', REACT_NATIVE, PLATFORM + ON_A_DEVICE],
     ['a module with nothing but the language', 'main.mts', PLAIN, ''],
     ['a script with nothing but the language', 'main.cts', PLAIN, ''],
   ])('in %s', async (name, file, options, more) => {

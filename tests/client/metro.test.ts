@@ -17,6 +17,7 @@ const ENTRY = `
   import { createClient, NotFoundError } from 'picture-queue';
   import { configure, startImageGeneration } from 'picture-queue/compat';
   import { generateImageAsync, useImageGeneration } from 'picture-queue/compat/react';
+  import { followAppState } from 'picture-queue/react-native';
   import { platform } from './platform';
 
   globalThis.makePicture = async (url) => {
@@ -53,6 +54,22 @@ const ENTRY = `
     const source_id = { uri, type: 'image/jpeg', name: 'IMG_1.jpg' };
     const { images } = await pictures.generate({ prompt: 'a fox', model_id: 'o/m', source_id });
     return images.length;
+  };
+  globalThis.bringToFront = async (url) => {
+    let become;
+    const remove = () => {};
+    const polling = { minMs: 3600000, maxMs: 3600000 };
+    const pictures = createClient({ url, getToken: () => 'token', live: 'polling', polling });
+    followAppState(pictures, { addEventListener: (type, listener) => ((become = listener), { remove }) });
+    const { generation_id } = await pictures.start({ prompt: 'a fox', model_id: 'o/m' });
+    const seen = [];
+    // Each look at the app is a poll, and the only one for an hour.
+    for await (const { status, progress } of pictures.subscribe(generation_id)) {
+      seen.push(status + ' ' + progress);
+      become('background');
+      become('active');
+    }
+    return seen;
   };
   globalThis.stop = async (url) => {
     const controller = new AbortController();
@@ -160,6 +177,10 @@ describe.each<[string, BundleOptions]>([
     expect(await start(made.code)('paintOver', served.url, DEVICE_FILE.uri)).toBe(1);
     expect(served.asked.slice(0, 2)).toEqual(['POST /sources', 'POST /start-generation']);
     expect(served.starts).toEqual([{ prompt: 'a fox', model_id: 'o/m', source_id: 's1' }]);
+  });
+
+  test('an app that is in front again polls at once', async () => {
+    expect(await start(made.code)('bringToFront', served.url)).toEqual(SEEN);
   });
 
   test('an aborted call is an AbortError, though signals have no reason', async () => {

@@ -86,6 +86,7 @@ describe('the packed package', () => {
       'dist',
       'package.json',
       'react',
+      'react-native',
       'server',
       'webhooks',
     ]);

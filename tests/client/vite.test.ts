@@ -140,7 +140,7 @@ describe('its size, as Vite bundles and minifies it', () => {
   });
 
   test('what is not used is left out', async () => {
-    const entries = ['', '/compat', '/compat/react', '/react', '/server', '/webhooks'].map(
+    const entries = ['', '/compat', '/compat/react', '/react', '/react-native', '/server', '/webhooks'].map(
       (path) => `picture-queue${path}`,
     );
     const nothing = entries.map((entry) => `import '${entry}';`).join('');
