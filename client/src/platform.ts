@@ -1,5 +1,5 @@
 /**
- * What this package uses of its surroundings, and no more: browsers, Node 20, Workers and React Native
+ * What this package uses of its surroundings, and no more: browsers, Node 22, Workers and React Native
  * have it. Typed here, so that no platform's own types are needed to compile against the package.
  */
 

@@ -6,6 +6,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestStack } from '../e2e/support/stack.ts';
 import { MODEL, TestUser } from '../e2e/support/user.ts';
+import { firstPicture } from './documented.ts';
 import { type Installed, install, ROOT, run } from './installed.ts';
 import { inWorkerd } from './workerd.ts';
 
@@ -205,6 +206,19 @@ describe('a webhook is verified', () => {
 });
 
 describe('it makes a picture', () => {
+  test('as docs/guides/client.md says, word for word', async () => {
+    await installed.link('@supabase/supabase-js');
+    const code = await firstPicture('in a script', stack.addresses);
+    await installed.write('picture.mjs', code);
+    const { stdout } = await run(process.execPath, ['picture.mjs'], { cwd: app });
+    const lines = stdout.trim().split('\n');
+    expect(
+      lines.slice(0, -1).every((line) => /^[a-z]+ \d+$/.test(line)),
+      stdout,
+    ).toBe(true);
+    await expectPicture({ url: lines.at(-1), same: true });
+  });
+
   test('in Node, imported', async () => {
     await expectPicture(await inNode('esm.mjs', `${imports}\n${use('in esm')}\n${print}`));
   });
