@@ -13,6 +13,7 @@ const SYSTEM = [
   'tests/client/docs.test.ts',
   'tests/client/stack.test.ts',
   'tests/client/stack-live.test.ts',
+  'tests/client/stack-server.test.ts',
   'tests/client/stack-webhooks.test.ts',
 ];
 /** Tests that read every file, or nearly: they take seconds, and always run. */

@@ -90,7 +90,17 @@ export const generation: Guard<Generation> = object<Generation>({
   seed: nullable(number),
   adjustments: list(object({ field: text, requested: anything, used: anything, reason: text })),
   error: nullable(object({ code: nullable(text), message: nullable(text) })),
-  images: list(object({ id: text, url: text, format: text, width: number, height: number, bytes: number })),
+  images: list(
+    object({
+      id: text,
+      url: text,
+      thumbnail_url: text,
+      format: text,
+      width: number,
+      height: number,
+      bytes: number,
+    }),
+  ),
   cost_usd: nullable(number),
   created_at: text,
   started_at: nullable(text),
