@@ -259,6 +259,10 @@ export interface GeneratedImage {
    */
   url: string;
   /**
+   * A small version for lists and grids, as wide as the installation says. The same as `url` where it has none.
+   */
+  thumbnail_url: string;
+  /**
    * The file format: `webp`, `png`, `jpg`, `gif` or `svg`.
    */
   format: string;
@@ -898,7 +902,7 @@ export interface RerunRequest {
   /**
    * The id of a model from `GET /models`, `owner/name`.
    */
-  model_id?: string | null;
+  model_id?: string;
   /**
    * Accepted for clients of the original and not used: the version in the catalogue is run.
    */
@@ -1011,7 +1015,7 @@ export interface Spent {
   this_month: number;
 }
 /**
- * A request for images: one prompt, one prompt several times, or up to ten prompts. A field that is `null` counts as left out. Unknown fields are ignored.
+ * A request for images: one prompt, one prompt several times, or up to ten prompts. A field that is `null` counts as left out. Any other field is refused.
  */
 export interface StartRequest {
   /**
@@ -1101,6 +1105,10 @@ export interface StartRequest {
    * A public https URL that receives a webhook when a generation has ended.
    */
   webhook_url?: string;
+  /**
+   * Whose generations they are. Servers send it, and have to, with the project's secret key; a request with a user's token that has it is refused with `forbidden`.
+   */
+  user_id?: string;
 }
 /**
  * The answer to a start. The fields at the top describe the first generation; a batch lists all of them.

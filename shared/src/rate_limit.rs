@@ -35,6 +35,12 @@ pub fn key(method: &str, caller: Result<Uuid, &Problem>, address: Option<&str>) 
     }
 }
 
+/// The key under which a server's request is counted: `about` is the user, or the generation, that it names. Not the
+/// server: its users do not wait for each other.
+pub fn server_key(about: Uuid) -> String {
+    format!("server:{about}")
+}
+
 /// An IPv4 address, or the /64 of an IPv6 address: one customer has at least that, RFC 6177.
 fn network(address: Option<&str>) -> String {
     match address.and_then(|text| text.parse::<IpAddr>().ok()).map(|address| address.to_canonical()) {

@@ -560,7 +560,10 @@ create table private.settings (
   default_price_usd numeric check (default_price_usd >= 0),
   -- What everybody together may spend in a day and in a month (UTC), US dollars. Null: no bound.
   budget_per_day_usd numeric check (budget_per_day_usd >= 0),
-  budget_per_month_usd numeric check (budget_per_month_usd >= 0)
+  budget_per_month_usd numeric check (budget_per_month_usd >= 0),
+  -- Pixels. How wide thumbnail_url of an image is, by Supabase's image transformation, which a project must have. Null:
+  -- thumbnail_url is the image itself.
+  thumbnail_width int check (thumbnail_width between 16 and 2500)
 );
 insert into private.settings default values;
 

@@ -21,6 +21,15 @@
 --
 -- Everything that an accepted request needs, in one transaction; a refused one leaves nothing behind.
 
+-- The members of a request, as the Worker passes it on.
+create function private.request_members() returns text[]
+language sql immutable
+return array[
+  'adjustments', 'expires_in', 'guidance_scale', 'height', 'items', 'model_id', 'model_version',
+  'negative_prompt', 'num_inference_steps', 'operation', 'output', 'parent_id', 'priority', 'prompt', 'scheduled_at',
+  'seed', 'source_generation_id', 'source_id', 'source_image_url', 'strength', 'style', 'webhook_url', 'width'
+];
+
 -- With p_next, up to so many of the jobs come back under a lease where they are next (private.hand_over): who has
 -- started them can go on at once. A repetition under the same key gets none.
 -- p_generation_id: the row that the user has inserted for it (private.start_inserted), which has counted as a request.
@@ -77,6 +86,9 @@ begin
     perform private.refuse_field('body', 'The request must be an object.');
   end if;
   perform private.check_size(p_request);
+  if p_request - private.request_members() <> '{}' then
+    perform private.refuse_unknown(p_request, private.request_members());
+  end if;
   v_plan := private.plan_of(v_user);
   if p_idempotency_key is not null then
     v_hash := coalesce(p_request_hash, md5(p_request::text));

@@ -1,5 +1,17 @@
 -- What a user sees of a generation ------------------------------------------------------------------------------------
 
+-- Where a small version of an image is, which Supabase makes when it is asked for; the image itself where that makes
+-- none: it is no wider, its format is not taken, or it is stored elsewhere.
+create function private.thumbnail_url(p_url text, p_format text, p_image_width int, p_width int) returns text
+language sql immutable
+return case
+  when p_width < p_image_width and p_format in ('webp', 'png', 'jpg') and p_url like '%/storage/v1/object/public/%'
+    -- Without `contain` it keeps the height and crops.
+    then replace(p_url, '/storage/v1/object/public/', '/storage/v1/render/image/public/')
+      || '?width=' || p_width || '&resize=contain'
+  else p_url
+end;
+
 -- An image, with its owner's marks.
 create function private.image_json(p_image public.images) returns jsonb
 language sql stable
@@ -7,6 +19,9 @@ return jsonb_build_object(
   'id', p_image.id,
   'generation_id', p_image.generation_id,
   'url', p_image.public_url,
+  'thumbnail_url', private.thumbnail_url(
+    p_image.public_url, p_image.format, p_image.width, (select s.thumbnail_width from private.settings as s)
+  ),
   'format', p_image.format,
   'width', p_image.width,
   'height', p_image.height,

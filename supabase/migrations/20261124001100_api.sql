@@ -14,12 +14,43 @@ begin
 end
 $$;
 
--- What users call -----------------------------------------------------------------------------------------------------
+-- Servers -------------------------------------------------------------------------------------------------------------
 
+-- From here on the transaction is that user's own: the rights, the plan, the limits.
+create function private.act_as(p_user_id uuid) returns void
+language plpgsql set search_path = '' as $$
+begin
+  -- The first is what auth.uid() of older projects looks at before all else.
+  perform set_config('request.jwt.claim.sub', coalesce(p_user_id::text, ''), true);
+  perform set_config(
+    'request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', p_user_id)::text, true
+  );
+  perform set_config('role', 'authenticated', true);
+end
+$$;
+
+-- The same of the user whose generation it is. Where there is none, of nobody, who has none.
+create function private.act_as_owner(p_generation_id uuid) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  perform private.act_as((select user_id from public.image_generations where id = p_generation_id));
+end
+$$;
+
+-- What users call -----------------------------------------------------------------------------------------------------
+--
+-- And servers of the apps', with the secret key, for a user of theirs: the transaction goes on as that user's own
+-- (docs/decisions/0052).
+
+-- With p_user_id for the service alone: as nobody else may call private.act_as.
 create function public.start_generation(
-  p_request jsonb, p_idempotency_key text = null, p_request_hash text = null, p_next int = 0
+  p_request jsonb, p_idempotency_key text = null, p_request_hash text = null, p_next int = 0, p_user_id uuid = null
 ) returns jsonb language plpgsql set search_path = '' as $$
 begin
+  if p_user_id is not null then
+    perform private.act_as(p_user_id);
+  end if;
   return private.with_own_changes(private.start_generation(p_request, p_idempotency_key, p_request_hash, p_next));
 end
 $$;
@@ -41,6 +72,9 @@ $$;
 create function public.get_generation(p_generation_id uuid)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
+  if current_user = 'service_role' then
+    perform private.act_as_owner(p_generation_id);
+  end if;
   return private.get_generation(p_generation_id);
 end
 $$;
@@ -68,6 +102,9 @@ $$;
 create function public.cancel_generation(p_generation_id uuid)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
+  if current_user = 'service_role' then
+    perform private.act_as_owner(p_generation_id);
+  end if;
   return private.with_own_changes(private.cancel_generation(p_generation_id));
 end
 $$;
@@ -76,6 +113,9 @@ $$;
 create function public.retry_generation(p_generation_id uuid)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
+  if current_user = 'service_role' then
+    perform private.act_as_owner(p_generation_id);
+  end if;
   update public.image_generations set status = 'pending'
   where id = p_generation_id and user_id = (select auth.uid()) and status not in ('pending', 'queued');
   return private.with_own_changes(private.get_generation(p_generation_id));
@@ -588,6 +628,8 @@ to authenticated;
 grant execute on function private.queue_totals, private.is_user to authenticated, service_role;
 
 grant execute on function
+  public.start_generation, public.get_generation, public.cancel_generation, public.retry_generation,
+  private.act_as, private.act_as_owner,
   public.enqueue_job, private.enqueue_job,
   public.enqueue_jobs, private.enqueue_jobs,
   public.claim_jobs, public.claim_next_job, private.claim_jobs,
@@ -662,7 +704,7 @@ comment on function public.model_prices is
 comment on function public.start_generation is
 'Starts one generation or a batch, as POST /start-generation does: checks plan, quotas and budget, and enqueues.
 The same idempotency key with the same hash gets the same answer for 24 hours. With p_next it also leases up to so
-many of the new jobs to the caller.';
+many of the new jobs to the caller. The service names the user with p_user_id, and nobody else may.';
 comment on function public.start_inserted_generation is
 'Starts a generation that the caller has inserted into image_generations, with the request of a start and, where that
 leaves something out, with what the row says. A second call tells the same start again.';

@@ -104,6 +104,7 @@ export const generation: Guard<Generation> = object<Generation>({
       id: text,
       generation_id: nullable(text),
       url: text,
+      thumbnail_url: text,
       format: text,
       width: number,
       height: number,

@@ -137,6 +137,7 @@ test('from start to stored image', async () => {
         id: expect.any(String),
         generation_id: started.generation_id,
         url: `https://x.example/${started.generation_id}.webp`,
+        thumbnail_url: `https://x.example/${started.generation_id}.webp`,
         format: 'webp',
         width: 1000,
         height: 700,

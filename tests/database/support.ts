@@ -248,7 +248,7 @@ const VALUE_TYPES: Record<string, string> = {
 };
 
 /** Named arguments, as PostgREST passes them. */
-async function call<T>(
+export async function call<T>(
   sql: postgres.TransactionSql,
   name: string,
   args: Record<string, unknown>,

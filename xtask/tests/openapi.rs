@@ -14,9 +14,9 @@ use shared::http::problem::Problem;
 use shared::http::request::StartRequest;
 use shared::http::router::find;
 use shared::http::types::{DOCUMENT, Status};
-use shared::policy::bounds::{OPERATIONS, PRIORITIES};
+use shared::policy::bounds::{OPERATIONS, PRIORITIES, PROMPTS, SERVERS, SETTINGS};
 use shared::policy::url_policy::AllowedOrigins;
-use xtask::openapi::{ELSEWHERE, code_sets, document, written};
+use xtask::openapi::{ELSEWHERE, code_sets, document, given, written};
 
 fn schema(name: &str) -> Value {
     document()["components"]["schemas"][name].clone()
@@ -107,9 +107,12 @@ fn the_parser_of_a_start_enforces_the_documented_bounds() {
     let mut checked = BTreeSet::new();
     for (field, member) in members(&schema) {
         refused(&field, json!({}));
+        let may_be_null = given(&member) != member;
+        assert_eq!(may_be_null, field != "model_id", "{field}");
         if !["prompt", "model_id", "prompts"].contains(&field.as_str()) {
             accepted(&field, Value::Null);
         }
+        let member = given(&member);
         for (bound, step) in [("minimum", -1.0), ("maximum", 1.0)] {
             let Some(limit) = member[bound].as_f64() else { continue };
             accepted(&field, json!(limit));
@@ -164,6 +167,18 @@ fn the_parser_of_a_start_enforces_the_documented_bounds() {
     checked.insert("prompts".into());
     let all: BTreeSet<_> = members(&schema).into_iter().map(|(name, _)| name).collect();
     assert_eq!(checked, all, "left: fields with a bound that was tried, right: all fields");
+}
+
+#[test]
+fn the_parser_of_a_start_has_the_documented_fields_and_no_other() {
+    let schema = schema("StartRequest");
+    let documented: BTreeSet<_> = members(&schema).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        documented,
+        PROMPTS.iter().chain(&SETTINGS).chain(&SERVERS).map(ToString::to_string).collect()
+    );
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(start("an_unknown_field", json!(1)).unwrap_err().field.as_deref(), Some("an_unknown_field"));
 }
 
 #[test]

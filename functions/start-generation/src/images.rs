@@ -9,28 +9,29 @@ use shared::policy::bounds::MAX_BODY_BYTES;
 use shared::ports::UserGenerations;
 use uuid::Uuid;
 
-use crate::generations::{admit, generations, private, problem};
+use crate::access::{admit, problem};
+use crate::generations::{generations, private};
 
 pub(crate) async fn mark(incoming: &Incoming, env: &Environment, id: &str) -> Result<Answer, Problem> {
     let body = incoming.body(MAX_BODY_BYTES);
-    let (supabase, token) = admit(incoming, env).await?;
+    let access = admit(incoming, env).await?;
     let marks = ImageMarks::parse(&body.await?)?;
-    let image = generations(&supabase, &token).mark_image(image_id(id)?, marks).await.map_err(problem)?;
+    let image = generations(&access).mark_image(image_id(id)?, marks).await.map_err(problem)?;
     Ok(private(Answer::text("application/json", image.into_string())))
 }
 
 pub(crate) async fn mark_many(incoming: &Incoming, env: &Environment) -> Result<Answer, Problem> {
     let body = incoming.body(MAX_BODY_BYTES);
-    let (supabase, token) = admit(incoming, env).await?;
+    let access = admit(incoming, env).await?;
     let (ids, marks) = ImageMarks::parse_many(&body.await?)?;
-    let images = generations(&supabase, &token).mark_images(&ids, marks).await.map_err(problem)?;
+    let images = generations(&access).mark_images(&ids, marks).await.map_err(problem)?;
     Ok(private(Answer::text("application/json", images.into_string())))
 }
 
 pub(crate) async fn delete(incoming: &Incoming, env: &Environment, id: &str) -> Result<Answer, Problem> {
-    let (supabase, token) = admit(incoming, env).await?;
+    let access = admit(incoming, env).await?;
     let id = image_id(id)?;
-    generations(&supabase, &token).delete_image(id).await.map_err(problem)?;
+    generations(&access).delete_image(id).await.map_err(problem)?;
     Ok(private(Answer::json(200, json!(Deleted { id, deleted: true }))))
 }
 

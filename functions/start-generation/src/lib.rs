@@ -1,5 +1,6 @@
 //! The public Worker: takes requests for images and tells how they stand.
 
+mod access;
 mod events;
 mod generations;
 mod images;

@@ -4,6 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::http::fields::Fields;
+use crate::http::known_fields::refuse_unknown;
 use crate::http::problem::Problem;
 use crate::http::request::json_of;
 use crate::policy::bounds::MAX_MARKED;
@@ -47,12 +48,8 @@ impl ImageMarks {
         Ok((ids.collect::<Option<_>>().ok_or_else(wrong)?, marks))
     }
 
-    fn read(fields: &Fields<'_>, others: &[&str]) -> Result<Self, Problem> {
-        if let Some(name) = fields.names().find(|name| !MARKS.contains(name) && !others.contains(name)) {
-            let known = others.iter().chain(&MARKS).copied().collect::<Vec<_>>().join(", ");
-            let detail = format!("{name} is not a field of this request; it has {known}.");
-            return Err(Problem::invalid(name, detail));
-        }
+    fn read(fields: &Fields<'_>, others: &[&'static str]) -> Result<Self, Problem> {
+        refuse_unknown(fields, &[&MARKS, others], "this request")?;
         let [is_favorite, is_public, archived] = MARKS;
         let marks = Self {
             is_favorite: fields.flag(is_favorite)?,

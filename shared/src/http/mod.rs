@@ -6,6 +6,7 @@ pub mod cors;
 pub mod fields;
 pub mod idempotency;
 pub mod json_text;
+pub mod known_fields;
 pub mod list_query;
 pub mod marks;
 pub mod models;

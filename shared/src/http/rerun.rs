@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value};
 
+use crate::http::fields::Fields;
 use crate::http::json_text::JsonText;
+use crate::http::known_fields::refuse_unknown;
 use crate::http::problem::{Code, Problem};
 use crate::http::request::{StartRequest, json_of};
+use crate::policy::bounds::{PROMPTS, SETTINGS};
 use crate::policy::url_policy::AllowedOrigins;
 
 /// The three ways to name a source image.
@@ -22,9 +25,11 @@ impl RerunChanges {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        match json_of(body)? {
+        let body = json_of(body)?;
+        refuse_unknown(&Fields::of(&body)?, &[&PROMPTS, &SETTINGS], "this request")?;
+        match body {
             Value::Object(changes) => Ok(Self(changes)),
-            _ => Err(Problem::invalid("body", "The body must be a JSON object.")),
+            _ => Ok(Self::default()),
         }
     }
 
@@ -169,9 +174,13 @@ mod tests {
 
     #[test]
     fn it_is_checked_as_a_start_is() {
-        for (changes, field) in
-            [(json!([]), "body"), (json!({ "prompt": null }), "prompt"), (json!({ "seed": -1 }), "seed")]
-        {
+        for (changes, field) in [
+            (json!([]), "body"),
+            (json!({ "prompt": null }), "prompt"),
+            (json!({ "seed": -1 }), "seed"),
+            (json!({ "steps": 4 }), "steps"),
+            (json!({ "user_id": ID }), "user_id"),
+        ] {
             assert_eq!(rerun(&changes).unwrap_err().field.as_deref(), Some(field), "{changes}");
         }
     }

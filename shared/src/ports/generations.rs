@@ -31,6 +31,8 @@ pub struct NewGenerations<'a> {
     pub kind: StartKind<'a>,
     /// The user's own generation that they make again.
     pub parent: Option<Uuid>,
+    /// Whose they are, where a server asks; `None`: the caller's own.
+    pub user_id: Option<Uuid>,
     /// The caller takes up to so many of the new jobs, where they are next, under a lease, and sees to it that they
     /// are run.
     pub hand_over: u32,

@@ -29,6 +29,7 @@ export interface Image {
   id: string;
   generation_id: string | null;
   url: string;
+  thumbnail_url: string;
   format: string;
   width: number;
   height: number;

@@ -11,8 +11,9 @@ use super::schemas::schemas;
 const DESCRIPTION: &str = "\
 Start a generation with `POST /start-generation`, follow it on the live channel or with \
 `GET /generations/{id}`, and fetch the image at its URL.\n\n\
-New fields may be added to answers, and new codes to problems: ignore what you do not know. A field that may be \
-missing is never `null`. Every answer has an `x-request-id` header and CORS headers. A wrong method returns 405 \
+New fields may be added to answers, and new codes to problems: ignore what you do not know. A request has no other \
+fields than those that are named here: `invalid_request` says which one is unknown, and which may be meant. A field of \
+a request that is `null` counts as left out; one of an answer that may be missing is never `null`. Every answer has an `x-request-id` header and CORS headers. A wrong method returns 405 \
 with `Allow`, an unknown path 404.";
 
 /// The OpenAPI document, <https://spec.openapis.org/oas/v3.1.1.html>.

@@ -1,11 +1,13 @@
 //! What each path does, takes and answers.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::http::problem::Code;
 use shared::http::routes::{ROUTES, Target};
 use shared::http::types::{EventsQuery, ListQuery};
 use shared::pipeline::MAX_SOURCE_BYTES;
-use shared::policy::bounds::{MAX_BATCH, MAX_BODY_BYTES, MAX_NAME_CHARS, MAX_PROMPT_CHARS, SEED};
+use shared::policy::bounds::{
+    MAX_BATCH, MAX_BODY_BYTES, MAX_NAME_CHARS, MAX_PROMPT_CHARS, PROMPTS, SEED, SETTINGS,
+};
 
 use super::parts::{
     ORIGINAL, SERVICE, USER, WEB_SOCKET, answer, answers, header, id, image_id, plain, query, reference,
@@ -101,8 +103,8 @@ pub fn operation(target: Target) -> Value {
             "operationId": "startGeneration",
             "tags": ["Generations"],
             "summary": "Start a generation",
-            "description": "Puts one generation or a batch of them into the queue and answers at once. Follow them at `urls.events` or `urls.self`.",
-            "security": [{ USER: [] }],
+            "description": "Puts one generation or a batch of them into the queue and answers at once. Follow them at `urls.events` or `urls.self`. A server of the app's sends the secret key, as `apikey` or as bearer token, and `user_id`: the generations start within that user's plan, quotas and money.",
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [idempotency_key()],
             "requestBody": {
                 "required": true,
@@ -131,7 +133,7 @@ pub fn operation(target: Target) -> Value {
             "operationId": "getGeneration",
             "tags": ["Generations"],
             "summary": "Get a generation",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [id()],
             "responses": answers(vec![("200", answer("The generation.", "Generation", samples::completed()))]),
         }),
@@ -142,7 +144,7 @@ pub fn operation(target: Target) -> Value {
             "description": "Cancels the generation and stops the model if it is running. To cancel a generation that is \
                 already cancelled is no error. A generation that is `downloading`, `completed` or `failed` cannot be \
                 cancelled: the request fails with `conflict`.",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [id()],
             "responses": answers(vec![("200", answer("The generation is cancelled.", "Cancelled", samples::cancelled()))]),
         }),
@@ -152,7 +154,7 @@ pub fn operation(target: Target) -> Value {
             "summary": "Try a failed generation again",
             "description": "Puts a failed generation back into the queue, with the quotas and the money of a start. One that \
                 waits already is left as it is.",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [id()],
             "responses": answers(vec![("202", answer("The generation waits.", "Generation", samples::waiting()))]),
         }),
@@ -304,11 +306,7 @@ pub fn operation(target: Target) -> Value {
                 "required": true,
                 "description": "The row's id, and the fields of a start, or none of them.",
                 "content": { "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["generation_id"],
-                        "properties": { "generation_id": { "type": "string", "format": "uuid" } },
-                    },
+                    "schema": inserted(),
                     "example": { "generation_id": samples::GENERATION },
                 } },
             },
@@ -381,8 +379,8 @@ fn live(name: &str, summary: &str, path: Vec<Value>, answers: impl Fn(Vec<(&str,
     parameters.extend(query::<EventsQuery>());
     parameters.push(header(
         "Last-Event-ID",
-        "The same as `since`. An `EventSource` sends it when it connects again.",
-        json!({ "type": "string", "pattern": "^[0-9]+$" }),
+        "The same as `since`, and goes before it unless it is empty. An `EventSource` sends it when it connects again.",
+        json!({ "type": "string", "pattern": "^[0-9]*$" }),
     ));
     let mut good = vec![
         (
@@ -414,8 +412,8 @@ fn live(name: &str, summary: &str, path: Vec<Value>, answers: impl Fn(Vec<(&str,
 
 fn stream() -> Value {
     let mut answer = plain(
-        "Server-sent events. `data` is a `LiveMessage`, `id` its `seq`. The server sends a comment every 15 seconds \
-         to keep the connection open.",
+        "Server-sent events. Each has `data`, a `LiveMessage`, and `id`, its `seq`; the first one has `retry` as well. \
+         In a silence the server sends the line of a comment every 15 seconds to keep the connection open.",
     );
     if let Some(answer) = answer.as_object_mut() {
         // OpenAPI 3.2 has itemSchema for it; 3.1 has no word for what a stream is made of.
@@ -464,6 +462,26 @@ fn ended() -> Value {
     })
 }
 
+/// Fields as a start has them.
+fn fields_of_a_start<'a>(lists: impl IntoIterator<Item = &'a [&'static str]>) -> Map<String, Value> {
+    let names = lists.into_iter().flatten().copied();
+    let field =
+        |name: &str| json!({ "$ref": format!("#/components/schemas/StartRequest/properties/{name}") });
+    names.map(|name| (name.to_owned(), field(name))).collect()
+}
+
+/// The body of a start of an inserted row: its id alone, or with what a start needs.
+fn inserted() -> Value {
+    let mut fields = fields_of_a_start([&PROMPTS[..], &SETTINGS]);
+    fields.insert("generation_id".into(), json!({ "type": "string", "format": "uuid" }));
+    json!({
+        "type": "object",
+        "required": ["generation_id"],
+        "properties": fields,
+        "additionalProperties": false,
+    })
+}
+
 /// The body of a batch of the original's apps.
 fn batch() -> Value {
     let prompt = json!({
@@ -473,8 +491,14 @@ fn batch() -> Value {
             "text": { "type": "string", "minLength": 1, "maxLength": MAX_PROMPT_CHARS },
             "negative_prompt": { "type": ["string", "null"], "maxLength": MAX_PROMPT_CHARS },
             "seed": { "type": ["integer", "null"], "minimum": SEED.start(), "maximum": SEED.end() },
+            "tags": { "description": "Taken and not kept." },
         },
+        "additionalProperties": false,
     });
+    let mut settings = fields_of_a_start([&SETTINGS[..]]);
+    if let Some(steps) = settings.get("num_inference_steps").cloned() {
+        settings.insert("steps".into(), steps);
+    }
     json!({
         "type": "object",
         "required": ["prompts", "shared_settings"],
@@ -484,8 +508,11 @@ fn batch() -> Value {
                 "type": "object",
                 "description": "The fields of a start without its prompts; `steps` is `num_inference_steps`.",
                 "required": ["model_id"],
+                "properties": settings,
+                "additionalProperties": false,
             },
             "batch_name": { "type": ["string", "null"], "maxLength": MAX_NAME_CHARS },
         },
+        "additionalProperties": false,
     })
 }

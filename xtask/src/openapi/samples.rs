@@ -100,6 +100,8 @@ pub fn image() -> Value {
     json!({
         "id": IMAGE, "generation_id": GENERATION,
         "url": "https://project.supabase.co/storage/v1/object/public/generated-images/a.webp",
+        "thumbnail_url": "https://project.supabase.co/storage/v1/render/image/public/generated-images/a.webp\
+            ?width=512&resize=contain",
         "format": "webp", "width": 1344, "height": 768, "bytes": 92_410, "is_favorite": true, "is_public": false,
         "archived_at": null,
     })
@@ -158,5 +160,5 @@ pub fn events() -> String {
         "progress": 35, "queue_position": null, "estimated_seconds": 3, "seq": 1_795_521_601_000_u64,
     });
     let ready = json!({ "type": "ready", "seq": 1_795_521_601_000_u64 });
-    format!("retry: 2000\n\nid: 1795521601000\ndata: {change}\n\ndata: {ready}\n\n")
+    format!("retry: 2000\nid: 1795521601000\ndata: {change}\n\nid: 1795521601000\ndata: {ready}\n\n")
 }

@@ -43,6 +43,7 @@ pub fn schemas() -> Value {
     let mut all: Map<String, Value> = all.into_iter().map(|(name, schema)| (name, tidy(schema))).collect();
     if let Some(Value::Object(request)) = all.get_mut("StartRequest") {
         request.insert(ORDER.into(), json!(names::<StartRequest>()));
+        null_is_left_out(request);
         let rerun = rerun(request);
         all.insert("RerunRequest".into(), Value::Object(rerun));
     }
@@ -56,13 +57,8 @@ fn rerun(start: &Map<String, Value>) -> Map<String, Value> {
     let description = "What is to be different from the generation that is made again: fields of a start. A field that is \
                        left out is kept, and `null` takes a kept one away.";
     rerun.insert("description".into(), json!(description));
-    let members = rerun.get_mut("properties").and_then(Value::as_object_mut);
-    for member in members.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
-        if let Some(one) = member.get("type").cloned() {
-            member.insert("type".into(), json!([one, "null"]));
-        } else if let Some(reference) = member.remove("$ref") {
-            member.insert("anyOf".into(), json!([{ "$ref": reference }, { "type": "null" }]));
-        }
+    if let Some(members) = rerun.get_mut("properties").and_then(Value::as_object_mut) {
+        members.remove("user_id");
     }
     rerun
 }
@@ -141,6 +137,32 @@ fn missing_or_null(schema: &mut Schema) {
             without_null(member);
         }
     }
+}
+
+/// A member of a request that may be missing may be null as well.
+fn null_is_left_out(request: &mut Map<String, Value>) {
+    let required = request.get("required").cloned().unwrap_or_default();
+    let is_required =
+        |name: &str| required.as_array().is_some_and(|names| names.iter().any(|one| one == name));
+    let Some(members) = request.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for (_, member) in members.iter_mut().filter(|(name, _)| !is_required(name)) {
+        let Some(member) = member.as_object_mut() else { continue };
+        if let Some(Value::String(one)) = member.get("type").cloned() {
+            member.insert("type".into(), json!([one, "null"]));
+        }
+        if let Some(reference) = member.remove("$ref") {
+            member.insert("anyOf".into(), json!([{ "$ref": reference }, { "type": "null" }]));
+        }
+    }
+}
+
+/// What a member is where it is there, and not null.
+pub fn given(member: &Value) -> Value {
+    let mut given = member.clone();
+    if let Some(members) = given.as_object_mut() {
+        without_null(members);
+    }
+    given
 }
 
 fn without_null(schema: &mut Map<String, Value>) {

@@ -69,6 +69,9 @@ impl<H: Http> UserGenerations for Generations<'_, H> {
         let mut arguments = Map::new();
         arguments.insert("p_request".into(), request);
         arguments.insert("p_next".into(), json!(new.hand_over));
+        if let Some(user_id) = new.user_id {
+            arguments.insert("p_user_id".into(), json!(user_id));
+        }
         let (function, idempotent) = match new.kind {
             StartKind::Plain(None) => ("start_generation", false),
             StartKind::Plain(Some(key)) => {

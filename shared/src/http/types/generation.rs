@@ -105,6 +105,9 @@ pub struct GeneratedImage {
     /// The image's URL. It is public, and its path cannot be guessed.
     #[schemars(url)]
     pub url: String,
+    /// A small version for lists and grids, as wide as the installation says. The same as `url` where it has none.
+    #[schemars(url)]
+    pub thumbnail_url: String,
     /// The file format: `webp`, `png`, `jpg`, `gif` or `svg`.
     pub format: String,
     /// The width in pixels.
