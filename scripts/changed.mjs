@@ -13,6 +13,8 @@ const SYSTEM = [
   'tests/client/docs.test.ts',
   'tests/client/stack.test.ts',
   'tests/client/stack-live.test.ts',
+  'tests/client/stack-server.test.ts',
+  'tests/client/stack-webhooks.test.ts',
 ];
 /** Tests that read every file, or nearly: they take seconds, and always run. */
 const ALWAYS = ['words', 'docs', 'contributing'].map((name) => `tests/scripts/${name}.test.ts`);
@@ -50,7 +52,7 @@ const TOUCHES = [
   [/^bench\/soak\//, ['tests/e2e/soak.test.ts', 'tests/e2e/soak-weather.test.ts']],
   [/^bench\/model-check\//, ['tests/database/model.test.ts']],
   // Clients and the studio: tests build and pack them.
-  [/^client\//, ['tests/client', 'tests/web', 'tests/browser']],
+  [/^client\//, ['tests/client', 'tests/web', 'tests/browser', 'tests/examples']],
   [/^web\//, ['tests/web', 'tests/browser', 'tests/e2e/studio.test.ts', 'tests/e2e/app.test.ts']],
   [/^docs\/guides\/studio\.md$/, ['tests/web/browsers.test.ts']],
   [/^examples\//, ['tests/examples']],

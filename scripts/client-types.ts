@@ -27,8 +27,14 @@ interface Parameter {
 export async function clientTypes(): Promise<string> {
   const document = JSON.parse(fs.readFileSync(DOCUMENT, 'utf8')) as Document;
   const list = document.paths['/generations'].get.parameters;
+  const { StartRequest = {} } = document.components.schemas;
+  const given = Object.entries(StartRequest.properties ?? {}).map(([name, field]) => [
+    name,
+    withoutNull(field),
+  ]);
   const schemas = {
     ...document.components.schemas,
+    StartRequest: { ...StartRequest, properties: Object.fromEntries(given) },
     ListQuery: {
       type: 'object',
       description: 'Which of the generations are wanted.',
@@ -54,6 +60,12 @@ export async function clientTypes(): Promise<string> {
     ignoreMinAndMaxItems: true,
     style: { singleQuote: true, printWidth: 110, trailingComma: 'all', bracketSpacing: true },
   });
+}
+
+/** A field of a request that is null counts as left out: in TypeScript it is left out. Null comes last. */
+function withoutNull({ type, anyOf, ...field }: JSONSchema): JSONSchema {
+  const [one = type] = Array.isArray(type) ? type : [];
+  return { ...field, ...anyOf?.[0], ...(one && { type: one }) } as JSONSchema;
 }
 
 /** A schema as json-schema-to-typescript understands it best. */

@@ -42,7 +42,16 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ['/config', '/models', '/start-generation', '/generations', '/events', '/sources'].map((path) => [
+      [
+        '/config',
+        '/models',
+        '/start-generation',
+        '/generations',
+        '/images',
+        '/usage',
+        '/events',
+        '/sources',
+      ].map((path) => [
         path,
         { target: process.env.START_GENERATION_URL ?? 'http://127.0.0.1:43101', ws: true },
       ]),

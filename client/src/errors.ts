@@ -7,13 +7,33 @@ export class PictureQueueError extends Error {
   readonly code: string = 'error';
 }
 
+/** An option of a client is missing or unusable; `message` says what it must be. */
+export class InvalidOptionError extends PictureQueueError {
+  override name = 'InvalidOptionError';
+  override readonly code = 'invalid_option';
+  /** Its name. */
+  readonly option: string;
+
+  constructor(option: string, problem: string) {
+    super(`The option ${option} ${problem}.`);
+    this.option = option;
+  }
+}
+
 /** The server could not be reached, or its answer was cut off. */
 export class ConnectionError extends PictureQueueError {
   override name = 'ConnectionError';
   override readonly code: string = 'connection_failed';
+  /** What was asked, without its query. Undefined where the app's own supabase-js client asked. */
+  readonly url: string | undefined;
+
+  constructor(message: string, { url, ...options }: { url?: string; cause?: unknown } = {}) {
+    super(url ? `${message} (${url})` : message, options);
+    this.url = url;
+  }
 }
 
-/** The server did not answer within `timeoutMs`. */
+/** The server did not answer within `timeoutMs`, or the generation did not end within `maxWaitMs`. */
 export class TimeoutError extends ConnectionError {
   override name = 'TimeoutError';
   override readonly code = 'timeout';
@@ -28,9 +48,9 @@ export class GenerationFailedError extends PictureQueueError {
 
   constructor(generations: Generation[]) {
     const first = generations.find(({ status }) => status === 'failed') ?? generations[0];
-    const cancelled = first?.status === 'cancelled';
-    super(first?.error?.message ?? (cancelled ? 'The generation was cancelled.' : 'The generation failed.'));
-    this.code = first?.error?.code ?? (cancelled ? 'cancelled' : 'failed');
+    const end = first?.status === 'cancelled' ? 'cancelled' : 'failed';
+    super(first?.error?.message ?? `The generation ${end === 'failed' ? '' : 'was '}${end}.`);
+    this.code = first?.error?.code ?? end;
     this.generations = generations;
   }
 }
@@ -49,138 +69,97 @@ export interface Refusal {
 export class ApiError extends PictureQueueError {
   override name = 'ApiError';
   /** The HTTP status. */
-  readonly status: number;
-  override readonly code: string;
+  declare readonly status: number;
+  declare readonly code: string;
   /** The field of the request that is at fault. */
-  readonly field: string | undefined;
+  declare readonly field: string | undefined;
   /** The quota that is used up: `requests_per_minute`, `images_per_day`, `money_per_day`. */
-  readonly limit: string | undefined;
+  declare readonly limit: string | undefined;
   /** Seconds until trying again makes sense. */
-  readonly retryAfter: number | undefined;
+  declare readonly retryAfter: number | undefined;
   /** `x-request-id`: names this call in the server's logs. */
-  readonly requestId: string | undefined;
+  declare readonly requestId: string | undefined;
 
   constructor(message: string, refusal: Refusal) {
     super(message);
-    this.status = refusal.status;
-    this.code = refusal.code;
-    this.field = refusal.field;
-    this.limit = refusal.limit;
-    this.retryAfter = refusal.retryAfter;
-    this.requestId = refusal.requestId;
+    Object.assign(this, refusal);
+    // Each class below is that of its code.
+    if (new.target !== ApiError) this.name = nameOf(refusal.code);
   }
 }
 
 /** 400: `field` is malformed or out of range. */
-export class InvalidRequestError extends ApiError {
-  override name = 'InvalidRequestError';
-}
+export class InvalidRequestError extends ApiError {}
 /** 401: no token, or one that is not valid (any more). */
-export class UnauthorizedError extends ApiError {
-  override name = 'UnauthorizedError';
-}
+export class UnauthorizedError extends ApiError {}
 /** 403: this user may not do that. */
-export class ForbiddenError extends ApiError {
-  override name = 'ForbiddenError';
-}
+export class ForbiddenError extends ApiError {}
 /** 404: nothing with this id that this user may see. */
-export class NotFoundError extends ApiError {
-  override name = 'NotFoundError';
-}
+export class NotFoundError extends ApiError {}
 /** 404: `model_id` names no active model. */
-export class UnknownModelError extends ApiError {
-  override name = 'UnknownModelError';
-}
+export class UnknownModelError extends ApiError {}
 /** 422: the provider refuses the model `model_id`; another one works. */
-export class ModelUnavailableError extends ApiError {
-  override name = 'ModelUnavailableError';
-}
+export class ModelUnavailableError extends ApiError {}
 /** 405 */
-export class MethodNotAllowedError extends ApiError {
-  override name = 'MethodNotAllowedError';
-}
+export class MethodNotAllowedError extends ApiError {}
 /** 409: the thing is in a state that rules this out. */
-export class ConflictError extends ApiError {
-  override name = 'ConflictError';
-}
+export class ConflictError extends ApiError {}
 /** 413: the request is larger than 64 KiB. */
-export class BodyTooLargeError extends ApiError {
-  override name = 'BodyTooLargeError';
-}
+export class BodyTooLargeError extends ApiError {}
 /** 415: an upload that is no PNG, JPEG or WebP, or another one of them than it says. */
-export class UnsupportedMediaTypeError extends ApiError {
-  override name = 'UnsupportedMediaTypeError';
-}
+export class UnsupportedMediaTypeError extends ApiError {}
 /** 422: an upload that is damaged or not all there. */
-export class InvalidImageError extends ApiError {
-  override name = 'InvalidImageError';
-}
+export class InvalidImageError extends ApiError {}
 /** 422: the model cannot do what `field` asks. */
-export class UnsupportedError extends ApiError {
-  override name = 'UnsupportedError';
-}
+export class UnsupportedError extends ApiError {}
 /** 422: the idempotency key was used for another request. */
-export class IdempotencyMismatchError extends ApiError {
-  override name = 'IdempotencyMismatchError';
-}
+export class IdempotencyMismatchError extends ApiError {}
 /** 426: the path is for live updates; `subscribe()` asks for them as the server wants it. */
-export class UpgradeRequiredError extends ApiError {
-  override name = 'UpgradeRequiredError';
-}
+export class UpgradeRequiredError extends ApiError {}
 /** 429: the quota `limit` is used up for `retryAfter` seconds. */
-export class QuotaExceededError extends ApiError {
-  override name = 'QuotaExceededError';
-}
+export class QuotaExceededError extends ApiError {}
 /** 429: too many requests in a short time. */
-export class RateLimitedError extends ApiError {
-  override name = 'RateLimitedError';
-}
+export class RateLimitedError extends ApiError {}
 /** 500 */
-export class InternalError extends ApiError {
-  override name = 'InternalError';
-}
+export class InternalError extends ApiError {}
 /** 503: the operator's budget is used up, for everybody, for `retryAfter` seconds. */
-export class BudgetExhaustedError extends ApiError {
-  override name = 'BudgetExhaustedError';
-}
+export class BudgetExhaustedError extends ApiError {}
 /** 503: the database or the provider did not answer. */
-export class UnavailableError extends ApiError {
-  override name = 'UnavailableError';
-}
+export class UnavailableError extends ApiError {}
 
 /** Read when an error is made, not when the module is loaded, so that unused classes can be left out. */
 const classes = (): Record<string, typeof ApiError> => ({
-  invalid_request: InvalidRequestError,
-  unauthorized: UnauthorizedError,
-  forbidden: ForbiddenError,
-  not_found: NotFoundError,
-  unknown_model: UnknownModelError,
-  model_unavailable: ModelUnavailableError,
-  method_not_allowed: MethodNotAllowedError,
-  conflict: ConflictError,
-  body_too_large: BodyTooLargeError,
-  unsupported_media_type: UnsupportedMediaTypeError,
-  invalid_image: InvalidImageError,
-  unsupported: UnsupportedError,
-  idempotency_mismatch: IdempotencyMismatchError,
-  upgrade_required: UpgradeRequiredError,
-  quota_exceeded: QuotaExceededError,
-  rate_limited: RateLimitedError,
-  internal_error: InternalError,
-  budget_exhausted: BudgetExhaustedError,
-  unavailable: UnavailableError,
+  InvalidRequestError,
+  UnauthorizedError,
+  ForbiddenError,
+  NotFoundError,
+  UnknownModelError,
+  ModelUnavailableError,
+  MethodNotAllowedError,
+  ConflictError,
+  BodyTooLargeError,
+  UnsupportedMediaTypeError,
+  InvalidImageError,
+  UnsupportedError,
+  IdempotencyMismatchError,
+  UpgradeRequiredError,
+  QuotaExceededError,
+  RateLimitedError,
+  InternalError,
+  BudgetExhaustedError,
+  UnavailableError,
 });
+
+/** `not_found` is a NotFoundError, `internal_error` an InternalError. */
+const nameOf = (code: string) =>
+  `${code.replace(/_error$/, '').replace(/^.|_./g, (start) => start.slice(-1).toUpperCase())}Error`;
 
 /** What a status means where no problem says it: something in between has answered. */
 const CODES: Record<number, string> = {
-  400: 'invalid_request',
   401: 'unauthorized',
   403: 'forbidden',
   404: 'not_found',
-  405: 'method_not_allowed',
-  409: 'conflict',
   413: 'body_too_large',
-  422: 'unsupported',
   429: 'rate_limited',
   500: 'internal_error',
 };
@@ -191,9 +170,9 @@ export function toApiError(
   text: string,
   header: (name: string) => string | null | undefined,
 ): ApiError {
-  const problem = parse(text);
+  const problem = objectOf<Problem>(text);
   const code = problem.code ?? CODES[status] ?? (status < 500 ? 'invalid_request' : 'unavailable');
-  return new (classes()[code] ?? ApiError)(
+  return new (classes()[nameOf(code)] ?? ApiError)(
     problem.detail ?? problem.error ?? `The server answered ${status}.`,
     {
       status,
@@ -201,25 +180,23 @@ export function toApiError(
       field: problem.field,
       limit: problem.limit,
       retryAfter: secondsOf(header('retry-after')) ?? problem.retry_after,
-      requestId: header('x-request-id') ?? undefined,
+      requestId: header('x-request-id') || undefined,
     },
   );
 }
 
-function parse(text: string): Partial<Problem> {
+/** What a text in JSON holds; of another one nothing. */
+export function objectOf<T>(text: string): Partial<T> {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? value : {};
+    return Object(JSON.parse(text));
   } catch {
     return {};
   }
 }
 
-/** `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3). */
+/** `Retry-After`: seconds, or a date to come (RFC 9110, section 10.2.3). */
 function secondsOf(value: string | null | undefined): number | undefined {
   if (!value) return undefined;
   const seconds = Number(value);
-  if (seconds >= 0) return seconds;
-  const date = Date.parse(value);
-  return date > 0 ? Math.max(0, (date - Date.now()) / 1000) : undefined;
+  return seconds >= 0 ? seconds : Math.max(0, (Date.parse(value) - Date.now()) / 1_000) || undefined;
 }

@@ -1,4 +1,7 @@
-import { ApiError, ConnectionError, TimeoutError, toApiError } from './errors.ts';
+import { ApiError, ConnectionError, toApiError } from './errors.ts';
+import { limited } from './limited.ts';
+import { logTo } from './logger.ts';
+import { type HttpOptions, ownHeaders } from './options.ts';
 import {
   type FetchLike,
   platform,
@@ -6,20 +9,7 @@ import {
   type ResponseLike,
   type SignalLike,
 } from './platform.ts';
-import { abortReason, backoff, onAbort, throwIfAborted, unlessAborted, wait } from './wait.ts';
-
-export interface HttpOptions {
-  /** Origin of start-generation, with a path prefix if there is one. */
-  url: string;
-  /** The user's access token, asked for before each request, so that it can be a fresh one. */
-  getToken: () => string | null | undefined | Promise<string | null | undefined>;
-  /** Instead of the platform's. */
-  fetch?: FetchLike;
-  /** How often a request is sent again after a transient failure; default 3. */
-  maxRetries?: number;
-  /** Milliseconds that one attempt may take; default 30,000. */
-  timeoutMs?: number;
-}
+import { backoff, throwIfAborted, wait } from './wait.ts';
 
 export interface Call {
   method: 'GET' | 'POST';
@@ -41,22 +31,26 @@ export type Http = <T>(call: Call) => Promise<T>;
 /** Seconds. If the server asks for a longer pause, the caller gets the error at once. */
 const LONGEST_PAUSE = 60;
 
-/** Where the server's paths begin. */
-export const baseOf = ({ url }: HttpOptions): string => url.replace(/\/+$/, '');
-
-export function createHttp(options: HttpOptions): Http {
-  const base = baseOf(options);
+/** @param base where the server's paths begin */
+export function createHttp(base: string, options: HttpOptions): Http {
   const maxRetries = options.maxRetries ?? 3;
+  const log = logTo(options.logger);
 
   return async <T>(call: Call): Promise<T> => {
     // Written once: a repeated start must be the same, byte for byte, to be known again by its key.
     const body = call.body === undefined || call.contentType ? call.body : JSON.stringify(call.body);
+    const url = base + call.path;
+    const what = `${call.method} ${shown(url)}`;
     for (let attempt = 0; ; attempt += 1) {
       throwIfAborted(call.signal);
       try {
-        return (await send(options, base, call, body)) as T;
+        const answer = await send(options, url, call, body);
+        log('debug', `${what}: answered`);
+        return answer as T;
       } catch (error) {
+        throwIfAborted(call.signal);
         const pause = attempt < maxRetries ? pauseAfter(error, attempt) : undefined;
+        log('warn', `${what}: ${error}`);
         if (pause === undefined) throw error;
         await wait(pause, call.signal);
       }
@@ -70,6 +64,9 @@ export function isTransient(error: unknown): boolean {
   return error instanceof ConnectionError;
 }
 
+/** A URL in a message: cursors and other parameters are nobody else's business. */
+const shown = (url: string): string => url.replace(/\?.*/, '');
+
 /** Milliseconds until the next attempt; undefined: there is none. */
 function pauseAfter(error: unknown, attempt: number): number | undefined {
   if (!isTransient(error)) return undefined;
@@ -79,59 +76,38 @@ function pauseAfter(error: unknown, attempt: number): number | undefined {
   return asked <= LONGEST_PAUSE ? asked * 1_000 + backoff(0) : undefined;
 }
 
-/** One attempt. It ends with the signal and with the time, whatever `fetch` makes of its own signal. */
-async function send(options: HttpOptions, base: string, call: Call, body?: unknown): Promise<unknown> {
-  const controller = new platform.AbortController();
+/** One attempt. */
+function send(options: HttpOptions, url: string, call: Call, body?: unknown): Promise<unknown> {
   const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? 30_000;
-  let reason: unknown;
-  const cut = (why: unknown) => {
-    reason = why;
-    controller.abort();
-  };
-  const timer = platform.setTimeout(
-    () => cut(new TimeoutError(`No answer within ${timeoutMs} ms.`)),
-    timeoutMs,
-  );
-  const stop = onAbort(call.signal, () => cut(abortReason(call.signal as SignalLike)));
-  const exchange = async () => {
+  return limited('answer', shown(url), timeoutMs, call.signal, async (signal) => {
     const token = call.anonymous ? undefined : await options.getToken();
     const request: RequestLike = {
       method: call.method,
       headers: {
+        ...ownHeaders(options.headers),
         accept: 'application/json',
         ...(token ? { authorization: `Bearer ${token}` } : {}),
         ...(body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
         ...call.headers,
       },
-      ...(body === undefined ? {} : { body }),
-      signal: controller.signal,
+      body,
+      signal,
     };
-    return receive(options.fetch ?? platform.fetch, base + call.path, request);
-  };
-  try {
-    return await unlessAborted(exchange(), controller.signal);
-  } catch (error) {
-    throw controller.signal.aborted ? reason : error;
-  } finally {
-    platform.clearTimeout(timer);
-    stop();
-  }
+    return receive(options.fetch ?? platform.fetch, url, request);
+  });
 }
 
 async function receive(fetch: FetchLike, url: string, request: RequestLike): Promise<unknown> {
   let response: ResponseLike;
-  let text: string;
+  let text: string | undefined;
   try {
     response = await fetch(url, request);
     text = await response.text();
+    if (response.ok) return JSON.parse(text);
   } catch (cause) {
-    throw new ConnectionError('The server could not be reached.', { cause });
+    // What is no JSON comes from something else: the sign-in page of a hotel's network, for one.
+    const problem = text === undefined ? 'reached' : 'understood';
+    throw new ConnectionError(`The server could not be ${problem}.`, { url: shown(url), cause });
   }
-  if (!response.ok) throw toApiError(response.status, text, (name) => response.headers.get(name));
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    // A sign-in page of a hotel's network, for one.
-    throw new ConnectionError('Something else than the server has answered.', { cause });
-  }
+  throw toApiError(response.status, text, (name) => response.headers.get(name));
 }

@@ -11,6 +11,7 @@ export {
   IdempotencyMismatchError,
   InternalError,
   InvalidImageError,
+  InvalidOptionError,
   InvalidRequestError,
   MethodNotAllowedError,
   ModelUnavailableError,
@@ -27,6 +28,7 @@ export {
   UpgradeRequiredError,
 } from './errors.ts';
 export type { LiveOptions } from './live/connectors.ts';
+export type { Logger } from './logger.ts';
 export type { Pages } from './pages.ts';
 export type {
   FetchLike,

@@ -101,23 +101,30 @@ export interface Schemas {
   GenerationError: GenerationError;
   GenerationPage: GenerationPage;
   Health: Health;
+  ImageMarks: ImageMarks;
+  ImagesMarks: ImagesMarks;
   Limits: Limits;
   LiveGeneration: LiveGeneration;
   LiveMessage: LiveMessage;
   LiveReady: LiveReady;
   LiveResume: LiveResume;
+  MarkedImages: MarkedImages;
   Model: Model;
   Models: Models;
   NamedBatch: NamedBatch;
   Operation: Operation;
   Output: Output;
+  OwnJobs: OwnJobs;
+  Plan: Plan;
   Price: Price;
   Priority: Priority;
   Problem: Problem;
   ProblemCode: ProblemCode;
   Range: Range;
+  RerunRequest: RerunRequest;
   SideLimits: SideLimits;
   Source: Source;
+  Spent: Spent;
   StartRequest: StartRequest;
   Started: Started;
   StartedBatch: StartedBatch;
@@ -125,6 +132,9 @@ export interface Schemas {
   Status: Status;
   Supports: Supports;
   Urls: Urls;
+  Usage: Usage;
+  UsedCount: UsedCount;
+  UsedMoney: UsedMoney;
   WebhookEvent: WebhookEvent;
   WebhookType: WebhookType;
   Woken: Woken;
@@ -241,9 +251,17 @@ export interface GeneratedImage {
    */
   id: string;
   /**
+   * The generation that made the image; `null` for an image that was brought in without one.
+   */
+  generation_id: string | null;
+  /**
    * The image's URL. It is public, and its path cannot be guessed.
    */
   url: string;
+  /**
+   * A small version for lists and grids, as wide as the installation says. The same as `url` where it has none.
+   */
+  thumbnail_url: string;
   /**
    * The file format: `webp`, `png`, `jpg`, `gif` or `svg`.
    */
@@ -260,6 +278,18 @@ export interface GeneratedImage {
    * The size of the file in bytes.
    */
   bytes: number;
+  /**
+   * Whether the user has marked the image as a favourite.
+   */
+  is_favorite: boolean;
+  /**
+   * Whether every signed-in user may find the image.
+   */
+  is_public: boolean;
+  /**
+   * When the user archived the image; `null` if it is not archived.
+   */
+  archived_at: string | null;
 }
 /**
  * A request for one image, and its current state.
@@ -314,9 +344,45 @@ export interface Generation {
    */
   height: number | null;
   /**
-   * The seed, if the request set one.
+   * The seed that is used: the request's, or one drawn for this generation. `null` if the model takes none.
    */
   seed: number | null;
+  /**
+   * The number of denoising steps; `null` if the model's default is used.
+   */
+  num_inference_steps: number | null;
+  /**
+   * How closely the image follows the prompt; `null` if the model's default is used.
+   */
+  guidance_scale: number | null;
+  /**
+   * How much of the source image is changed; `null` if the model's default is used or there is no source image.
+   */
+  strength: number | null;
+  /**
+   * The style; `null` if the request set none.
+   */
+  style: string | null;
+  /**
+   * The version of the model; `null` for a model that has none.
+   */
+  model_version: string | null;
+  /**
+   * The source image, if it is a public URL.
+   */
+  source_image_url: string | null;
+  /**
+   * The generation whose image is the source image; `null` once that generation is deleted.
+   */
+  source_generation_id: string | null;
+  /**
+   * The upload that is the source image. It may have been deleted.
+   */
+  source_id: string | null;
+  /**
+   * The generation that this one came from: the one that it makes again, otherwise the one whose image is its source image. It may have been deleted. `GET /generations?parent_id=` lists what came from a generation.
+   */
+  parent_id: string | null;
   /**
    * The values of the request that were changed to fit the model.
    */
@@ -364,11 +430,11 @@ export interface GenerationError {
  */
 export interface GenerationPage {
   /**
-   * The generations of this page.
+   * The generations of this page. A request reads 2,000 generations at most, so with filters a page may have fewer than `limit`, or none, although more follow.
    */
   generations: Generation[];
   /**
-   * Pass this as `cursor` to get the next page; `null` on the last page.
+   * Pass this as `cursor` with the same filters to get the next page; `null` on the last page.
    */
   next_cursor: string | null;
 }
@@ -380,6 +446,47 @@ export interface Health {
    * Always `ok`.
    */
   status: 'ok';
+}
+/**
+ * The marks of an image. Give at least one; a field that is left out or `null` stays as it is.
+ */
+export interface ImageMarks {
+  /**
+   * Whether the image is archived: put aside, but not deleted.
+   */
+  archived?: boolean;
+  /**
+   * Whether the image is a favourite.
+   */
+  is_favorite?: boolean;
+  /**
+   * Whether every signed-in user may find the image.
+   */
+  is_public?: boolean;
+}
+/**
+ * The marks of several images. Give at least one; a field that is left out or `null` stays as it is.
+ */
+export interface ImagesMarks {
+  /**
+   * The ids of 1 to 100 images.
+   *
+   * @minItems 1
+   * @maxItems 100
+   */
+  ids: string[];
+  /**
+   * Whether the images are archived: put aside, but not deleted.
+   */
+  archived?: boolean;
+  /**
+   * Whether the images are favourites.
+   */
+  is_favorite?: boolean;
+  /**
+   * Whether every signed-in user may find the images.
+   */
+  is_public?: boolean;
 }
 /**
  * The image sizes that a model supports.
@@ -481,6 +588,15 @@ export interface LiveResume {
    * The greatest `seq` that was sent on this connection.
    */
   seq: number;
+}
+/**
+ * The images that were marked.
+ */
+export interface MarkedImages {
+  /**
+   * The images, in the order of the ids. An id that names none of the user's images is passed over.
+   */
+  images: GeneratedImage[];
 }
 /**
  * A model: what it accepts, what it costs and what it returns.
@@ -674,6 +790,56 @@ export interface NamedBatch {
   generations: BatchItem[];
 }
 /**
+ * Jobs that make images, by their state.
+ */
+export interface OwnJobs {
+  /**
+   * Jobs that run.
+   */
+  running: number;
+  /**
+   * Jobs that wait for their turn.
+   */
+  ready: number;
+  /**
+   * Jobs that wait until fewer of the user's jobs run.
+   */
+  blocked: number;
+  /**
+   * Jobs that wait for their time: for later, or for another attempt.
+   */
+  scheduled: number;
+}
+/**
+ * What a user may do. A limit that is `null` does not exist.
+ */
+export interface Plan {
+  /**
+   * The plan's name.
+   */
+  name: string;
+  /**
+   * Requests a minute.
+   */
+  requests_per_minute: number | null;
+  /**
+   * Images a day.
+   */
+  images_per_day: number | null;
+  /**
+   * US dollars a day.
+   */
+  money_per_day: number | null;
+  /**
+   * How many images are made at the same time; further ones are blocked until one of them ends.
+   */
+  running_jobs: number | null;
+  /**
+   * The priorities that a request may have.
+   */
+  priorities: Priority[];
+}
+/**
  * An error, as RFC 9457 problem details.
  */
 export interface Problem {
@@ -715,6 +881,98 @@ export interface Problem {
   retry_after?: number;
 }
 /**
+ * What is to be different from the generation that is made again: fields of a start. A field that is left out is kept, and `null` takes a kept one away.
+ */
+export interface RerunRequest {
+  /**
+   * What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space.
+   */
+  prompt?: string | null;
+  /**
+   * A batch of 1 to 10 prompts, each 1 to 4,000 characters long. Use it instead of `prompt`.
+   *
+   * @minItems 1
+   * @maxItems 10
+   */
+  prompts?: string[] | null;
+  /**
+   * How many images to make of `prompt`, 1 to 10. If you set a `seed`, each further image uses the next seed.
+   */
+  num_images?: number | null;
+  /**
+   * The id of a model from `GET /models`, `owner/name`.
+   */
+  model_id?: string;
+  /**
+   * Accepted for clients of the original and not used: the version in the catalogue is run.
+   */
+  model_version?: string | null;
+  /**
+   * What the image must not show, at most 4,000 characters.
+   */
+  negative_prompt?: string | null;
+  /**
+   * The width in pixels. It is fitted to the model; `adjustments` of the generation lists what was changed.
+   */
+  width?: number | null;
+  /**
+   * The height in pixels, fitted to the model as `width` is.
+   */
+  height?: number | null;
+  /**
+   * The number of denoising steps. More steps take longer.
+   */
+  num_inference_steps?: number | null;
+  /**
+   * How closely the image follows the prompt.
+   */
+  guidance_scale?: number | null;
+  /**
+   * The seed, 0 to 4,294,967,295. The same request with the same seed gives the same image.
+   */
+  seed?: number | null;
+  /**
+   * The source image, as a public https URL. Set at most one of the three source fields.
+   */
+  source_image_url?: string | null;
+  /**
+   * The source image, as the id of one of the user's own completed generations.
+   */
+  source_generation_id?: string | null;
+  /**
+   * The source image, as the id of an upload from `POST /sources`.
+   */
+  source_id?: string | null;
+  /**
+   * How much to change the source image, from 0 (keep it) to 1 (change everything). Needs a source image.
+   */
+  strength?: number | null;
+  /**
+   * One of the model's `styles`.
+   */
+  style?: string | null;
+  /**
+   * What the model does. The default is the model's default operation.
+   */
+  operation?: Operation | null;
+  /**
+   * The priority in the queue. The user's plan determines which priorities are allowed. The default is `normal`.
+   */
+  priority?: Priority | null;
+  /**
+   * The earliest time to start, within a year (RFC 3339). Quotas and budget are checked again at that time.
+   */
+  scheduled_at?: string | null;
+  /**
+   * Cancels the generation if it has not started after this many seconds, counted from `scheduled_at` or from now. It then costs nothing.
+   */
+  expires_in?: number | null;
+  /**
+   * A public https URL that receives a webhook when a generation has ended.
+   */
+  webhook_url?: string | null;
+}
+/**
  * An uploaded source image.
  */
 export interface Source {
@@ -744,7 +1002,20 @@ export interface Source {
   expires_at: string;
 }
 /**
- * A request for images: one prompt, one prompt several times, or up to ten prompts. A field that is `null` counts as left out. Unknown fields are ignored.
+ * What was spent, in US dollars.
+ */
+export interface Spent {
+  /**
+   * Today (UTC).
+   */
+  today: number;
+  /**
+   * This month (UTC), today included.
+   */
+  this_month: number;
+}
+/**
+ * A request for images: one prompt, one prompt several times, or up to ten prompts. A field that is `null` counts as left out. Any other field is refused.
  */
 export interface StartRequest {
   /**
@@ -834,6 +1105,10 @@ export interface StartRequest {
    * A public https URL that receives a webhook when a generation has ended.
    */
   webhook_url?: string;
+  /**
+   * Whose generations they are. Servers send it, and have to, with the project's secret key; a request with a user's token that has it is refused with `forbidden`.
+   */
+  user_id?: string;
 }
 /**
  * The answer to a start. The fields at the top describe the first generation; a batch lists all of them.
@@ -944,6 +1219,69 @@ export interface StartedBatch {
   batch: NamedBatch;
 }
 /**
+ * What the user has used of their plan, and what is left.
+ */
+export interface Usage {
+  /**
+   * The user's plan.
+   */
+  plan: Plan;
+  /**
+   * Requests in the current minute. The minute begins with the first request.
+   */
+  requests: UsedCount;
+  /**
+   * Images of today (UTC).
+   */
+  images: UsedCount;
+  /**
+   * Money of today (UTC), in US dollars.
+   */
+  money: UsedMoney;
+  /**
+   * What the user has spent, in US dollars. Generations that have not ended count with their expected cost.
+   */
+  spent_usd: Spent;
+  /**
+   * The user's jobs that make images. Each number is counted up to 1,000.
+   */
+  jobs: OwnJobs;
+}
+/**
+ * How much of a limit is used.
+ */
+export interface UsedCount {
+  /**
+   * How many were used.
+   */
+  used: number;
+  /**
+   * How many are left; `null` if there is no limit.
+   */
+  left: number | null;
+  /**
+   * When the count starts again at 0; `null` if it does so with the next request.
+   */
+  resets_at: string | null;
+}
+/**
+ * How much of the money is used, in US dollars.
+ */
+export interface UsedMoney {
+  /**
+   * How much was used.
+   */
+  used: number;
+  /**
+   * How much is left; `null` if there is no limit.
+   */
+  left: number | null;
+  /**
+   * When the sum starts again at 0.
+   */
+  resets_at: string;
+}
+/**
  * Sent when a generation has ended.
  */
 export interface WebhookEvent {
@@ -989,4 +1327,36 @@ export interface ListQuery {
    * Lists only generations of this batch.
    */
   batch_id?: string;
+  /**
+   * Lists only generations of this model, `owner/name`.
+   */
+  model_id?: string;
+  /**
+   * Lists only generations with this operation.
+   */
+  operation?: Operation;
+  /**
+   * `true` lists only generations whose image is a favourite, `false` only the others.
+   */
+  favorite?: boolean;
+  /**
+   * `true` lists only generations whose image is archived, `false` only the others. By default both are listed.
+   */
+  archived?: boolean;
+  /**
+   * Lists only generations that came from this one: they make it again, or its image is their source image.
+   */
+  parent_id?: string;
+  /**
+   * Lists only generations whose prompt contains this text, in upper or lower case.
+   */
+  q?: string;
+  /**
+   * Lists only generations that were requested after this time (RFC 3339).
+   */
+  created_after?: string;
+  /**
+   * Lists only generations that were requested before this time (RFC 3339).
+   */
+  created_before?: string;
 }

@@ -7,14 +7,14 @@ export interface Pages extends AsyncIterable<Generation> {
 }
 
 /** @param fetch a page, from a cursor on or from the beginning */
-export function pages(fetch: (cursor: { cursor?: string }) => Promise<GenerationPage>): Pages {
+export function pages(fetch: (cursor?: string) => Promise<GenerationPage>): Pages {
   async function* all(): AsyncGenerator<GenerationPage, void> {
-    let cursor: { cursor?: string } | undefined = {};
-    while (cursor) {
-      const page: GenerationPage = await fetch(cursor);
+    let cursor: string | undefined;
+    do {
+      const page = await fetch(cursor);
       yield page;
-      cursor = page.next_cursor === null ? undefined : { cursor: page.next_cursor };
-    }
+      cursor = page.next_cursor ?? undefined;
+    } while (cursor);
   }
   return {
     pages: all,

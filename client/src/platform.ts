@@ -1,5 +1,5 @@
 /**
- * What this package uses of its surroundings, and no more: browsers, Node 20, Workers and React Native
+ * What this package uses of its surroundings, and no more: browsers, Node 22, Workers and React Native
  * have it. Typed here, so that no platform's own types are needed to compile against the package.
  */
 
@@ -61,7 +61,7 @@ interface Platform {
   readonly navigator?: { readonly userAgent?: string };
   readonly WebSocket?: WebSocketConstructor;
   readonly Response?: { prototype?: object };
-  readonly TextDecoder?: new () => { decode(bytes: unknown, options: { stream: boolean }): string };
+  readonly TextDecoder: new () => { decode(bytes: unknown, options: { stream: boolean }): string };
 }
 
 export const platform = globalThis as unknown as Platform;
@@ -75,19 +75,21 @@ export const asyncIterator: typeof Symbol.asyncIterator =
   Symbol.asyncIterator ?? ('@@asyncIterator' as unknown as typeof Symbol.asyncIterator);
 
 /**
- * A version 4 UUID. `crypto.randomUUID` exists in secure contexts only, and React Native may have no
- * `crypto` at all; chance that cannot be guessed is not needed, since a key counts for its user alone.
+ * A key that is used once: a UUID where there is one. `crypto.randomUUID` exists in secure contexts only, and React
+ * Native may have no `crypto` at all; chance that cannot be guessed is not needed, since a key counts for its user
+ * alone.
  */
-export function uuid(): string {
-  const digit = (from: string) =>
-    // The first digit of the last but one group is 8, 9, a or b.
-    (from === 'y' ? 8 + Math.random() * 4 : Math.random() * 16).toString(16)[0] as string;
-  return platform.crypto?.randomUUID?.() ?? 'xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx'.replace(/[xy]/g, digit);
+export const newKey = (): string => platform.crypto?.randomUUID?.() ?? `${Math.random()}-${Math.random()}`;
+
+const returnListeners = new Set<() => void>();
+
+/** Says what a platform without a page cannot be asked: the app is in front again. */
+export function returned(): void {
+  for (const callback of [...returnListeners]) callback();
 }
 
 /**
- * Calls back each time the page becomes visible again, or the device is online again; where there is no
- * page never. Returns the function that stops it.
+ * Calls back each time the page becomes visible again, the device is online again, or `returned()` says so. Returns the function that stops it.
  */
 export function onReturn(callback: () => void): () => void {
   const { document } = platform;
@@ -96,7 +98,9 @@ export function onReturn(callback: () => void): () => void {
   };
   document?.addEventListener?.('visibilitychange', changed);
   platform.addEventListener?.('online', callback);
+  returnListeners.add(callback);
   return () => {
+    returnListeners.delete(callback);
     document?.removeEventListener?.('visibilitychange', changed);
     platform.removeEventListener?.('online', callback);
   };

@@ -27,18 +27,32 @@ const RANK: Record<Status, number> = {
 
 export const hasEnded = (status: Status): boolean => RANK[status] === 3;
 
-export function toProgress(generation: Generation): Progress {
-  const imageUrl = generation.images[0]?.url;
+/** What tells the state of a generation: a message, or a part of an answer. */
+interface Told {
+  generation_id: string;
+  status: Status;
+  progress: number;
+  queue_position: number | null;
+  estimated_seconds: number | null;
+  image_url?: string | null | undefined;
+  error?: GenerationError | null | undefined;
+}
+
+export function toUpdate(told: Told): Progress {
+  const { image_url: imageUrl, error, status } = told;
   return {
-    generationId: generation.id,
-    status: generation.status,
-    progress: generation.progress,
-    queuePosition: generation.queue_position,
-    estimatedSeconds: generation.estimated_seconds,
-    ...(imageUrl === undefined ? {} : { imageUrl }),
-    ...(generation.status === 'failed' && generation.error ? { error: generation.error } : {}),
+    generationId: told.generation_id,
+    status,
+    progress: told.progress,
+    queuePosition: told.queue_position,
+    estimatedSeconds: told.estimated_seconds,
+    ...(imageUrl ? { imageUrl } : {}),
+    ...(status === 'failed' && error ? { error } : {}),
   };
 }
+
+export const toProgress = (generation: Generation): Progress =>
+  toUpdate({ ...generation, generation_id: generation.id, image_url: generation.images[0]?.url });
 
 /** Whether `next` says something that comes after `last`, by status, then by progress. */
 export function isForward(

@@ -1,6 +1,6 @@
 import type { Http } from './http.ts';
 import { platform, type SignalLike } from './platform.ts';
-import type { Source } from './types.ts';
+import type { GenerateParams, Source, StartBody } from './types.ts';
 
 /** A `Blob` or `File`. */
 export interface BlobLike {
@@ -32,4 +32,27 @@ export async function uploadSource(http: Http, file: SourceFile, signal?: Signal
   // What it is, the server sees in its bytes: phones and browsers have many names for the same type.
   const contentType = 'application/octet-stream';
   return http<Source>({ method: 'POST', path: '/sources', body, contentType, timeoutMs: TIMEOUT_MS, signal });
+}
+
+const isFile = (value: unknown): value is SourceFile => {
+  const one = value as { uri?: unknown; size?: unknown; byteLength?: unknown } | null | undefined;
+  return (one?.uri ?? one?.size ?? one?.byteLength) !== undefined;
+};
+
+/**
+ * The body of a start: each file, also in a list, is uploaded, and its id put in its place.
+ *
+ * @throws what an upload throws; then nothing is started
+ */
+export async function uploadFiles(
+  params: GenerateParams,
+  upload: (file: SourceFile) => Promise<Source>,
+): Promise<StartBody> {
+  const sent = async (value: unknown): Promise<unknown> => {
+    if (Array.isArray(value)) return Promise.all(value.map(sent));
+    return isFile(value) ? (await upload(value)).source_id : value;
+  };
+  const body: Record<string, unknown> = { ...params };
+  for (const name in body) body[name] = await sent(body[name]);
+  return body as StartBody;
 }

@@ -27,14 +27,15 @@ export function subscription(
   };
   const off = onAbort(signal, () => controller.abort());
   if (onUpdate) {
-    follow(onUpdate, controller.signal).then(off, (error: unknown) => {
-      off();
-      if (controller.signal.aborted) return;
-      if (onError) return onError(error);
-      platform.setTimeout(() => {
-        throw error;
-      }, 0);
-    });
+    follow(onUpdate, controller.signal)
+      .finally(off)
+      .catch((error: unknown) => {
+        if (controller.signal.aborted) return;
+        if (onError) return onError(error);
+        platform.setTimeout(() => {
+          throw error;
+        }, 0);
+      });
   }
   const unsubscribe = () => {
     off();
@@ -49,29 +50,25 @@ export function subscription(
 async function* iterate(
   follow: (forward: (update: Progress) => void, own: SignalLike) => Promise<void>,
   parent: SignalLike,
-): AsyncGenerator<Progress, undefined> {
+): AsyncGenerator<Progress, void> {
   const own = new platform.AbortController();
   const off = onAbort(parent, () => own.abort());
   const waiting: Progress[] = [];
-  let end: { error?: unknown } | undefined;
+  let hasEnded = false;
   let wake = () => {};
-  const finish = (how: { error?: unknown }) => {
-    end = how;
-    wake();
-  };
-  follow((update) => {
+  const ended = follow((update) => {
     waiting.push(update);
     wake();
-  }, own.signal).then(
-    () => finish({}),
-    // Unsubscribed: that is an end, and no error.
-    (error: unknown) => finish(own.signal.aborted ? {} : { error }),
-  );
+  }, own.signal).finally(() => {
+    hasEnded = true;
+    wake();
+  });
+  // Unsubscribed: that is an end, and no error. An error is the reader's.
+  ended.catch(() => {});
   try {
     for (;;) {
-      for (let update = waiting.shift(); update; update = waiting.shift()) yield update;
-      if (end?.error !== undefined) throw end.error;
-      if (end) return undefined;
+      while (waiting.length > 0) yield waiting.shift() as Progress;
+      if (hasEnded) return own.signal.aborted ? undefined : await ended;
       await new Promise<void>((resolve) => {
         wake = resolve;
       });

@@ -4,6 +4,7 @@
  * can say better.
  */
 import type { ListQuery, ProblemCode, Problem as ProblemToday, StartRequest } from './openapi.ts';
+import type { SourceFile } from './source.ts';
 
 export type {
   Adjustment,
@@ -33,11 +34,17 @@ export type {
 type Given<K extends keyof StartRequest> = Required<Pick<StartRequest, K>>;
 
 /** The body of a start: one prompt, the same prompt several times, or up to ten prompts. */
-export type GenerateParams = Omit<StartRequest, 'prompt' | 'prompts' | 'num_images'> &
+export type StartBody = Omit<StartRequest, 'prompt' | 'prompts' | 'num_images'> &
   (
     | (Given<'prompt'> & Pick<StartRequest, 'num_images'> & { prompts?: never })
     | (Given<'prompts'> & { prompt?: never; num_images?: never })
   );
+
+/** `T`, with a file as good as the id of its upload. */
+type WithFiles<T> = { [K in keyof T]: K extends 'source_id' ? T[K] | SourceFile : T[K] };
+
+/** What is asked for: a body of a start, in which `source_id` may be the file itself. The client uploads it. */
+export type GenerateParams = WithFiles<StartBody>;
 
 /** Which of the user's generations are wanted. */
 export type ListParams = ListQuery;

@@ -14,15 +14,14 @@ export function throwIfAborted(signal?: SignalLike): void {
   if (signal?.aborted) throw abortReason(signal);
 }
 
-/** Calls back when the signal is aborted, at once if it is already. Returns the function that stops it. */
-export function onAbort(signal: SignalLike | undefined, callback: () => void): () => void {
-  if (!signal) return () => {};
-  if (signal.aborted) {
-    callback();
-    return () => {};
-  }
-  signal.addEventListener('abort', callback);
-  return () => signal.removeEventListener('abort', callback);
+/**
+ * Calls back with the reason when the signal is aborted, at once if it is already. Returns the function that stops it.
+ */
+export function onAbort(signal: SignalLike | undefined, callback: (reason: unknown) => void): () => void {
+  const listener = () => callback(abortReason(signal as SignalLike));
+  if (signal?.aborted) listener();
+  else signal?.addEventListener('abort', listener);
+  return () => signal?.removeEventListener('abort', listener);
 }
 
 /**
@@ -32,28 +31,63 @@ export function onAbort(signal: SignalLike | undefined, callback: () => void): (
  * @param untilReturn end the wait early when the page becomes visible or the device online again: browsers
  *   hold back timers of a hidden page, and a user who returns wants to see the present state
  */
-export function wait(ms: number, signal?: SignalLike, untilReturn = false): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let stops: (() => void)[] = [];
-    const end = (settle: () => void) => {
-      platform.clearTimeout(timer);
-      for (const stop of stops) stop();
-      settle();
-    };
-    const timer = platform.setTimeout(() => end(resolve), ms);
-    if (signal?.aborted) return end(() => reject(abortReason(signal)));
-    stops = [onAbort(signal, () => end(() => reject(abortReason(signal as SignalLike))))];
-    if (untilReturn) stops.push(onReturn(() => end(resolve)));
+export async function wait(ms: number, signal?: SignalLike, untilReturn = false): Promise<void> {
+  let timer: unknown;
+  let stop = () => {};
+  const over = new Promise<void>((resolve) => {
+    timer = platform.setTimeout(resolve, ms);
+    if (untilReturn) stop = onReturn(resolve);
+  });
+  await unlessAborted(over, signal).finally(() => {
+    platform.clearTimeout(timer);
+    stop();
   });
 }
 
 /** The promise; rejects as soon as the signal is aborted, whatever becomes of it. */
-export function unlessAborted<T>(promise: Promise<T>, signal: SignalLike): Promise<T> {
+export function unlessAborted<T>(promise: Promise<T>, signal?: SignalLike): Promise<T> {
   let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
-    stop = onAbort(signal, () => reject(abortReason(signal)));
+    stop = onAbort(signal, reject);
   });
   return Promise.race([promise, aborted]).finally(stop);
+}
+
+/** Milliseconds, 24 days: a timer that shall wait longer does not wait at all. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/**
+ * Does some work, which ends with the signal, or after a time: whatever the work makes of the signal that it is
+ * handed. That one is aborted when it has ended.
+ *
+ * @param ms milliseconds; undefined: no limit
+ * @param late gives the error when they are over; none: it goes on
+ */
+export async function withTimeLimit<T>(
+  ms: number | undefined,
+  late: () => unknown,
+  signal: SignalLike | undefined,
+  work: (signal: SignalLike) => Promise<T>,
+): Promise<T> {
+  const controller = new platform.AbortController();
+  let reason: unknown;
+  const cut = (why: unknown) => {
+    if (!why) return;
+    reason = why;
+    controller.abort();
+  };
+  const timer =
+    ms === undefined ? undefined : platform.setTimeout(() => cut(late()), Math.min(ms, LONGEST_MS));
+  const stop = onAbort(signal, cut);
+  try {
+    return await unlessAborted(work(controller.signal), controller.signal);
+  } catch (error) {
+    throw controller.signal.aborted ? reason : error;
+  } finally {
+    platform.clearTimeout(timer);
+    stop();
+    controller.abort();
+  }
 }
 
 /**

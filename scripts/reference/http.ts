@@ -84,7 +84,7 @@ export function httpReference(): string {
       ['call', '', 'token'],
       tagged.flatMap(({ calls }) => calls.map(summary)),
     ),
-    `**Token**: ${document.components.securitySchemes.user?.description} Send it as \`Authorization: Bearer TOKEN\`. A WebSocket sends it as \`Sec-WebSocket-Protocol\`: ${document.components.securitySchemes.webSocket?.description}`,
+    `**Token**: ${document.components.securitySchemes.user?.description} Send it as \`Authorization: Bearer TOKEN\`. A WebSocket sends it as \`Sec-WebSocket-Protocol\`: ${document.components.securitySchemes.webSocket?.description} A server [sends the secret key](../guides/from-a-server.md).`,
     ...tagged.flatMap(({ name, description, calls }) => [
       `## ${name}`,
       description,
@@ -115,11 +115,13 @@ function anchor({ method, path }: Call): string {
 
 function summary(call: Call): string[] {
   const { method, path, operation } = call;
-  return [
-    `[\`${method} ${path}\`](#${anchor(call)})`,
-    operation.summary,
-    operation.security.length > 0 ? 'yes' : 'no',
-  ];
+  return [`[\`${method} ${path}\`](#${anchor(call)})`, operation.summary, tokenOf(operation)];
+}
+
+function tokenOf({ security }: Operation): string {
+  const kinds = security.flatMap(Object.keys);
+  if (!kinds.includes('service')) return kinds.length > 0 ? 'yes' : 'no';
+  return kinds.includes('user') ? 'yes, or the secret key' : 'the secret key';
 }
 
 function callSection({ method, path, operation }: Call, document: Document): string {

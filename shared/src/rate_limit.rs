@@ -28,11 +28,17 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// about who sent it, so the address counts instead, whatever the method.
 pub fn key(method: &str, caller: Result<Uuid, &Problem>, address: Option<&str>) -> Option<String> {
     match caller {
-        Ok(user) => matches!(method, "POST" | "DELETE").then(|| format!("user:{user}")),
+        Ok(user) => matches!(method, "POST" | "PATCH" | "DELETE").then(|| format!("user:{user}")),
         Err(problem) if problem.code == Code::Unauthorized => Some(format!("address:{}", network(address))),
         // The caller has no part in our own failure.
         Err(_) => None,
     }
+}
+
+/// The key under which a server's request is counted: `about` is the user, or the generation, that it names. Not the
+/// server: its users do not wait for each other.
+pub fn server_key(about: Uuid) -> String {
+    format!("server:{about}")
 }
 
 /// An IPv4 address, or the /64 of an IPv6 address: one customer has at least that, RFC 6177.
@@ -78,8 +84,8 @@ mod tests {
     const USER: Uuid = Uuid::from_u128(1);
 
     #[test]
-    fn a_user_counts_for_what_they_start_cancel_and_delete_only() {
-        for method in ["POST", "DELETE"] {
+    fn a_user_counts_for_what_they_change_only() {
+        for method in ["POST", "PATCH", "DELETE"] {
             let found = key(method, Ok(USER), Some("192.0.2.1"));
             assert_eq!(found.unwrap(), format!("user:{USER}"), "{method}");
         }

@@ -25,11 +25,16 @@ pub struct SupabaseSettings {
 }
 
 impl SupabaseSettings {
-    /// The key where it is a JWT. Supabase's newer keys (`sb_secret_…`) are none: they go into `apikey`
-    /// alone, and as a bearer token they are refused, <https://supabase.com/docs/guides/api/api-keys>.
+    /// The key where it is a token: [`bearer`].
     pub fn bearer(&self) -> Option<&str> {
-        (!self.key.starts_with("sb_")).then_some(&self.key)
+        bearer(&self.key)
     }
+}
+
+/// A key where it is a JWT. Supabase's newer keys (`sb_secret_…`) are none: they go into `apikey` alone, and as a
+/// bearer token they are refused, <https://supabase.com/docs/guides/api/api-keys>.
+pub fn bearer(key: &str) -> Option<&str> {
+    (!key.starts_with("sb_")).then_some(key)
 }
 
 /// The variables by name.

@@ -23,7 +23,13 @@ use support::http::Recorder;
 fn told(request: &StartRequest) -> Value {
     let plain = GenerationParams { style: None, negative_prompt: None, ..request.params.clone() };
     let mapped = map_params(&plain).unwrap();
-    let new = NewGenerations { asked: Some((request, &mapped)), kind: StartKind::Plain(None), hand_over: 0 };
+    let new = NewGenerations {
+        asked: Some((request, &mapped)),
+        kind: StartKind::Plain(None),
+        parent: None,
+        user_id: None,
+        hand_over: 0,
+    };
     let http = Recorder::default().answers(200, "{}");
     let generations = Generations::new(Rpc::new(&http, "https://project.supabase.co", "anon", Some("jwt")));
     assert!(block_on(generations.start(&new)).is_err(), "the answer names no generation");

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use shared::adapters::supabase::{Generations, Prices, Queue, Rpc, Storage};
 use shared::http::idempotency::Key;
 use shared::http::list_query::ListQuery;
+use shared::http::marks::ImageMarks;
 use shared::http::models::{Charged, ChargedModel};
 use shared::http::problem::Code;
 use shared::http::types::Price;
@@ -612,8 +613,17 @@ fn what_a_user_reads_comes_as_the_database_wrote_it() {
         let query =
             ListQuery { limit: 3, status: Some(shared::live::Status::Failed), ..ListQuery::default() };
         assert_eq!(block_on(generations(&http).list(&query)).unwrap().as_str(), text);
-        let expected = json!({ "p_limit": 3, "p_cursor": null, "p_status": "failed", "p_batch_id": null });
-        assert_eq!(body(&http), expected);
+        assert_eq!(body(&http), json!({ "p_limit": 3, "p_status": "failed" }));
+        let http = Recorder::default().answers(200, text);
+        assert_eq!(block_on(generations(&http).kept_request(id)).unwrap().as_str(), text);
+        assert_eq!(body(&http), json!({ "p_generation_id": id }));
+        let http = Recorder::default().answers(200, text);
+        assert_eq!(block_on(generations(&http).usage()).unwrap().as_str(), text);
+        let http = Recorder::default().answers(200, text);
+        let marks = ImageMarks { is_favorite: Some(true), is_public: None, archived: Some(false) };
+        assert_eq!(block_on(generations(&http).mark_images(&[id], marks)).unwrap().as_str(), text);
+        let marked = json!({ "is_favorite": true, "archived": false });
+        assert_eq!(body(&http), json!({ "p_image_ids": [id], "p_marks": marked }));
     }
     for page in ["", "<html>Sign in to the network</html>", "{}{}", r#"{"a":"#] {
         let http = Recorder::default().answers(200, page).answers(200, page);
@@ -626,6 +636,37 @@ fn what_a_user_reads_comes_as_the_database_wrote_it() {
         body: vec![34, 255, 34],
     }));
     assert!(block_on(generations(&http).get(id)).is_err(), "no UTF-8");
+}
+
+#[test]
+fn every_filter_of_a_list_is_told() {
+    let query = ListQuery::parse(|name| {
+        let value = match name {
+            "limit" => "5",
+            "cursor" => "17_00000000-0000-0000-0000-000000000001",
+            "status" => "completed",
+            "batch_id" | "parent_id" => "00000000-0000-0000-0000-000000000002",
+            "model_id" => "flux-schnell",
+            "operation" => "edit",
+            "favorite" => "true",
+            "archived" => "false",
+            "q" => "a fox",
+            "created_after" => "2026-11-24T13:00:00+01:00",
+            "created_before" => "2026-11-25T00:00:00.25Z",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    });
+    let http = Recorder::default().answers(200, "{}");
+    assert!(block_on(generations(&http).list(&query.unwrap())).is_ok());
+    let other = Uuid::from_u128(2);
+    let expected = json!({
+        "p_limit": 5, "p_cursor": "17_00000000-0000-0000-0000-000000000001", "p_status": "completed",
+        "p_batch_id": other, "p_parent_id": other, "p_model_id": "black-forest-labs/flux-schnell",
+        "p_operation": "edit", "p_favorite": true, "p_archived": false, "p_q": "a fox",
+        "p_created_after": "2026-11-24T12:00:00.000000Z", "p_created_before": "2026-11-25T00:00:00.250000Z",
+    });
+    assert_eq!(body(&http), expected);
 }
 
 #[test]

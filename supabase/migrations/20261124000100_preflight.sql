@@ -14,6 +14,7 @@
 --   writes_by_hand  what an operator writes into the view
 --   maintenance     what claims and the cron do besides: stage, rescue, expire, prune, counts
 --   money           prices, users' quotas, the ledger of predictions, the installation's budget
+--   usage           what a user has used of their plan
 --
 --   Generations: what makes images of a request
 --   requests        a request is read and bounded
@@ -21,6 +22,7 @@
 --   steps           predictions, progress, downloads
 --   ends            how a generation ends and comes back, and predictions that nobody wants
 --   answers         what a user sees of it
+--   library         a user's generations by pages, making one again, marks on images
 --   provider        its pauses, and the models that it refuses
 --   deletion        what goes with a generation or an account
 --
@@ -44,12 +46,12 @@ declare
   v_functions text[] := regexp_split_to_array(btrim('
     cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation
     delete_image enqueue_job enqueue_jobs
-    extend_lease fail_job finish_download finish_prediction get_generation list_generations
-    live_snapshot model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery record_prediction
+    extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations
+    live_snapshot mark_image mark_images model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery record_prediction
     record_predictions retry_generation
     record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook rotate_webhook_secret
     snooze_job start_batch start_generation start_inserted_generation sweep_storage tell_late_subscribers
-    webhook_deliveries webhook_message webhook_secret
+    user_usage webhook_deliveries webhook_message webhook_secret
   ', E' \n'), '\s+');
   v_taken text;
   v_profiles regclass := to_regclass('public.profiles');

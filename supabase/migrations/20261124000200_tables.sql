@@ -186,6 +186,7 @@ create table public.image_generations (
   height int,
   steps int,
   guidance_scale numeric,
+  -- The request's, or the one that its start has drawn.
   seed bigint,
   source_image_url text,
   generation_strength numeric,
@@ -233,6 +234,16 @@ create table public.image_generations (
   source_generation_id uuid references public.image_generations on delete set null,
   -- The upload that it starts from. No foreign key: the file goes before the generation.
   source_id uuid,
+  -- Pixels that the request asked for; width and height are what is made of them. Null: the model's own.
+  requested_width int,
+  requested_height int,
+  -- The model's version when it was started; null for a model that has none.
+  model_version text,
+  -- It was started with a source image, whether or not that is still there.
+  has_source boolean not null default false,
+  -- The generation that it came from: the one that it makes again, else the one whose image it starts from. No foreign
+  -- key: a deletion would have to wait for those that came from it, and that it is gone changes nothing in them.
+  parent_id uuid,
   -- What it holds of the budget: its expected cost, until its prediction has succeeded (then the ledger has the
   -- cost) or it has ended.
   budget_usd numeric not null default 0,
@@ -256,6 +267,9 @@ create index image_generations_model on public.image_generations (model_id);
 -- The foreign key.
 create index image_generations_source on public.image_generations (source_generation_id)
 where source_generation_id is not null;
+-- What came from a generation, by pages (private.list_generations).
+create index image_generations_parent on public.image_generations (parent_id, created_at desc, id desc)
+where parent_id is not null;
 -- Generations with a cancelled run whose cost is not known yet (private.close_open_costs).
 create index image_generations_cost_open on public.image_generations (id) where cost_open;
 -- Whether an open generation needs an upload (private.is_spent_source).
@@ -363,6 +377,8 @@ with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index scheduled_jobs_due on private.scheduled_jobs (scheduled_at);
 -- Images that are not stored yet (private.unstored_outputs).
 create index scheduled_jobs_unstored on private.scheduled_jobs (created_at) where job_type = 'download-image';
+-- How many a user has (private.user_usage).
+create index scheduled_jobs_user on private.scheduled_jobs (fair_key, job_type) where fair_key is not null;
 -- The claim's look for what has expired.
 create index scheduled_jobs_expiry on private.scheduled_jobs (expires_at) where expires_at is not null;
 
@@ -544,7 +560,10 @@ create table private.settings (
   default_price_usd numeric check (default_price_usd >= 0),
   -- What everybody together may spend in a day and in a month (UTC), US dollars. Null: no bound.
   budget_per_day_usd numeric check (budget_per_day_usd >= 0),
-  budget_per_month_usd numeric check (budget_per_month_usd >= 0)
+  budget_per_month_usd numeric check (budget_per_month_usd >= 0),
+  -- Pixels. How wide thumbnail_url of an image is, by Supabase's image transformation, which a project must have. Null:
+  -- thumbnail_url is the image itself.
+  thumbnail_width int check (thumbnail_width between 16 and 2500)
 );
 insert into private.settings default values;
 
@@ -581,7 +600,9 @@ create table private.usage (
   day date not null,
   day_images int not null,
   -- US dollars: what finished images cost, and what unfinished ones are expected to.
-  day_cost numeric not null default 0
+  day_cost numeric not null default 0,
+  -- The same in the month of that day. No plan limits it: it is for its user to see (private.user_usage).
+  month_cost numeric not null default 0
 )
 -- Rewritten by every request: room on the page keeps the new version beside the old one (HOT).
 with (fillfactor = 50);

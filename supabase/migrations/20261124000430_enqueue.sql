@@ -521,7 +521,8 @@ begin
 end
 $$;
 
--- For users: the original's way to start an image, judged like any other start.
+-- For users: the original's way to start an image, judged like any other start. A payload may hold more than is read,
+-- as the original's do.
 create function private.enqueue_own_job(
   p_job_type text, p_payload jsonb, p_priority int, p_scheduled_at timestamptz
 ) returns uuid
@@ -534,6 +535,10 @@ begin
       message = 'Only jobs of the type generate-image can be started here.';
   end if;
   if jsonb_typeof(v_request) = 'object' then
+    perform private.check_size(v_request);
+    v_request := v_request - array(
+      select k.name from jsonb_object_keys(v_request) as k (name) where k.name <> all(private.request_members())
+    );
     v_request := v_request || jsonb_build_object('priority', case
       when p_priority > 0 then 'high' when p_priority < 0 then 'low' else 'normal' end);
     if p_scheduled_at > now() then

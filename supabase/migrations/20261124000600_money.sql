@@ -179,7 +179,10 @@ begin
       day = (clock_timestamp() at time zone 'UTC')::date,
       day_images = p_images
         + case when u.day = (clock_timestamp() at time zone 'UTC')::date then u.day_images else 0 end,
-      day_cost = p_cost + case when u.day = (clock_timestamp() at time zone 'UTC')::date then u.day_cost else 0 end
+      day_cost = p_cost + case when u.day = (clock_timestamp() at time zone 'UTC')::date then u.day_cost else 0 end,
+      month_cost = p_cost + case
+        when u.day >= date_trunc('month', clock_timestamp() at time zone 'UTC') then u.month_cost else 0
+      end
     where u.user_id = p_user_id
     returning * into v_usage;
     exit when found;
@@ -228,23 +231,28 @@ create function private.reserve_cost(p_user_id uuid, p_day date, p_cost numeric)
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
-  insert into private.usage as u (user_id, minute_started_at, minute_requests, day, day_images, day_cost)
-  values (p_user_id, clock_timestamp(), 0, p_day, 0, p_cost)
+  insert into private.usage as u (user_id, minute_started_at, minute_requests, day, day_images, day_cost, month_cost)
+  values (p_user_id, clock_timestamp(), 0, p_day, 0, p_cost, p_cost)
   on conflict (user_id) do update set
     day = excluded.day,
     day_images = case when u.day = excluded.day then u.day_images else 0 end,
-    day_cost = case when u.day = excluded.day then u.day_cost + p_cost else p_cost end;
+    day_cost = case when u.day = excluded.day then u.day_cost + p_cost else p_cost end,
+    month_cost = p_cost + case when u.day >= date_trunc('month', excluded.day::timestamp) then u.month_cost else 0 end;
 end
 $$;
 
--- Puts what a generation really cost in the place of what was reserved for it, if that was today.
+-- Puts what a generation really cost in the place of what was reserved for it: in the user's money of that day, if it
+-- is today, and of that month, if it is this one.
 create function private.settle_cost(p_user_id uuid, p_day date, p_reserved numeric, p_cost numeric) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
   if p_day is not null and p_reserved <> p_cost then
-    update private.usage set day_cost = greatest(day_cost - p_reserved + p_cost, 0)
-    where user_id = p_user_id and day = p_day;
+    update private.usage set
+      day_cost = case when day = p_day then greatest(day_cost - p_reserved + p_cost, 0) else day_cost end,
+      month_cost = greatest(month_cost - p_reserved + p_cost, 0)
+    where user_id = p_user_id and day >= p_day
+      and date_trunc('month', day::timestamp) = date_trunc('month', p_day::timestamp);
   end if;
 end
 $$;

@@ -40,6 +40,21 @@ begin
 end
 $$;
 
+-- Refuses a request for the first of its members that is none of them: who misspells one would pay for another image
+-- than the one that was asked for.
+create function private.refuse_unknown(p_request jsonb, p_known text[]) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_name text := (
+    select left(k.name, 60) from jsonb_object_keys(p_request - p_known) as k (name) order by k.name limit 1
+  );
+begin
+  perform private.refuse_field(regexp_replace(v_name, '\s', '_', 'g'), format(
+    '%s is not a field of this request. Its fields are: %s.', v_name, array_to_string(p_known, ', ')
+  ));
+end
+$$;
+
 -- Most requests have few of the members there are. So each is read by two functions: read_… is put in the place of
 -- its call, and only what is there, and not null, is handed on to take_….
 
@@ -168,6 +183,9 @@ begin
   for v_item in select jsonb_array_elements(v_items) loop
     if jsonb_typeof(v_item) <> 'object' then
       perform private.refuse_field('items', 'Each item must be an object with a prompt.');
+    end if;
+    if v_item - '{prompt,seed,negative_prompt}'::text[] <> '{}' then
+      perform private.refuse_unknown(v_item, '{prompt,seed,negative_prompt}');
     end if;
     v_prompt := private.read_text(v_item, 'prompt', 4000);
     if v_prompt is null or private.is_blank(v_prompt) then
@@ -309,6 +327,24 @@ return case
   when p_request ?| '{source_image_url,source_generation_id,source_id}' then private.take_source(p_request, p_user_id)
   else '{}'
 end;
+
+create function private.take_parent(p_request jsonb, p_user_id uuid) returns uuid
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_id uuid := private.read_id(p_request, 'parent_id');
+begin
+  if not exists (select from public.image_generations where id = v_id and user_id = p_user_id) then
+    perform private.refuse(404, 'not_found', 'There is no such generation to make again.');
+  end if;
+  return v_id;
+end
+$$;
+
+-- The generation of the user's own that the request makes again, or null where it makes none.
+create function private.read_parent(p_request jsonb, p_user_id uuid) returns uuid
+language sql stable
+return case when p_request ->> 'parent_id' is not null then private.take_parent(p_request, p_user_id) end;
 
 -- The address of a request: a public https one without a port, or null where there is none.
 create function private.take_webhook_url(p_value jsonb) returns text

@@ -21,6 +21,15 @@
 --
 -- Everything that an accepted request needs, in one transaction; a refused one leaves nothing behind.
 
+-- The members of a request, as the Worker passes it on.
+create function private.request_members() returns text[]
+language sql immutable
+return array[
+  'adjustments', 'expires_in', 'guidance_scale', 'height', 'items', 'model_id', 'model_version',
+  'negative_prompt', 'num_inference_steps', 'operation', 'output', 'parent_id', 'priority', 'prompt', 'scheduled_at',
+  'seed', 'source_generation_id', 'source_id', 'source_image_url', 'strength', 'style', 'webhook_url', 'width'
+];
+
 -- With p_next, up to so many of the jobs come back under a lease where they are next (private.hand_over): who has
 -- started them can go on at once. A repetition under the same key gets none.
 -- p_generation_id: the row that the user has inserted for it (private.start_inserted), which has counted as a request.
@@ -77,6 +86,9 @@ begin
     perform private.refuse_field('body', 'The request must be an object.');
   end if;
   perform private.check_size(p_request);
+  if p_request - private.request_members() <> '{}' then
+    perform private.refuse_unknown(p_request, private.request_members());
+  end if;
   v_plan := private.plan_of(v_user);
   if p_idempotency_key is not null then
     v_hash := coalesce(p_request_hash, md5(p_request::text));
@@ -159,7 +171,8 @@ begin
 
   select made.generations, made.leased, made.has_budget into v_generations, v_leased, v_has_budget from private.insert_generations(
     v_user, v_items, v_payload, v_model, v_price, v_width, v_height, private.read_adjustments(p_request),
-    v_priority, v_batch, v_scheduled, v_expires, p_generation_id, p_next > 0, v_plan.running_jobs
+    v_priority, v_batch, v_scheduled, v_expires, p_generation_id, p_next > 0, v_plan.running_jobs,
+    private.read_parent(p_request, v_user)
   ) as made;
   v_answer := private.start_answer(v_batch, v_generations, false);
   if p_idempotency_key is not null then
@@ -230,12 +243,12 @@ end
 $$;
 
 -- One generation and its job for each item; answers with the list that the user gets. p_generation_id: the row that
--- the one item is for. leased: with p_lease, the job of the one item, if it could be leased to the caller at once
--- (private.insert_leased). has_budget: whether the installation has one.
+-- the one item is for. p_parent_id: the generation that they make again. leased: with p_lease, the job of the one item,
+-- if it could be leased to the caller at once (private.insert_leased). has_budget: whether the installation has one.
 create function private.insert_generations(
   p_user_id uuid, p_items jsonb, p_payload jsonb, p_model public.models, p_price numeric, p_width int, p_height int,
   p_adjustments jsonb, p_priority int, p_batch_id uuid, p_scheduled_at timestamptz, p_expires_at timestamptz,
-  p_generation_id uuid, p_lease boolean, p_most int, out generations jsonb, out leased jsonb,
+  p_generation_id uuid, p_lease boolean, p_most int, p_parent_id uuid, out generations jsonb, out leased jsonb,
   out has_budget boolean
 )
 language plpgsql set search_path = ''
@@ -244,6 +257,8 @@ declare
   v_count int := jsonb_array_length(p_items);
   v_wait int := case when p_scheduled_at is null then 0 else ceil(extract(epoch from p_scheduled_at - now())) end;
   v_item jsonb;
+  v_seed bigint;
+  v_parent_id uuid := coalesce(p_parent_id, (p_payload ->> 'source_generation_id')::uuid);
   v_generation_id uuid;
   v_job_id uuid;
   v_generation_ids uuid[] := '{}';
@@ -269,8 +284,13 @@ begin
     v_item := p_items -> v_index;
     v_generation_id := coalesce(p_generation_id, gen_random_uuid());
     v_job_id := gen_random_uuid();
+    v_seed := (v_item ->> 'seed')::numeric::bigint;
+    if v_seed is null and p_model.supports_seed then
+      -- Kept and sent, so that the image can be made again. Every model of the catalogue takes 31 bits.
+      v_seed := floor(random() * 2147483648);
+    end if;
     v_payload := p_payload || jsonb_strip_nulls(jsonb_build_object(
-      'prompt', v_item -> 'prompt', 'seed', v_item -> 'seed', 'generation_id', v_generation_id
+      'prompt', v_item -> 'prompt', 'seed', v_seed, 'generation_id', v_generation_id
     ));
     if v_count > 1 and v_item ->> 'negative_prompt' <> '' then
       v_payload := v_payload || jsonb_build_object('negative_prompt', v_item -> 'negative_prompt');
@@ -279,16 +299,18 @@ begin
       insert into public.image_generations (
         id, user_id, prompt, negative_prompt, model, model_id, style, width, height, steps, guidance_scale,
         seed, source_image_url, generation_strength, status, priority, batch_id, batch_index, job_id,
-        adjustments, operation, source_generation_id, source_id, reserved_usd, reserved_on, webhook_url, budget_usd, seq
+        adjustments, operation, source_generation_id, source_id, requested_width, requested_height, model_version,
+        has_source, parent_id, reserved_usd, reserved_on, webhook_url, budget_usd, seq
       )
       values (
         v_generation_id, p_user_id, v_item ->> 'prompt', v_payload ->> 'negative_prompt',
         p_model.replicate_id, p_model.id, p_payload ->> 'style', p_width, p_height,
         (p_payload ->> 'num_inference_steps')::int, (p_payload ->> 'guidance_scale')::numeric,
-        (v_item ->> 'seed')::numeric::bigint, p_payload ->> 'source_image_url', (p_payload ->> 'strength')::numeric,
+        v_seed, p_payload ->> 'source_image_url', (p_payload ->> 'strength')::numeric,
         'pending', p_priority, p_batch_id, case when p_batch_id is not null then v_index end, v_job_id,
         p_adjustments, coalesce(p_payload ->> 'operation', 'generate'), (p_payload ->> 'source_generation_id')::uuid,
-        (p_payload ->> 'source_id')::uuid,
+        (p_payload ->> 'source_id')::uuid, (p_payload ->> 'width')::int, (p_payload ->> 'height')::int,
+        p_model.version, p_payload ?| '{source_image_url,source_path}', v_parent_id,
         coalesce(p_price, 0), case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
         p_payload ->> 'webhook_url', case when v_reserves then p_price else 0 end, private.next_seq(0)
       );
@@ -297,13 +319,16 @@ begin
         prompt = v_item ->> 'prompt', negative_prompt = v_payload ->> 'negative_prompt',
         model = p_model.replicate_id, model_id = p_model.id, style = p_payload ->> 'style', width = p_width,
         height = p_height, steps = (p_payload ->> 'num_inference_steps')::int,
-        guidance_scale = (p_payload ->> 'guidance_scale')::numeric, seed = (v_item ->> 'seed')::numeric::bigint,
+        guidance_scale = (p_payload ->> 'guidance_scale')::numeric, seed = v_seed,
         source_image_url = p_payload ->> 'source_image_url', generation_strength = (p_payload ->> 'strength')::numeric,
         status = 'pending', priority = p_priority, job_id = v_job_id, adjustments = p_adjustments,
         batch_id = p_batch_id, batch_index = case when p_batch_id is not null then v_index end,
         operation = coalesce(p_payload ->> 'operation', 'generate'),
         source_generation_id = (p_payload ->> 'source_generation_id')::uuid,
-        source_id = (p_payload ->> 'source_id')::uuid, reserved_usd = coalesce(p_price, 0),
+        source_id = (p_payload ->> 'source_id')::uuid, requested_width = (p_payload ->> 'width')::int,
+        requested_height = (p_payload ->> 'height')::int, model_version = p_model.version,
+        has_source = p_payload ?| '{source_image_url,source_path}', parent_id = v_parent_id,
+        reserved_usd = coalesce(p_price, 0),
         reserved_on = case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
         webhook_url = p_payload ->> 'webhook_url', seq = private.next_seq(seq)
       where id = p_generation_id and user_id = p_user_id and status = 'pending' and job_id is null;

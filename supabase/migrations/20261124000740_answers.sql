@@ -1,5 +1,60 @@
 -- What a user sees of a generation ------------------------------------------------------------------------------------
 
+-- Where a small version of an image is, which Supabase makes when it is asked for; the image itself where that makes
+-- none: it is no wider, its format is not taken, or it is stored elsewhere.
+create function private.thumbnail_url(p_url text, p_format text, p_image_width int, p_width int) returns text
+language sql immutable
+return case
+  when p_width < p_image_width and p_format in ('webp', 'png', 'jpg') and p_url like '%/storage/v1/object/public/%'
+    -- Without `contain` it keeps the height and crops.
+    then replace(p_url, '/storage/v1/object/public/', '/storage/v1/render/image/public/')
+      || '?width=' || p_width || '&resize=contain'
+  else p_url
+end;
+
+-- An image, with its owner's marks.
+create function private.image_json(p_image public.images) returns jsonb
+language sql stable
+return jsonb_build_object(
+  'id', p_image.id,
+  'generation_id', p_image.generation_id,
+  'url', p_image.public_url,
+  'thumbnail_url', private.thumbnail_url(
+    p_image.public_url, p_image.format, p_image.width, (select s.thumbnail_width from private.settings as s)
+  ),
+  'format', p_image.format,
+  'width', p_image.width,
+  'height', p_image.height,
+  'bytes', p_image.file_size,
+  'is_favorite', p_image.is_favorite,
+  'is_public', p_image.is_public,
+  'archived_at', p_image.archived_at
+);
+
+-- What made it, beside prompt, model and size, under the names of a request. What was changed to fit the model stands
+-- as it was used; an item of a batch may have been told of another one's seed.
+create function private.settings_json(p_generation public.image_generations) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_asked jsonb := jsonb_build_object(
+    'seed', p_generation.seed,
+    'num_inference_steps', p_generation.steps,
+    'guidance_scale', p_generation.guidance_scale,
+    'strength', p_generation.generation_strength,
+    'style', p_generation.style
+  );
+begin
+  if p_generation.adjustments = '[]' then
+    return v_asked;
+  end if;
+  return v_asked || coalesce((
+    select jsonb_object_agg(a.one ->> 'field', a.one -> 'used')
+    from jsonb_array_elements(p_generation.adjustments) as a (one)
+    where v_asked -> (a.one ->> 'field') = a.one -> 'requested'
+  ), '{}');
+end
+$$;
+
 create function private.generation_json(p_generation public.image_generations) returns jsonb
 language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -26,10 +81,7 @@ begin
     when p_generation.status = 'downloading' then
       v_seconds := 1;
     when p_generation.status = 'completed' then
-      select coalesce(jsonb_agg(jsonb_build_object(
-        'id', i.id, 'url', i.public_url, 'format', i.format,
-        'width', i.width, 'height', i.height, 'bytes', i.file_size
-      )), '[]') into v_images
+      select coalesce(jsonb_agg(private.image_json(i)), '[]') into v_images
       from public.images as i where i.generation_id = p_generation.id;
     else null;
   end case;
@@ -47,7 +99,11 @@ begin
     'negative_prompt', p_generation.negative_prompt,
     'width', p_generation.width,
     'height', p_generation.height,
-    'seed', p_generation.seed,
+    'model_version', p_generation.model_version,
+    'source_image_url', p_generation.source_image_url,
+    'source_generation_id', p_generation.source_generation_id,
+    'source_id', p_generation.source_id,
+    'parent_id', p_generation.parent_id,
     'adjustments', p_generation.adjustments,
     'error', case
       when p_generation.error_message is not null or p_generation.error_code is not null
@@ -58,7 +114,7 @@ begin
     'created_at', p_generation.created_at,
     'started_at', p_generation.started_at,
     'completed_at', p_generation.completed_at
-  );
+  ) || private.settings_json(p_generation);
 end
 $$;
 
@@ -74,58 +130,6 @@ begin
     perform private.refuse(404, 'not_found', 'There is no such generation.');
   end if;
   return private.generation_json(v_generation);
-end
-$$;
-
--- The newest first. The cursor is the last row's time in microseconds and its id. A page ends before it has
--- 2 MiB: the Worker reads at most 4, and one generation has at most some 150 KB.
-create function private.list_generations(p_limit int, p_cursor text, p_status text, p_batch_id uuid)
-returns jsonb
-language plpgsql stable security definer set search_path = ''
-set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
-declare
-  v_limit int := coalesce(p_limit, 20);
-  v_before timestamptz := 'infinity';
-  v_before_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
-  v_row public.image_generations;
-  v_one jsonb;
-  v_rows jsonb[] := '{}';
-  v_bytes int := 0;
-  v_next text;
-begin
-  if v_limit not between 1 and 100 then
-    perform private.refuse_field('limit', 'limit must be a whole number from 1 to 100.');
-  end if;
-  if p_status <> all('{queued,processing,downloading,completed,failed,cancelled}'::text[]) then
-    perform private.refuse_field(
-      'status', 'status must be one of: queued, processing, downloading, completed, failed, cancelled.'
-    );
-  end if;
-  if p_cursor is not null then
-    if p_cursor !~ '^\d{1,17}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-      perform private.refuse_field('cursor', 'cursor must be the next_cursor of an earlier page.');
-    end if;
-    v_before := 'epoch'::timestamptz + split_part(p_cursor, '_', 1)::bigint * interval '1 microsecond';
-    v_before_id := split_part(p_cursor, '_', 2)::uuid;
-  end if;
-  for v_row in
-    select * from public.image_generations as g
-    where g.user_id = auth.uid() and (g.created_at, g.id) < (v_before, v_before_id)
-      and (p_status is null or g.status = p_status or (p_status = 'queued' and g.status = 'pending'))
-      and (p_batch_id is null or g.batch_id = p_batch_id)
-    order by g.created_at desc, g.id desc limit v_limit + 1
-  loop
-    v_one := private.generation_json(v_row);
-    v_bytes := v_bytes + octet_length(v_one::text);
-    if cardinality(v_rows) = v_limit or (v_bytes > 2097152 and cardinality(v_rows) > 0) then
-      v_next := (extract(epoch from v_before) * 1000000)::bigint || '_' || v_before_id;
-      exit;
-    end if;
-    v_rows := v_rows || v_one;
-    v_before := v_row.created_at;
-    v_before_id := v_row.id;
-  end loop;
-  return jsonb_build_object('generations', to_jsonb(v_rows), 'next_cursor', v_next);
 end
 $$;
 

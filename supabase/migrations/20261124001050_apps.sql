@@ -139,8 +139,9 @@ begin
     'negative_prompt', p_generation.negative_prompt,
     'model_id', coalesce(p_generation.model_id::text, p_generation.model),
     'style', p_generation.style,
-    'width', p_generation.width,
-    'height', p_generation.height,
+    -- Once it is started, these two are what is made.
+    'width', case when p_generation.job_id is null then p_generation.width else p_generation.requested_width end,
+    'height', case when p_generation.job_id is null then p_generation.height else p_generation.requested_height end,
     'num_inference_steps', p_generation.steps,
     'guidance_scale', p_generation.guidance_scale,
     'seed', p_generation.seed,

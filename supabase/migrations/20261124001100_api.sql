@@ -14,12 +14,43 @@ begin
 end
 $$;
 
--- What users call -----------------------------------------------------------------------------------------------------
+-- Servers -------------------------------------------------------------------------------------------------------------
 
+-- From here on the transaction is that user's own: the rights, the plan, the limits.
+create function private.act_as(p_user_id uuid) returns void
+language plpgsql set search_path = '' as $$
+begin
+  -- The first is what auth.uid() of older projects looks at before all else.
+  perform set_config('request.jwt.claim.sub', coalesce(p_user_id::text, ''), true);
+  perform set_config(
+    'request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', p_user_id)::text, true
+  );
+  perform set_config('role', 'authenticated', true);
+end
+$$;
+
+-- The same of the user whose generation it is. Where there is none, of nobody, who has none.
+create function private.act_as_owner(p_generation_id uuid) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  perform private.act_as((select user_id from public.image_generations where id = p_generation_id));
+end
+$$;
+
+-- What users call -----------------------------------------------------------------------------------------------------
+--
+-- And servers of the apps', with the secret key, for a user of theirs: the transaction goes on as that user's own
+-- (docs/decisions/0052).
+
+-- With p_user_id for the service alone: as nobody else may call private.act_as.
 create function public.start_generation(
-  p_request jsonb, p_idempotency_key text = null, p_request_hash text = null, p_next int = 0
+  p_request jsonb, p_idempotency_key text = null, p_request_hash text = null, p_next int = 0, p_user_id uuid = null
 ) returns jsonb language plpgsql set search_path = '' as $$
 begin
+  if p_user_id is not null then
+    perform private.act_as(p_user_id);
+  end if;
   return private.with_own_changes(private.start_generation(p_request, p_idempotency_key, p_request_hash, p_next));
 end
 $$;
@@ -41,21 +72,39 @@ $$;
 create function public.get_generation(p_generation_id uuid)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
+  if current_user = 'service_role' then
+    perform private.act_as_owner(p_generation_id);
+  end if;
   return private.get_generation(p_generation_id);
 end
 $$;
 
 create function public.list_generations(
-  p_limit int = 20, p_cursor text = null, p_status text = null, p_batch_id uuid = null
+  p_limit int = 20, p_cursor text = null, p_status text = null, p_batch_id uuid = null, p_model_id text = null,
+  p_operation text = null, p_favorite boolean = null, p_archived boolean = null, p_parent_id uuid = null,
+  p_q text = null, p_created_after timestamptz = null, p_created_before timestamptz = null
 ) returns jsonb language plpgsql stable set search_path = '' as $$
 begin
-  return private.list_generations(p_limit, p_cursor, p_status, p_batch_id);
+  return private.list_generations(
+    p_limit, p_cursor, p_status, p_batch_id, p_model_id, p_operation, p_favorite, p_archived, p_parent_id, p_q,
+    p_created_after, p_created_before
+  );
+end
+$$;
+
+create function public.kept_request(p_generation_id uuid)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.kept_request(p_generation_id);
 end
 $$;
 
 create function public.cancel_generation(p_generation_id uuid)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
+  if current_user = 'service_role' then
+    perform private.act_as_owner(p_generation_id);
+  end if;
   return private.with_own_changes(private.cancel_generation(p_generation_id));
 end
 $$;
@@ -64,6 +113,9 @@ $$;
 create function public.retry_generation(p_generation_id uuid)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
+  if current_user = 'service_role' then
+    perform private.act_as_owner(p_generation_id);
+  end if;
   update public.image_generations set status = 'pending'
   where id = p_generation_id and user_id = (select auth.uid()) and status not in ('pending', 'queued');
   return private.with_own_changes(private.get_generation(p_generation_id));
@@ -81,6 +133,27 @@ create function public.delete_image(p_image_id uuid)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
   return private.delete_image(p_image_id);
+end
+$$;
+
+create function public.mark_image(p_image_id uuid, p_marks jsonb)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.mark_image(p_image_id, p_marks);
+end
+$$;
+
+create function public.mark_images(p_image_ids uuid[], p_marks jsonb)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.mark_images(p_image_ids, p_marks);
+end
+$$;
+
+create function public.user_usage()
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.user_usage();
 end
 $$;
 
@@ -349,13 +422,13 @@ begin
       or (p.pronamespace = 'public'::regnamespace and p.proname = any(regexp_split_to_array(btrim('
         cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation delete_image enqueue_job
         enqueue_jobs
-        extend_lease fail_job finish_download finish_prediction get_generation list_generations
-        live_snapshot model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery
+        extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations
+        live_snapshot mark_image mark_images model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery
         record_predictions
         record_prediction record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook
         retry_generation
         rotate_webhook_secret snooze_job start_batch start_generation start_inserted_generation sweep_storage
-        tell_late_subscribers webhook_deliveries webhook_message webhook_secret
+        tell_late_subscribers user_usage webhook_deliveries webhook_message webhook_secret
       ', E' \n'), '\s+')))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_function);
@@ -535,6 +608,10 @@ grant execute on function
   private.lock_for_change, private.job_cancelled_by_hand,
   public.get_generation, private.get_generation,
   public.list_generations, private.list_generations,
+  public.kept_request, private.kept_request,
+  public.mark_image, private.mark_image,
+  public.mark_images, private.mark_images,
+  public.user_usage, private.user_usage,
   public.cancel_generation, private.cancel_generation,
   public.retry_generation,
   public.delete_generation, private.delete_generation,
@@ -551,6 +628,8 @@ to authenticated;
 grant execute on function private.queue_totals, private.is_user to authenticated, service_role;
 
 grant execute on function
+  public.start_generation, public.get_generation, public.cancel_generation, public.retry_generation,
+  private.act_as, private.act_as_owner,
   public.enqueue_job, private.enqueue_job,
   public.enqueue_jobs, private.enqueue_jobs,
   public.claim_jobs, public.claim_next_job, private.claim_jobs,
@@ -625,7 +704,7 @@ comment on function public.model_prices is
 comment on function public.start_generation is
 'Starts one generation or a batch, as POST /start-generation does: checks plan, quotas and budget, and enqueues.
 The same idempotency key with the same hash gets the same answer for 24 hours. With p_next it also leases up to so
-many of the new jobs to the caller.';
+many of the new jobs to the caller. The service names the user with p_user_id, and nobody else may.';
 comment on function public.start_inserted_generation is
 'Starts a generation that the caller has inserted into image_generations, with the request of a start and, where that
 leaves something out, with what the row says. A second call tells the same start again.';
@@ -634,7 +713,11 @@ comment on function public.start_batch is
 comment on function public.get_generation is
 'One generation of the caller, as GET /generations/{id} answers.';
 comment on function public.list_generations is
-'The caller''s generations, the newest first: {generations, next_cursor}.';
+'The caller''s generations, the newest first, as GET /generations answers: {generations, next_cursor}. A call reads
+2,000 of them at most: a page may be short, or empty, and have a next_cursor all the same.';
+comment on function public.kept_request is
+'The request that a generation of the caller stands for, by the names of a start: with changes, and with the
+generation''s id as parent_id, start_generation makes it again.';
 comment on function public.cancel_generation is
 'Ends a generation of the caller, unless its image is made already. A job cancels its running prediction.';
 comment on function public.retry_generation is
@@ -644,6 +727,13 @@ comment on function public.delete_generation is
 'Deletes a generation of the caller with its image, file and jobs. A job stops its running prediction.';
 comment on function public.delete_image is
 'Deletes an image of the caller with its file. Its generation stays, without images.';
+comment on function public.mark_image is
+'Marks an image of the caller, {is_favorite, is_public, archived}, and returns it. What is left out stays as it is.';
+comment on function public.mark_images is
+'The same for 1 to 100 images. Those that are not the caller''s are passed over: {images} has the marked ones.';
+comment on function public.user_usage is
+'The caller''s plan, what they have used of it and when that starts anew, what they have spent, and their jobs that
+make images, as GET /usage answers.';
 comment on function public.webhook_secret is
 'The secret that signs the caller''s webhooks: {secret, created_at, old_secrets_expire_at}. The first call makes it.';
 comment on function public.rotate_webhook_secret is

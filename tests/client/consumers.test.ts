@@ -6,7 +6,9 @@ import { type Installed, install, ROOT, run } from './installed.ts';
 
 const SOURCE = `
   import { createClient, type Client, type Progress } from 'picture-queue';
-  import { enqueueJob, getJob, getQueueStats, type JobType, type SupabaseLike } from 'picture-queue/compat';
+  import { enqueueJob, generateImageAsync, getJob, getQueueStats, type JobType, type SupabaseLike } from 'picture-queue/compat';
+  import { createServerClient } from 'picture-queue/server';
+  import { verifyWebhook } from 'picture-queue/webhooks';
   export const client: Client = createClient({ url: '', getToken: () => null });
   export const status: Promise<string> = client.get('').then(({ status }) => status);
   export const job = (supabase: SupabaseLike) => getJob(supabase, '').then((job) => job?.payload);
@@ -23,6 +25,18 @@ const SOURCE = `
   getJob(1);
   // @ts-expect-error a generation has a prompt, or prompts
   client.start({ model_id: '' });
+  export const onServer = createServerClient({ url: '', secretKey: '' });
+  export const images = onServer
+    .generate({ prompt: 'a', model_id: 'o/m' }, { userId: 'u', onUpdate: ({ progress }) => progress })
+    .then(({ images }) => images);
+  // @ts-expect-error a server says for whom
+  onServer.submit({ prompt: 'a', model_id: 'o/m' }, {});
+  // @ts-expect-error an upload is a user's
+  onServer.submit({ prompt: 'a', model_id: 'o/m', source_id: new Uint8Array() }, { userId: 'u' });
+  // @ts-expect-error a file is no model
+  client.start({ prompt: 'a', model_id: { uri: '' } });
+  // @ts-expect-error the original's functions upload nothing
+  generateImageAsync({ prompt: 'a', model_id: 'o/m', source_id: { uri: '' } });
   // @ts-expect-error there is no such status
   export const wrong: Progress['status'] = 'done';`;
 const HOOKS = `
@@ -47,9 +61,22 @@ const HOOKS = `
 const PLATFORM = `
   export const own = createClient({ url: '', getToken: () => null, fetch, WebSocket });
   own.get('', { signal: new AbortController().signal });
-  own.uploadSource(new Blob([]));`;
-const DEVICE_FILE = `
-  own.uploadSource({ uri: 'file:///picture.jpg', type: 'image/jpeg', name: 'picture.jpg' });`;
+  own.uploadSource(new Blob([]));
+  own.generate({ prompt: 'a', model_id: 'o/m', source_id: new Blob([]) });
+  const request = new Request('https://a.example');
+  export const ids: Promise<string>[] = [
+    request,
+    { headers: request.headers, body: new Uint8Array() },
+    { headers: { 'webhook-id': 'a', 'set-cookie': ['b'] }, body: '' },
+  ].map((each) => verifyWebhook(each, 'whsec_').then(({ data }) => data.id));
+  // @ts-expect-error what a JSON parser made of it
+  verifyWebhook({ headers: request.headers, body: {} }, 'whsec_');`;
+const ON_A_DEVICE = `
+  import { followAppState } from 'picture-queue/react-native';
+  import { AppState } from 'react-native';
+  export const stop: () => void = followAppState(client, AppState);
+  own.uploadSource({ uri: 'file:///picture.jpg', type: 'image/jpeg', name: 'picture.jpg' });
+  own.start({ prompt: 'a', model_id: 'o/m', source_id: { uri: 'file:///picture.jpg', type: 'image/jpeg' } });`;
 
 /** A Worker or a strange runtime: none of a platform's types, and the package asks for none. */
 const PLAIN = { module: 'nodenext', lib: ['es2022'], types: [] };
@@ -91,7 +118,7 @@ describe.concurrent('its types', () => {
     ['Vite', 'main.ts', { module: 'esnext', moduleResolution: 'bundler', types: [] }, PLATFORM],
     ['a Node module', 'main.mts', NODE, PLATFORM],
     ['a Node script', 'main.cts', NODE, PLATFORM],
-    ['React Native', 'main.ts', REACT_NATIVE, PLATFORM + DEVICE_FILE],
+    ['React Native', 'main.ts', REACT_NATIVE, PLATFORM + ON_A_DEVICE],
     ['a module with nothing but the language', 'main.mts', PLAIN, ''],
     ['a script with nothing but the language', 'main.cts', PLAIN, ''],
   ])('in %s', async (name, file, options, more) => {

@@ -8,6 +8,9 @@ import { ROOT } from './installed.ts';
 export const ENTRIES = {
   'picture-queue': path.join(ROOT, 'client/src/index.ts'),
   'picture-queue/react': path.join(ROOT, 'client/src/react/index.ts'),
+  'picture-queue/react-native': path.join(ROOT, 'client/src/react-native.ts'),
+  'picture-queue/server': path.join(ROOT, 'client/src/server.ts'),
+  'picture-queue/webhooks': path.join(ROOT, 'client/src/webhooks.ts'),
   'picture-queue/compat': path.join(ROOT, 'client/src/compat/index.ts'),
   'picture-queue/compat/react': path.join(ROOT, 'client/src/compat/react/index.ts'),
 };

@@ -17,6 +17,7 @@ const ENTRY = `
   import { createClient, NotFoundError } from 'picture-queue';
   import { configure, startImageGeneration } from 'picture-queue/compat';
   import { generateImageAsync, useImageGeneration } from 'picture-queue/compat/react';
+  import { followAppState } from 'picture-queue/react-native';
   import { platform } from './platform';
 
   globalThis.makePicture = async (url) => {
@@ -47,6 +48,28 @@ const ENTRY = `
   globalThis.upload = async (url, uri) => {
     const pictures = createClient({ url, getToken: () => 'token' });
     return pictures.uploadSource({ uri, type: null, name: null });
+  };
+  globalThis.paintOver = async (url, uri) => {
+    const pictures = createClient({ url, getToken: () => 'token', polling: { minMs: 10, maxMs: 20 } });
+    const source_id = { uri, type: 'image/jpeg', name: 'IMG_1.jpg' };
+    const { images } = await pictures.generate({ prompt: 'a fox', model_id: 'o/m', source_id });
+    return images.length;
+  };
+  globalThis.bringToFront = async (url) => {
+    let become;
+    const remove = () => {};
+    const polling = { minMs: 3600000, maxMs: 3600000 };
+    const pictures = createClient({ url, getToken: () => 'token', live: 'polling', polling });
+    followAppState(pictures, { addEventListener: (type, listener) => ((become = listener), { remove }) });
+    const { generation_id } = await pictures.start({ prompt: 'a fox', model_id: 'o/m' });
+    const seen = [];
+    // Each look at the app is a poll, and the only one for an hour.
+    for await (const { status, progress } of pictures.subscribe(generation_id)) {
+      seen.push(status + ' ' + progress);
+      become('background');
+      become('active');
+    }
+    return seen;
   };
   globalThis.stop = async (url) => {
     const controller = new AbortController();
@@ -148,6 +171,16 @@ describe.each<[string, BundleOptions]>([
       format: 'application/octet-stream',
       bytes: DEVICE_FILE.bytes.length,
     });
+  });
+
+  test('a picture on the device is what a start begins with', async () => {
+    expect(await start(made.code)('paintOver', served.url, DEVICE_FILE.uri)).toBe(1);
+    expect(served.asked.slice(0, 2)).toEqual(['POST /sources', 'POST /start-generation']);
+    expect(served.starts).toEqual([{ prompt: 'a fox', model_id: 'o/m', source_id: 's1' }]);
+  });
+
+  test('an app that is in front again polls at once', async () => {
+    expect(await start(made.code)('bringToFront', served.url)).toEqual(SEEN);
   });
 
   test('an aborted call is an AbortError, though signals have no reason', async () => {

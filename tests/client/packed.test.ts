@@ -2,9 +2,11 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import vm from 'node:vm';
 import { build } from 'esbuild';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestStack } from '../e2e/support/stack.ts';
 import { MODEL, TestUser } from '../e2e/support/user.ts';
+import { firstPicture } from './documented.ts';
 import { type Installed, install, ROOT, run } from './installed.ts';
 import { inWorkerd } from './workerd.ts';
 
@@ -85,6 +87,9 @@ describe('the packed package', () => {
       'dist',
       'package.json',
       'react',
+      'react-native',
+      'server',
+      'webhooks',
     ]);
     expect(
       (await fs.readdir(path.join(app, 'node_modules'))).filter((name) => !name.startsWith('.')),
@@ -153,7 +158,67 @@ describe('the hooks, rendered on a server', () => {
   });
 });
 
+describe('a webhook is verified', () => {
+  const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+  const BODY = JSON.stringify({ type: 'generation.completed', data: { id: 'g1' } });
+  const headers = () => {
+    const at = new Date();
+    return {
+      'webhook-id': 'msg_1',
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
+      'webhook-signature': new Webhook(SECRET).sign('msg_1', at, BODY),
+    };
+  };
+  const verified = (request: string) => `verifyWebhook(${request}, '${SECRET}').then(({ data }) => data.id)`;
+  const parts = () => JSON.stringify({ headers: headers(), body: BODY });
+
+  test.each([
+    ['in Node, imported', 'webhook.mjs', "import { verifyWebhook } from 'picture-queue/webhooks';"],
+    ['in Node, required', 'webhook.cjs', "const { verifyWebhook } = require('picture-queue/webhooks');"],
+  ])('%s', async (_, file, imported) => {
+    const source = `${imported} ${verified(parts())}.then((id) => console.log(JSON.stringify(id)));`;
+    expect(await inNode(file, source)).toBe('g1');
+  });
+
+  test('with nothing around it but Web Crypto, base64 and text', async () => {
+    const source = `import { verifyWebhook } from 'picture-queue/webhooks'; export const result = ${verified(parts())};`;
+    const code = await bundled('webhook.js', source, { format: 'iife', globalName: 'app' });
+    const surroundings = { crypto, atob, btoa, TextEncoder, TextDecoder, Uint8Array, ArrayBuffer };
+    expect(await vm.runInNewContext(`${Buffer.from(code).toString()};app.result`, surroundings)).toBe('g1');
+  });
+
+  test('in a Worker, as it comes', async () => {
+    const source = `import { verifyWebhook } from 'picture-queue/webhooks';
+      export default {
+        fetch: (request) =>
+          ${verified('request')}.then((id) => new Response(id), ({ code }) => new Response(code, { status: 401 })),
+      };`;
+    const code = await bundled('webhook-worker.mjs', source, { conditions: ['workerd'] });
+    const send = async (url: string, body: string) => {
+      const response = await fetch(url, { method: 'POST', headers: headers(), body });
+      return [response.status, await response.text()];
+    };
+    await inWorkerd(app, code, async (url) => {
+      expect(await send(url, BODY)).toEqual([200, 'g1']);
+      expect(await send(url, `${BODY} `)).toEqual([401, 'invalid_webhook']);
+    });
+  });
+});
+
 describe('it makes a picture', () => {
+  test('as docs/guides/client.md says, word for word', async () => {
+    await installed.link('@supabase/supabase-js');
+    const code = await firstPicture('in a script', stack.addresses);
+    await installed.write('picture.mjs', code);
+    const { stdout } = await run(process.execPath, ['picture.mjs'], { cwd: app });
+    const lines = stdout.trim().split('\n');
+    expect(
+      lines.slice(0, -1).every((line) => /^[a-z]+ \d+$/.test(line)),
+      stdout,
+    ).toBe(true);
+    await expectPicture({ url: lines.at(-1), same: true });
+  });
+
   test('in Node, imported', async () => {
     await expectPicture(await inNode('esm.mjs', `${imports}\n${use('in esm')}\n${print}`));
   });

@@ -30,6 +30,8 @@ export interface Served {
   url: string;
   /** `GET /models`, …, `WebSocket /events` and `GET /events` (server-sent events), as they came. */
   asked: string[];
+  /** The bodies of the starts, as they came. */
+  starts: { prompt: string; source_id?: string }[];
   stop(): Promise<void>;
 }
 
@@ -50,6 +52,7 @@ interface Running {
  */
 export async function serve(files?: string): Promise<Served> {
   const asked: string[] = [];
+  const starts: Served['starts'] = [];
   const made: Running[] = [];
   const listeners = new Set<Listener>();
   let url = '';
@@ -102,12 +105,9 @@ export async function serve(files?: string): Promise<Served> {
 
   const routes: Record<string, (rest: string, body: Buffer, type: string) => [number, unknown]> = {
     'POST /start-generation': (_, body) => {
-      const one = {
-        id: `g${made.length + 1}`,
-        prompt: JSON.parse(String(body)).prompt,
-        step: 0,
-        seq: Date.now(),
-      };
+      const wanted: Served['starts'][number] = JSON.parse(String(body));
+      const one = { id: `g${made.length + 1}`, prompt: wanted.prompt, step: 0, seq: Date.now() };
+      starts.push(wanted);
       made.push(one);
       setImmediate(play, one);
       return [202, { ...STARTED, generation_id: one.id, queue_position: null, estimated_seconds: null }];
@@ -193,6 +193,7 @@ export async function serve(files?: string): Promise<Served> {
   return {
     url,
     asked,
+    starts,
     async stop() {
       for (const socket of sockets.clients) socket.terminate();
       server.closeAllConnections();

@@ -28,6 +28,7 @@ const upload = async (file: SourceFile) => {
 afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 describe('uploadSource', () => {
@@ -65,6 +66,50 @@ describe('uploadSource', () => {
     const { fetch, sent } = script(json(STARTED, 202));
     await client(fetch).start({ prompt: 'a', model_id: 'o/m', source_id: 's1' });
     expect(JSON.parse(sent[0]?.request.body)).toMatchObject({ source_id: 's1' });
+  });
+});
+
+describe('a file in place of an id', () => {
+  const PARAMS = { prompt: 'a', model_id: 'o/m', strength: 0.5 };
+
+  test.each<[string, SourceFile]>([
+    ['a Blob', new Blob([JPEG])],
+    ['a File', new File([PNG], 'a.png')],
+    ['bytes', WEBP],
+    ['a buffer', PNG.buffer],
+  ])('%s is uploaded, and what comes of it is started', async (_, file) => {
+    const { fetch, sent } = script(json(SOURCE, 201), json(STARTED, 202));
+    expect(await client(fetch).start({ ...PARAMS, source_id: file })).toEqual(STARTED);
+    expect(sent.map(({ url }) => url.split('/v1')[1])).toEqual(['/sources', '/start-generation']);
+    expect(sent[0]?.request.body).toBe(file);
+    expect(JSON.parse(sent[1]?.request.body)).toEqual({ ...PARAMS, source_id: 's1' });
+  });
+
+  test('each one of a list is, side by side, and texts stay', async () => {
+    let last = 0;
+    const { fetch, sent } = script(
+      ...Array(2).fill(() => json({ ...SOURCE, source_id: `s${++last}` }, 201)),
+      json(STARTED, 202),
+    );
+    // A field of a later server.
+    const params = { ...PARAMS, later_ids: [new Blob([PNG]), 's0', new Blob([JPEG])] };
+    await client(fetch).start(params);
+    expect(JSON.parse(sent[2]?.request.body).later_ids).toEqual(['s1', 's0', 's2']);
+  });
+
+  test('a start that is sent again has the same upload', async () => {
+    const { fetch, sent } = script(json(SOURCE, 201), new TypeError('fetch failed'), json(STARTED, 202));
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+    await client(fetch).start({ ...PARAMS, source_id: new Blob([PNG]) });
+    expect(sent).toHaveLength(3);
+    expect(sent[2]?.request.body).toBe(sent[1]?.request.body);
+  });
+
+  test('one that is refused starts nothing', async () => {
+    const { fetch, sent } = script(problem(422, 'invalid_image'));
+    const refused = client(fetch).generate({ ...PARAMS, source_id: new Blob([PNG]) });
+    await expect(refused).rejects.toBeInstanceOf(InvalidImageError);
+    expect(sent).toHaveLength(1);
   });
 });
 

@@ -214,6 +214,44 @@ describe('get, cancel, subscribe, list, models', () => {
   });
 });
 
+describe('those who keep ids', () => {
+  test('submit, ask for the status, and fetch the result', async () => {
+    const { generation_id: id } = await client.submit({ prompt: 'kept by its id', model_id: MODEL });
+    expect(await client.status(id)).toMatchObject({
+      generationId: id,
+      status: expect.stringMatching(/^(queued|processing|downloading|completed)$/),
+    });
+    const { images } = await client.result(id);
+    expect(await client.status(id)).toEqual({
+      generationId: id,
+      status: 'completed',
+      progress: 100,
+      queuePosition: null,
+      estimatedSeconds: null,
+      imageUrl: images[0]?.url,
+    });
+  });
+
+  test('several at once, in the order of their ids', async () => {
+    const prompts = ['the first of two', 'the second of two'];
+    const started = await Promise.all(prompts.map((prompt) => client.submit({ prompt, model_id: MODEL })));
+    const ids = started.map(({ generation_id }) => generation_id).reverse();
+    const { generations, images } = await client.result(ids);
+    expect(generations.map(({ id }) => id)).toEqual(ids);
+    expect(images).toHaveLength(2);
+  });
+
+  test('a cancelled one has no result', async () => {
+    await stack.simulator.fault('cancelled by its id', { hold: 'run' });
+    const { generation_id: id } = await client.submit({ prompt: 'cancelled by its id', model_id: MODEL });
+    expect(await client.cancel(id)).toMatchObject({ generation_id: id, status: 'cancelled' });
+    expect(await client.status(id)).toMatchObject({ status: 'cancelled' });
+    const error = await failure(client.result(id));
+    expect(error).toBeInstanceOf(pq.GenerationFailedError);
+    expect(error).toMatchObject({ code: 'cancelled' });
+  });
+});
+
 describe('uploadSource', () => {
   const png = () =>
     sharp({ create: { width: 96, height: 64, channels: 3, background: 'teal' } })
@@ -232,6 +270,16 @@ describe('uploadSource', () => {
     });
     expect(generation).toMatchObject({ status: 'completed', operation: 'upscale' });
     expect((await fetch(images[0]?.url ?? '')).status).toBe(200);
+  });
+
+  test('a file is the source of a picture, without a call of its own', async () => {
+    const file = new File([new Uint8Array(await png())], 'photo.jpg');
+    const { generation } = await client.generate({
+      prompt: 'larger, at once',
+      model_id: 'nightmareai/real-esrgan',
+      source_id: file,
+    });
+    expect(generation).toMatchObject({ status: 'completed', operation: 'upscale' });
   });
 
   test('bytes, whose type is seen from them', async () => {

@@ -135,8 +135,14 @@ describe('its size, as Vite bundles and minifies it', () => {
     expect(both.bytes - core.bytes).toBeLessThanOrEqual(MAX_HOOKS_BYTES);
   });
 
+  test('what verifies webhooks needs no client', async () => {
+    expect((await bundled(all('picture-queue/webhooks'))).bytes).toBeLessThan(1_500);
+  });
+
   test('what is not used is left out', async () => {
-    const entries = ['', '/compat', '/compat/react', '/react'].map((path) => `picture-queue${path}`);
+    const entries = ['', '/compat', '/compat/react', '/react', '/react-native', '/server', '/webhooks'].map(
+      (path) => `picture-queue${path}`,
+    );
     const nothing = entries.map((entry) => `import '${entry}';`).join('');
     expect((await bundled(`${nothing} globalThis.all = 1;`)).bytes).toBeLessThan(100);
     const only = async (name: string, entry: string) =>

@@ -5,14 +5,22 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 
-/** Serves one module as a Worker until `use` is through with its URL. */
+/**
+ * Serves one module as a Worker until `use` is through with its URL.
+ *
+ * @param variables texts of its environment
+ */
 export async function inWorkerd<T>(
   dir: string,
   code: Uint8Array,
   use: (url: string) => Promise<T>,
+  variables: Record<string, string> = {},
 ): Promise<T> {
   await fs.writeFile(path.join(dir, 'worker.bundle.js'), code);
   const config = path.join(dir, 'worker.capnp');
+  const bindings = Object.entries(variables).map(
+    ([name, text]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(text)})`,
+  );
   await fs.writeFile(
     config,
     `using Workerd = import "/workerd/workerd.capnp";
@@ -20,6 +28,7 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = (
       modules = [(name = "worker", esModule = embed "worker.bundle.js")],
+      bindings = [${bindings.join(', ')}],
       compatibilityDate = "2026-01-01")),
     (name = "internet", network = (allow = ["private"])),
   ],

@@ -169,7 +169,13 @@ describe('the request as a whole', () => {
   const deep = (depth: number) => JSON.parse('['.repeat(depth) + ']'.repeat(depth));
   const objects = (depth: number) => JSON.parse(`${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`);
   test.each<[string, object, string | undefined]>([
-    ['unknown members', { other: 'x'.repeat(60_000) }, undefined],
+    ['an unknown member', { steps: 4 }, 'invalid_request'],
+    ['an unknown member that is null', { steps: null }, 'invalid_request'],
+    [
+      'an unknown member of an item',
+      { prompt: undefined, items: [{ prompt: 'x', steps: 4 }] },
+      'invalid_request',
+    ],
     ['too much of an unknown member', { other: 'x'.repeat(70_000) }, 'body_too_large'],
     ['too many numbers', { other: Array(30_000).fill(1.5) }, 'body_too_large'],
     ['quotes that JSON doubles', { other: '"'.repeat(40_000) }, 'body_too_large'],
@@ -185,9 +191,9 @@ describe('the request as a whole', () => {
       { prompt: undefined, items: [...'abcdefghij'].map((one) => ({ prompt: one + '😀'.repeat(3999) })) },
       'body_too_large',
     ],
-    ['lists in lists', { other: deep(126) }, undefined],
+    ['lists in lists', { output: deep(126) }, undefined],
     ['too many lists in lists', { other: [deep(125), deep(126)], pad: 'x'.repeat(1000) }, 'invalid_request'],
-    ['objects in objects', { other: objects(126) }, undefined],
+    ['objects in objects', { output: objects(126) }, undefined],
     ['too many objects in objects', { other: objects(127), pad: 'x'.repeat(1000) }, 'invalid_request'],
     [
       '20 adjustments',
@@ -250,8 +256,9 @@ describe('other arguments', () => {
 
   test('how many and which generations are listed', async () => {
     const user = await db.createUser();
-    const bounds = table('Other arguments').filter(({ member }) => ['p_limit', 'p_status'].includes(member));
-    expect(bounds.length).toBe(2);
+    const named = ['p_limit', 'p_status', 'p_operation', 'p_q'];
+    const bounds = table('Other arguments').filter(({ member }) => named.includes(member));
+    expect(bounds.length).toBe(named.length);
     for (const bound of bounds) {
       const { good, bad } = around(bound);
       const list = (value: unknown) => db.callAs(user, 'list_generations', { [bound.member]: value });

@@ -186,8 +186,13 @@ describe('a signed-in user', () => {
   });
 
   test('cannot act for another by forging a claim in the request', async () => {
-    const { generation_id } = await db.start(owner, { user_id: stranger, created_by: stranger });
-    expect((await db.generation(generation_id)).user_id).toBe(owner);
+    for (const field of ['user_id', 'created_by'])
+      expect(await refusal(db.start(owner, { [field]: stranger }))).toMatchObject({ field });
+    const id = await db.callAs<string>(owner, 'enqueue_job', {
+      p_job_type: 'generate-image',
+      p_payload: { prompt: 'a lighthouse', model_id: MODEL, user_id: stranger, created_by: stranger },
+    });
+    expect(await db.job(id)).toMatchObject({ created_by: owner, payload: { user_id: owner } });
   });
 });
 
@@ -200,6 +205,10 @@ const USERS = [
   'start_generation',
   'get_generation',
   'list_generations',
+  'kept_request',
+  'mark_image',
+  'mark_images',
+  'user_usage',
   'cancel_generation',
   'retry_generation',
   'delete_generation',
@@ -209,8 +218,11 @@ const USERS = [
   'enqueue_job',
   ...USERS_WEBHOOKS,
 ];
+/** What a server of the app's calls for one of its users. */
+const SERVERS = ['start_generation', 'get_generation', 'cancel_generation', 'retry_generation'];
 const SERVICE = [
   ...PUBLIC,
+  ...SERVERS,
   'enqueue_job',
   'enqueue_jobs',
   'claim_next_job',
@@ -247,6 +259,10 @@ const PRIVATE_USERS = [
   'start_generation',
   'get_generation',
   'list_generations',
+  'kept_request',
+  'mark_image',
+  'mark_images',
+  'user_usage',
   'cancel_generation',
   'enqueue_own_job',
   'start_inserted',
@@ -263,7 +279,9 @@ const PRIVATE_USERS = [
   ...USERS_WEBHOOKS,
 ];
 const PRIVATE_SERVICE = [
-  ...SERVICE.filter((name) => name !== 'claim_next_job'),
+  ...SERVICE.filter((name) => name !== 'claim_next_job' && !SERVERS.includes(name)),
+  'act_as',
+  'act_as_owner',
   ...HEALTH,
   'complete_job_unfenced',
   'latencies',

@@ -238,12 +238,17 @@ const VALUE_TYPES: Record<string, string> = {
   p_image_id: 'uuid',
   p_started_at: 'timestamptz',
   p_batch_id: 'uuid',
+  p_parent_id: 'uuid',
+  p_image_ids: 'uuid[]',
+  p_marks: 'jsonb',
+  p_created_after: 'timestamptz',
+  p_created_before: 'timestamptz',
   p_user_id: 'uuid',
   p_since: 'bigint',
 };
 
 /** Named arguments, as PostgREST passes them. */
-async function call<T>(
+export async function call<T>(
   sql: postgres.TransactionSql,
   name: string,
   args: Record<string, unknown>,

@@ -124,6 +124,7 @@ test('GET /generations/{id} tells the same, at the URL that the start gave', asy
       {
         id: image.id,
         url: image.public_url,
+        thumbnail_url: `${image.public_url.replace('/object/', '/render/image/')}?width=512&resize=contain`,
         format: 'webp',
         width: 1344,
         height: 768,
@@ -135,6 +136,14 @@ test('GET /generations/{id} tells the same, at the URL that the start gave', asy
   for (const time of ['created_at', 'started_at', 'completed_at']) {
     expect(Date.parse(generation[time]), time).toBeGreaterThan(Date.now() - 60_000);
   }
+});
+
+test('its thumbnail is the whole image, smaller', async () => {
+  const [image] = (await user.get(started.generation_id)).images;
+  const answer = await fetch(image?.thumbnail_url ?? '', { headers: { accept: 'image/webp,*/*' } });
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'image/webp']);
+  const { width, height } = await sharp(Buffer.from(await answer.arrayBuffer())).metadata();
+  expect({ width, height }).toEqual({ width: 512, height: 293 });
 });
 
 test('it was created once, and its webhook took part', async () => {

@@ -59,6 +59,8 @@ const fields: [string, Record<string, unknown>, string][] = [
   ['strength 1.1', { model_id: VARIATION, source_image_url: SOURCE, strength: 1.1 }, 'strength'],
   ['strength negative', { model_id: VARIATION, source_image_url: SOURCE, strength: -0.1 }, 'strength'],
   ['strength without a source', { model_id: VARIATION, strength: 0.5 }, 'strength'],
+  ['a field that there is not', { loras: [] }, 'loras'],
+  ['one that there is not, null', { steps: null }, 'steps'],
 ];
 
 const sources = [
@@ -93,6 +95,20 @@ const request = (changes: Record<string, unknown>) =>
 describe('POST /start-generation', () => {
   test.each(fields)('%s', async (_, changes, field) => {
     expectProblem(await request(changes), 400, 'invalid_request', { field });
+  });
+
+  test.each([
+    ['n', 'num_images'],
+    ['steps', 'num_inference_steps'],
+    ['image_size', 'width and height'],
+    ['image_url', 'source_image_url'],
+    ['negativePrompt', 'negative_prompt'],
+  ])('%s is not a field: %s is meant', async (name, meant) => {
+    const answer = await request({ [name]: 4 });
+    expectProblem(answer, 400, 'invalid_request', {
+      field: name,
+      detail: `${name} is not a field of this request. Did you mean ${meant}?`,
+    });
   });
 
   test.each(sources)('source_image_url %j', async (source) => {

@@ -198,7 +198,7 @@ class Generator {
     ]);
     if (this.#random() < 0.3) raw.set('negative_prompt', '"fog"');
     if (this.#random() < 0.3) raw.set('width', '1024');
-    if (this.#random() < 0.3) raw.set('an_unknown_member', '[1, {"a": "\\""}]');
+    if (this.#random() < 0.05) raw.set('an_unknown_member', '[1, {"a": "\\""}]');
     const makers: Record<string, () => string> = {
       prompt: () => this.text(4000),
       negative_prompt: () => this.text(4000),

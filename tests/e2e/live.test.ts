@@ -151,7 +151,10 @@ test('events are numbered for Last-Event-ID, and a stream that has said all is n
   await stream.end();
   expect(stream.headers.get('content-type')).toBe('text/event-stream');
   expect(stream.ids).toEqual(stream.messages.map(({ seq }) => String(seq)));
-  expect(stream.others).toEqual(['retry: 2000']);
+  expect(stream.fields).toEqual([
+    ['retry', 'id', 'data'],
+    ['id', 'data'],
+  ]);
   const again = (id: string) =>
     fetch(`${stack.addresses.startGenerationUrl}/generations/${generation_id}/events`, {
       headers: {
@@ -165,6 +168,23 @@ test('events are numbered for Last-Event-ID, and a stream that has said all is n
   const before = await again(String(Number(last) - 1));
   expect(before.status).toBe(200);
   expect(await before.text()).toContain('"completed"');
+});
+
+test('an empty Last-Event-ID does not hide what the URL says', async () => {
+  const { generation_id } = await user.start({ prompt: 'heard before' });
+  await user.completed(generation_id);
+  const first = await LiveStream.open(user, { generation: generation_id });
+  await first.end();
+  const open = (id: string) =>
+    LiveStream.open(user, {
+      generation: generation_id,
+      since: Number(first.ids.at(-1)),
+      headers: { 'last-event-id': id },
+    });
+  await expect(open('')).rejects.toMatchObject({ answer: { status: 204 } });
+  const behind = await open('1');
+  await behind.end();
+  expect(behind.about(generation_id)).toMatchObject([{ status: 'completed' }]);
 });
 
 test('a ping is answered, whatever else is said is not', async () => {

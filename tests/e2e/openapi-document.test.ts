@@ -53,6 +53,39 @@ test('a member, a word or a status that is not described is seen', () => {
   expect(judge.judge('GET', '/generations/{id}', { status: 418, headers, body: sample })).not.toEqual([]);
 });
 
+describe('bodies', () => {
+  const [start, inserted, batch] = ['/start-generation', '/generate-image', '/batch-generate'].map(
+    (path) => document.paths[path]?.post?.requestBody?.content['application/json']?.schema ?? {},
+  ) as [Schema, Schema, Schema];
+  const one = { prompt: 'a fox', model_id: 'a/b' };
+  const many = { prompts: [{ text: 'a fox' }], shared_settings: { model_id: 'a/b' } };
+
+  test.each<[string, Schema, object]>([
+    ['null for what is left out', start, { ...one, style: null, operation: null, prompts: null }],
+    ['several prompts', start, { prompts: ['a', 'b'], prompt: null, model_id: 'a/b' }],
+    ['a row alone', inserted, { generation_id: '0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11' }],
+    ['a row with a start', inserted, { generation_id: '0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11', ...one }],
+    ['a batch of the original’s', batch, { ...many, batch_name: null }],
+    ['steps, which a batch calls so', batch, { ...many, shared_settings: { model_id: 'a/b', steps: 4 } }],
+  ])('%s', (_, schema, body) => expect(judge.faults(schema, body)).toEqual([]));
+
+  test.each<[string, Schema, object]>([
+    ['an unknown field', start, { ...one, steps: 4 }],
+    ['one that is null', start, { ...one, steps: null }],
+    ['no model', start, { ...one, model_id: null }],
+    ['both forms', start, { ...one, prompts: ['a'] }],
+    ['neither', start, { ...one, prompt: null }],
+    [
+      'an unknown field beside a row',
+      inserted,
+      { generation_id: '0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11', id: 1 },
+    ],
+    ['an unknown field of a batch', batch, { ...many, name: 'x' }],
+    ['of its settings', batch, { ...many, shared_settings: { model_id: 'a/b', prompt: 'x' } }],
+    ['of a prompt', batch, { ...many, prompts: [{ text: 'a fox', steps: 4 }] }],
+  ])('not %s', (_, schema, body) => expect(judge.faults(schema, body)).not.toEqual([]));
+});
+
 test('every component is used', () => {
   const used = new Set([...walk(document)].map(([, { $ref }]) => $ref));
   const unused = Object.entries(document.components)

@@ -77,9 +77,28 @@ describe('what is hoped for', () => {
   });
 
   test('GET /generations', async () => {
-    for (const query of ['', '?limit=1', '?status=completed']) {
+    for (const query of ['', '?limit=1', '?status=completed&q=LIGHTHOUSE&favorite=false&archived=false']) {
       expectDescribed('GET', '/generations', await user.call('GET', `/generations${query}`));
     }
+  });
+
+  test('POST /generations/{id}/rerun', async () => {
+    for (const changes of [{}, { seed: null, width: 512 }]) {
+      const again = await user.call('POST', `/generations/${finished}/rerun`, changes);
+      expectDescribed('POST', '/generations/{id}/rerun', again, 202);
+    }
+  });
+
+  test('PATCH /images/{id} and /images', async () => {
+    const [image] = (await user.get(finished)).images;
+    const marks = { is_favorite: true, archived: true };
+    expectDescribed('PATCH', '/images/{id}', await user.call('PATCH', `/images/${image?.id}`, marks));
+    const all = { ids: [image?.id, NO_ID], archived: false };
+    expectDescribed('PATCH', '/images', await user.call('PATCH', '/images', all));
+  });
+
+  test('GET /usage', async () => {
+    expectDescribed('GET', '/usage', await user.call('GET', '/usage'));
   });
 
   test('POST /sources, and a start from it', async () => {
@@ -206,6 +225,12 @@ describe('problems', () => {
     const ended = await user.call('POST', `/generations/${finished}/cancel`);
     expectDescribed('POST', '/generations/{id}/cancel', ended, 409);
     expectDescribed('GET', '/generations', await user.call('GET', '/generations?limit=0'), 400);
+    const again = await user.call('POST', `/generations/${NO_ID}/rerun`);
+    expectDescribed('POST', '/generations/{id}/rerun', again, 404);
+    const no = await user.call('PATCH', `/images/${NO_ID}`, { archived: true });
+    expectDescribed('PATCH', '/images/{id}', no, 404);
+    expectDescribed('PATCH', '/images/{id}', await user.call('PATCH', `/images/${NO_ID}`, {}), 400);
+    expectDescribed('PATCH', '/images', await user.call('PATCH', '/images', { ids: [] }), 400);
   });
 
   test('no token, wherever one is wanted', async () => {

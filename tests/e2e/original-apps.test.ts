@@ -112,6 +112,7 @@ describe('generate-image', () => {
       [stranger, { generation_id: id }, 404, 'not_found'],
       [user, { generation_id: id, prompt: 'a fox', model_id: 'no-such' }, 404, 'unknown_model'],
       [user, { generation_id: id, prompt: 'a fox', model_id: MODEL, strength: 0.5 }, 400, 'invalid_request'],
+      [user, { generation_id: id, prompt: 'a fox', model_id: MODEL, steps: 4 }, 400, 'invalid_request'],
     ];
     for (const [who, body, status, code] of refused) {
       const answer = await who.call('POST', '/generate-image', body);
@@ -178,7 +179,13 @@ describe('batch-generate', () => {
       where id in ${stack.sql(ids)} order by batch_index`;
     expect([...rows]).toMatchObject([
       { prompt: 'A fox', negative_prompt: 'blur', seed: 1, steps: 4, batch_id: answer.body.batch.id },
-      { prompt: 'A hare', negative_prompt: null, seed: null, steps: 4, batch_id: answer.body.batch.id },
+      {
+        prompt: 'A hare',
+        negative_prompt: null,
+        seed: expect.any(Number),
+        steps: 4,
+        batch_id: answer.body.batch.id,
+      },
     ]);
   });
 

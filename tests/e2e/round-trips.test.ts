@@ -3,7 +3,7 @@ import { type CountedStack, startCounted } from './support/counted.ts';
 import type { CountingProxy } from './support/proxy.ts';
 import { type Receiver, startReceiver } from './support/receiver.ts';
 import type { TestStack } from './support/stack.ts';
-import type { TestUser } from './support/user.ts';
+import type { Started, TestUser } from './support/user.ts';
 
 /** Every request that the workers send to Supabase, counted by a proxy in between. */
 
@@ -137,6 +137,25 @@ test('an image of one’s own as the source costs one request more', async () =>
   expect(proxy.passed.length - before).toBe(7);
 });
 
+test('making one again costs one request more than a start', async () => {
+  const first = await user.start({ prompt: 'once and again' });
+  await completed([first.generation_id]);
+  await idle();
+  const before = proxy.passed.length;
+  const { status, body } = await user.call<Started>('POST', `/generations/${first.generation_id}/rerun`, {});
+  expect(status).toBe(202);
+  await completed([body.generation_id]);
+  await idle();
+  expect(proxy.counts(before)).toEqual({
+    'POST /rest/v1/rpc/kept_request': 1,
+    'POST /rest/v1/rpc/start_generation': 1,
+    'POST /rest/v1/rpc/record_prediction': 1,
+    'POST /rest/v1/rpc/finish_prediction': 1,
+    'POST /storage/v1/object/generated-images/*/*.webp': 1,
+    'POST /rest/v1/rpc/finish_download': 1,
+  });
+});
+
 test('reading, listing, cancelling and refusing cost at most one request', async () => {
   const started = await user.start({ prompt: 'read' });
   await completed([started.generation_id]);
@@ -146,6 +165,19 @@ test('reading, listing, cancelling and refusing cost at most one request', async
     ['GET', `/generations/${id}`, undefined, 200, { 'POST /rest/v1/rpc/get_generation': 1 }],
     ['GET', '/generations', undefined, 200, { 'POST /rest/v1/rpc/list_generations': 1 }],
     ['POST', `/generations/${id}/cancel`, undefined, 409, { 'POST /rest/v1/rpc/cancel_generation': 1 }],
+    [
+      'GET',
+      '/generations?q=read&favorite=false',
+      undefined,
+      200,
+      { 'POST /rest/v1/rpc/list_generations': 1 },
+    ],
+    ['GET', '/generations?favorite=perhaps', undefined, 400, {}],
+    ['GET', '/usage', undefined, 200, { 'POST /rest/v1/rpc/user_usage': 1 }],
+    ['PATCH', `/images/${id}`, { archived: true }, 404, { 'POST /rest/v1/rpc/mark_image': 1 }],
+    ['PATCH', '/images', { ids: [id], archived: true }, 200, { 'POST /rest/v1/rpc/mark_images': 1 }],
+    ['PATCH', '/images', { ids: [id] }, 400, {}],
+    ['POST', `/generations/${id}/rerun`, { seed: -1 }, 400, { 'POST /rest/v1/rpc/kept_request': 1 }],
     ['POST', '/start-generation', { prompt: 'x', model_id: 'no/such' }, 404, {}],
     ['POST', '/start-generation', { prompt: '' }, 400, {}],
     ['GET', '/generations/not-an-id', undefined, 404, {}],

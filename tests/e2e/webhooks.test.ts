@@ -1,5 +1,8 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import {
   type Delivery,
   type Receiver,
@@ -30,6 +33,8 @@ const PRIVATE = {
   'six.example.com': ['93.184.215.14', 'fd00::7'],
   'metadata.example.com': ['169.254.169.254'],
 };
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 let receiver: Receiver;
 let resolver: Resolver;
@@ -110,6 +115,31 @@ test('a completed generation is announced at once, signed, with what GET says', 
   expect(() => read(delivery, `whsec_${Buffer.alloc(32, 1).toString('base64')}`)).toThrow(/No matching/);
   const forged = { ...delivery, body: String(delivery?.body).replace('completed', 'cancelled') } as Delivery;
   expect(() => read(forged)).toThrow(/No matching/);
+});
+
+test('the page’s example for Fetch reads what is sent', async () => {
+  const page = await fs.readFile(path.join(ROOT, 'docs/guides/webhooks.md'), 'utf8');
+  const [example = ''] = [...page.matchAll(/```js\n(.*?)```/gs)].flatMap(([, code = '']) =>
+    code.includes('export default') ? [code] : [],
+  );
+  // Beside node_modules, where it finds the library.
+  const file = path.join(ROOT, 'node_modules', `.webhook-example-${process.pid}.mjs`);
+  await fs.writeFile(file, example);
+  const worker = (await import(file)).default as {
+    fetch(request: Request, env: Record<string, string>): Promise<Response>;
+  };
+  await fs.rm(file);
+  const started = await start('/fetch');
+  const [delivery] = (await arrived('/fetch')) as [Delivery];
+  const said = vi.spyOn(console, 'log').mockImplementation(() => {});
+  const answer = async (body = delivery.body) => {
+    const request = new Request(receiver.origin, { method: 'POST', body, headers: delivery.headers });
+    return (await worker.fetch(request, { WEBHOOK_SECRET: secret })).status;
+  };
+  expect(await answer()).toBe(204);
+  expect(said).toHaveBeenCalledWith('generation.completed', started.generation_id, expect.any(String));
+  expect(await answer(`${delivery.body} `)).toBe(401);
+  said.mockRestore();
 });
 
 test('a generation that failed at the provider is announced at once', async () => {

@@ -9,9 +9,12 @@ use serde_json::Value;
 use shared::http::list_query::MAX_LIMIT;
 use shared::http::types::Status;
 use shared::pipeline::MAX_SOURCE_BYTES;
-use shared::policy::bounds::{MAX_BATCH, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_KEY_BYTES, MAX_TIME_CHARS};
+use shared::policy::bounds::{
+    MAX_BATCH, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_KEY_BYTES, MAX_MARKED, MAX_SEARCH_CHARS, MAX_TIME_CHARS,
+    OPERATIONS,
+};
 
-use crate::openapi::document;
+use crate::openapi::{document, given};
 
 /// What is written, by its path from the root.
 pub const FILE: &str = "docs/reference/bounds.md";
@@ -28,8 +31,8 @@ have the same bounds in the same units.
 more, a quote is one, however JSON spells it.
 - **bytes** are those of UTF-8.
 - A **number** is read in double precision at both; a whole number may be written `28.0`.
-- `null` counts as not given. A member that is not known is ignored. A NUL character is refused by the Worker wherever it stands, \
-and by Postgres before any function of ours is called (22P05, HTTP 400), as are half surrogates (22P02, HTTP 400).
+- `null` counts as not given. A member that is not known is refused at both, also in `items`; only the \
+payload of `enqueue_job` may have more. A NUL character is refused by the Worker wherever it stands, and by Postgres before any function of ours is called (22P05, HTTP 400), as are half surrogates (22P02, HTTP 400).
 ";
 
 const WHOLE: &str = "
@@ -44,6 +47,7 @@ What only one of them has:
 
 - `prompts` and `num_images` are the Worker's. It makes `items` of them, `[{prompt, seed}]`, 1 to 10, and a direct \
 call gives those itself, or one `prompt` and `seed`.
+- `user_id` is the Worker's, for servers. A direct call with the secret key has `p_user_id` instead.
 - The model's own limits (which sizes, how many steps, whether it takes a negative prompt) are the catalogue's: the \
 Worker fits the request to them or refuses it (422 `unsupported`). A direct call passes them, and its run reads the \
 request again, before anything is paid for.
@@ -100,7 +104,7 @@ fn words(name: &str, words: &[&str]) -> String {
 fn members() -> String {
     let document = document();
     let members = document.pointer("/components/schemas/StartRequest/properties").and_then(Value::as_object);
-    members.into_iter().flatten().map(|(name, member)| member_row(&document, name, member)).collect()
+    members.into_iter().flatten().map(|(name, member)| member_row(&document, name, &given(member))).collect()
 }
 
 fn member_row(document: &Value, name: &str, member: &Value) -> String {
@@ -114,6 +118,8 @@ fn member_row(document: &Value, name: &str, member: &Value) -> String {
     match (text("type"), text("format")) {
         // `prompts`: the Worker makes items of them.
         ("array", _) => String::new(),
+        // An argument of its own in SQL.
+        _ if name == "user_id" => String::new(),
         ("integer", _) => range(name, "whole", &(number("minimum")..=number("maximum"))),
         ("number", _) => range(name, "number", &(number("minimum")..=number("maximum"))),
         (_, "uri") => row(&[&member, &"https URL", &"bytes", &"", &number("maxLength")]),
@@ -150,6 +156,9 @@ pub fn written() -> String {
         row(&[&"`p_request_hash`", &"visible ASCII", &"bytes", &1, &128]),
         range("p_limit", "whole", &(1..=MAX_LIMIT)),
         words("p_status", &Status::ALL.map(Status::as_str)),
+        words("p_operation", &OPERATIONS),
+        row(&[&"`p_q`", &"text", &"characters", &1, &MAX_SEARCH_CHARS]),
+        row(&[&"`p_image_ids`", &"list of ids", &"images", &1, &MAX_MARKED]),
         "\n`p_cursor` is a `next_cursor` of an earlier page. Arguments that are ids are read by Postgres. \
          `enqueue_job` takes of users a payload that is judged as `p_request`.\n"
             .to_owned(),

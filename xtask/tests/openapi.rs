@@ -14,9 +14,9 @@ use shared::http::problem::Problem;
 use shared::http::request::StartRequest;
 use shared::http::router::find;
 use shared::http::types::{DOCUMENT, Status};
-use shared::policy::bounds::{OPERATIONS, PRIORITIES};
+use shared::policy::bounds::{OPERATIONS, PRIORITIES, PROMPTS, SERVERS, SETTINGS};
 use shared::policy::url_policy::AllowedOrigins;
-use xtask::openapi::{ELSEWHERE, code_sets, document, written};
+use xtask::openapi::{ELSEWHERE, code_sets, document, given, written};
 
 fn schema(name: &str) -> Value {
     document()["components"]["schemas"][name].clone()
@@ -107,9 +107,12 @@ fn the_parser_of_a_start_enforces_the_documented_bounds() {
     let mut checked = BTreeSet::new();
     for (field, member) in members(&schema) {
         refused(&field, json!({}));
+        let may_be_null = given(&member) != member;
+        assert_eq!(may_be_null, field != "model_id", "{field}");
         if !["prompt", "model_id", "prompts"].contains(&field.as_str()) {
             accepted(&field, Value::Null);
         }
+        let member = given(&member);
         for (bound, step) in [("minimum", -1.0), ("maximum", 1.0)] {
             let Some(limit) = member[bound].as_f64() else { continue };
             accepted(&field, json!(limit));
@@ -167,6 +170,18 @@ fn the_parser_of_a_start_enforces_the_documented_bounds() {
 }
 
 #[test]
+fn the_parser_of_a_start_has_the_documented_fields_and_no_other() {
+    let schema = schema("StartRequest");
+    let documented: BTreeSet<_> = members(&schema).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        documented,
+        PROMPTS.iter().chain(&SETTINGS).chain(&SERVERS).map(ToString::to_string).collect()
+    );
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(start("an_unknown_field", json!(1)).unwrap_err().field.as_deref(), Some("an_unknown_field"));
+}
+
+#[test]
 fn the_parser_of_a_list_enforces_the_documented_bounds() {
     let document = document();
     let parameters = document["paths"]["/generations"]["get"]["parameters"].as_array().unwrap();
@@ -181,9 +196,16 @@ fn the_parser_of_a_list_enforces_the_documented_bounds() {
         assert_eq!(problem.field.as_deref(), Some("limit"));
     }
     assert_eq!(json!(parse("none", "").unwrap()), limit["schema"]["default"]);
-    // Each of them is read: a word that none of them takes is refused.
+    // Each of them is read: a word that none of them takes is refused, or a text that is too long.
     for parameter in parameters {
         let name = parameter["name"].as_str().unwrap();
-        assert_eq!(parse(name, "?").unwrap_err().field.as_deref(), Some(name));
+        let wrong = match parameter["schema"]["maxLength"].as_u64() {
+            None => "?".to_owned(),
+            Some(max) => {
+                assert!(parse(name, &"é".repeat(max as usize)).is_ok(), "{name}");
+                "é".repeat(max as usize + 1)
+            }
+        };
+        assert_eq!(parse(name, &wrong).unwrap_err().field.as_deref(), Some(name));
     }
 }

@@ -121,15 +121,20 @@ function spread(all, seed, count) {
   return Array.from({ length: count }, (_, n) => ({ prompt: all[0], seed: next(n) }));
 }
 
-const hasNul = (value) =>
-  typeof value === 'string'
-    ? value.includes('\0')
-    : typeof value === 'object' && value !== null && Object.entries(value).flat().some(hasNul);
+const FIELDS = new Set(
+  [
+    'prompt prompts num_images model_id model_version negative_prompt width height num_inference_steps',
+    'guidance_scale seed source_image_url source_generation_id source_id strength style operation priority',
+    'scheduled_at expires_in webhook_url',
+  ].flatMap((names) => names.split(' ')),
+);
 
 /** @returns `{ params, items, more }`, ready to be mapped */
 export function parseStart(body, allowedOrigins) {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw invalid('body', 'The body must be a JSON object.');
+  const unknown = Object.keys(body).find((name) => !FIELDS.has(name));
+  if (unknown !== undefined) throw invalid(unknown, `${unknown} is not a field of this request.`);
   const all = prompts(body);
   const params = parseParams(body, all[0]);
   const items = spread(all, params.seed, number(body, 'num_images', 1, 10, true) ?? 1);
@@ -139,7 +144,6 @@ export function parseStart(body, allowedOrigins) {
     expires_in: number(body, 'expires_in', 1, 2_592_000, true),
     webhook_url: publicUrl(body, 'webhook_url', allowedOrigins),
   };
-  if (hasNul(body)) throw invalid('body', 'The body must not contain a NUL character.');
   return { params, items, more };
 }
 

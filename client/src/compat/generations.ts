@@ -1,5 +1,5 @@
 import { hasEnded, isForward } from '../progress.ts';
-import type { GenerateParams, Started, Status } from '../types.ts';
+import type { StartBody as GenerateParams, Started, Status } from '../types.ts';
 import { either } from './configure.ts';
 import { uncaught } from './follow.ts';
 import { followRow } from './follow-row.ts';

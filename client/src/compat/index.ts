@@ -3,7 +3,7 @@
  * calls `configure` once. Its hooks are in `picture-queue/compat/react`.
  */
 
-export type { GenerateParams } from '../types.ts';
+export type { StartBody as GenerateParams } from '../types.ts';
 export { configure, type Either } from './configure.ts';
 export {
   cancelGeneration,

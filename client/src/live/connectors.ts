@@ -1,4 +1,5 @@
-import { type FetchLike, platform, type WebSocketConstructor } from '../platform.ts';
+import { type HttpOptions, ownHeaders } from '../options.ts';
+import { platform, type WebSocketConstructor } from '../platform.ts';
 import { eventStream } from './event-stream.ts';
 import type { Connector } from './live.ts';
 import { webSocket } from './websocket.ts';
@@ -24,13 +25,14 @@ export function connectors(
     live = isWorker() ? 'polling' : 'auto',
     WebSocket = platform.WebSocket,
     fetch,
-  }: LiveOptions & { fetch?: FetchLike },
+    headers,
+  }: LiveOptions & Pick<HttpOptions, 'fetch' | 'headers'>,
 ): Connector[] {
   const mayBe = (kind: string) => live === kind || live === 'auto';
   // React Native's fetch gives an answer when it is complete, which this one never is.
   const streams = fetch ?? ('body' in (platform.Response?.prototype ?? {}) ? platform.fetch : undefined);
   return [
     ...(WebSocket && mayBe('websocket') ? [webSocket(WebSocket, base)] : []),
-    ...(streams && mayBe('sse') ? [eventStream(streams, base)] : []),
+    ...(streams && mayBe('sse') ? [eventStream(streams, base, ownHeaders(headers))] : []),
   ];
 }

@@ -8,35 +8,35 @@ const RETURN_MS = 20_000;
 
 /** What is read of a body that arrives bit by bit. */
 interface Streamed {
-  readonly body?: { getReader?(): { read(): Promise<{ done: boolean; value?: unknown }> } };
+  readonly body?: {
+    getReader?(): { read(): Promise<{ done: boolean; value?: unknown }>; cancel(): Promise<unknown> };
+  };
 }
 
 /** By server-sent events, read with `fetch`, since an EventSource cannot send a token. */
-export function eventStream(fetch: FetchLike, base: string): Connector {
-  return async ({ token, since, signal, onText }) => {
-    const response = await fetch(`${base}/events${since === undefined ? '' : `?since=${since}`}`, {
+export function eventStream(fetch: FetchLike, base: string, own: Record<string, string>): Connector {
+  return async ({ token, path, signal, onText }) => {
+    const response = await fetch(base + path, {
       method: 'GET',
-      headers: { accept: 'text/event-stream', authorization: `Bearer ${token}` },
+      headers: { ...own, accept: 'text/event-stream', authorization: `Bearer ${token}` },
       signal,
     });
     const reader = response.ok ? (response as Streamed).body?.getReader?.() : undefined;
-    if (!reader || !platform.TextDecoder) return;
+    if (!reader) return;
     const decoder = new platform.TextDecoder();
-    let cut = () => {};
     let timer: unknown;
     let receivedAt = 0;
-    const silence = new Promise<undefined>((resolve) => {
-      cut = () => resolve(undefined);
-    });
+    // What is being read is `done` then.
+    const cut = () => void reader.cancel().catch(() => {});
     const stop = onReturn(() => Date.now() - receivedAt < RETURN_MS || cut());
     try {
       for (let rest = ''; ; ) {
         receivedAt = Date.now();
         timer = platform.setTimeout(cut, SILENCE_MS);
-        const chunk = await Promise.race([reader.read(), silence]);
+        const { done, value } = await reader.read();
         platform.clearTimeout(timer);
-        if (!chunk || chunk.done) return;
-        const events = (rest + decoder.decode(chunk.value, { stream: true })).split('\n\n');
+        if (done) return;
+        const events = (rest + decoder.decode(value, { stream: true })).split('\n\n');
         rest = events.pop() ?? '';
         for (const event of events) {
           // A message is one line, since it is JSON.

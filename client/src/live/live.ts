@@ -1,14 +1,14 @@
 import { platform, type SignalLike } from '../platform.ts';
-import type { Progress } from '../progress.ts';
+import { type Progress, toUpdate } from '../progress.ts';
 import type { LiveGeneration, LiveReady } from '../types.ts';
-import { backoff, unlessAborted, wait } from '../wait.ts';
-import { parse, toUpdate } from './message.ts';
+import { backoff, wait, withTimeLimit } from '../wait.ts';
+import { parse } from './message.ts';
 
 /** What a connector gets. */
 export interface Opening {
   token: string;
-  /** The greatest `seq` that was seen: the server also sends what has changed after it. */
-  since: number | undefined;
+  /** Path and query; with the greatest `seq` that was seen, so that the server also sends what has changed after it. */
+  path: string;
   /** Ends the connection. */
   signal: SignalLike;
   onText(text: string): void;
@@ -85,28 +85,25 @@ export function createLive(
 
   /** One connection, from its opening to its end. Returns whether it was up. */
   async function connect(connector: Connector, parent: SignalLike): Promise<boolean> {
-    const own = new platform.AbortController();
-    const end = () => own.abort();
-    const timer = platform.setTimeout(() => isUp || end(), READY_MS);
-    parent.addEventListener('abort', end);
     connection += 1;
     let wasUp = false;
-    const onText = (text: string) => {
-      const message = own.signal.aborted ? undefined : parse(text);
-      if (message) take(message);
-      wasUp ||= isUp;
-    };
-    try {
-      const token = await unlessAborted(getToken(), own.signal);
-      if (token) await unlessAborted(connector({ token, since, signal: own.signal, onText }), own.signal);
-    } catch {
+    await withTimeLimit(
+      READY_MS,
+      () => !isUp,
+      parent,
+      async (signal) => {
+        const onText = (text: string) => {
+          const message = signal.aborted ? undefined : parse(text);
+          if (message) take(message);
+          wasUp ||= isUp;
+        };
+        const token = await getToken();
+        const path = since === undefined ? '/events' : `/events?since=${since}`;
+        if (token && !signal.aborted) await connector({ token, path, signal, onText });
+      },
       // The next poll reports why it ended, to those whom it concerns.
-    } finally {
-      end();
-      platform.clearTimeout(timer);
-      parent.removeEventListener('abort', end);
-      setUp(false);
-    }
+    ).catch(() => {});
+    setUp(false);
     return wasUp;
   }
 

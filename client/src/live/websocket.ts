@@ -10,10 +10,12 @@ const PING_MS = 10_000;
 
 /** By WebSocket. Pings, and one more when the page is back, find out whether it is still up. */
 export function webSocket(WebSocket: WebSocketConstructor, base: string): Connector {
-  return ({ token, since, signal, onText }) =>
+  return ({ token, path, signal, onText }) =>
     new Promise<void>((resolve) => {
-      const url = `${base.replace(/^http/, 'ws')}/events${since === undefined ? '' : `?since=${since}`}`;
-      const socket = new WebSocket(url, ['picture-queue.v1', `bearer.${token}`]);
+      const socket = new WebSocket(base.replace(/^http/i, 'ws') + path, [
+        'picture-queue.v1',
+        `bearer.${token}`,
+      ]);
       let timer: unknown;
       let hasEnded = false;
       let isSilent = false;

@@ -13,6 +13,7 @@ import { API_ROLES, type JwtVerifier, type ProjectKeys } from './jwt.ts';
 import { callRpc, isPlainRpc, transactionOf } from './rest.ts';
 import { signsUrls, signUrls } from './signed-urls.ts';
 import { finish, isStorage, refuse, refuseRemoval, removes, route } from './storage.ts';
+import { sourceOf, transform, transformationOf } from './transform.ts';
 import { uploadTarget } from './uploads.ts';
 import type { UserTokens } from './user-tokens.ts';
 import { forward, preflight, send, textOf, toRequest } from './wire.ts';
@@ -151,6 +152,15 @@ async function answerStorage(
   const backends = options.backends.get();
   const caller = verified && 'claims' in verified ? callerIn(verified.claims) : undefined;
   if (caller && !isApiRole(caller.role)) return refuseRole(backends, response, caller);
+  const transformation = transformationOf(request, url);
+  if (transformation) {
+    if ('status' in transformation) return send(response, transformation.status, transformation.body);
+    const source = sourceOf(url);
+    const whole = await backends.run(backends.lite.fetch(new Request(source)));
+    if (!whole.ok) return forward(await finish(request, source, whole), response);
+    const small = await transform(whole, transformation);
+    return 'headers' in small ? forward(small, response) : send(response, small.status, small.body);
+  }
   const target = caller && uploadTarget(request, url);
   if (target) {
     const { status, body } = await backends.run(backends.uploads.upload(target, request, caller));

@@ -1,6 +1,6 @@
 //! Who calls: a signed-in user, the service, or another of our Workers.
 
-use shared::auth::service_key::ServiceKeys;
+use shared::auth::service_key::{ServiceKeys, is_meant_for_service};
 use shared::auth::token::{Authenticator, Denied, SharedSecret, TokenError};
 use shared::http::problem::{Code, Problem};
 use shared::settings::{SettingsError, SupabaseSettings};
@@ -49,6 +49,33 @@ pub async fn signed_in(
         Err(Denied::Token(error)) => Err(refused(&error)),
         Err(Denied::NoKeys { retry_after }) => {
             Err(Problem { retry_after: Some(retry_after), ..Problem::unavailable() })
+        }
+    }
+}
+
+/// Who asks for what is a user's.
+#[derive(Debug)]
+pub enum Asker {
+    /// The user.
+    User(SignedIn),
+    /// A server of the app's, with what it says is the project's secret key. Supabase judges the key: we have none to
+    /// compare it with.
+    Server(String),
+}
+
+/// Who asks: by a user's token, else by a secret key as bearer token or `apikey`.
+pub async fn user_or_server(
+    incoming: &Incoming,
+    env: &Environment,
+    supabase: &SupabaseSettings,
+) -> Result<Asker, Problem> {
+    match signed_in(incoming, env, supabase).await {
+        Ok(user) => Ok(Asker::User(user)),
+        // Looked for where there is no user only: it takes a header more.
+        Err(problem) => {
+            let given = [incoming.bearer(), incoming.header("apikey")];
+            let key = given.into_iter().flatten().find(|given| is_meant_for_service(given));
+            key.map(Asker::Server).ok_or(problem)
         }
     }
 }

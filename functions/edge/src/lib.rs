@@ -17,7 +17,7 @@ mod token_signatures;
 mod wake;
 
 pub use answer::Answer;
-pub use authorize::{Caller, SignedIn, service_caller, signed_in};
+pub use authorize::{Asker, Caller, SignedIn, service_caller, signed_in, user_or_server};
 pub use client::FetchClient;
 pub use environment::{
     App, Environment, budget, misconfigured, supabase_for_users, variables, webhook_allowed_origins,

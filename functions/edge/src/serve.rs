@@ -27,7 +27,7 @@ pub async fn serve(
     let answer = if preflight {
         let asked = incoming.header("access-control-request-headers");
         Answer::json(204, serde_json::Value::Null)
-            .header("access-control-allow-methods", "GET, POST, DELETE, OPTIONS")
+            .header("access-control-allow-methods", "GET, POST, PATCH, DELETE, OPTIONS")
             .header("access-control-allow-headers", allowed_headers(asked.as_deref()))
             .header("access-control-max-age", "86400")
     } else {

@@ -3,11 +3,12 @@
 use edge::{Answer, EdgeRuntime, Environment, Incoming, listen, origin_is_allowed};
 use shared::auth::token::TokenError;
 use shared::http::problem::{Code, Problem};
-use shared::live::{Subscription, Transport, protocol, since};
+use shared::live::{Subscription, Transport, heard, protocol};
 use shared::ports::Clock;
 use uuid::Uuid;
 
-use crate::generations::{admit_caller, generation_id};
+use crate::access::admit_user;
+use crate::generations::generation_id;
 
 pub(crate) async fn one(incoming: &Incoming, env: &Environment, id: &str) -> Result<Answer, Problem> {
     connect(incoming, env, || generation_id(id).map(Some)).await
@@ -25,7 +26,7 @@ async fn connect(
     if !origin_is_allowed(incoming, env) {
         return Err(Problem::new(Code::Forbidden, "This origin may not listen here."));
     }
-    let (_, caller) = admit_caller(incoming, env).await?;
+    let (_, caller) = admit_user(incoming, env).await?;
     let generation_id = generation_id()?;
     let header = |name: &str| incoming.header(name);
     let transport =
@@ -41,11 +42,10 @@ async fn connect(
     if EdgeRuntime.now_s() >= caller.expires_at {
         return Err(Problem::new(Code::Unauthorized, TokenError::Expired.to_string()));
     }
-    let heard = header("last-event-id").or_else(|| incoming.query("since"));
     let subscription = Subscription {
         user_id: caller.user_id,
         generation_id,
-        since: heard.as_deref().and_then(since),
+        since: heard(header("last-event-id").as_deref(), || incoming.query("since")),
         expires_at_ms: caller.expires_at.saturating_mul(1000),
         transport,
     };

@@ -1,26 +1,25 @@
 //! The paths of a user's own generations: each verifies the token, is counted, then makes one
-//! round trip with the token.
-
-use std::rc::Rc;
+//! round trip with the token; or with the secret key of a server, for one of its users.
 
 use edge::{
-    Answer, Environment, FetchClient, Incoming, LiveUpdates, SignedIn, WakeFor, signed_in,
-    supabase_for_users, variables, wake, wakes, webhook_allowed_origins, within_limit,
+    Answer, Environment, FetchClient, Incoming, LiveUpdates, WakeFor, variables, wake, wakes,
+    webhook_allowed_origins,
 };
 use serde_json::json;
-use shared::adapters::supabase::{Generations, Rpc};
+use shared::adapters::supabase::Generations;
 use shared::http::idempotency::Key;
 use shared::http::list_query::ListQuery;
 use shared::http::problem::{Code, Problem};
+use shared::http::rerun::RerunChanges;
 use shared::http::types::{Cancelled, Deleted, Status, Woken};
 use shared::pipeline::{HandedOver, StartPlan};
 use shared::policy::bounds::MAX_BODY_BYTES;
 use shared::policy::url_policy::AllowedOrigins;
-use shared::ports::{DatabaseError, UserGenerations};
-use shared::rate_limit;
-use shared::settings::SupabaseSettings;
+use shared::ports::{Started, UserGenerations};
 use uuid::Uuid;
-use worker::{Context, console_error};
+use worker::Context;
+
+use crate::access::{Access, admit, admit_asker, problem};
 
 /// How an endpoint's body is read.
 pub(crate) type Read = fn(&[u8], &AllowedOrigins) -> Result<StartPlan, Problem>;
@@ -55,29 +54,74 @@ async fn start_by(
 ) -> Result<Answer, Problem> {
     // It comes while the token is verified and the request counted.
     let body = incoming.body(MAX_BODY_BYTES);
-    let (supabase, token) = admit(incoming, env).await?;
+    // A server of the app's knows the one endpoint that is not the original's.
+    let access = if has_keys { admit_asker(incoming, env).await? } else { admit(incoming, env).await? };
     let body = body.await?;
-    let key = Key::parse(incoming.header("idempotency-key").as_deref(), &body)?;
+    let key = Key::parse(incoming.header("idempotency-key").as_deref(), &[&body])?;
     if key.is_some() && !has_keys {
         let detail = "This path takes no Idempotency-Key: call POST /start-generation with one.";
         return Err(Problem::invalid("idempotency-key", detail));
     }
     let allowed = webhook_allowed_origins(env)?;
     let plan = read(&body, &allowed)?;
+    if let Some(user_id) = plan.user(access.is_server())? {
+        access.count(env, user_id).await?;
+    }
     let live = LiveUpdates::new(env, context);
-    // Whoever leaves jobs to the cron trigger has nobody to hand them to.
-    let next = if wakes(env) { variables(env).max_parallel_jobs() } else { 0 };
-    let generations = Generations::new(rpc(&supabase, &token).with_live_channel(&live));
-    let started = plan.start(key.as_ref(), next, &generations).await.map_err(problem)?;
+    let generations = Generations::new(access.rpc().with_live_channel(&live));
+    let started = plan.start(key.as_ref(), hand_over(env), &generations).await;
+    let started = access.judged(started, incoming, env).await?;
+    Ok(started_answer(incoming, env, context, prefix, &plan, started, has_keys))
+}
+
+/// Makes a generation again, with changes: reads it, then starts.
+pub(crate) async fn rerun(
+    incoming: &Incoming,
+    env: &Environment,
+    context: &Context,
+    prefix: &str,
+    id: &str,
+) -> Result<Answer, Problem> {
+    let body = incoming.body(MAX_BODY_BYTES);
+    let access = admit(incoming, env).await?;
+    let body = body.await?;
+    let id = generation_id(id)?;
+    let key = Key::parse(incoming.header("idempotency-key").as_deref(), &[id.as_bytes(), &body])?;
+    let changes = RerunChanges::parse(&body)?;
+    let allowed = webhook_allowed_origins(env)?;
+    let live = LiveUpdates::new(env, context);
+    let generations = Generations::new(access.rpc().with_live_channel(&live));
+    let kept = generations.kept_request(id).await.map_err(problem)?;
+    let plan = StartPlan::of_rerun(id, &kept, &changes, &allowed)?;
+    let started = plan.start(key.as_ref(), hand_over(env), &generations).await.map_err(problem)?;
+    Ok(started_answer(incoming, env, context, prefix, &plan, started, true))
+}
+
+/// How many jobs of a start come back with its answer: whoever leaves jobs to the cron trigger has nobody to hand them
+/// to.
+fn hand_over(env: &Environment) -> u32 {
+    if wakes(env) { variables(env).max_parallel_jobs() } else { 0 }
+}
+
+/// The 202 of a start, for which the queue is woken.
+fn started_answer(
+    incoming: &Incoming,
+    env: &Environment,
+    context: &Context,
+    prefix: &str,
+    plan: &StartPlan,
+    started: Started,
+    has_keys: bool,
+) -> Answer {
     let answer = Answer::json(202, json!(plan.answer(&started, &format!("{}{prefix}", incoming.origin()))));
     let answer = if started.replayed { answer.header("idempotency-replayed", "true") } else { answer };
     if started.replayed && has_keys {
-        return Ok(answer);
+        return answer;
     }
     // Whoever names a row that was started before may have set it to pending over REST, which wakes nobody.
-    let handed_over = started.leased.map(|leased| HandedOver::body(&leased, next));
+    let handed_over = started.leased.map(|leased| HandedOver::body(&leased, hand_over(env)));
     wake(env, context, WakeFor::Images { handed_over });
-    Ok(answer)
+    answer
 }
 
 /// The queue is looked at anyway, whenever something changes: for those who change it elsewhere.
@@ -92,15 +136,16 @@ pub(crate) async fn wake_queue(
 }
 
 pub(crate) async fn get(incoming: &Incoming, env: &Environment, id: &str) -> Result<Answer, Problem> {
-    let (supabase, token) = admit(incoming, env).await?;
-    let generation = generations(&supabase, &token).get(generation_id(id)?).await.map_err(problem)?;
+    let access = admit_asker(incoming, env).await?;
+    let generation = generations(&access).get(generation_id(id)?).await;
+    let generation = access.judged(generation, incoming, env).await?;
     Ok(private(Answer::text("application/json", generation.into_string())))
 }
 
 pub(crate) async fn list(incoming: &Incoming, env: &Environment) -> Result<Answer, Problem> {
-    let (supabase, token) = admit(incoming, env).await?;
+    let access = admit(incoming, env).await?;
     let query = ListQuery::parse(|name| incoming.query(name))?;
-    let page = generations(&supabase, &token).list(&query).await.map_err(problem)?;
+    let page = generations(&access).list(&query).await.map_err(problem)?;
     Ok(private(Answer::text("application/json", page.into_string())))
 }
 
@@ -110,11 +155,12 @@ pub(crate) async fn cancel(
     context: &Context,
     id: &str,
 ) -> Result<Answer, Problem> {
-    let (supabase, token) = admit(incoming, env).await?;
-    let live = LiveUpdates::new(env, context);
-    let generations = Generations::new(rpc(&supabase, &token).with_live_channel(&live));
+    let access = admit_asker(incoming, env).await?;
     let generation_id = generation_id(id)?;
-    generations.cancel(generation_id).await.map_err(problem)?;
+    access.count(env, generation_id).await?;
+    let live = LiveUpdates::new(env, context);
+    let generations = Generations::new(access.rpc().with_live_channel(&live));
+    access.judged(generations.cancel(generation_id).await, incoming, env).await?;
     // A prediction that runs is stopped by a job.
     wake(env, context, WakeFor::Cancellation);
     Ok(private(Answer::json(200, json!(Cancelled { generation_id, status: Status::Cancelled }))))
@@ -126,10 +172,12 @@ pub(crate) async fn retry(
     context: &Context,
     id: &str,
 ) -> Result<Answer, Problem> {
-    let (supabase, token) = admit(incoming, env).await?;
+    let access = admit_asker(incoming, env).await?;
+    let id = generation_id(id)?;
+    access.count(env, id).await?;
     let live = LiveUpdates::new(env, context);
-    let generations = Generations::new(rpc(&supabase, &token).with_live_channel(&live));
-    let generation = generations.retry(generation_id(id)?).await.map_err(problem)?;
+    let generations = Generations::new(access.rpc().with_live_channel(&live));
+    let generation = access.judged(generations.retry(id).await, incoming, env).await?;
     wake(env, context, WakeFor::Images { handed_over: None });
     Ok(private(Answer::text("application/json", generation.into_string()).status(202)))
 }
@@ -140,66 +188,28 @@ pub(crate) async fn delete(
     context: &Context,
     id: &str,
 ) -> Result<Answer, Problem> {
-    let (supabase, token) = admit(incoming, env).await?;
+    let access = admit(incoming, env).await?;
     let id = generation_id(id)?;
-    generations(&supabase, &token).delete(id).await.map_err(problem)?;
+    generations(&access).delete(id).await.map_err(problem)?;
     // A prediction that runs is stopped by a job.
     wake(env, context, WakeFor::Cancellation);
     Ok(private(Answer::json(200, json!(Deleted { id, deleted: true }))))
 }
 
-pub(crate) async fn delete_image(
-    incoming: &Incoming,
-    env: &Environment,
-    id: &str,
-) -> Result<Answer, Problem> {
-    let (supabase, token) = admit(incoming, env).await?;
-    let id = Uuid::try_parse(id).map_err(|_| Problem::new(Code::NotFound, "There is no such image."))?;
-    generations(&supabase, &token).delete_image(id).await.map_err(problem)?;
-    Ok(private(Answer::json(200, json!(Deleted { id, deleted: true }))))
+pub(crate) async fn usage(incoming: &Incoming, env: &Environment) -> Result<Answer, Problem> {
+    let access = admit(incoming, env).await?;
+    let usage = generations(&access).usage().await.map_err(problem)?;
+    Ok(private(Answer::text("application/json", usage.into_string())))
 }
 
-fn private(answer: Answer) -> Answer {
+pub(crate) fn private(answer: Answer) -> Answer {
     answer.header("cache-control", "private, no-store")
 }
 
-/// Supabase, and the verified token for it of a caller who is within the rate limit.
-async fn admit(incoming: &Incoming, env: &Environment) -> Result<(Rc<SupabaseSettings>, String), Problem> {
-    let (supabase, caller) = admit_caller(incoming, env).await?;
-    Ok((supabase, caller.token))
-}
-
-/// Supabase, and a caller who is within the rate limit.
-pub(crate) async fn admit_caller(
-    incoming: &Incoming,
-    env: &Environment,
-) -> Result<(Rc<SupabaseSettings>, SignedIn), Problem> {
-    let supabase = supabase_for_users(env)?;
-    let caller = signed_in(incoming, env, &supabase).await;
-    // Cloudflare sets the header, over whatever a client has sent.
-    let address = incoming.header("cf-connecting-ip");
-    let user = caller.as_ref().map(|caller| caller.user_id);
-    if let Some(key) = rate_limit::key(incoming.method(), user, address.as_deref()) {
-        within_limit(env, &key).await?;
-    }
-    Ok((supabase, caller?))
-}
-
-fn generations<'a>(supabase: &'a SupabaseSettings, token: &'a str) -> Generations<'a, FetchClient> {
-    Generations::new(rpc(supabase, token))
-}
-
-fn rpc<'a>(supabase: &'a SupabaseSettings, token: &'a str) -> Rpc<'a, FetchClient> {
-    Rpc::new(&FetchClient, &supabase.url, &supabase.key, Some(token))
+pub(crate) fn generations(access: &Access) -> Generations<'_, FetchClient> {
+    Generations::new(access.rpc())
 }
 
 pub(crate) fn generation_id(text: &str) -> Result<Uuid, Problem> {
     Uuid::try_parse(text).map_err(|_| Problem::new(Code::NotFound, "There is no generation with this id."))
-}
-
-pub(crate) fn problem(error: DatabaseError) -> Problem {
-    if !matches!(error, DatabaseError::Refused(_)) {
-        console_error!("{error}");
-    }
-    error.into_problem()
 }

@@ -1,7 +1,9 @@
 //! The public Worker: takes requests for images and tells how they stand.
 
+mod access;
 mod events;
 mod generations;
+mod images;
 mod models;
 mod sources;
 
@@ -41,10 +43,14 @@ async fn handle(incoming: &mut Incoming, env: &Environment, context: &Context) -
         Target::Cancel => generations::cancel(incoming, env, context, id).await,
         Target::Retry => generations::retry(incoming, env, context, id).await,
         Target::Delete => generations::delete(incoming, env, context, id).await,
-        Target::DeleteImage => generations::delete_image(incoming, env, id).await,
+        Target::Rerun => generations::rerun(incoming, env, context, found.prefix, id).await,
+        Target::MarkImage => images::mark(incoming, env, id).await,
+        Target::MarkImages => images::mark_many(incoming, env).await,
+        Target::DeleteImage => images::delete(incoming, env, id).await,
         Target::GenerationEvents => events::one(incoming, env, id).await,
         Target::Events => events::all(incoming, env).await,
         Target::UploadSource => sources::upload(incoming, env).await,
+        Target::Usage => generations::usage(incoming, env).await,
         Target::Models => models::list(env).await,
         Target::Config => config(env),
         Target::OpenApi => Ok(public(Answer::text("application/json", DOCUMENT.to_owned()))),

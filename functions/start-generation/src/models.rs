@@ -10,7 +10,7 @@ use shared::http::models::{Charged, ChargedCache};
 use shared::http::problem::Problem;
 use shared::ports::{Clock, PriceList};
 
-use crate::generations::problem;
+use crate::access::problem;
 
 thread_local! {
     /// What the database has said last, kept as long as the isolate lives.

@@ -9,7 +9,7 @@ use shared::pipeline::{upload_problem, upload_source};
 use shared::ports::UploadError;
 use worker::console_error;
 
-use crate::generations::admit_caller;
+use crate::access::admit_user;
 
 pub(crate) async fn upload(incoming: &mut Incoming, env: &Environment) -> Result<Answer, Problem> {
     let answer = store(incoming, env).await;
@@ -20,7 +20,7 @@ pub(crate) async fn upload(incoming: &mut Incoming, env: &Environment) -> Result
 }
 
 async fn store(incoming: &mut Incoming, env: &Environment) -> Result<Answer, Problem> {
-    let (supabase, caller) = admit_caller(incoming, env).await?;
+    let (supabase, caller) = admit_user(incoming, env).await?;
     let sources = Sources::new(&supabase, &caller.token, caller.user_id);
     let uploaded = upload_source(&mut *incoming, &sources, EdgeRuntime.id(), &EdgeRuntime).await;
     let uploaded = uploaded.map_err(|error| {

@@ -6,6 +6,9 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
+/// The longest key that is taken from a caller, in bytes: as long as a token.
+const MAX_KEY_BYTES: usize = 8 * 1024;
+
 /// Most keys that a list may hold.
 const MAX_KEYS: usize = 4;
 
@@ -39,15 +42,28 @@ impl fmt::Debug for ServiceKeys {
     }
 }
 
+/// Whether a key is meant to be the service's: `sb_secret_…`, or a JWT with the role `service_role`. Whether it is one,
+/// those judge who hold the keys. It is plain ASCII without spaces, so that it can stand in a header.
+pub fn is_meant_for_service(key: &str) -> bool {
+    key.len() <= MAX_KEY_BYTES
+        && key.bytes().all(|byte| byte.is_ascii_graphic())
+        && (key.starts_with("sb_secret_") || role_of(key).as_deref() == Some("service_role"))
+}
+
 /// Whether a key of Supabase opens more than anybody may do: `sb_secret_…`, or a JWT with another role than
 /// `anon`, <https://supabase.com/docs/guides/api/api-keys>. What is not known counts as secret.
 pub fn is_secret(key: &str) -> bool {
     if key.starts_with("sb_") {
         return !key.starts_with("sb_publishable_");
     }
-    let claims = key.split('.').nth(1).and_then(|part| Base64UrlUnpadded::decode_vec(part).ok());
-    let claims = claims.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    claims.is_none_or(|claims| claims.get("role").and_then(Value::as_str) != Some("anon"))
+    role_of(key).as_deref() != Some("anon")
+}
+
+/// The role that a JWT claims, unverified.
+fn role_of(jwt: &str) -> Option<String> {
+    let claims = Base64UrlUnpadded::decode_vec(jwt.split('.').nth(1)?).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    claims.get("role")?.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -64,6 +80,21 @@ mod tests {
         {
             assert!(is_secret(secret), "{secret}");
         }
+    }
+
+    #[test]
+    fn what_is_meant_for_the_service() {
+        let jwt = |claims: &str| format!("e30.{}.x", Base64UrlUnpadded::encode_string(claims.as_bytes()));
+        for meant in ["sb_secret_x", &jwt(r#"{"role":"service_role"}"#)] {
+            assert!(is_meant_for_service(meant), "{meant}");
+        }
+        let others =
+            ["anon", "authenticated", "postgres"].map(|role| jwt(&format!(r#"{{"role":"{role}"}}"#)));
+        let odd = ["", "sb_publishable_x", "sb_secret_a b", "sb_secret_é", "a.b.c", &jwt("{}"), &jwt("[]")];
+        for other in odd.into_iter().chain(others.iter().map(String::as_str)) {
+            assert!(!is_meant_for_service(other), "{other}");
+        }
+        assert!(!is_meant_for_service(&format!("sb_secret_{}", "x".repeat(MAX_KEY_BYTES))));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 #[cfg(test)]
 mod tests;
 
-use base64ct::{Base64, Encoding};
+use base64ct::{Base64, Base64Unpadded, Encoding};
 use hmac::digest::CtOutput;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -51,7 +51,7 @@ impl std::fmt::Debug for Secret {
 /// Why a secret cannot be used. The message does not contain it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// The part after `whsec_` is not padded base64, empty, or longer than 256 bytes.
+    /// The part after `whsec_` is not base64, empty, or longer than 256 bytes.
     #[error("the webhook secret is not `whsec_` followed by base64")]
     Malformed,
     /// More than four secrets, or none.
@@ -60,7 +60,7 @@ pub enum SecretError {
 }
 
 impl Secret {
-    /// Reads `whsec_<base64>`. The prefix may be missing, as in the reference implementations.
+    /// Reads `whsec_<base64>`. The prefix may be missing, as in the reference implementations, and so may the padding.
     ///
     /// # Errors
     /// [`SecretError::Malformed`].
@@ -68,7 +68,13 @@ impl Secret {
         let text = text.trim();
         let encoded = text.strip_prefix(SECRET_PREFIX).unwrap_or(text);
         let mut buffer = [0; MAX_KEY_BYTES];
-        let key = Base64::decode(encoded, &mut buffer).map_err(|_| SecretError::Malformed)?;
+        // Its padding is lost where it is copied with a double click.
+        let key = if encoded.ends_with('=') {
+            Base64::decode(encoded, &mut buffer)
+        } else {
+            Base64Unpadded::decode(encoded, &mut buffer)
+        };
+        let key = key.map_err(|_| SecretError::Malformed)?;
         if key.is_empty() {
             return Err(SecretError::Malformed);
         }

@@ -4,9 +4,10 @@
 use serde_json::{Map, Value};
 
 use crate::http::fields::Fields;
+use crate::http::known_fields::refuse_unknown;
 use crate::http::problem::Problem;
 use crate::http::request::{StartRequest, json_of};
-use crate::policy::bounds::{MAX_NAME_CHARS, MAX_PROMPT_CHARS, SEED};
+use crate::policy::bounds::{MAX_NAME_CHARS, MAX_PROMPT_CHARS, SEED, SETTINGS};
 use crate::policy::url_policy::AllowedOrigins;
 
 /// A batch with a name.
@@ -25,6 +26,7 @@ impl BatchRequest {
     pub fn parse(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
         let body = json_of(body)?;
         let fields = Fields::of(&body)?;
+        refuse_unknown(&fields, &[&["prompts", "shared_settings", "batch_name"]], "this request")?;
         let prompts = fields.get("prompts").and_then(Value::as_array).ok_or_else(|| {
             Problem::invalid("prompts", "prompts is required and must be a list of objects with a text.")
         })?;
@@ -33,6 +35,9 @@ impl BatchRequest {
             .map(Fields::of)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| Problem::invalid("prompts", "Each of prompts must be an object with a text."))?;
+        for prompt in &own {
+            refuse_unknown(prompt, &[&["text", "negative_prompt", "seed", "tags"]], "a prompt")?;
+        }
         let mut start = match fields.get("shared_settings") {
             None => Map::new(),
             Some(settings) => settings
@@ -40,7 +45,10 @@ impl BatchRequest {
                 .cloned()
                 .ok_or_else(|| Problem::invalid("shared_settings", "shared_settings must be an object."))?,
         };
-        if let Some(steps) = start.remove("steps") {
+        if let Some(settings) = fields.get("shared_settings") {
+            refuse_unknown(&Fields::of(settings)?, &[&SETTINGS, &["steps"]], "shared_settings")?;
+        }
+        if let Some(steps) = start.remove("steps").filter(|steps| !steps.is_null()) {
             start.insert("num_inference_steps".into(), steps);
         }
         let texts = own.iter().map(|prompt| prompt.get("text").cloned().unwrap_or_default());
@@ -126,6 +134,12 @@ mod tests {
             (
                 json!({ "prompts": [{ "text": "A fox" }], "shared_settings": { "model_id": "a/b", "steps": 0 } }),
                 "num_inference_steps",
+            ),
+            (json!({ "prompts": [{ "text": "A fox" }], "shared_settings": settings(), "name": "x" }), "name"),
+            (json!({ "prompts": [{ "text": "A fox", "steps": 4 }], "shared_settings": settings() }), "steps"),
+            (
+                json!({ "prompts": [{ "text": "A fox" }], "shared_settings": { "model_id": "a/b", "prompt": "x" } }),
+                "prompt",
             ),
         ];
         for (body, field) in wrong {

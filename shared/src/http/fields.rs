@@ -17,6 +17,11 @@ impl<'a> Fields<'a> {
         body.as_object().map(Self).ok_or_else(|| Problem::invalid("body", "The body must be a JSON object."))
     }
 
+    /// The names of all fields, also of those that are null.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The value, unless it is absent or null: clients send null for "not set".
     pub fn get(&self, name: &str) -> Option<&'a Value> {
         self.0.get(name).filter(|value| !value.is_null())
@@ -28,6 +33,15 @@ impl<'a> Fields<'a> {
             .iter()
             .find(|(other, value)| *other != name && !value.is_null())
             .map(|(other, _)| other.as_str())
+    }
+
+    /// True or false.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        value
+            .as_bool()
+            .map(Some)
+            .ok_or_else(|| Problem::invalid(name, format!("{name} must be true or false.")))
     }
 
     /// A string of at most `max` characters.

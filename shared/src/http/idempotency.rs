@@ -12,13 +12,14 @@ use crate::policy::bounds::MAX_KEY_BYTES;
 pub struct Key {
     /// The caller's key.
     pub key: String,
-    /// A hash of the body: it tells requests apart that come under the same key.
+    /// A hash of the request: it tells requests apart that come under the same key.
     pub request_hash: String,
 }
 
 impl Key {
-    /// Reads the header's value; `None` where the caller sent none.
-    pub fn parse(header: Option<&str>, body: &[u8]) -> Result<Option<Self>, Problem> {
+    /// Reads the header's value; `None` where the caller sent none. `request` is what names the request: its body, and
+    /// what its path says besides.
+    pub fn parse(header: Option<&str>, request: &[&[u8]]) -> Result<Option<Self>, Problem> {
         let Some(key) = header else { return Ok(None) };
         let key = key.trim();
         if key.is_empty() || key.len() > MAX_KEY_BYTES || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -27,7 +28,8 @@ impl Key {
                 "Idempotency-Key must be 1 to 255 visible ASCII characters, for example a UUID.",
             ));
         }
-        let request_hash = Base64UrlUnpadded::encode_string(&Sha256::digest(body));
+        let hash = request.iter().fold(Sha256::new(), Sha256::chain_update).finalize();
+        let request_hash = Base64UrlUnpadded::encode_string(&hash);
         Ok(Some(Self { key: key.to_owned(), request_hash }))
     }
 }
@@ -38,17 +40,18 @@ mod tests {
 
     #[test]
     fn the_same_body_has_the_same_hash() {
-        let hash = |body: &[u8]| Key::parse(Some("k"), body).unwrap().unwrap().request_hash;
-        assert_eq!(hash(b"a"), hash(b"a"));
-        assert_ne!(hash(b"a"), hash(b"b"));
+        let hash = |request: &[&[u8]]| Key::parse(Some("k"), request).unwrap().unwrap().request_hash;
+        assert_eq!(hash(&[b"a"]), hash(&[b"a"]));
+        assert_ne!(hash(&[b"a"]), hash(&[b"b"]));
+        assert_ne!(hash(&[b"id", b"a"]), hash(&[b"other", b"a"]));
     }
 
     #[test]
     fn odd_keys_are_refused() {
-        assert_eq!(Key::parse(None, b"").unwrap(), None);
+        assert_eq!(Key::parse(None, &[]).unwrap(), None);
         for key in ["", "  ", "a b", "ü", "\u{7f}"] {
-            assert!(Key::parse(Some(key), b"").is_err(), "{key:?}");
+            assert!(Key::parse(Some(key), &[]).is_err(), "{key:?}");
         }
-        assert!(Key::parse(Some(&"k".repeat(256)), b"").is_err());
+        assert!(Key::parse(Some(&"k".repeat(256)), &[]).is_err());
     }
 }

@@ -1,18 +1,20 @@
 //! The body of `POST /start-generation` and the payload of a job, parsed once into a type.
 //!
 //! Both are untrusted: SQL functions are open to signed-in users directly, so what a job's payload
-//! holds is checked again before it is paid for.
+//! holds is checked again before it is paid for. A payload may hold more than is read; a request may not.
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::catalogue::{Catalogue, GenerationParams, Mapped, Operation};
 use crate::http::fields::Fields;
+use crate::http::known_fields::refuse_unknown;
 use crate::http::problem::{Code, Problem};
 use crate::http::types::Priority;
 use crate::policy::bounds::{
     EXPIRES_IN, GUIDANCE, MAX_BATCH, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_PROMPT_CHARS,
-    MAX_TIME_CHARS, NUM_IMAGES, OPERATIONS, PRIORITIES, SEED, SIDE, STEPS, STRENGTH,
+    MAX_TIME_CHARS, NUM_IMAGES, OPERATIONS, PRIORITIES, PROMPTS, SEED, SERVERS, SETTINGS, SIDE, STEPS,
+    STRENGTH,
 };
 use crate::policy::url_policy::{AllowedOrigins, check_public_https, check_webhook};
 
@@ -42,16 +44,20 @@ pub struct StartRequest {
     pub expires_in: Option<i64>,
     /// Who is told of their ends.
     pub webhook_url: Option<String>,
+    /// Whose they are. Only a server may say so.
+    pub user_id: Option<Uuid>,
 }
 
 impl StartRequest {
     /// Parses and checks a body; `allowed` are the origins that a webhook may name although they are
     /// not public.
     pub fn parse(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
-        Self::read(&json_of(body)?, allowed)
+        let body = json_of(body)?;
+        refuse_unknown(&Fields::of(&body)?, &[&PROMPTS, &SETTINGS, &SERVERS], "this request")?;
+        Self::read(&body, allowed)
     }
 
-    /// The same of a body that is read already.
+    /// The same of a body that is read already, and has no field that it may not have.
     pub fn read(body: &Value, allowed: &AllowedOrigins) -> Result<Self, Problem> {
         let fields = Fields::of(body)?;
         let prompts = parse_prompts(&fields)?;
@@ -66,19 +72,15 @@ impl StartRequest {
             None => None,
         };
         let items = spread(prompts, params.seed, fields.integer("num_images", NUM_IMAGES)?)?;
-        let request = Self {
+        Ok(Self {
             items,
             params,
             priority: fields.word("priority", &PRIORITIES)?.and_then(Priority::from_name),
             scheduled_at: time(&fields, "scheduled_at")?,
             expires_in: fields.integer("expires_in", EXPIRES_IN)?,
             webhook_url,
-        };
-        // In members that are ignored, too: PostgreSQL refuses it wherever it stands.
-        if has_nul(body) {
-            return Err(Problem::invalid("body", "The body must not contain a NUL character."));
-        }
-        Ok(request)
+            user_id: id(&fields, "user_id", "a user")?,
+        })
     }
 }
 
@@ -152,15 +154,6 @@ fn params_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<GenerationP
         style: fields.text("style", MAX_NAME_CHARS)?.filter(|text| !text.is_empty()),
         operation: fields.word("operation", &OPERATIONS)?.and_then(Operation::from_name),
     })
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(values) => values.iter().any(has_nul),
-        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
-        _ => false,
-    }
 }
 
 /// The id of `what`, in any spelling that a UUID has.

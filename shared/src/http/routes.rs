@@ -20,16 +20,24 @@ pub enum Target {
     Cancel,
     /// Tries a failed one again.
     Retry,
+    /// Makes one again, with changes.
+    Rerun,
     /// Deletes one, with its image.
     Delete,
     /// Deletes an image, and not its generation.
     DeleteImage,
+    /// Marks an image.
+    MarkImage,
+    /// Marks several.
+    MarkImages,
     /// The live channel of one.
     GenerationEvents,
     /// The live channel of all.
     Events,
     /// Takes an image to start from.
     UploadSource,
+    /// What the caller has used of their plan.
+    Usage,
     /// The catalogue.
     Models,
     /// What a page needs to sign somebody in.
@@ -54,10 +62,14 @@ pub const ROUTES: &[Route<Target>] = &[
     ("DELETE", "/generations/:", Target::Delete),
     ("POST", "/generations/:/cancel", Target::Cancel),
     ("POST", "/generations/:/retry", Target::Retry),
+    ("POST", "/generations/:/rerun", Target::Rerun),
+    ("PATCH", "/images", Target::MarkImages),
+    ("PATCH", "/images/:", Target::MarkImage),
     ("DELETE", "/images/:", Target::DeleteImage),
     ("GET", "/generations/:/events", Target::GenerationEvents),
     ("GET", "/events", Target::Events),
     ("POST", "/sources", Target::UploadSource),
+    ("GET", "/usage", Target::Usage),
     ("GET", "/models", Target::Models),
     ("GET", "/config", Target::Config),
     ("GET", "/openapi.json", Target::OpenApi),

@@ -78,9 +78,15 @@ impl Subscription {
     }
 }
 
+/// The greatest number that a client has heard before: by the header `Last-Event-ID`, else by the parameter `since` of
+/// the URL. A header that holds no number does not hide the parameter: readers that have heard nothing send it empty.
+pub fn heard(last_event_id: Option<&str>, parameter: impl FnOnce() -> Option<String>) -> Option<i64> {
+    last_event_id.and_then(since).or_else(|| parameter().as_deref().and_then(since))
+}
+
 /// Reads the number that a client gives back. One that is none of ours counts as none: the client is
 /// told more than it lacks.
-pub fn since(text: &str) -> Option<i64> {
+fn since(text: &str) -> Option<i64> {
     text.trim().parse().ok().filter(|since| *since >= 0)
 }
 
@@ -123,6 +129,20 @@ mod tests {
         }
         assert_eq!(Subscription::from_headers(|_| None), None);
         assert_eq!(Subscription::from_headers(|_| Some("odd".to_owned())), None);
+    }
+
+    #[test]
+    fn what_was_heard_is_in_the_header_or_else_in_the_url() {
+        for (header, parameter, expected) in [
+            (Some("7"), Some("3"), Some(7)),
+            (Some(""), Some("3"), Some(3)),
+            (Some("x"), Some("3"), Some(3)),
+            (None, Some("3"), Some(3)),
+            (Some(""), None, None),
+            (None, Some("x"), None),
+        ] {
+            assert_eq!(heard(header, || parameter.map(str::to_owned)), expected, "{header:?} {parameter:?}");
+        }
     }
 
     #[test]

@@ -7,10 +7,13 @@ use crate::catalogue::Mapped;
 use crate::http::batch::BatchRequest;
 use crate::http::fields::Fields;
 use crate::http::idempotency::Key;
-use crate::http::problem::Problem;
+use crate::http::json_text::JsonText;
+use crate::http::known_fields::refuse_unknown;
+use crate::http::problem::{Code, Problem};
 use crate::http::request::{StartRequest, json_of, map_params};
+use crate::http::rerun::RerunChanges;
 use crate::http::types::{self, BatchItem, NamedBatch, StartedGeneration, Status, Urls};
-use crate::policy::bounds::MAX_ID_CHARS;
+use crate::policy::bounds::{MAX_ID_CHARS, PROMPTS, SETTINGS};
 use crate::policy::url_policy::AllowedOrigins;
 use crate::ports::{DatabaseError, NewGenerations, QueuedGeneration, StartKind, Started, UserGenerations};
 
@@ -18,6 +21,7 @@ use crate::ports::{DatabaseError, NewGenerations, QueuedGeneration, StartKind, S
 #[derive(Debug, Clone)]
 enum Endpoint {
     StartGeneration,
+    Rerun(Uuid),
     GenerateImage(Uuid),
     BatchGenerate { name: Option<String>, has_tags: bool },
 }
@@ -64,6 +68,7 @@ impl StartPlan {
     pub fn of_inserted(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
         let body = json_of(body)?;
         let fields = Fields::of(&body)?;
+        refuse_unknown(&fields, &[&["generation_id"], &PROMPTS, &SETTINGS], "this request")?;
         let id = fields.text("generation_id", MAX_ID_CHARS)?.and_then(|id| Uuid::try_parse(&id).ok());
         let id = id.ok_or_else(|| {
             Problem::invalid(
@@ -84,10 +89,40 @@ impl StartPlan {
         Self::of(StartRequest::read(&body, allowed)?, endpoint)
     }
 
+    /// The same of `POST /generations/{id}/rerun`: the generation that is made again, as `kept`, with these changes.
+    pub fn of_rerun(
+        id: Uuid,
+        kept: &JsonText,
+        changes: &RerunChanges,
+        allowed: &AllowedOrigins,
+    ) -> Result<Self, Problem> {
+        Self::of(changes.onto(kept, allowed)?, Endpoint::Rerun(id))
+    }
+
     /// The same of `POST /batch-generate`.
     pub fn of_batch(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
         let BatchRequest { request, name, has_tags } = BatchRequest::parse(body, allowed)?;
         Self::of(request, Endpoint::BatchGenerate { name, has_tags })
+    }
+
+    /// Whose generations they are to be, if not the caller's: a server of the app's, which holds the secret key, has to
+    /// name one, and nobody else may.
+    ///
+    /// # Errors
+    /// A server names none, or somebody else one.
+    pub fn user(&self, caller_is_server: bool) -> Result<Option<Uuid>, Problem> {
+        match (caller_is_server, self.asked.as_ref().and_then(|(_, request)| request.user_id)) {
+            (true, None) => Err(Problem::invalid(
+                "user_id",
+                "With the secret key user_id is required: whose image is it?",
+            )),
+            (false, Some(_)) => {
+                let detail = "user_id is for servers, with the secret key. With a user's token leave it out: the image is \
+                              that user's.";
+                Err(Problem::new(Code::Forbidden, detail).with_field("user_id"))
+            }
+            (_, user_id) => Ok(user_id),
+        }
     }
 
     fn of(request: StartRequest, endpoint: Endpoint) -> Result<Self, Problem> {
@@ -96,7 +131,7 @@ impl StartPlan {
     }
 
     /// Starts it. The caller takes up to `hand_over` of the jobs and sees to it that they are run. A `key` is for
-    /// `POST /start-generation` alone.
+    /// `POST /start-generation` and reruns alone.
     pub async fn start(
         &self,
         key: Option<&Key>,
@@ -104,18 +139,24 @@ impl StartPlan {
         generations: &impl UserGenerations,
     ) -> Result<Started, DatabaseError> {
         let kind = match &self.endpoint {
-            Endpoint::StartGeneration => StartKind::Plain(key),
+            Endpoint::StartGeneration | Endpoint::Rerun(_) => StartKind::Plain(key),
             Endpoint::GenerateImage(id) => StartKind::Inserted(*id),
             Endpoint::BatchGenerate { name, .. } => StartKind::Batch(name.as_deref()),
         };
+        let parent = match self.endpoint {
+            Endpoint::Rerun(id) => Some(id),
+            _ => None,
+        };
         let asked = self.asked.as_ref().map(|(mapped, request)| (request, mapped));
-        generations.start(&NewGenerations { asked, kind, hand_over }).await
+        // The field is one of a plain start only, and the caller has asked `user` whether it may be there.
+        let user_id = asked.and_then(|(request, _)| request.user_id);
+        generations.start(&NewGenerations { asked, kind, parent, user_id, hand_over }).await
     }
 
     /// The body of the 202. `base` is our own URL as the caller used it, without a trailing slash.
     pub fn answer(&self, started: &Started, base: &str) -> StartAnswer<'_> {
         match &self.endpoint {
-            Endpoint::StartGeneration | Endpoint::GenerateImage(_) => {
+            Endpoint::StartGeneration | Endpoint::Rerun(_) | Endpoint::GenerateImage(_) => {
                 StartAnswer::Started(start_answer(started, base))
             }
             Endpoint::BatchGenerate { name, has_tags } => {
@@ -192,7 +233,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::http::problem::Code;
 
     const ID: &str = "0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11";
 
@@ -250,6 +290,20 @@ mod tests {
     }
 
     #[test]
+    fn a_user_is_named_by_a_server_and_by_nobody_else() {
+        let plan = |more: &str| {
+            let body = format!(r#"{{"prompt":"a","model_id":"black-forest-labs/flux-schnell"{more}}}"#);
+            StartPlan::from_body(body.as_bytes(), &AllowedOrigins::default()).unwrap()
+        };
+        let (with, without) = (plan(&format!(r#","user_id":"{ID}""#)), plan(r#","user_id":null"#));
+        assert_eq!((with.user(true), without.user(false)), (Ok(Uuid::try_parse(ID).ok()), Ok(None)));
+        let refused = |plan: &StartPlan, is_server| plan.user(is_server).unwrap_err();
+        for (problem, status) in [(refused(&with, false), 403), (refused(&without, true), 400)] {
+            assert_eq!((problem.code.status(), problem.field.as_deref()), (status, Some("user_id")));
+        }
+    }
+
+    #[test]
     fn a_named_batch_is_answered_as_its_app_reads_it() {
         let body =
             br#"{"prompts":[{"text":"A fox","negative_prompt":"blur","tags":["animals"]},{"text":"A hare"}],
@@ -296,7 +350,13 @@ mod tests {
         assert!(parse(full).unwrap().asked.is_some());
         let ignored = parse(json!({ "generation_id": ID, "prompt": null, "priority": "high" }));
         assert_eq!(ignored.unwrap_err().field.as_deref(), Some("priority"), "it would count for nothing");
-        for body in [json!({}), json!({ "generation_id": "x" }), json!({ "generation_id": 7 }), json!([])] {
+        for body in [
+            json!({}),
+            json!({ "generation_id": "x" }),
+            json!({ "generation_id": 7 }),
+            json!([]),
+            json!({ "generation_id": ID, "id": null }),
+        ] {
             assert_eq!(parse(body.clone()).unwrap_err().code, Code::InvalidRequest, "{body}");
         }
     }

@@ -1,4 +1,4 @@
-//! What the fields of a request may be at most and must be at least: for the parser, for the description of
+//! Which fields a request has, and what they may be at most and must be at least: for the parser, for the description of
 //! the interface, and for `docs/reference/bounds.md`, by which the tests of the database check that SQL has the same
 //! bounds in the same units. The model's own limits come later and are narrower.
 
@@ -32,8 +32,59 @@ pub const SEED: RangeInclusive<i64> = 0..=u32::MAX as i64;
 pub const STRENGTH: RangeInclusive<f64> = 0.0..=1.0;
 /// Seconds until a request that was not started lapses.
 pub const EXPIRES_IN: RangeInclusive<i64> = 1..=30 * 24 * 3_600;
+/// The longest text that prompts of a list are searched for, in characters.
+pub const MAX_SEARCH_CHARS: usize = 200;
+/// The most images that one request marks.
+pub const MAX_MARKED: usize = 100;
 
 /// The words of `operation`.
 pub const OPERATIONS: [&str; 5] = ["generate", "variation", "edit", "upscale", "remove_background"];
 /// The words of `priority`.
 pub const PRIORITIES: [&str; 3] = ["low", "normal", "high"];
+
+/// The fields of a start that say what is to be painted.
+pub const PROMPTS: [&str; 2] = ["prompt", "prompts"];
+
+/// The fields of a start besides.
+pub const SETTINGS: [&str; 19] = [
+    "num_images",
+    "model_id",
+    "model_version",
+    "negative_prompt",
+    "width",
+    "height",
+    "num_inference_steps",
+    "guidance_scale",
+    "seed",
+    "source_image_url",
+    "source_generation_id",
+    "source_id",
+    "strength",
+    "style",
+    "operation",
+    "priority",
+    "scheduled_at",
+    "expires_in",
+    "webhook_url",
+];
+
+/// The field of a start that a server of the app's sends, beside the others.
+pub const SERVERS: [&str; 1] = ["user_id"];
+
+/// Names of fields, and those that other APIs of images have for the same, in small letters with nothing between them.
+pub const OTHER_NAMES: [(&str, &str); 14] = [
+    ("prompt", "text caption inputs"),
+    ("num_images", "n count numoutputs numimagesperprompt numberofimages numsamples samples batchsize"),
+    ("model_id", "model modelname"),
+    ("model_version", "version"),
+    ("negative_prompt", "negative negprompt undesired"),
+    ("width and height", "size imagesize resolution dimensions aspectratio"),
+    ("num_inference_steps", "steps numsteps inferencesteps samplingsteps"),
+    ("guidance_scale", "guidance cfg cfgscale promptguidance"),
+    ("source_image_url", "image images imageurl imageurls initimage inputimage imageprompt sourceimage url"),
+    ("strength", "promptstrength imagestrength imagepromptstrength denoise denoisingstrength"),
+    ("style", "stylepreset styletype"),
+    ("scheduled_at", "delay runat startat schedule"),
+    ("expires_in", "ttl timeout expiresat"),
+    ("webhook_url", "webhook webhooks callback callbackurl"),
+];

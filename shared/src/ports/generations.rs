@@ -7,6 +7,7 @@ use crate::catalogue::Mapped;
 use crate::http::idempotency::Key;
 use crate::http::json_text::JsonText;
 use crate::http::list_query::ListQuery;
+use crate::http::marks::ImageMarks;
 use crate::http::models::Charged;
 use crate::http::request::StartRequest;
 
@@ -28,6 +29,10 @@ pub struct NewGenerations<'a> {
     pub asked: Option<(&'a StartRequest, &'a Mapped)>,
     /// How it is asked for.
     pub kind: StartKind<'a>,
+    /// The user's own generation that they make again.
+    pub parent: Option<Uuid>,
+    /// Whose they are, where a server asks; `None`: the caller's own.
+    pub user_id: Option<Uuid>,
     /// The caller takes up to so many of the new jobs, where they are next, under a lease, and sees to it that they
     /// are run.
     pub hand_over: u32,
@@ -80,6 +85,8 @@ pub trait UserGenerations {
     async fn get(&self, id: Uuid) -> Result<JsonText, DatabaseError>;
     /// A page of generations, the newest first, as the user is shown it (`http::types::GenerationPage`).
     async fn list(&self, query: &ListQuery) -> Result<JsonText, DatabaseError>;
+    /// The request that a generation stands for, under the names of a start (`http::rerun` changes it).
+    async fn kept_request(&self, id: Uuid) -> Result<JsonText, DatabaseError>;
     /// Cancels a generation. A job stops its prediction, where one runs.
     async fn cancel(&self, id: Uuid) -> Result<(), DatabaseError>;
     /// Tries a failed generation again, with the quotas and the money of a start, and tells how it stands then
@@ -89,6 +96,12 @@ pub trait UserGenerations {
     async fn delete(&self, id: Uuid) -> Result<(), DatabaseError>;
     /// Deletes an image with its file; its generation stays.
     async fn delete_image(&self, id: Uuid) -> Result<(), DatabaseError>;
+    /// Marks an image, and tells how it is marked then (`http::types::GeneratedImage`).
+    async fn mark_image(&self, id: Uuid, marks: ImageMarks) -> Result<JsonText, DatabaseError>;
+    /// The same for those of the images that are the user's (`http::types::MarkedImages`).
+    async fn mark_images(&self, ids: &[Uuid], marks: ImageMarks) -> Result<JsonText, DatabaseError>;
+    /// What the user has used of their plan, as they are shown it (`http::types::Usage`).
+    async fn usage(&self) -> Result<JsonText, DatabaseError>;
 }
 
 /// The models that the database lets start, and what it charges for them.

@@ -127,6 +127,8 @@ export class LiveServer {
   #upgrade(request: http.IncomingMessage, socket: Duplex, head: Buffer) {
     const protocols = request.headers['sec-websocket-protocol'] ?? '';
     const token = /bearer\.([^, ]+)/.exec(protocols)?.[1] ?? '';
+    // A client that gives up while it is refused resets the line.
+    socket.on('error', () => {});
     const refusal = this.#meet('websocket', token, request);
     if (refusal === 'hang') return;
     if (refusal) return void socket.end(`HTTP/1.1 ${refusal} Refused\r\nconnection: close\r\n\r\n`);
@@ -154,7 +156,7 @@ export class LiveServer {
     if (refusal) return void response.writeHead(refusal, { 'retry-after': '1' }).end('{}');
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.flushHeaders();
-    response.write('retry: 2000\n\n');
+    response.write('retry: 2000\n');
     let written = Promise.resolve();
     /** In two pieces: networks cut where they like. */
     const write = (text: string) => {
@@ -170,7 +172,7 @@ export class LiveServer {
       send: (text) => {
         // A proxy that buffers passes nothing on.
         if (this.manners.sse === 'buffer') return;
-        write(text.startsWith(':') ? `${text}\n\n` : `id: ${JSON.parse(text).seq}\ndata: ${text}\n\n`);
+        write(text.startsWith(':') ? `${text}\n` : `id: ${JSON.parse(text).seq}\ndata: ${text}\n\n`);
       },
       close: (code) => (code ? written.then(() => response.end()) : response.destroy()),
     };

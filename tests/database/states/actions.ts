@@ -157,6 +157,15 @@ export const actions: Record<string, Action> = {
     await asUser(sql, user);
     await sql`select public.delete_image(id) from public.images where generation_id = ${generation}`;
   },
+  mark_image: async (sql, { user, generation }) => {
+    await asUser(sql, user);
+    await sql`select public.mark_image(id, '{"archived": true}') from public.images where generation_id = ${generation}`;
+  },
+  mark_images: async (sql, { user, generation }) => {
+    await asUser(sql, user);
+    await sql`select public.mark_images(array[id], '{"is_public": true}')
+      from public.images where generation_id = ${generation}`;
+  },
   'delete from image_generations': async (sql, { user, generation }) => {
     await asUser(sql, user);
     await sql`delete from public.image_generations where id = ${generation}`;

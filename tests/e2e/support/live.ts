@@ -156,8 +156,8 @@ export class LiveStream extends Inbox {
   readonly headers: Headers;
   /** All `id:` fields, in order. */
   ids: string[] = [];
-  /** All text between the events: comments and `retry`. */
-  others: string[] = [];
+  /** The fields of each event, in order; a comment's line has the name ''. */
+  fields: string[][] = [];
 
   private constructor(stack: TestStack, answer: Response, abort: AbortController) {
     super(stack, () => abort.abort());
@@ -201,12 +201,8 @@ export class LiveStream extends Inbox {
   #event(block: string): void {
     const fields = block.split('\n').map((line) => /^([^:]*):? ?(.*)$/.exec(line)?.slice(1) ?? []);
     const of = (name: string) => fields.filter(([field]) => field === name).map(([, value]) => value ?? '');
-    const data = of('data');
-    if (data.length === 0) {
-      this.others.push(block);
-      return;
-    }
+    this.fields.push(fields.map(([field]) => field ?? ''));
     this.ids.push(...of('id'));
-    this.take(data.join('\n'));
+    this.take(of('data').join('\n'));
   }
 }

@@ -28,6 +28,6 @@ export function expectProblem(
   }
   expect(body.error).toBe(body.detail);
   // A sentence for people, and nothing from inside.
-  expect(body.detail).toMatch(/^\w.*\.$/);
+  expect(body.detail).toMatch(/^\w.*[.?]$/);
   expect(JSON.stringify(body)).not.toMatch(/panick|wasm|postgres|PGRST|eyJ|r8_|\.rs\b|127\.0\.0\.1/i);
 }

@@ -15,11 +15,28 @@ export interface Generation {
   operation: string;
   width: number;
   height: number;
+  seed: number | null;
+  parent_id: string | null;
+  source_generation_id: string | null;
   error: { code: string; message: string } | null;
-  images: { id: string; url: string; format: string; width: number; height: number; bytes: number }[];
+  images: Image[];
   adjustments: unknown[];
   started_at: string | null;
   completed_at: string | null;
+}
+
+export interface Image {
+  id: string;
+  generation_id: string | null;
+  url: string;
+  thumbnail_url: string;
+  format: string;
+  width: number;
+  height: number;
+  bytes: number;
+  is_favorite: boolean;
+  is_public: boolean;
+  archived_at: string | null;
 }
 
 export interface Started {

@@ -11,8 +11,9 @@ use super::schemas::schemas;
 const DESCRIPTION: &str = "\
 Start a generation with `POST /start-generation`, follow it on the live channel or with \
 `GET /generations/{id}`, and fetch the image at its URL.\n\n\
-New fields may be added to answers, and new codes to problems: ignore what you do not know. A field that may be \
-missing is never `null`. Every answer has an `x-request-id` header and CORS headers. A wrong method returns 405 \
+New fields may be added to answers, and new codes to problems: ignore what you do not know. A request has no other \
+fields than those that are named here: `invalid_request` says which one is unknown, and which may be meant. A field of \
+a request that is `null` counts as left out; one of an answer that may be missing is never `null`. Every answer has an `x-request-id` header and CORS headers. A wrong method returns 405 \
 with `Allow`, an unknown path 404.";
 
 /// The OpenAPI document, <https://spec.openapis.org/oas/v3.1.1.html>.
@@ -31,8 +32,10 @@ pub fn document() -> Value {
         ],
         "tags": [
             { "name": "Generations", "description": "Start, follow and cancel generations." },
+            { "name": "Images", "description": "Mark and delete finished images." },
             { "name": "Live channel", "description": "Receive changes as they happen." },
             { "name": "Sources", "description": "Upload images to start from." },
+            { "name": "Plan", "description": "What the user may do, and has done." },
             { "name": "Service", "description": "Models and configuration. No token needed." },
             { "name": ORIGINAL, "description": "What apps of the original call. New apps need none of it." },
         ],

@@ -12,6 +12,7 @@ mod write;
 pub use document::document;
 pub use operations::code_sets;
 pub use problems::ELSEWHERE;
+pub use schemas::given;
 pub use write::written;
 
 /// What is written, by its path from the root.

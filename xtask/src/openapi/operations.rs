@@ -1,11 +1,13 @@
 //! What each path does, takes and answers.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::http::problem::Code;
 use shared::http::routes::{ROUTES, Target};
 use shared::http::types::{EventsQuery, ListQuery};
 use shared::pipeline::MAX_SOURCE_BYTES;
-use shared::policy::bounds::{MAX_BATCH, MAX_BODY_BYTES, MAX_NAME_CHARS, MAX_PROMPT_CHARS, SEED};
+use shared::policy::bounds::{
+    MAX_BATCH, MAX_BODY_BYTES, MAX_NAME_CHARS, MAX_PROMPT_CHARS, PROMPTS, SEED, SETTINGS,
+};
 
 use super::parts::{
     ORIGINAL, SERVICE, USER, WEB_SOCKET, answer, answers, header, id, image_id, plain, query, reference,
@@ -17,7 +19,7 @@ use super::samples;
 fn codes(target: Target) -> &'static [Code] {
     use Code::*;
     match target {
-        Target::Start | Target::StartInserted | Target::StartBatch => &[
+        Target::Start | Target::Rerun | Target::StartInserted | Target::StartBatch => &[
             InvalidRequest,
             Unauthorized,
             Forbidden,
@@ -36,6 +38,13 @@ fn codes(target: Target) -> &'static [Code] {
         ],
         Target::List => &[InvalidRequest, Unauthorized, RateLimited, InternalError, Unavailable],
         Target::Get => &[Unauthorized, NotFound, RateLimited, InternalError, Unavailable],
+        Target::Usage => &[Unauthorized, RateLimited, InternalError, Unavailable],
+        Target::MarkImage => {
+            &[InvalidRequest, Unauthorized, NotFound, BodyTooLarge, RateLimited, InternalError, Unavailable]
+        }
+        Target::MarkImages => {
+            &[InvalidRequest, Unauthorized, BodyTooLarge, RateLimited, InternalError, Unavailable]
+        }
         Target::Cancel => &[Unauthorized, NotFound, Conflict, RateLimited, InternalError, Unavailable],
         Target::Delete | Target::DeleteImage => {
             &[Unauthorized, NotFound, RateLimited, InternalError, Unavailable]
@@ -94,14 +103,9 @@ pub fn operation(target: Target) -> Value {
             "operationId": "startGeneration",
             "tags": ["Generations"],
             "summary": "Start a generation",
-            "description": "Puts one generation or a batch of them into the queue and answers at once. Follow them at `urls.events` or `urls.self`.",
-            "security": [{ USER: [] }],
-            "parameters": [header(
-                "Idempotency-Key",
-                "A unique name for this request. Within 24 hours, a second request with the same key returns the \
-                 answer of the first one and creates nothing. A request that fails does not use up its key.",
-                json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" }),
-            )],
+            "description": "Puts one generation or a batch of them into the queue and answers at once. Follow them at `urls.events` or `urls.self`. A server of the app's sends the secret key, as `apikey` or as bearer token, and `user_id`: the generations start within that user's plan, quotas and money.",
+            "security": [{ USER: [] }, { SERVICE: [] }],
+            "parameters": [idempotency_key()],
             "requestBody": {
                 "required": true,
                 "description": format!("At most {} KiB.", MAX_BODY_BYTES / 1024),
@@ -121,13 +125,15 @@ pub fn operation(target: Target) -> Value {
             "summary": "List generations",
             "security": [{ USER: [] }],
             "parameters": query::<ListQuery>(),
+            "description": "Lists the user's generations, newest first. Filters are combined. A request reads 2,000 \
+                generations at most: with filters, a page may be short or empty and still have a `next_cursor`.",
             "responses": answers(vec![("200", answer("A page of the user's generations, newest first.", "GenerationPage", samples::page()))]),
         }),
         Target::Get => json!({
             "operationId": "getGeneration",
             "tags": ["Generations"],
             "summary": "Get a generation",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [id()],
             "responses": answers(vec![("200", answer("The generation.", "Generation", samples::completed()))]),
         }),
@@ -138,7 +144,7 @@ pub fn operation(target: Target) -> Value {
             "description": "Cancels the generation and stops the model if it is running. To cancel a generation that is \
                 already cancelled is no error. A generation that is `downloading`, `completed` or `failed` cannot be \
                 cancelled: the request fails with `conflict`.",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [id()],
             "responses": answers(vec![("200", answer("The generation is cancelled.", "Cancelled", samples::cancelled()))]),
         }),
@@ -148,9 +154,35 @@ pub fn operation(target: Target) -> Value {
             "summary": "Try a failed generation again",
             "description": "Puts a failed generation back into the queue, with the quotas and the money of a start. One that \
                 waits already is left as it is.",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [id()],
             "responses": answers(vec![("202", answer("The generation waits.", "Generation", samples::waiting()))]),
+        }),
+        Target::Rerun => json!({
+            "operationId": "rerunGeneration",
+            "tags": ["Generations"],
+            "summary": "Make a generation again",
+            "description": "Starts a new generation from one of the user's, in whatever state that is, with the checks, the \
+                quotas and the money of a start. Every field of the request is kept unless the body replaces it; `null` \
+                takes a field away. So the seed stays, and `\"seed\": null` draws a new one. A source image in the body \
+                takes the place of the kept one, and `prompts` that of `prompt`. With another model, or with a source \
+                image where there was none or the other way round, the operation is the model's own unless the body \
+                names one. When to start and when to expire are not kept. The new generation's `parent_id` is the id in \
+                the path. A deleted source image, unless the body replaces it, and a model that is not offered any more \
+                are refused.",
+            "security": [{ USER: [] }],
+            "parameters": [id(), idempotency_key()],
+            "requestBody": {
+                "required": false,
+                "description": format!("What is to be different, at most {} KiB. No body changes nothing.", MAX_BODY_BYTES / 1024),
+                "content": { "application/json": {
+                    "schema": reference("schemas", "RerunRequest"),
+                    "examples": samples::reruns(),
+                } },
+            },
+            "responses": answers(vec![("202", with_header(
+                answer("The generations are in the queue.", "Started", samples::started()), "idempotency-replayed", "Replayed",
+            ))]),
         }),
         Target::Delete => json!({
             "operationId": "deleteGeneration",
@@ -162,9 +194,43 @@ pub fn operation(target: Target) -> Value {
             "parameters": [id()],
             "responses": answers(vec![("200", answer("The generation is deleted.", "Deleted", samples::deleted()))]),
         }),
+        Target::MarkImage => json!({
+            "operationId": "markImage",
+            "tags": ["Images"],
+            "summary": "Mark an image",
+            "description": "Marks an image as a favourite, as public or as archived, or takes such a mark away.",
+            "security": [{ USER: [] }],
+            "parameters": [image_id()],
+            "requestBody": {
+                "required": true,
+                "description": "The marks.",
+                "content": { "application/json": {
+                    "schema": reference("schemas", "ImageMarks"), "example": { "is_favorite": true },
+                } },
+            },
+            "responses": answers(vec![("200", answer("The image, as it is marked now.", "GeneratedImage", samples::image()))]),
+        }),
+        Target::MarkImages => json!({
+            "operationId": "markImages",
+            "tags": ["Images"],
+            "summary": "Mark several images",
+            "description": "Marks up to 100 images at once. An id that names none of the user's images is passed over.",
+            "security": [{ USER: [] }],
+            "requestBody": {
+                "required": true,
+                "description": "The ids and the marks.",
+                "content": { "application/json": {
+                    "schema": reference("schemas", "ImagesMarks"),
+                    "example": { "ids": [samples::IMAGE], "archived": true },
+                } },
+            },
+            "responses": answers(vec![
+                ("200", answer("The images, as they are marked now.", "MarkedImages", json!({ "images": [samples::image()] }))),
+            ]),
+        }),
         Target::DeleteImage => json!({
             "operationId": "deleteImage",
-            "tags": ["Generations"],
+            "tags": ["Images"],
             "summary": "Delete an image",
             "description": "Deletes the image and its file. Its generation stays, without images.",
             "security": [{ USER: [] }],
@@ -187,6 +253,13 @@ pub fn operation(target: Target) -> Value {
                 "content": { "image/png": {}, "image/jpeg": {}, "image/webp": {}, "application/octet-stream": {} },
             },
             "responses": answers(vec![("201", answer("The upload is stored.", "Source", samples::source()))]),
+        }),
+        Target::Usage => json!({
+            "operationId": "getUsage",
+            "tags": ["Plan"],
+            "summary": "Get the user's plan and what is used of it",
+            "security": [{ USER: [] }],
+            "responses": answers(vec![("200", answer("The plan and what is used of it.", "Usage", samples::usage()))]),
         }),
         Target::Models => json!({
             "operationId": "listModels",
@@ -233,11 +306,7 @@ pub fn operation(target: Target) -> Value {
                 "required": true,
                 "description": "The row's id, and the fields of a start, or none of them.",
                 "content": { "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["generation_id"],
-                        "properties": { "generation_id": { "type": "string", "format": "uuid" } },
-                    },
+                    "schema": inserted(),
                     "example": { "generation_id": samples::GENERATION },
                 } },
             },
@@ -296,13 +365,22 @@ pub fn operation(target: Target) -> Value {
     }
 }
 
+fn idempotency_key() -> Value {
+    header(
+        "Idempotency-Key",
+        "A unique name for this request. Within 24 hours, a second request with the same key returns the \
+         answer of the first one and creates nothing. A request that fails does not use up its key.",
+        json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" }),
+    )
+}
+
 fn live(name: &str, summary: &str, path: Vec<Value>, answers: impl Fn(Vec<(&str, Value)>) -> Value) -> Value {
     let mut parameters = path;
     parameters.extend(query::<EventsQuery>());
     parameters.push(header(
         "Last-Event-ID",
-        "The same as `since`. An `EventSource` sends it when it connects again.",
-        json!({ "type": "string", "pattern": "^[0-9]+$" }),
+        "The same as `since`, and goes before it unless it is empty. An `EventSource` sends it when it connects again.",
+        json!({ "type": "string", "pattern": "^[0-9]*$" }),
     ));
     let mut good = vec![
         (
@@ -334,8 +412,8 @@ fn live(name: &str, summary: &str, path: Vec<Value>, answers: impl Fn(Vec<(&str,
 
 fn stream() -> Value {
     let mut answer = plain(
-        "Server-sent events. `data` is a `LiveMessage`, `id` its `seq`. The server sends a comment every 15 seconds \
-         to keep the connection open.",
+        "Server-sent events. Each has `data`, a `LiveMessage`, and `id`, its `seq`; the first one has `retry` as well. \
+         In a silence the server sends the line of a comment every 15 seconds to keep the connection open.",
     );
     if let Some(answer) = answer.as_object_mut() {
         // OpenAPI 3.2 has itemSchema for it; 3.1 has no word for what a stream is made of.
@@ -384,6 +462,26 @@ fn ended() -> Value {
     })
 }
 
+/// Fields as a start has them.
+fn fields_of_a_start<'a>(lists: impl IntoIterator<Item = &'a [&'static str]>) -> Map<String, Value> {
+    let names = lists.into_iter().flatten().copied();
+    let field =
+        |name: &str| json!({ "$ref": format!("#/components/schemas/StartRequest/properties/{name}") });
+    names.map(|name| (name.to_owned(), field(name))).collect()
+}
+
+/// The body of a start of an inserted row: its id alone, or with what a start needs.
+fn inserted() -> Value {
+    let mut fields = fields_of_a_start([&PROMPTS[..], &SETTINGS]);
+    fields.insert("generation_id".into(), json!({ "type": "string", "format": "uuid" }));
+    json!({
+        "type": "object",
+        "required": ["generation_id"],
+        "properties": fields,
+        "additionalProperties": false,
+    })
+}
+
 /// The body of a batch of the original's apps.
 fn batch() -> Value {
     let prompt = json!({
@@ -393,8 +491,14 @@ fn batch() -> Value {
             "text": { "type": "string", "minLength": 1, "maxLength": MAX_PROMPT_CHARS },
             "negative_prompt": { "type": ["string", "null"], "maxLength": MAX_PROMPT_CHARS },
             "seed": { "type": ["integer", "null"], "minimum": SEED.start(), "maximum": SEED.end() },
+            "tags": { "description": "Taken and not kept." },
         },
+        "additionalProperties": false,
     });
+    let mut settings = fields_of_a_start([&SETTINGS[..]]);
+    if let Some(steps) = settings.get("num_inference_steps").cloned() {
+        settings.insert("steps".into(), steps);
+    }
     json!({
         "type": "object",
         "required": ["prompts", "shared_settings"],
@@ -404,8 +508,11 @@ fn batch() -> Value {
                 "type": "object",
                 "description": "The fields of a start without its prompts; `steps` is `num_inference_steps`.",
                 "required": ["model_id"],
+                "properties": settings,
+                "additionalProperties": false,
             },
             "batch_name": { "type": ["string", "null"], "maxLength": MAX_NAME_CHARS },
         },
+        "additionalProperties": false,
     })
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 pub const GENERATION: &str = "0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11";
 const SECOND: &str = "0193f3a2-6c1e-7c41-8b02-51a7c9e4d022";
+pub const IMAGE: &str = "0193f3a2-7a10-7c55-8d31-90b7c2f1ab66";
 const JOB: &str = "0193f3a2-6c1f-7d10-b3c4-77e1a2f90c33";
 const SOURCE: &str = "0193f3a1-0b7d-7e52-a1d8-3c9b5e6f4a44";
 const BATCH: &str = "0193f3a2-6c1e-7c3f-8f00-4b1d9e7a5c55";
@@ -29,6 +30,14 @@ pub fn requests() -> Value {
             "prompt": "the same at night", "model_id": "black-forest-labs/flux-dev", "operation": "variation",
             "source_id": SOURCE, "strength": 0.6,
         } },
+    })
+}
+
+pub fn reruns() -> Value {
+    json!({
+        "again": { "summary": "The same with another seed", "value": { "seed": null } },
+        "changed": { "summary": "Another prompt, the same seed", "value": { "prompt": "a lighthouse at night" } },
+        "none": { "summary": "The same once more", "value": {} },
     })
 }
 
@@ -78,14 +87,38 @@ pub fn completed() -> Value {
     json!({
         "id": GENERATION, "batch_id": null, "status": "completed", "progress": 100,
         "queue_position": null, "estimated_seconds": null, "operation": "generate", "model_id": MODEL,
-        "prompt": "a lighthouse at dawn", "negative_prompt": null, "width": 1344, "height": 768, "seed": null,
-        "adjustments": [], "error": null,
-        "images": [{
-            "id": SECOND, "url": "https://project.supabase.co/storage/v1/object/public/generated-images/a.webp",
-            "format": "webp", "width": 1344, "height": 768, "bytes": 92_410,
-        }],
+        "prompt": "a lighthouse at dawn", "negative_prompt": null, "width": 1344, "height": 768,
+        "seed": 1_370_283_904, "num_inference_steps": null, "guidance_scale": null, "strength": null, "style": null,
+        "model_version": null, "source_image_url": null, "source_generation_id": null, "source_id": null,
+        "parent_id": null, "adjustments": [], "error": null, "images": [image()],
         "cost_usd": 0.003, "created_at": "2026-11-24T12:00:00.123456+00:00",
         "started_at": "2026-11-24T12:00:00.2+00:00", "completed_at": "2026-11-24T12:00:03.9+00:00",
+    })
+}
+
+pub fn image() -> Value {
+    json!({
+        "id": IMAGE, "generation_id": GENERATION,
+        "url": "https://project.supabase.co/storage/v1/object/public/generated-images/a.webp",
+        "thumbnail_url": "https://project.supabase.co/storage/v1/render/image/public/generated-images/a.webp\
+            ?width=512&resize=contain",
+        "format": "webp", "width": 1344, "height": 768, "bytes": 92_410, "is_favorite": true, "is_public": false,
+        "archived_at": null,
+    })
+}
+
+pub fn usage() -> Value {
+    let tomorrow = "2026-11-25T00:00:00+00:00";
+    json!({
+        "plan": {
+            "name": "default", "requests_per_minute": 60, "images_per_day": 500, "money_per_day": 5,
+            "running_jobs": 5, "priorities": ["low", "normal", "high"],
+        },
+        "requests": { "used": 3, "left": 57, "resets_at": "2026-11-24T12:00:41.2+00:00" },
+        "images": { "used": 12, "left": 488, "resets_at": tomorrow },
+        "money": { "used": 0.41, "left": 4.59, "resets_at": tomorrow },
+        "spent_usd": { "today": 0.41, "this_month": 7.35 },
+        "jobs": { "running": 5, "ready": 0, "blocked": 2, "scheduled": 0 },
     })
 }
 
@@ -127,5 +160,5 @@ pub fn events() -> String {
         "progress": 35, "queue_position": null, "estimated_seconds": 3, "seq": 1_795_521_601_000_u64,
     });
     let ready = json!({ "type": "ready", "seq": 1_795_521_601_000_u64 });
-    format!("retry: 2000\n\nid: 1795521601000\ndata: {change}\n\ndata: {ready}\n\n")
+    format!("retry: 2000\nid: 1795521601000\ndata: {change}\n\nid: 1795521601000\ndata: {ready}\n\n")
 }

@@ -5,8 +5,9 @@ use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 use shared::http::types::{
-    Cancelled, Config, Deleted, Generation, GenerationPage, Health, LiveMessage, Models, ProblemDetails,
-    Source, StartRequest, Started, StartedBatch, WebhookEvent, Woken,
+    Cancelled, Config, Deleted, Generation, GenerationPage, Health, ImageMarks, ImagesMarks, LiveMessage,
+    MarkedImages, Models, ProblemDetails, Source, StartRequest, Started, StartedBatch, Usage, WebhookEvent,
+    Woken,
 };
 
 use super::write::ORDER;
@@ -18,10 +19,14 @@ const PLACE: &str = "/components/schemas";
 pub fn schemas() -> Value {
     let mut read = generator(SchemaSettings::for_deserialize);
     read.subschema_for::<StartRequest>();
+    read.subschema_for::<ImageMarks>();
+    read.subschema_for::<ImagesMarks>();
     let mut written = generator(SchemaSettings::for_serialize);
     written.subschema_for::<Started>();
     written.subschema_for::<Generation>();
     written.subschema_for::<GenerationPage>();
+    written.subschema_for::<MarkedImages>();
+    written.subschema_for::<Usage>();
     written.subschema_for::<Cancelled>();
     written.subschema_for::<Deleted>();
     written.subschema_for::<StartedBatch<'static>>();
@@ -38,8 +43,24 @@ pub fn schemas() -> Value {
     let mut all: Map<String, Value> = all.into_iter().map(|(name, schema)| (name, tidy(schema))).collect();
     if let Some(Value::Object(request)) = all.get_mut("StartRequest") {
         request.insert(ORDER.into(), json!(names::<StartRequest>()));
+        null_is_left_out(request);
+        let rerun = rerun(request);
+        all.insert("RerunRequest".into(), Value::Object(rerun));
     }
     Value::Object(all)
+}
+
+/// A start in part: no member has to be there, and each may be null.
+fn rerun(start: &Map<String, Value>) -> Map<String, Value> {
+    let mut rerun = start.clone();
+    rerun.retain(|name, _| name != "required" && name != "oneOf");
+    let description = "What is to be different from the generation that is made again: fields of a start. A field that is \
+                       left out is kept, and `null` takes a kept one away.";
+    rerun.insert("description".into(), json!(description));
+    if let Some(members) = rerun.get_mut("properties").and_then(Value::as_object_mut) {
+        members.remove("user_id");
+    }
+    rerun
 }
 
 /// A type whose members are parameters.
@@ -116,6 +137,32 @@ fn missing_or_null(schema: &mut Schema) {
             without_null(member);
         }
     }
+}
+
+/// A member of a request that may be missing may be null as well.
+fn null_is_left_out(request: &mut Map<String, Value>) {
+    let required = request.get("required").cloned().unwrap_or_default();
+    let is_required =
+        |name: &str| required.as_array().is_some_and(|names| names.iter().any(|one| one == name));
+    let Some(members) = request.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for (_, member) in members.iter_mut().filter(|(name, _)| !is_required(name)) {
+        let Some(member) = member.as_object_mut() else { continue };
+        if let Some(Value::String(one)) = member.get("type").cloned() {
+            member.insert("type".into(), json!([one, "null"]));
+        }
+        if let Some(reference) = member.remove("$ref") {
+            member.insert("anyOf".into(), json!([{ "$ref": reference }, { "type": "null" }]));
+        }
+    }
+}
+
+/// What a member is where it is there, and not null.
+pub fn given(member: &Value) -> Value {
+    let mut given = member.clone();
+    if let Some(members) = given.as_object_mut() {
+        without_null(members);
+    }
+    given
 }
 
 fn without_null(schema: &mut Map<String, Value>) {

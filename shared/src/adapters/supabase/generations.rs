@@ -8,6 +8,7 @@ use super::rpc::{Rpc, RpcError};
 use super::wire;
 use crate::http::json_text::JsonText;
 use crate::http::list_query::ListQuery;
+use crate::http::marks::ImageMarks;
 use crate::http::models::{Charged, ChargedModel};
 use crate::http::types::Price;
 use crate::ports::{
@@ -33,7 +34,8 @@ impl<'a, H: Http> Generations<'a, H> {
         twice(idempotent, async || self.0.call(function, arguments).await).await
     }
 
-    /// What a function answers, for whoever asked. It must change nothing, for its answer is not looked into.
+    /// What a function answers, for whoever asked. It must change nothing that listeners hear of, for its answer is not
+    /// looked into, and the same twice.
     async fn pass(&self, function: &str, arguments: &Value) -> Result<JsonText, DatabaseError> {
         twice(true, async || self.0.pass(function, arguments).await).await
     }
@@ -61,11 +63,15 @@ fn database_error(error: RpcError) -> DatabaseError {
 
 impl<H: Http> UserGenerations for Generations<'_, H> {
     async fn start(&self, new: &NewGenerations<'_>) -> Result<Started, DatabaseError> {
-        let request =
-            new.asked.map_or_else(|| json!({}), |(request, mapped)| wire::start_request(request, mapped));
+        let request = new
+            .asked
+            .map_or_else(|| json!({}), |(request, mapped)| wire::start_request(request, mapped, new.parent));
         let mut arguments = Map::new();
         arguments.insert("p_request".into(), request);
         arguments.insert("p_next".into(), json!(new.hand_over));
+        if let Some(user_id) = new.user_id {
+            arguments.insert("p_user_id".into(), json!(user_id));
+        }
         let (function, idempotent) = match new.kind {
             StartKind::Plain(None) => ("start_generation", false),
             StartKind::Plain(Some(key)) => {
@@ -94,6 +100,10 @@ impl<H: Http> UserGenerations for Generations<'_, H> {
         self.pass("list_generations", &wire::list_query(query)).await
     }
 
+    async fn kept_request(&self, id: Uuid) -> Result<JsonText, DatabaseError> {
+        self.pass("kept_request", &json!({ "p_generation_id": id })).await
+    }
+
     async fn cancel(&self, id: Uuid) -> Result<(), DatabaseError> {
         let answer = self.call("cancel_generation", &json!({ "p_generation_id": id }), true).await?;
         match answer.get("status").and_then(Value::as_str) {
@@ -114,6 +124,18 @@ impl<H: Http> UserGenerations for Generations<'_, H> {
 
     async fn delete_image(&self, id: Uuid) -> Result<(), DatabaseError> {
         self.call("delete_image", &json!({ "p_image_id": id }), false).await.map(drop)
+    }
+
+    async fn mark_image(&self, id: Uuid, marks: ImageMarks) -> Result<JsonText, DatabaseError> {
+        self.pass("mark_image", &json!({ "p_image_id": id, "p_marks": marks })).await
+    }
+
+    async fn mark_images(&self, ids: &[Uuid], marks: ImageMarks) -> Result<JsonText, DatabaseError> {
+        self.pass("mark_images", &json!({ "p_image_ids": ids, "p_marks": marks })).await
+    }
+
+    async fn usage(&self) -> Result<JsonText, DatabaseError> {
+        self.pass("user_usage", &json!({})).await
     }
 }
 

@@ -14,6 +14,7 @@ use crate::http::json_text::JsonText;
 use crate::http::problem::{Code, Problem};
 use crate::live::take_changes;
 use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, LiveChannel};
+use crate::settings::bearer;
 
 /// Why a call gave no result.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -71,6 +72,7 @@ pub struct Rpc<'a, H> {
     supabase_url: &'a str,
     api_key: &'a str,
     token: Option<&'a str>,
+    secret_key: Option<&'a str>,
     live: Option<&'a dyn LiveChannel>,
 }
 
@@ -79,7 +81,15 @@ impl<'a, H: Http> Rpc<'a, H> {
     /// it is one ([`SupabaseSettings::bearer`](crate::settings::SupabaseSettings::bearer)).
     /// Both must be plain ASCII without spaces (`Settings` and the token check see to it).
     pub fn new(http: &'a H, supabase_url: &'a str, api_key: &'a str, token: Option<&'a str>) -> Self {
-        Self { http, supabase_url, api_key, token, live: None }
+        Self { http, supabase_url, api_key, token, secret_key: None, live: None }
+    }
+
+    /// Calls with a secret key that somebody has sent us, in place of our own key and of a token. Supabase judges it.
+    #[must_use]
+    pub fn with_secret_key(mut self, key: &'a str) -> Self {
+        self.token = bearer(key);
+        self.secret_key = Some(key);
+        self
     }
 
     /// Hands what the functions say to have changed to the live channel.
@@ -92,7 +102,8 @@ impl<'a, H: Http> Rpc<'a, H> {
     /// Calls `function` with named arguments. What the answer says to have changed is for the live
     /// channel alone and taken out of it.
     pub(super) async fn call(&self, function: &str, arguments: &Value) -> Result<Value, RpcError> {
-        let mut answer = read(function, &self.send(function, arguments).await?)?;
+        let answer = read(function, &self.send(function, arguments).await?);
+        let mut answer = answer.map_err(|error| self.of_callers_key(error))?;
         let changes = take_changes(&mut answer);
         if let Some(live) = self.live
             && !changes.is_empty()
@@ -106,11 +117,22 @@ impl<'a, H: Http> Rpc<'a, H> {
     pub(super) async fn pass(&self, function: &str, arguments: &Value) -> Result<JsonText, RpcError> {
         let response = self.send(function, arguments).await?;
         if !response.is_success() {
-            return read(function, &response).map(|body| JsonText::new(body.to_string()));
+            let answer = read(function, &response).map(|body| JsonText::new(body.to_string()));
+            return answer.map_err(|error| self.of_callers_key(error));
         }
         match String::from_utf8(response.body) {
             Ok(text) if serde_json::from_str::<IgnoredAny>(&text).is_ok() => Ok(JsonText::new(text)),
             _ => Err(no_json(function, response.status)),
+        }
+    }
+
+    /// A secret key that somebody has sent was not verified before, as a token is: it is theirs that is wrong.
+    fn of_callers_key(&self, error: RpcError) -> RpcError {
+        match error {
+            RpcError::Denied(_) if self.secret_key.is_some() => {
+                RpcError::Refused(Problem::new(Code::Unauthorized, "This is not the project's secret key."))
+            }
+            error => error,
         }
     }
 
@@ -129,6 +151,11 @@ impl<'a, H: Http> Rpc<'a, H> {
             Some(request) => request,
             None => self.build_first(function)?,
         };
+        // Not kept with the requests that are built: it is not ours.
+        if let Some(key) = self.secret_key {
+            request.headers.retain(|(name, _)| name != "apikey");
+            request = request.header("apikey", key);
+        }
         if let Some(token) = self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -300,6 +327,21 @@ mod tests {
             assert!(Rpc::new(&Unused, "https://x.co", &key, None).build("f", &Value::Null).is_ok());
         }
         assert!(BUILT.with_borrow(Vec::len) <= MAX_BUILT);
+    }
+
+    #[test]
+    fn a_secret_key_that_was_sent_takes_the_place_of_ours_and_is_not_kept() {
+        let seen = |rpc: Rpc<'_, Unused>| {
+            let mut headers = rpc.build("f", &Value::Null).unwrap().headers;
+            headers.retain(|(name, _)| name == "apikey" || name == "authorization");
+            headers.sort();
+            headers.into_iter().map(|(_, value)| value).collect::<Vec<_>>()
+        };
+        let ours = || Rpc::new(&Unused, "https://secret.co", "anon", Some("token"));
+        assert_eq!(seen(ours().with_secret_key("sb_secret_x")), ["sb_secret_x"], "it is no token");
+        assert_eq!(seen(ours().with_secret_key("a.b.c")), ["a.b.c", "Bearer a.b.c"]);
+        assert_eq!(seen(ours()), ["anon", "Bearer token"]);
+        assert!(BUILT.with_borrow(|all| all.iter().all(|it| it.api_key != "sb_secret_x")));
     }
 
     #[test]

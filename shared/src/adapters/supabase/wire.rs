@@ -1,7 +1,9 @@
 //! What the SQL functions are told, as JSON, and the words with which they answer.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::catalogue::{GenerationParams, Mapped};
 use crate::http::list_query::ListQuery;
@@ -100,7 +102,7 @@ fn source(source: PredictionSource) -> &'static str {
 }
 
 /// The argument `p_request` of `start_generation`: what was asked, and what will be made of it.
-pub(super) fn start_request(request: &StartRequest, mapped: &Mapped) -> Value {
+pub(super) fn start_request(request: &StartRequest, mapped: &Mapped, parent: Option<Uuid>) -> Value {
     let mut told = params(&request.params);
     told.insert("operation".into(), json!(mapped.operation));
     let items = request.items.iter().map(|item| {
@@ -121,6 +123,7 @@ pub(super) fn start_request(request: &StartRequest, mapped: &Mapped) -> Value {
     put(&mut told, "scheduled_at", &request.scheduled_at);
     put(&mut told, "expires_in", &request.expires_in);
     put(&mut told, "webhook_url", &request.webhook_url);
+    put(&mut told, "parent_id", &parent);
     Value::Object(told)
 }
 
@@ -148,11 +151,26 @@ fn put<T: Serialize>(told: &mut Map<String, Value>, name: &str, value: &Option<T
     }
 }
 
-/// The arguments of `list_generations`.
+/// The arguments of `list_generations`; a filter that is not there is left out.
 pub(super) fn list_query(query: &ListQuery) -> Value {
-    json!({
-        "p_limit": query.limit, "p_cursor": query.cursor, "p_status": query.status, "p_batch_id": query.batch_id,
-    })
+    let mut told = Map::new();
+    told.insert("p_limit".into(), json!(query.limit));
+    put(&mut told, "p_cursor", &query.cursor);
+    put(&mut told, "p_status", &query.status);
+    put(&mut told, "p_batch_id", &query.batch_id);
+    put(&mut told, "p_model_id", &query.model_id);
+    put(&mut told, "p_operation", &query.operation);
+    put(&mut told, "p_favorite", &query.favorite);
+    put(&mut told, "p_archived", &query.archived);
+    put(&mut told, "p_parent_id", &query.parent_id);
+    put(&mut told, "p_q", &query.text);
+    put(&mut told, "p_created_after", &query.created_after.map(time));
+    put(&mut told, "p_created_before", &query.created_before.map(time));
+    Value::Object(told)
+}
+
+fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// Reads the `outcome` of `finish_prediction` where no job comes with it.

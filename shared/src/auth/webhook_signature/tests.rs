@@ -155,11 +155,29 @@ fn secrets_are_base64_with_or_without_prefix() {
         assert_eq!(sign(&secret, ID, SENT_AT, BODY), SIGNATURE, "{text:?}");
     }
     let too_long = format!("whsec_{}", Base64::encode_string(&[1; MAX_KEY_BYTES + 1]));
-    for text in ["", "whsec_", "whsec_!", "whsec_MfKQ9r8", "whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", &too_long]
-    {
+    for text in [
+        "",
+        "whsec_",
+        "whsec_!",
+        "whsec_MfKQ9r8GK",
+        "whsec_MfKQ9r8G=",
+        "whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        &too_long,
+    ] {
         assert_eq!(Secret::parse(text).err(), Some(SecretError::Malformed), "{text:?}");
     }
     assert!(!format!("{:?}", Secret::parse(SECRET).unwrap()).contains("MfKQ"), "the secret shows");
+}
+
+#[test]
+fn a_secret_may_have_lost_its_padding() {
+    for key in [&b"sixteen bytes. 1"[..], b"seventeen bytes.1", b"eighteen bytes. 18"] {
+        let padded = format!("whsec_{}", Base64::encode_string(key));
+        let bare = padded.trim_end_matches('=');
+        let [padded, bare] =
+            [padded.as_str(), bare].map(|text| sign(&Secret::parse(text).unwrap(), ID, 1, BODY));
+        assert_eq!(padded, bare);
+    }
 }
 
 #[test]

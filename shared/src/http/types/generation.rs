@@ -41,8 +41,31 @@ pub struct Generation {
     /// The image's height in pixels, as `width`.
     #[schemars(range(min = 1))]
     pub height: Option<u32>,
-    /// The seed, if the request set one.
+    /// The seed that is used: the request's, or one drawn for this generation. `null` if the model takes none.
     pub seed: Option<u64>,
+    /// The number of denoising steps; `null` if the model's default is used.
+    #[schemars(range(min = 1))]
+    pub num_inference_steps: Option<u32>,
+    /// How closely the image follows the prompt; `null` if the model's default is used.
+    #[schemars(range(min = 0))]
+    pub guidance_scale: Option<f64>,
+    /// How much of the source image is changed; `null` if the model's default is used or there is no source image.
+    #[schemars(range(min = 0, max = 1))]
+    pub strength: Option<f64>,
+    /// The style; `null` if the request set none.
+    pub style: Option<String>,
+    /// The version of the model; `null` for a model that has none.
+    pub model_version: Option<String>,
+    /// The source image, if it is a public URL.
+    #[schemars(url)]
+    pub source_image_url: Option<String>,
+    /// The generation whose image is the source image; `null` once that generation is deleted.
+    pub source_generation_id: Option<Uuid>,
+    /// The upload that is the source image. It may have been deleted.
+    pub source_id: Option<Uuid>,
+    /// The generation that this one came from: the one that it makes again, otherwise the one whose image is its source
+    /// image. It may have been deleted. `GET /generations?parent_id=` lists what came from a generation.
+    pub parent_id: Option<Uuid>,
     /// The values of the request that were changed to fit the model.
     pub adjustments: Vec<Adjustment>,
     /// Why the generation failed; `null` unless it did.
@@ -77,9 +100,14 @@ pub struct GenerationError {
 pub struct GeneratedImage {
     /// The image's id.
     pub id: Uuid,
+    /// The generation that made the image; `null` for an image that was brought in without one.
+    pub generation_id: Option<Uuid>,
     /// The image's URL. It is public, and its path cannot be guessed.
     #[schemars(url)]
     pub url: String,
+    /// A small version for lists and grids, as wide as the installation says. The same as `url` where it has none.
+    #[schemars(url)]
+    pub thumbnail_url: String,
     /// The file format: `webp`, `png`, `jpg`, `gif` or `svg`.
     pub format: String,
     /// The width in pixels.
@@ -91,13 +119,28 @@ pub struct GeneratedImage {
     /// The size of the file in bytes.
     #[schemars(range(min = 1))]
     pub bytes: u64,
+    /// Whether the user has marked the image as a favourite.
+    pub is_favorite: bool,
+    /// Whether every signed-in user may find the image.
+    pub is_public: bool,
+    /// When the user archived the image; `null` if it is not archived.
+    #[schemars(extend("format" = "date-time"))]
+    pub archived_at: Option<String>,
+}
+
+/// The images that were marked.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct MarkedImages {
+    /// The images, in the order of the ids. An id that names none of the user's images is passed over.
+    pub images: Vec<GeneratedImage>,
 }
 
 /// A page of the user's generations, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct GenerationPage {
-    /// The generations of this page.
+    /// The generations of this page. A request reads 2,000 generations at most, so with filters a page may have fewer
+    /// than `limit`, or none, although more follow.
     pub generations: Vec<Generation>,
-    /// Pass this as `cursor` to get the next page; `null` on the last page.
+    /// Pass this as `cursor` with the same filters to get the next page; `null` on the last page.
     pub next_cursor: Option<String>,
 }

@@ -16,9 +16,13 @@ mod generation;
 #[cfg(feature = "openapi")]
 mod live;
 #[cfg(feature = "openapi")]
+mod marks;
+#[cfg(feature = "openapi")]
 mod query;
 #[cfg(feature = "openapi")]
 mod request;
+#[cfg(feature = "openapi")]
+mod usage;
 #[cfg(feature = "openapi")]
 mod webhook;
 
@@ -32,10 +36,12 @@ pub use start::{
 
 #[cfg(feature = "openapi")]
 pub use self::{
-    generation::{GeneratedImage, Generation, GenerationError, GenerationPage},
+    generation::{GeneratedImage, Generation, GenerationError, GenerationPage, MarkedImages},
     live::{LiveGeneration, LiveMessage, LiveReady, LiveResume},
+    marks::{ImageMarks, ImagesMarks},
     query::{EventsQuery, ListQuery},
     request::StartRequest,
+    usage::{OwnJobs, Plan, Spent, Usage, UsedCount, UsedMoney},
     webhook::{WebhookEvent, WebhookType},
 };
 

@@ -14,9 +14,9 @@ use crate::policy::bounds::{
 use crate::policy::url_policy::MAX_URL_BYTES;
 
 /// A request for images: one prompt, one prompt several times, or up to ten prompts. A field that is `null` counts as
-/// left out. Unknown fields are ignored.
+/// left out. Any other field is refused.
 #[derive(Debug, JsonSchema)]
-#[schemars(transform = one_form)]
+#[schemars(transform = one_form, deny_unknown_fields)]
 pub struct StartRequest {
     /// What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space.
     #[schemars(length(min = 1, max = MAX_PROMPT_CHARS))]
@@ -78,9 +78,14 @@ pub struct StartRequest {
     /// A public https URL that receives a webhook when a generation has ended.
     #[schemars(url, length(max = MAX_URL_BYTES))]
     pub webhook_url: Option<String>,
+    /// Whose generations they are. Servers send it, and have to, with the project's secret key; a request with a user's
+    /// token that has it is refused with `forbidden`.
+    pub user_id: Option<Uuid>,
 }
 
 /// Either `prompt` or `prompts`.
 fn one_form(schema: &mut Schema) {
-    schema.insert("oneOf".into(), json!([{ "required": ["prompt"] }, { "required": ["prompts"] }]));
+    let only = |one: &str, kind: &str, other: &str| json!({ "required": [one], "properties": { one: { "type": kind }, other: { "type": "null" } } });
+    let forms = [only("prompt", "string", "prompts"), only("prompts", "array", "prompt")];
+    schema.insert("oneOf".into(), json!(forms));
 }
