@@ -1,4 +1,4 @@
-import { createClient, type Generation } from 'picture-queue';
+import { createClient, type GenerateParams, type Generation } from 'picture-queue';
 import { PictureQueueProvider, useGenerations, useModels, usePictureQueue } from 'picture-queue/react';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Account, Auth } from './auth/session.ts';
@@ -12,7 +12,7 @@ import { useDeletions } from './feed/deletions.ts';
 import { Feed } from './feed/Feed.tsx';
 import { FeedProvider } from './feed/feed.ts';
 import type { Filter } from './feed/filter.ts';
-import { askedFor, type Params, remember } from './feed/follow-ups.ts';
+import { askedFor, remember } from './feed/follow-ups.ts';
 import { nextAfter, useComingTo } from './feed/places.ts';
 import { announcement, hasEnded } from './feed/wording.ts';
 import { Header } from './Header.tsx';
@@ -77,7 +77,7 @@ function Desk({ removes }: { removes: Remover }) {
 
   const start = useMemo(
     () =>
-      once(async (params: Params, idempotencyKey) => {
+      once(async (params: GenerateParams, idempotencyKey) => {
         const started = await client.start(params, { idempotencyKey });
         const ids = (started.generations ?? [started]).map(({ generation_id }) => generation_id);
         remember(ids, params);
@@ -87,7 +87,7 @@ function Desk({ removes }: { removes: Remover }) {
     [client, refresh, comeTo],
   );
   const startNew = useCallback(
-    (params: Params) => {
+    (params: GenerateParams) => {
       setFilter('all');
       return start(params);
     },

@@ -5,15 +5,17 @@ import { shapesOf, takesAnySize } from './shapes.ts';
 /** How far a picture's ratio may be from the one that was asked for: sizes are multiples of something. */
 const TOLERANCE = 0.03;
 
-type Asked = GenerateParams & { source_id?: string };
-
 /**
  * What was asked for, back in the composer.
  *
  * @param model that was asked, where there still is one
  * @param source the generation that it was made from, where it is known
  */
-export function draftOf(asked: Asked, model: Model | undefined, source: Generation | undefined): Draft {
+export function draftOf(
+  asked: GenerateParams,
+  model: Model | undefined,
+  source: Generation | undefined,
+): Draft {
   const [image] = source?.images ?? [];
   return {
     ...EMPTY_DRAFT,
@@ -32,13 +34,13 @@ export function draftOf(asked: Asked, model: Model | undefined, source: Generati
 }
 
 /** Whether a picture was started from that is not in the draft: an upload, or one that is not known here. */
-export const lacksSource = (asked: Asked, draft: Draft): boolean =>
+export const lacksSource = (asked: GenerateParams, draft: Draft): boolean =>
   !draft.source &&
   Boolean(
     asked.source_id || asked.source_generation_id || (asked.operation && asked.operation !== 'generate'),
   );
 
-function shapeOf({ width, height }: Asked, model: Model | undefined): Partial<Draft> {
+function shapeOf({ width, height }: GenerateParams, model: Model | undefined): Partial<Draft> {
   if (!width || !height || !model) return {};
   const shapes = shapesOf(model);
   const same = shapes.find((shape) => shape.width === width && shape.height === height);

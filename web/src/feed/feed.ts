@@ -1,11 +1,11 @@
-import type { Generation, Model } from 'picture-queue';
+import type { GenerateParams, Generation, Model } from 'picture-queue';
 import { ConflictError } from 'picture-queue';
 import { usePictureQueue } from 'picture-queue/react';
 import { createContext, useCallback, useContext, useMemo } from 'react';
 import { explain } from '../lib/explain.ts';
 import { download, fileName } from '../lib/files.ts';
 import { useMessages } from '../ui/messages.tsx';
-import { again, type FollowUp, followUp, type Params } from './follow-ups.ts';
+import { again, type FollowUp, followUp } from './follow-ups.ts';
 import { priceOf } from './wording.ts';
 
 /** What the cards need of the studio around them; it stays the same while pictures change. */
@@ -13,7 +13,7 @@ export interface FeedContext {
   models: Model[];
   refresh: () => Promise<void>;
   /** Starts something, shows it and remembers what it was. */
-  start: (params: Params, control: string) => Promise<void>;
+  start: (params: GenerateParams, control: string) => Promise<void>;
   /** Takes a picture into the composer, to start another one from it. */
   takeAsSource: (one: Generation) => void;
   /** Puts what was asked for into the composer. */
