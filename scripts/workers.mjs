@@ -63,5 +63,8 @@ export const sourcesOf = (worker) => [...SHARED_SOURCES, `functions/${worker}`];
 function linkDevProfile() {
   const folder = path.join(ROOT, 'target/wasm32-unknown-unknown');
   fs.mkdirSync(folder, { recursive: true });
-  if (!fs.existsSync(path.join(folder, 'dev'))) fs.symlinkSync('debug', path.join(folder, 'dev'));
+  // Of the link itself: what it leads to may be gone.
+  if (!fs.lstatSync(path.join(folder, 'dev'), { throwIfNoEntry: false })) {
+    fs.symlinkSync('debug', path.join(folder, 'dev'));
+  }
 }
