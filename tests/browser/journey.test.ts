@@ -24,10 +24,10 @@ story('a prompt becomes a picture before one’s eyes, and is still there after 
     .getByRole('log', { name: 'Progress' })
     .filter({ hasText: `“${prompt}” is done` })
     .waitFor();
-  await expectShown(picture, await painted(scene.stack, prompt));
+  await expectShown(picture, await painted(scene.stack, prompt), 'small');
 
   await ada.page.reload();
-  await expectShown(ada.picture(prompt), await painted(scene.stack, prompt));
+  await expectShown(ada.picture(prompt), await painted(scene.stack, prompt), 'small');
   expect(await ada.page.getByRole('article').count(), 'the history has it once').toBe(1);
 });
 

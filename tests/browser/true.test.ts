@@ -6,7 +6,8 @@ import type { Visitor } from './support/visitor.ts';
 
 const story = stories();
 
-const IMAGES = '**/storage/v1/object/public/generated-images/**';
+/** In each of their sizes. */
+const IMAGES = /\/storage\/v1\/(object|render\/image)\/public\/generated-images\//;
 
 /** Generations that are written as they have come to be, the newest first; of an earlier day if nothing else is said. */
 async function past(

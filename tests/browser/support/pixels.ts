@@ -44,14 +44,23 @@ export async function painted(stack: TestStack, prompt: string): Promise<Buffer>
   return Buffer.from(await answer.arrayBuffer());
 }
 
-/** What is on the screen where the image is must be that file: its size, and its colours all over. */
-export async function expectShown(image: Locator, file: Buffer): Promise<void> {
+/** As wide as thumbnails are: private.settings.thumbnail_width of this stack. */
+const THUMBNAIL = 512;
+
+/**
+ * What is on the screen where the image is must be that file: its size, and its colours all over.
+ *
+ * @param how `small`: in the size of thumbnails
+ */
+export async function expectShown(image: Locator, file: Buffer, how?: 'small'): Promise<void> {
   const natural = await image.evaluate(async (element: HTMLImageElement) => {
     await element.decode();
     return [element.naturalWidth, element.naturalHeight];
   });
-  const { width, height } = await sharp(file).metadata();
-  expect(natural, 'the size of the picture on the page').toEqual([width, height]);
+  const { width = 0, height = 0 } = await sharp(file).metadata();
+  const scale = how ? Math.min(1, THUMBNAIL / width) : 1;
+  const size = [Math.round(width * scale), Math.round(height * scale)];
+  expect(natural, 'the size of the picture on the page').toEqual(size);
 
   const made = await colours(file);
   expect(difference(made, plain(made)), 'a plain picture would prove nothing').toBeGreaterThan(

@@ -1,5 +1,6 @@
 import type { Generation } from 'picture-queue';
 import { Dialog } from '../ui/Dialog.tsx';
+import { Thumbnail } from '../ui/Thumbnail.tsx';
 
 interface OwnPicturesProps {
   own: Generation[];
@@ -12,13 +13,16 @@ export function OwnPictures({ own, onPick, onClose }: OwnPicturesProps) {
   return (
     <Dialog title="Choose one of your pictures" size="large" onClose={onClose}>
       <ul className="own">
-        {own.map((one) => (
-          <li key={one.id}>
-            <button type="button" onClick={() => onPick(one)}>
-              <img src={one.images[0]?.url} alt={one.prompt} loading="lazy" decoding="async" />
-            </button>
-          </li>
-        ))}
+        {own.map((one) => {
+          const [image] = one.images;
+          return (
+            <li key={one.id}>
+              <button type="button" onClick={() => onPick(one)}>
+                {image && <Thumbnail image={image} alt={one.prompt} loading="lazy" decoding="async" />}
+              </button>
+            </li>
+          );
+        })}
       </ul>
     </Dialog>
   );

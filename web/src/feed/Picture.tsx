@@ -2,6 +2,7 @@ import type { Generation } from 'picture-queue';
 import { useLayoutEffect, useRef, useState } from 'react';
 import { Button } from '../ui/Button.tsx';
 import { Icon } from '../ui/Icon.tsx';
+import { Thumbnail } from '../ui/Thumbnail.tsx';
 
 /** The finished picture, whole, on a blurred one of itself, or on squares where it is cut out; opens in large. */
 export function Picture({ one, onOpen }: { one: Generation; onOpen: () => void }) {
@@ -37,18 +38,25 @@ export function Picture({ one, onOpen }: { one: Generation; onOpen: () => void }
       onClick={onOpen}
     >
       {!cutOut && (
-        <img className="behind" src={image.url} alt="" loading="lazy" decoding="async" aria-hidden="true" />
+        <Thumbnail
+          className="behind"
+          image={image}
+          alt=""
+          loading="lazy"
+          decoding="async"
+          aria-hidden="true"
+        />
       )}
-      <img
+      <Thumbnail
         ref={element}
-        src={image.url}
+        image={image}
         alt={one.prompt}
         width={image.width}
         height={image.height}
         loading="lazy"
         decoding="async"
         onLoad={() => setState('shown')}
-        onError={() => setState('broken')}
+        onBroken={() => setState('broken')}
       />
     </button>
   );

@@ -24,7 +24,7 @@ export function useArrivals(generations: Generation[]): Generation[] {
     for (const { id, status, images } of generations) {
       if (status !== 'completed' || !expected.has(id) || loading.current.has(id)) continue;
       loading.current.add(id);
-      void loaded(images[0]?.url).then(() => {
+      void loaded(images[0]?.thumbnail_url).then(() => {
         expect((all) => new Set([...all].filter((one) => one !== id)));
         loading.current.delete(id);
       });
