@@ -1,6 +1,6 @@
 import type { Generation } from 'picture-queue';
 import { beforeEach, expect, test, vi } from 'vitest';
-import { again, followUp, modelFor, remember } from '../../web/src/feed/follow-ups.ts';
+import { again, askedFor, followUp, modelFor, remember } from '../../web/src/feed/follow-ups.ts';
 import { model } from './models.ts';
 
 beforeEach(() => {
@@ -71,6 +71,26 @@ test('what was started elsewhere is retried by what is known of it, if that is e
     seed: 5,
   });
   expect(again(done({ operation: 'upscale' }))).toBeUndefined();
+  expect(
+    again(done({ operation: 'upscale', source_generation_id: 'g0', strength: 0.4, style: null })),
+  ).toEqual(expect.objectContaining({ operation: 'upscale', source_generation_id: 'g0', strength: 0.4 }));
+});
+
+test('the settings that are used again have the seed that was used', () => {
+  remember(['g1'], { prompt: 'one', model_id: 'a/painter', priority: 'low' });
+  expect(askedFor(done({ seed: 99 }))).toEqual({
+    prompt: 'one',
+    model_id: 'a/painter',
+    priority: 'low',
+    seed: 99,
+  });
+  expect(
+    askedFor(done({ id: 'elsewhere', num_inference_steps: 4, guidance_scale: 3.5, seed: 7 })),
+  ).toMatchObject({
+    num_inference_steps: 4,
+    guidance_scale: 3.5,
+    seed: 7,
+  });
 });
 
 test('the oldest are forgotten', () => {

@@ -16,6 +16,7 @@ import { askedFor, remember } from './feed/follow-ups.ts';
 import { nextAfter, useComingTo } from './feed/places.ts';
 import { announcement, hasEnded } from './feed/wording.ts';
 import { Header } from './Header.tsx';
+import { type Calls, calls } from './lib/calls.ts';
 import { forgetStarts, once } from './lib/once.ts';
 import { useOnline } from './lib/online.ts';
 import { type Remover, remover } from './lib/remove.ts';
@@ -30,9 +31,10 @@ const CHOOSE_AGAIN = 'The settings are back in the form. Please choose the pictu
 /** For a user who is signed in. */
 export function Studio({ account, auth }: { account: Account; auth: Auth }) {
   const { getToken, signOut, renew } = auth;
-  const [client, removes] = useMemo(() => {
+  const [client, more, removes] = useMemo(() => {
     const fetch = renewing(getToken, renew);
-    return [createClient({ url: location.origin, getToken, fetch }), remover(getToken, fetch)];
+    const options = { url: location.origin, getToken, fetch };
+    return [createClient(options), calls(options), remover(getToken, fetch)];
   }, [getToken, renew]);
   const leave = useCallback(() => {
     // What a user wrote is not for the user who signs in next.
@@ -48,13 +50,13 @@ export function Studio({ account, auth }: { account: Account; auth: Auth }) {
       </a>
       <Header email={account.email} onSignOut={leave} />
       <Boundary>
-        <Desk removes={removes} />
+        <Desk more={more} removes={removes} />
       </Boundary>
     </PictureQueueProvider>
   );
 }
 
-function Desk({ removes }: { removes: Remover }) {
+function Desk({ more, removes }: { more: Calls; removes: Remover }) {
   const client = usePictureQueue();
   const online = useOnline();
   const { say } = useMessages();
@@ -85,6 +87,16 @@ function Desk({ removes }: { removes: Remover }) {
         comeTo(ids);
       }),
     [client, refresh, comeTo],
+  );
+  const runAgain = useMemo(
+    () =>
+      once(async (id: string, idempotencyKey) => {
+        // Its own seed would give the same picture.
+        const { generation_id } = await more.rerun(id, { seed: null }, idempotencyKey);
+        await refresh();
+        comeTo([generation_id]);
+      }),
+    [more, refresh, comeTo],
   );
   const startNew = useCallback(
     (params: GenerateParams) => {
@@ -132,8 +144,8 @@ function Desk({ removes }: { removes: Remover }) {
   );
   const remove = useCallback((one: Generation) => removeOne(one, nextAfter(one)), [removeOne]);
   const feed = useMemo(
-    () => ({ refresh, models, start, takeAsSource, edit, remove }),
-    [refresh, models, start, takeAsSource, edit, remove],
+    () => ({ refresh, models, start, runAgain, takeAsSource, edit, remove }),
+    [refresh, models, start, runAgain, takeAsSource, edit, remove],
   );
 
   return (

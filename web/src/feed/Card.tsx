@@ -40,10 +40,19 @@ export const Card = memo(function Card({ one, onOpen }: { one: Generation; onOpe
         {one.cost_usd !== null && <span translate="no">{money(one.cost_usd)}</span>}
         <time dateTime={one.created_at}>{ago(one.created_at, now)}</time>
       </p>
+      {one.parent_id && <From id={one.parent_id} onOpen={onOpen} />}
       {one.status === 'completed' && <PictureActions one={one} />}
     </article>
   );
 });
+
+function From({ id, onOpen }: { id: string; onOpen: (id: string) => void }) {
+  return (
+    <button type="button" className="text-button from" aria-haspopup="dialog" onClick={() => onOpen(id)}>
+      From an earlier picture
+    </button>
+  );
+}
 
 /** Where the focused button goes with a stage, such as Cancel, the card itself takes the focus. */
 function useFocusKept(status: Generation['status']) {

@@ -1,5 +1,4 @@
 import type { Generations } from 'picture-queue/react';
-import { useState } from 'react';
 import { explain } from '../lib/explain.ts';
 import { Button } from '../ui/Button.tsx';
 import { Choices } from '../ui/fields.tsx';
@@ -8,6 +7,7 @@ import { Empty } from './Empty.tsx';
 import type { Filter } from './filter.ts';
 import { useFiltered } from './use-filtered.ts';
 import { Viewer } from './Viewer.tsx';
+import { useViewed } from './viewed.ts';
 
 const NOTHING: Record<Exclude<Filter, 'all'>, string> = {
   open: 'Nothing is in progress.',
@@ -27,8 +27,8 @@ interface FeedProps {
 /** The user's pictures, those that are being made first of all since they are the newest. */
 export function Feed({ list, filter, onFilter, onTryExample }: FeedProps) {
   const { generations: shown, isLoading, hasMore, loadMore, error } = useFiltered(filter, list);
-  const [viewed, setViewed] = useState<string>();
   const finished = shown.filter(({ status }) => status === 'completed');
+  const { one: viewed, open, close } = useViewed(finished);
   // What is wrong with the list itself is said above it.
   const failure = error !== list.error && error ? explain(error) : undefined;
   const isFirstLoad = isLoading && shown.length === 0;
@@ -70,7 +70,7 @@ export function Feed({ list, filter, onFilter, onTryExample }: FeedProps) {
         <ul className="grid">
           {shown.map((one) => (
             <li key={one.id}>
-              <Card one={one} onOpen={setViewed} />
+              <Card one={one} onOpen={open} />
             </li>
           ))}
         </ul>
@@ -87,9 +87,7 @@ export function Feed({ list, filter, onFilter, onTryExample }: FeedProps) {
           </Button>
         </div>
       )}
-      {viewed && (
-        <Viewer list={finished} id={viewed} onMove={setViewed} onClose={() => setViewed(undefined)} />
-      )}
+      {viewed && <Viewer list={finished} one={viewed} onMove={open} onClose={close} />}
     </section>
   );
 }

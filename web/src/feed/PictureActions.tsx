@@ -56,13 +56,27 @@ export function PictureActions({ one, words = false, onRemove, onLeave }: Pictur
       },
     },
   ];
-  const spending = FOLLOW_UPS.flatMap(([operation, icon, label]): Action[] => {
+  const own = models.find(({ id }) => id === one.model_id);
+  const again: Action[] = own
+    ? [
+        {
+          icon: 'retry',
+          label: 'Run again',
+          price: priceOf(own),
+          title: `Run again with ${own.name} and another seed (${priceOf(own)})`,
+          acts: true,
+          act: actions.runAgain,
+        },
+      ]
+    : [];
+  const followUps = FOLLOW_UPS.flatMap(([operation, icon, label]): Action[] => {
     const model = modelFor(operation, models, operation === 'variation' ? one.model_id : undefined);
     if (!model) return [];
     const price = priceOf(model);
     const title = `${label} with ${model.name} (${price})`;
     return [{ icon, label, price, title, acts: true, act: () => actions.make(operation) }];
   });
+  const spending = [...again, ...followUps];
   const button = ({ icon, label, price, title = label, acts = false, act }: Action) => {
     const native = {
       icon,

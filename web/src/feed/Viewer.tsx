@@ -1,9 +1,10 @@
 import type { Generation } from 'picture-queue';
-import { type KeyboardEvent, useId } from 'react';
+import { type KeyboardEvent, useLayoutEffect, useRef } from 'react';
 import { ago, duration, money, size } from '../lib/format.ts';
 import { Dialog } from '../ui/Dialog.tsx';
 import { CopyCode } from './CopyCode.tsx';
 import { useFeed } from './feed.ts';
+import { Lineage } from './Lineage.tsx';
 import { PictureActions } from './PictureActions.tsx';
 import { ViewerPicture } from './ViewerPicture.tsx';
 import { modelName } from './wording.ts';
@@ -11,20 +12,26 @@ import { modelName } from './wording.ts';
 interface ViewerProps {
   /** The finished ones, to go through with the arrows. */
   list: Generation[];
-  id: string;
+  /** One of them, or one that the page does not show otherwise. */
+  one: Generation;
   onMove: (id: string) => void;
   onClose: () => void;
 }
 
 /** A picture in large, with all that is known of it. */
-export function Viewer({ list, id, onMove, onClose }: ViewerProps) {
+export function Viewer({ list, one, onMove, onClose }: ViewerProps) {
   const { models } = useFeed();
-  const heading = useId();
-  const index = list.findIndex((one) => one.id === id);
-  const one = list[index];
-  if (!one?.images[0]) return null;
+  const prompt = useRef<HTMLParagraphElement>(null);
+  // What was pressed may have gone with the picture before.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: with each picture.
+  useLayoutEffect(() => {
+    if (document.activeElement === document.body) prompt.current?.focus();
+  }, [one.id]);
+  const index = list.findIndex(({ id }) => id === one.id);
+  const near = (by: number) => (index < 0 ? undefined : list[index + by]);
+  if (!one.images[0]) return null;
   const go = (by: number) => {
-    const next = list[index + by];
+    const next = near(by);
     if (next) onMove(next.id);
   };
   const onKeyDown = (event: KeyboardEvent) => {
@@ -32,16 +39,16 @@ export function Viewer({ list, id, onMove, onClose }: ViewerProps) {
     if (event.key === 'ArrowRight') go(1);
   };
   const leave = () => {
-    const next = list[index + 1] ?? list[index - 1];
+    const next = near(1) ?? near(-1);
     if (next) onMove(next.id);
     else onClose();
   };
   return (
     <Dialog title="Picture" size="large" onClose={onClose} onKeyDown={onKeyDown}>
       <div className="viewer">
-        <ViewerPicture one={one} isFirst={index === 0} isLast={index === list.length - 1} go={go} />
+        <ViewerPicture one={one} isFirst={!near(-1)} isLast={!near(1)} go={go} />
         <div className="viewer-text">
-          <p className="viewer-prompt" id={heading} translate="no">
+          <p className="viewer-prompt" ref={prompt} tabIndex={-1} translate="no">
             {one.prompt}
           </p>
           <dl>
@@ -63,6 +70,7 @@ export function Viewer({ list, id, onMove, onClose }: ViewerProps) {
             </div>
           )}
           <PictureActions one={one} words onRemove={leave} onLeave={onClose} />
+          <Lineage one={one} list={list} onOpen={onMove} />
           <CopyCode one={one} />
         </div>
       </div>

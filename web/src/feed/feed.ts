@@ -14,6 +14,8 @@ export interface FeedContext {
   refresh: () => Promise<void>;
   /** Starts something, shows it and remembers what it was. */
   start: (params: GenerateParams, control: string) => Promise<void>;
+  /** Starts the same once more with another seed, and shows it. */
+  runAgain: (id: string, control: string) => Promise<void>;
   /** Takes a picture into the composer, to start another one from it. */
   takeAsSource: (one: Generation) => void;
   /** Puts what was asked for into the composer. */
@@ -40,6 +42,7 @@ export interface Actions {
   download: () => Promise<void>;
   copyLink: () => Promise<void>;
   make: (operation: FollowUp) => Promise<void>;
+  runAgain: () => Promise<void>;
   takeAsSource: () => void;
   edit: () => void;
   remove: () => void;
@@ -73,7 +76,7 @@ export function useActions(one: Generation): Actions {
   const client = usePictureQueue();
   const { say } = useMessages();
   const guarded = useGuarded();
-  const { start, models, takeAsSource, edit, remove, refresh } = useFeed();
+  const { start, runAgain, models, takeAsSource, edit, remove, refresh } = useFeed();
   return useMemo(() => {
     const [image] = one.images;
     const params = one.status === 'completed' ? undefined : again(one);
@@ -102,9 +105,10 @@ export function useActions(one: Generation): Actions {
           if (!next) throw new Error('No model can do that at the moment.');
           await start(next, operation);
         }, STARTED[operation]),
+      runAgain: () => guarded(() => runAgain(one.id, 'run again'), 'Another one of it is on its way.'),
       takeAsSource: () => takeAsSource(one),
       edit: () => edit(one),
       remove: () => remove(one),
     };
-  }, [client, say, guarded, start, models, takeAsSource, edit, remove, refresh, one]);
+  }, [client, say, guarded, start, runAgain, models, takeAsSource, edit, remove, refresh, one]);
 }

@@ -19,7 +19,7 @@ export function followUp(operation: FollowUp, from: Generation, models: Model[])
 const LIMIT = 200;
 const NAME = 'asked';
 
-/** Notes what was asked for: a generation does not tell its source, its steps and more, and retrying needs them. */
+/** Notes what was asked for: a generation tells what came of it, such as the size that was made. */
 export function remember(ids: string[], params: GenerateParams): void {
   const { prompts, num_images, seed, ...common } = params;
   const isOnePrompt = prompts === undefined;
@@ -36,13 +36,19 @@ export function remember(ids: string[], params: GenerateParams): void {
   keep(NAME, [...added, ...asked].slice(0, LIMIT));
 }
 
-/** The same once more; undefined where this browser does not know from what picture it was made. */
+/** The same once more; undefined where the picture that it was made from is gone. */
 export function again(one: Generation): GenerateParams | undefined {
-  return remembered(one) ?? (one.operation === 'generate' ? known(one) : undefined);
+  return remembered(one) ?? (one.operation === 'generate' || hasSource(one) ? known(one) : undefined);
 }
 
-/** What is known of what was asked for: all of it where it was started here, or else what a generation tells. */
-export const askedFor = (one: Generation): GenerateParams => remembered(one) ?? known(one);
+/** What was asked for, and the seed that was used, so that it can be made the same. */
+export const askedFor = (one: Generation): GenerateParams => ({
+  ...(remembered(one) ?? known(one)),
+  ...(one.seed === null ? {} : { seed: one.seed }),
+});
+
+const hasSource = (one: Generation) =>
+  Boolean(one.source_generation_id || one.source_id || one.source_image_url);
 
 const remembered = ({ id }: Generation) =>
   recall<[string, GenerateParams][]>(NAME, []).find(([of]) => of === id)?.[1];
@@ -51,7 +57,13 @@ const known = (one: Generation): GenerateParams => ({
   prompt: one.prompt,
   model_id: one.model_id,
   ...(one.operation === 'generate' ? {} : { operation: one.operation }),
-  ...(one.negative_prompt ? { negative_prompt: one.negative_prompt } : {}),
   ...(one.width && one.height ? { width: one.width, height: one.height } : {}),
-  ...(one.seed === null ? {} : { seed: one.seed }),
+  ...told(one, 'negative_prompt', 'style', 'num_inference_steps', 'guidance_scale', 'seed', 'strength'),
+  ...told(one, 'source_image_url', 'source_generation_id', 'source_id'),
 });
+
+type Told = keyof Generation & keyof GenerateParams;
+
+/** Those of its fields that it has a value for. */
+const told = (one: Generation, ...fields: Told[]) =>
+  Object.fromEntries(fields.flatMap((field) => (one[field] == null ? [] : [[field, one[field]]])));
