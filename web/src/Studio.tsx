@@ -13,6 +13,7 @@ import { Feed } from './feed/Feed.tsx';
 import { FeedProvider } from './feed/feed.ts';
 import type { Filter } from './feed/filter.ts';
 import { askedFor, remember } from './feed/follow-ups.ts';
+import { useMarks } from './feed/marks.ts';
 import { nextAfter, useComingTo } from './feed/places.ts';
 import { announcement, hasEnded } from './feed/wording.ts';
 import { Header } from './Header.tsx';
@@ -64,6 +65,7 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
   const list = useGenerations({ limit: PAGE });
   const { error, refresh } = list;
   const { gone, remove: removeOne } = useDeletions(removes);
+  const { mark, marked } = useMarks(more);
   const arrived = useArrivals(list.generations);
   const generations = useMemo(() => arrived.filter(({ id }) => !gone.has(id)), [arrived, gone]);
   const [draft, change] = useDraft();
@@ -144,8 +146,8 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
   );
   const remove = useCallback((one: Generation) => removeOne(one, nextAfter(one)), [removeOne]);
   const feed = useMemo(
-    () => ({ refresh, models, start, runAgain, takeAsSource, edit, remove }),
-    [refresh, models, start, runAgain, takeAsSource, edit, remove],
+    () => ({ refresh, models, start, runAgain, takeAsSource, edit, mark, remove }),
+    [refresh, models, start, runAgain, takeAsSource, edit, mark, remove],
   );
 
   return (
@@ -168,6 +170,7 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
         </div>
         <Feed
           list={{ ...list, generations }}
+          marked={marked}
           filter={filter}
           onFilter={setFilter}
           onTryExample={(prompt) => {

@@ -5,6 +5,7 @@ import { useNow } from '../lib/now.ts';
 import { Button } from '../ui/Button.tsx';
 import { Icon } from '../ui/Icon.tsx';
 import { cardId, useActions, useFeed } from './feed.ts';
+import { Heart } from './Heart.tsx';
 import { Picture } from './Picture.tsx';
 import { PictureActions } from './PictureActions.tsx';
 import { hasEnded, modelName, outlook, statusName, whyFailed } from './wording.ts';
@@ -27,7 +28,10 @@ export const Card = memo(function Card({ one, onOpen }: { one: Generation; onOpe
     >
       <div className="frame" ref={frame}>
         {one.status === 'completed' ? (
-          <Picture one={one} onOpen={() => onOpen(one.id)} />
+          <>
+            <Picture one={one} onOpen={() => onOpen(one.id)} />
+            <Heart one={one} />
+          </>
         ) : (
           <Unfinished one={one} />
         )}

@@ -1,3 +1,4 @@
+import type { Generation } from 'picture-queue';
 import type { Generations } from 'picture-queue/react';
 import { explain } from '../lib/explain.ts';
 import { Button } from '../ui/Button.tsx';
@@ -13,22 +14,25 @@ const NOTHING: Record<Exclude<Filter, 'all'>, string> = {
   open: 'Nothing is in progress.',
   done: 'No finished pictures yet.',
   failed: 'Nothing has failed.',
+  favorites: 'No favourites yet. The heart on a picture makes it one.',
 };
 
 const SKELETONS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
 interface FeedProps {
   list: Generations;
+  /** With the marks that have just been set. */
+  marked: (one: Generation) => Generation;
   filter: Filter;
   onFilter: (filter: Filter) => void;
   onTryExample: (prompt: string) => void;
 }
 
 /** The user's pictures, those that are being made first of all since they are the newest. */
-export function Feed({ list, filter, onFilter, onTryExample }: FeedProps) {
-  const { generations: shown, isLoading, hasMore, loadMore, error } = useFiltered(filter, list);
+export function Feed({ list, marked, filter, onFilter, onTryExample }: FeedProps) {
+  const { generations: shown, isLoading, hasMore, loadMore, error } = useFiltered(filter, list, marked);
   const finished = shown.filter(({ status }) => status === 'completed');
-  const { one: viewed, open, close } = useViewed(finished);
+  const { one: viewed, open, close } = useViewed(finished, marked);
   // What is wrong with the list itself is said above it.
   const failure = error !== list.error && error ? explain(error) : undefined;
   const isFirstLoad = isLoading && shown.length === 0;
@@ -49,6 +53,7 @@ export function Feed({ list, filter, onFilter, onTryExample }: FeedProps) {
             { value: 'open', label: 'In progress' },
             { value: 'done', label: 'Finished' },
             { value: 'failed', label: 'Failed' },
+            { value: 'favorites', label: 'Favourites' },
           ]}
           onChange={onFilter}
         />

@@ -4,6 +4,7 @@ import { ago, duration, money, size } from '../lib/format.ts';
 import { Dialog } from '../ui/Dialog.tsx';
 import { CopyCode } from './CopyCode.tsx';
 import { useFeed } from './feed.ts';
+import { Heart } from './Heart.tsx';
 import { Lineage } from './Lineage.tsx';
 import { PictureActions } from './PictureActions.tsx';
 import { ViewerPicture } from './ViewerPicture.tsx';
@@ -69,6 +70,7 @@ export function Viewer({ list, one, onMove, onClose }: ViewerProps) {
               </ul>
             </div>
           )}
+          <Heart one={one} words />
           <PictureActions one={one} words onRemove={leave} onLeave={onClose} />
           <Lineage one={one} list={list} onOpen={onMove} />
           <CopyCode one={one} />

@@ -6,6 +6,7 @@ import { explain } from '../lib/explain.ts';
 import { download, fileName } from '../lib/files.ts';
 import { useMessages } from '../ui/messages.tsx';
 import { again, type FollowUp, followUp } from './follow-ups.ts';
+import type { Mark } from './marks.ts';
 import { priceOf } from './wording.ts';
 
 /** What the cards need of the studio around them; it stays the same while pictures change. */
@@ -20,6 +21,8 @@ export interface FeedContext {
   takeAsSource: (one: Generation) => void;
   /** Puts what was asked for into the composer. */
   edit: (one: Generation) => void;
+  /** Sets a mark on its picture. */
+  mark: (one: Generation, marks: Mark) => void;
   /** Deletes it, which can be undone for a while. */
   remove: (one: Generation) => void;
 }

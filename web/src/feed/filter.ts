@@ -1,38 +1,55 @@
-import type { Client, Generation, Status } from 'picture-queue';
+import type { Client, Generation, ListParams, Status } from 'picture-queue';
 
-export type Filter = 'all' | 'open' | 'done' | 'failed';
+export type Filter = 'all' | 'open' | 'done' | 'failed' | 'favorites';
 
-/** What the server is asked for. */
-export const STATUSES: Record<Exclude<Filter, 'all'>, Status[]> = {
+type Query = Omit<ListParams, 'limit' | 'cursor'>;
+
+const STATUSES: Record<'open' | 'done' | 'failed', Status[]> = {
   open: ['queued', 'processing', 'downloading'],
   done: ['completed'],
   failed: ['failed', 'cancelled'],
 };
 
+/** What the server is asked for: lists that together hold all that the filter lets through. */
+export const queriesOf = (filter: Filter): Query[] => {
+  if (filter === 'all') return [{}];
+  if (filter === 'favorites') return [{ favorite: true }];
+  return STATUSES[filter].map((status) => ({ status }));
+};
+
+export const letsThrough = (filter: Filter, { status, images }: Generation): boolean => {
+  if (filter === 'all') return true;
+  if (filter === 'favorites') return images.some((image) => image.is_favorite);
+  return STATUSES[filter].includes(status);
+};
+
+/** Whether it may let something through that the page has in another state: only the server knows all marks. */
+export const isAlwaysAsked = (filter: Filter): boolean => filter === 'favorites';
+
 /** From here on older ones may be missing: a `created_at`. undefined: none is missing. */
 export type Horizon = string | undefined;
 
 /** Later than any time: nothing has been fetched. */
-const NOTHING_YET = '~';
+export const NOTHING_YET = '~';
 
-/** All of the user's generations with one status, as far as they have been fetched. */
+/** All of the user's generations that one query finds, as far as they have been fetched. */
 interface Row {
-  status: Status;
+  query: Query;
   cursor?: string;
   horizon: Horizon;
 }
 
-/** The generations with some statuses, the newest first, page by page from the server. */
+/** The generations that some queries find, the newest first, page by page from the server. */
 export class Rows {
   readonly #client: Client;
   readonly #limit: number;
   readonly #rows: Row[];
   readonly #found = new Map<string, Generation>();
 
-  constructor(client: Client, statuses: Status[], limit: number) {
+  constructor(client: Client, queries: Query[], limit: number) {
     this.#client = client;
     this.#limit = limit;
-    this.#rows = statuses.map((status) => ({ status, horizon: NOTHING_YET }));
+    this.#rows = queries.map((query) => ({ query, horizon: NOTHING_YET }));
   }
 
   get found(): Generation[] {
@@ -56,11 +73,13 @@ export class Rows {
   }
 
   async #next(row: Row): Promise<void> {
-    const { status, cursor } = row;
-    const list = this.#client.list({ status, limit: this.#limit, ...(cursor ? { cursor } : {}) });
+    const { query, cursor } = row;
+    const list = this.#client.list({ ...query, limit: this.#limit, ...(cursor ? { cursor } : {}) });
     for await (const page of list.pages()) {
       for (const one of page.generations) this.#found.set(one.id, one);
       if (page.next_cursor) row.cursor = page.next_cursor;
+      // The server looks at so many at a time: among those none may have been found.
+      if (page.next_cursor && page.generations.length === 0) continue;
       row.horizon = page.next_cursor ? page.generations.at(-1)?.created_at : undefined;
       return;
     }
@@ -69,14 +88,19 @@ export class Rows {
 
 /** What is shown of the two: what the page knows live counts, and nothing below which something may be missing. */
 export function merged(
-  statuses: Status[],
+  lets: (one: Generation) => boolean,
   live: Generation[],
   found: Generation[],
   horizon: Horizon,
 ): Generation[] {
-  const all = new Map([...found, ...live].map((one) => [one.id, one]));
+  const all = new Map(found.map((one) => [one.id, one]));
+  for (const one of live) {
+    // Of marks that were set elsewhere only the server tells.
+    const images = all.get(one.id)?.images ?? [];
+    all.set(one.id, one.images.length > 0 && images.length > 0 ? { ...one, images } : one);
+  }
   return [...all.values()]
-    .filter(({ status, created_at }) => statuses.includes(status) && (!horizon || created_at >= horizon))
+    .filter((one) => lets(one) && (!horizon || one.created_at >= horizon))
     .sort((a, b) => compare(b.created_at, a.created_at) || compare(b.id, a.id));
 }
 

@@ -1,7 +1,16 @@
 import { ConnectionError, type Generation, PictureQueueError } from 'picture-queue';
 import { type Generations, usePictureQueue } from 'picture-queue/react';
 import { useCallback, useEffect, useMemo, useState } from 'react';
-import { type Filter, further, merged, Rows, STATUSES } from './filter.ts';
+import {
+  type Filter,
+  further,
+  isAlwaysAsked,
+  letsThrough,
+  merged,
+  NOTHING_YET,
+  queriesOf,
+  Rows,
+} from './filter.ts';
 import { hasEnded } from './wording.ts';
 
 const PAGE = 24;
@@ -18,12 +27,18 @@ interface Asked {
 /**
  * The list, or of all the user's generations those that the filter lets through: where the list does not hold them
  * all, the server is asked.
+ *
+ * @param marked puts the latest marks on one
  */
-export function useFiltered(filter: Filter, list: Generations): Generations {
+export function useFiltered(
+  filter: Filter,
+  list: Generations,
+  marked: (one: Generation) => Generation,
+): Generations {
   const client = usePictureQueue();
   const [latest, setAsked] = useState<Asked>();
   const asked = latest?.filter === filter ? latest : undefined;
-  const isAsked = filter !== 'all' && list.hasMore;
+  const isAsked = isAlwaysAsked(filter) || (filter !== 'all' && list.hasMore);
 
   const fetchMore = useCallback(async (rows: Rows) => {
     const change = (changes: Partial<Asked>) =>
@@ -39,7 +54,7 @@ export function useFiltered(filter: Filter, list: Generations): Generations {
 
   useEffect(() => {
     if (!isAsked) return setAsked(undefined);
-    const rows = new Rows(client, STATUSES[filter], PAGE);
+    const rows = new Rows(client, queriesOf(filter), PAGE);
     setAsked({ filter, rows, found: [], isLoading: true, error: null });
     void fetchMore(rows);
   }, [client, filter, isAsked, fetchMore]);
@@ -74,19 +89,23 @@ export function useFiltered(filter: Filter, list: Generations): Generations {
   }, [client, filter, rows]);
 
   return useMemo(() => {
-    if (filter === 'all') return list;
-    const { generations, hasMore, loadMore } = list;
-    const known = hasMore ? generations.at(-1)?.created_at : undefined;
+    const generations = list.generations.map(marked);
+    if (filter === 'all') return { ...list, generations };
+    const { hasMore, loadMore } = list;
+    const listed = hasMore ? generations.at(-1)?.created_at : undefined;
+    const known = isAlwaysAsked(filter) ? NOTHING_YET : listed;
     const horizon = further(known, asked ? asked.rows.horizon : known);
+    const found = asked?.found.map(marked) ?? [];
+    const lets = (one: Generation) => letsThrough(filter, one);
     return {
       ...list,
-      generations: merged(STATUSES[filter], generations, asked?.found ?? [], horizon),
+      generations: merged(lets, generations, found, horizon),
       isLoading: list.isLoading || (isAsked && (asked?.isLoading ?? true)),
       error: list.error ?? asked?.error ?? null,
       hasMore: horizon !== undefined,
       loadMore: async () => (asked ? fetchMore(asked.rows) : loadMore()),
     };
-  }, [filter, list, isAsked, asked, fetchMore]);
+  }, [filter, list, marked, isAsked, asked, fetchMore]);
 }
 
 function ours(error: unknown): PictureQueueError {

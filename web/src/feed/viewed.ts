@@ -14,9 +14,10 @@ interface Viewed {
  * The picture that is looked at in large.
  *
  * @param list the finished ones that the page shows
+ * @param marked puts the latest marks on one
  * @returns the picture, and what opens another one by its id, whether the page shows it or not
  */
-export function useViewed(list: Generation[]) {
+export function useViewed(list: Generation[], marked: (one: Generation) => Generation) {
   const client = usePictureQueue();
   const guarded = useGuarded();
   const [viewed, view] = useState<Viewed>();
@@ -39,6 +40,7 @@ export function useViewed(list: Generation[]) {
     [client, guarded],
   );
   const close = useCallback(() => view(undefined), []);
-  const one = viewed && (list.find(({ id }) => id === viewed.id) ?? viewed.fetched);
+  const fetched = viewed?.fetched && marked(viewed.fetched);
+  const one = list.find(({ id }) => id === viewed?.id) ?? fetched;
   return { one, open, close };
 }

@@ -1,6 +1,6 @@
-import type { Started } from 'picture-queue';
+import type { GeneratedImage, Started } from 'picture-queue';
 import { createHttp } from '../../../client/src/http.ts';
-import type { RerunRequest } from '../../../client/src/openapi.ts';
+import type { ImageMarks, RerunRequest } from '../../../client/src/openapi.ts';
 import type { HttpOptions } from '../../../client/src/options.ts';
 
 /**
@@ -10,6 +10,8 @@ import type { HttpOptions } from '../../../client/src/options.ts';
 export interface Calls {
   /** Makes a generation of the user's once more; what `changes` does not name stays as it was. */
   rerun: (id: string, changes: RerunRequest, idempotencyKey: string) => Promise<Started>;
+  /** Sets marks on an image; those that are not named stay. */
+  mark: (imageId: string, marks: ImageMarks) => Promise<GeneratedImage>;
 }
 
 /** @param options as the client's */
@@ -22,6 +24,12 @@ export function calls(options: HttpOptions): Calls {
         path: `/generations/${encodeURIComponent(id)}/rerun`,
         body: changes,
         headers: { 'idempotency-key': idempotencyKey },
+      }),
+    mark: (imageId, marks) =>
+      http<GeneratedImage>({
+        method: 'PATCH',
+        path: `/images/${encodeURIComponent(imageId)}`,
+        body: marks,
       }),
   };
 }

@@ -1,0 +1,56 @@
+import type { GeneratedImage, Generation } from 'picture-queue';
+import { useCallback, useRef, useState } from 'react';
+import type { Calls } from '../lib/calls.ts';
+import { explain } from '../lib/explain.ts';
+import { useMessages } from '../ui/messages.tsx';
+
+/** What can be set on a picture. */
+export interface Mark {
+  is_favorite: boolean;
+}
+
+type Marks = Pick<GeneratedImage, 'is_favorite'>;
+
+const marksOf = ({ is_favorite }: Marks): Marks => ({ is_favorite });
+
+/** Marks on pictures: shown at once, sent one after the other, and taken back where the server refuses. */
+export function useMarks({ mark: send }: Calls) {
+  const { say } = useMessages();
+  /** By the image's id, where it differs from what the lists say. */
+  const [own, setOwn] = useState<ReadonlyMap<string, Marks>>(new Map());
+  const latest = useRef(new Map<string, Promise<unknown>>());
+
+  const mark = useCallback(
+    (one: Generation, changes: Mark) => {
+      const [image] = one.images;
+      if (!image) return;
+      const set = (marks: Marks) => setOwn((all) => new Map(all).set(image.id, marksOf(marks)));
+      set({ ...image, ...changes });
+      const before = latest.current.get(image.id) ?? Promise.resolve();
+      const work = before.then(() => send(image.id, changes));
+      const over = work.then(
+        (answer) => {
+          // What was pressed meanwhile is still on its way.
+          if (latest.current.get(image.id) === over) set(answer);
+        },
+        (error: unknown) => {
+          if (latest.current.get(image.id) === over) set(image);
+          const { title, text } = explain(error);
+          say(`${title}: ${text}`);
+        },
+      );
+      latest.current.set(image.id, over);
+    },
+    [send, say],
+  );
+
+  const marked = useCallback(
+    (one: Generation): Generation => {
+      const [image] = one.images;
+      const marks = image && own.get(image.id);
+      return marks ? { ...one, images: [{ ...image, ...marks }] } : one;
+    },
+    [own],
+  );
+  return { mark, marked };
+}
