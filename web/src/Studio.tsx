@@ -23,6 +23,7 @@ import { useOnline } from './lib/online.ts';
 import { type Remover, remover } from './lib/remove.ts';
 import { renewing } from './lib/renewing.ts';
 import { keep, recall } from './lib/storage.ts';
+import { useUsage } from './lib/usage.ts';
 import { Boundary } from './ui/Boundary.tsx';
 import { useMessages } from './ui/messages.tsx';
 
@@ -66,6 +67,7 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
   const { error, refresh } = list;
   const { gone, remove: removeOne } = useDeletions(removes);
   const { mark, marked } = useMarks(more);
+  const { usage, renew: renewUsage } = useUsage(more);
   const arrived = useArrivals(list.generations);
   const generations = useMemo(() => arrived.filter(({ id }) => !gone.has(id)), [arrived, gone]);
   const [draft, change] = useDraft();
@@ -74,6 +76,7 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
   const comeTo = useComingTo();
   useAnnouncements(generations);
   useTitle(generations);
+  useEnds(list.generations, renewUsage);
 
   const model =
     models.find(({ id }) => id === draft.modelId) ?? models.find((one) => one.is_default) ?? models[0];
@@ -85,20 +88,22 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
         const started = await client.start(params, { idempotencyKey });
         const ids = (started.generations ?? [started]).map(({ generation_id }) => generation_id);
         remember(ids, params);
+        renewUsage();
         await refresh();
         comeTo(ids);
       }),
-    [client, refresh, comeTo],
+    [client, refresh, renewUsage, comeTo],
   );
   const runAgain = useMemo(
     () =>
       once(async (id: string, idempotencyKey) => {
         // Its own seed would give the same picture.
         const { generation_id } = await more.rerun(id, { seed: null }, idempotencyKey);
+        renewUsage();
         await refresh();
         comeTo([generation_id]);
       }),
-    [more, refresh, comeTo],
+    [more, refresh, renewUsage, comeTo],
   );
   const startNew = useCallback(
     (params: GenerateParams) => {
@@ -163,7 +168,7 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
         <h1 className="hidden">Studio</h1>
         <div className="desk-composer" ref={composer}>
           {model ? (
-            <Composer {...{ models, model, draft, change, own, start: startNew, online }} />
+            <Composer {...{ models, model, draft, change, own, start: startNew, online, usage }} />
           ) : (
             <div className="composer skeleton" aria-hidden="true" />
           )}
@@ -195,6 +200,17 @@ function useDraft(): [Draft, (change: Partial<Draft>) => void] {
     [],
   );
   return [draft, change];
+}
+
+/** Calls when one of them has ended, or one of another tab or app has begun. */
+function useEnds(generations: Generation[], call: () => void) {
+  const open = generations.filter(({ status }) => !hasEnded(status)).map(({ id }) => id);
+  const key = open.join();
+  const before = useRef(key);
+  useEffect(() => {
+    if (before.current !== key) call();
+    before.current = key;
+  }, [key, call]);
 }
 
 /** How many are being made, in the tab's title, for a user who looks at another page meanwhile. */

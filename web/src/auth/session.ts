@@ -100,7 +100,8 @@ const MAX_RENEWALS = 3;
 
 function renewal(client: InstanceType<typeof AuthClient>): () => Promise<boolean> {
   let latest: number[] = [];
-  return async () => {
+  let running: Promise<boolean> | undefined;
+  const renew = async () => {
     const now = performance.now();
     latest = latest.filter((at) => now - at < 60_000);
     if (latest.length < MAX_RENEWALS) {
@@ -112,6 +113,13 @@ function renewal(client: InstanceType<typeof AuthClient>): () => Promise<boolean
     }
     await client.signOut({ scope: 'local' });
     return false;
+  };
+  // Requests that are refused at the same time are refused for the same token.
+  return () => {
+    running ??= renew().finally(() => {
+      running = undefined;
+    });
+    return running;
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Generation, Model } from 'picture-queue';
 import { type FormEvent, type KeyboardEvent, useRef, useState } from 'react';
+import type { Usage } from '../../../client/src/openapi.ts';
 import { explain, type Notice } from '../lib/explain.ts';
 import { count, duration, money } from '../lib/format.ts';
 import { noteAct } from '../lib/press.ts';
@@ -7,9 +8,10 @@ import { Button } from '../ui/Button.tsx';
 import { Stepper } from '../ui/fields.tsx';
 import { Icon } from '../ui/Icon.tsx';
 import { Advanced } from './Advanced.tsx';
+import { excessOf, usedLine } from './allowance.ts';
 import { costOf, type Draft, MOST_PICTURES, picturesOf, toParams, whatIsMissing } from './draft.ts';
 import { ModelPicker } from './ModelPicker.tsx';
-import { Problem } from './Problem.tsx';
+import { Limit, Problem } from './Problem.tsx';
 import { Prompts } from './Prompts.tsx';
 import { ShapeField } from './ShapeField.tsx';
 import { SourceField } from './SourceField.tsx';
@@ -23,10 +25,12 @@ interface ComposerProps {
   own: Generation[];
   start: (params: ReturnType<typeof toParams>) => Promise<unknown>;
   online: boolean;
+  /** undefined: it is not known. */
+  usage: Usage | undefined;
 }
 
 /** Everything that can be said about a picture to be made. */
-export function Composer({ models, model, draft, change, own, start, online }: ComposerProps) {
+export function Composer({ models, model, draft, change, own, start, online, usage }: ComposerProps) {
   const [picking, setPicking] = useState(false);
   const [busy, setBusy] = useState(false);
   const [uploading, setUploading] = useState(false);
@@ -35,6 +39,7 @@ export function Composer({ models, model, draft, change, own, start, online }: C
   const { supports } = model;
   const pictures = picturesOf(draft, model);
   const cost = costOf(draft, model);
+  const excess = usage && excessOf(usage, pictures, cost);
 
   const update = (changes: Partial<Draft>) => {
     setNotice(undefined);
@@ -129,11 +134,13 @@ export function Composer({ models, model, draft, change, own, start, online }: C
         </div>
         <div className="composer-foot">
           {notice && <Problem notice={notice} onOver={() => setNotice(undefined)} />}
+          {!notice && excess && <Limit excess={excess} />}
           <Button kind="primary" type="submit" icon="sparkle" busy={busy || uploading} disabled={!online}>
             {doing({ busy, uploading, pictures })}
           </Button>
           <p className="hint cost">
             <span>{priceLine(online, cost)}</span>
+            {usage && <span className="used">{usedLine(usage)}</span>}
             <span className="keys" aria-hidden="true">
               {/Mac/.test(navigator.userAgent) ? '⌘ Enter' : 'Ctrl + Enter'}
             </span>

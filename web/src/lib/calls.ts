@@ -1,6 +1,6 @@
 import type { GeneratedImage, Started } from 'picture-queue';
 import { createHttp } from '../../../client/src/http.ts';
-import type { ImageMarks, RerunRequest } from '../../../client/src/openapi.ts';
+import type { ImageMarks, RerunRequest, Usage } from '../../../client/src/openapi.ts';
 import type { HttpOptions } from '../../../client/src/options.ts';
 
 /**
@@ -12,6 +12,8 @@ export interface Calls {
   rerun: (id: string, changes: RerunRequest, idempotencyKey: string) => Promise<Started>;
   /** Sets marks on an image; those that are not named stay. */
   mark: (imageId: string, marks: ImageMarks) => Promise<GeneratedImage>;
+  /** The user's plan, and what is used of it. */
+  usage: () => Promise<Usage>;
 }
 
 /** @param options as the client's */
@@ -31,5 +33,6 @@ export function calls(options: HttpOptions): Calls {
         path: `/images/${encodeURIComponent(imageId)}`,
         body: marks,
       }),
+    usage: () => http<Usage>({ method: 'GET', path: '/usage' }),
   };
 }
