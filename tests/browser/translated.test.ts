@@ -126,7 +126,7 @@ story('on a phone no field has letters so small that the page is zoomed into it'
   await page.getByRole('radio', { name: 'Several prompts' }).check();
   await expectLarge();
   await page.getByRole('button', { name: /^Model / }).click();
-  await page.getByRole('searchbox').waitFor();
+  await page.getByRole('searchbox', { name: 'Search models' }).waitFor();
   await expectLarge();
   await page.getByRole('button', { name: 'Close' }).click();
   await ada.choose('Recraft V3');

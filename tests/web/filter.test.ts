@@ -55,7 +55,9 @@ test('how far down all is known, by either', () => {
 });
 
 test('the server’s marks count before those that the page knows of', () => {
-  const marked = (is_favorite: boolean) => ({ images: [{ id: 'i1', is_favorite }] as Generation['images'] });
+  const marked = (is_favorite: boolean) => ({
+    images: [{ id: 'i1', is_favorite, archived_at: null }] as Generation['images'],
+  });
   const found = [one(1, 'completed', marked(true))];
   const live = [one(1, 'completed', marked(false)), one(2, 'completed', marked(false))];
   expect(ids(merged(lets('favorites'), live, found, undefined))).toEqual(['g1']);

@@ -7,6 +7,7 @@ import { Composer } from './composer/Composer.tsx';
 import { type Draft, EMPTY_DRAFT } from './composer/draft.ts';
 import { draftOf, lacksSource } from './composer/redraft.ts';
 import { ToComposer } from './composer/ToComposer.tsx';
+import { useArchive } from './feed/archive.ts';
 import { useArrivals } from './feed/arrivals.ts';
 import { useDeletions } from './feed/deletions.ts';
 import { Feed } from './feed/Feed.tsx';
@@ -69,9 +70,14 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
   const { mark, marked } = useMarks(more);
   const { usage, renew: renewUsage } = useUsage(more);
   const arrived = useArrivals(list.generations);
-  const generations = useMemo(() => arrived.filter(({ id }) => !gone.has(id)), [arrived, gone]);
+  const archive = useArchive(mark);
+  const generations = useMemo(
+    () => arrived.filter(({ id }) => !gone.has(id)).map(marked),
+    [arrived, gone, marked],
+  );
   const [draft, change] = useDraft();
   const [filter, setFilter] = useState<Filter>('all');
+  const [search, setSearch] = useState('');
   const composer = useRef<HTMLDivElement>(null);
   const comeTo = useComingTo();
   useAnnouncements(generations);
@@ -80,15 +86,17 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
 
   const model =
     models.find(({ id }) => id === draft.modelId) ?? models.find((one) => one.is_default) ?? models[0];
-  const own = useMemo(() => generations.filter(({ images }) => images.length > 0), [generations]);
+  const own = useMemo(
+    () => generations.filter(({ images: [image] }) => image && image.archived_at === null),
+    [generations],
+  );
 
   const start = useMemo(
     () =>
       once(async (params: GenerateParams, idempotencyKey) => {
-        const started = await client.start(params, { idempotencyKey });
+        const started = await client.start(params, { idempotencyKey }).finally(renewUsage);
         const ids = (started.generations ?? [started]).map(({ generation_id }) => generation_id);
         remember(ids, params);
-        renewUsage();
         await refresh();
         comeTo(ids);
       }),
@@ -98,8 +106,8 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
     () =>
       once(async (id: string, idempotencyKey) => {
         // Its own seed would give the same picture.
-        const { generation_id } = await more.rerun(id, { seed: null }, idempotencyKey);
-        renewUsage();
+        const rerun = more.rerun(id, { seed: null }, idempotencyKey);
+        const { generation_id } = await rerun.finally(renewUsage);
         await refresh();
         comeTo([generation_id]);
       }),
@@ -108,6 +116,7 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
   const startNew = useCallback(
     (params: GenerateParams) => {
       setFilter('all');
+      setSearch('');
       return start(params);
     },
     [start],
@@ -151,8 +160,8 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
   );
   const remove = useCallback((one: Generation) => removeOne(one, nextAfter(one)), [removeOne]);
   const feed = useMemo(
-    () => ({ refresh, models, start, runAgain, takeAsSource, edit, mark, remove }),
-    [refresh, models, start, runAgain, takeAsSource, edit, mark, remove],
+    () => ({ refresh, models, start, runAgain, takeAsSource, edit, mark, archive, remove }),
+    [refresh, models, start, runAgain, takeAsSource, edit, mark, archive, remove],
   );
 
   return (
@@ -176,8 +185,7 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
         <Feed
           list={{ ...list, generations }}
           marked={marked}
-          filter={filter}
-          onFilter={setFilter}
+          {...{ filter, search, onFilter: setFilter, onSearch: setSearch }}
           onTryExample={(prompt) => {
             change({ mode: 'one', prompts: [prompt] });
             toComposer();

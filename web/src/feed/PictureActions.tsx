@@ -2,8 +2,10 @@ import type { Generation } from 'picture-queue';
 import { useState } from 'react';
 import { Button, IconButton } from '../ui/Button.tsx';
 import type { IconName } from '../ui/Icon.tsx';
+import { useMessages } from '../ui/messages.tsx';
 import { useActions, useFeed } from './feed.ts';
 import { type FollowUp, modelFor } from './follow-ups.ts';
+import { nextAfter } from './places.ts';
 import { priceOf } from './wording.ts';
 
 const FOLLOW_UPS: [FollowUp, IconName, string][] = [
@@ -35,7 +37,9 @@ interface PictureActionsProps {
 /** What can be done with a finished picture: as icons on a card, with words where there is room. */
 export function PictureActions({ one, words = false, onRemove, onLeave }: PictureActionsProps) {
   const actions = useActions(one);
-  const { models } = useFeed();
+  const { models, mark, archive } = useFeed();
+  const { say } = useMessages();
+  const isArchived = one.images.some(({ archived_at }) => archived_at !== null);
   const [busy, setBusy] = useState<string>();
   const instead = (act: () => void) => () => {
     onLeave?.();
@@ -46,6 +50,19 @@ export function PictureActions({ one, words = false, onRemove, onLeave }: Pictur
     { icon: 'link', label: 'Copy link', act: actions.copyLink },
     { icon: 'image', label: 'Use as source', act: instead(actions.takeAsSource) },
     { icon: 'edit', label: 'Reuse settings', act: instead(actions.edit) },
+    {
+      icon: 'archive',
+      label: isArchived ? 'Take out of the archive' : 'Archive',
+      acts: true,
+      act: () => {
+        const next = nextAfter(one);
+        onRemove?.();
+        if (!isArchived) return archive(one, next);
+        mark(one, { archived: false });
+        say('Back among your pictures.');
+        requestAnimationFrame(() => next?.()?.focus());
+      },
+    },
     {
       icon: 'remove',
       label: 'Delete',

@@ -28,6 +28,7 @@ export function useDeletions({ prepare, remove: send, removeAndLeave }: Remover)
       pending.current = [...pending.current, one];
       setGone((all) => new Set(all).add(one.id));
       say(whatWent(pending.current), {
+        kind: 'delete',
         label: 'Undo',
         take: () => {
           const back = taken(pending);

@@ -23,6 +23,8 @@ export interface FeedContext {
   edit: (one: Generation) => void;
   /** Sets a mark on its picture. */
   mark: (one: Generation, marks: Mark) => void;
+  /** Puts its picture aside, which can be undone for a while. */
+  archive: (one: Generation, focusThen?: () => HTMLElement | null | undefined) => void;
   /** Deletes it, which can be undone for a while. */
   remove: (one: Generation) => void;
 }

@@ -1,6 +1,6 @@
 import type { Client, Generation, ListParams, Status } from 'picture-queue';
 
-export type Filter = 'all' | 'open' | 'done' | 'failed' | 'favorites';
+export type Filter = 'all' | 'open' | 'done' | 'failed' | 'favorites' | 'archived';
 
 type Query = Omit<ListParams, 'limit' | 'cursor'>;
 
@@ -11,20 +11,27 @@ const STATUSES: Record<'open' | 'done' | 'failed', Status[]> = {
 };
 
 /** What the server is asked for: lists that together hold all that the filter lets through. */
-export const queriesOf = (filter: Filter): Query[] => {
-  if (filter === 'all') return [{}];
-  if (filter === 'favorites') return [{ favorite: true }];
-  return STATUSES[filter].map((status) => ({ status }));
+export const queriesOf = (filter: Filter, search = ''): Query[] => {
+  const q = search ? { q: search } : {};
+  const archived = filter === 'archived';
+  if (filter === 'all' || archived) return [{ ...q, archived }];
+  if (filter === 'favorites') return [{ ...q, archived, favorite: true }];
+  // What is not finished has no picture that could be archived.
+  const aside = filter === 'done' ? { archived } : {};
+  return STATUSES[filter].map((status) => ({ ...q, ...aside, status }));
 };
 
+/** What is archived is found in the archive alone. */
 export const letsThrough = (filter: Filter, { status, images }: Generation): boolean => {
-  if (filter === 'all') return true;
-  if (filter === 'favorites') return images.some((image) => image.is_favorite);
-  return STATUSES[filter].includes(status);
+  const isArchived = images.some(({ archived_at }) => archived_at !== null);
+  if (isArchived !== (filter === 'archived')) return false;
+  if (filter === 'favorites') return images.some(({ is_favorite }) => is_favorite);
+  return filter === 'all' || filter === 'archived' || STATUSES[filter].includes(status);
 };
 
-/** Whether it may let something through that the page has in another state: only the server knows all marks. */
-export const isAlwaysAsked = (filter: Filter): boolean => filter === 'favorites';
+/** Whether only the server knows all that is let through: marks are set elsewhere too, and texts it compares itself. */
+export const isAlwaysAsked = (filter: Filter, search: string): boolean =>
+  filter === 'favorites' || filter === 'archived' || search !== '';
 
 /** From here on older ones may be missing: a `created_at`. undefined: none is missing. */
 export type Horizon = string | undefined;

@@ -6,12 +6,19 @@ import { useMessages } from '../ui/messages.tsx';
 
 /** What can be set on a picture. */
 export interface Mark {
-  is_favorite: boolean;
+  is_favorite?: boolean;
+  archived?: boolean;
 }
 
-type Marks = Pick<GeneratedImage, 'is_favorite'>;
+type Marks = Pick<GeneratedImage, 'is_favorite' | 'archived_at'>;
 
-const marksOf = ({ is_favorite }: Marks): Marks => ({ is_favorite });
+const marksOf = ({ is_favorite, archived_at }: Marks): Marks => ({ is_favorite, archived_at });
+
+/** As it will be once the server has done it. */
+const withMark = (before: Marks, { is_favorite = before.is_favorite, archived }: Mark): Marks => ({
+  is_favorite,
+  archived_at: archived === undefined ? before.archived_at : archived ? new Date().toISOString() : null,
+});
 
 /** Marks on pictures: shown at once, sent one after the other, and taken back where the server refuses. */
 export function useMarks({ mark: send }: Calls) {
@@ -25,7 +32,7 @@ export function useMarks({ mark: send }: Calls) {
       const [image] = one.images;
       if (!image) return;
       const set = (marks: Marks) => setOwn((all) => new Map(all).set(image.id, marksOf(marks)));
-      set({ ...image, ...changes });
+      set(withMark(image, changes));
       const before = latest.current.get(image.id) ?? Promise.resolve();
       const work = before.then(() => send(image.id, changes));
       const over = work.then(

@@ -15,9 +15,10 @@ import { hasEnded } from './wording.ts';
 
 const PAGE = 24;
 
-/** What the server has answered, for one choice of the filter. */
+/** What the server has answered, for one choice of the filter and one text to look for. */
 interface Asked {
   filter: Filter;
+  search: string;
   rows: Rows;
   found: Generation[];
   isLoading: boolean;
@@ -25,20 +26,22 @@ interface Asked {
 }
 
 /**
- * The list, or of all the user's generations those that the filter lets through: where the list does not hold them
+ * Of all the user's generations those that the filter lets through, and whose prompt has the text in it: where the list does not hold them
  * all, the server is asked.
  *
  * @param marked puts the latest marks on one
  */
 export function useFiltered(
   filter: Filter,
+  search: string,
   list: Generations,
   marked: (one: Generation) => Generation,
 ): Generations {
   const client = usePictureQueue();
   const [latest, setAsked] = useState<Asked>();
-  const asked = latest?.filter === filter ? latest : undefined;
-  const isAsked = isAlwaysAsked(filter) || (filter !== 'all' && list.hasMore);
+  const asked = latest?.filter === filter && latest.search === search ? latest : undefined;
+  const isAlways = isAlwaysAsked(filter, search);
+  const isAsked = isAlways || (filter !== 'all' && list.hasMore);
 
   const fetchMore = useCallback(async (rows: Rows) => {
     const change = (changes: Partial<Asked>) =>
@@ -54,10 +57,10 @@ export function useFiltered(
 
   useEffect(() => {
     if (!isAsked) return setAsked(undefined);
-    const rows = new Rows(client, queriesOf(filter), PAGE);
-    setAsked({ filter, rows, found: [], isLoading: true, error: null });
+    const rows = new Rows(client, queriesOf(filter, search), PAGE);
+    setAsked({ filter, search, rows, found: [], isLoading: true, error: null });
     void fetchMore(rows);
-  }, [client, filter, isAsked, fetchMore]);
+  }, [client, filter, search, isAsked, fetchMore]);
 
   const rows = asked?.rows;
   useEffect(() => {
@@ -89,14 +92,17 @@ export function useFiltered(
   }, [client, filter, rows]);
 
   return useMemo(() => {
-    const generations = list.generations.map(marked);
-    if (filter === 'all') return { ...list, generations };
-    const { hasMore, loadMore } = list;
+    const { generations, hasMore, loadMore } = list;
+    const isIn = (one: Generation) => letsThrough(filter, one);
+    if (filter === 'all' && !isAlways) return { ...list, generations: generations.filter(isIn) };
     const listed = hasMore ? generations.at(-1)?.created_at : undefined;
-    const known = isAlwaysAsked(filter) ? NOTHING_YET : listed;
+    const known = isAlways ? NOTHING_YET : listed;
     const horizon = further(known, asked ? asked.rows.horizon : known);
     const found = asked?.found.map(marked) ?? [];
-    const lets = (one: Generation) => letsThrough(filter, one);
+    const foundIds = new Set(found.map(({ id }) => id));
+    const text = search.toLowerCase();
+    const lets = (one: Generation) =>
+      isIn(one) && (foundIds.has(one.id) || one.prompt.toLowerCase().includes(text));
     return {
       ...list,
       generations: merged(lets, generations, found, horizon),
@@ -105,7 +111,7 @@ export function useFiltered(
       hasMore: horizon !== undefined,
       loadMore: async () => (asked ? fetchMore(asked.rows) : loadMore()),
     };
-  }, [filter, list, marked, isAsked, asked, fetchMore]);
+  }, [filter, search, list, marked, isAlways, isAsked, asked, fetchMore]);
 }
 
 function ours(error: unknown): PictureQueueError {

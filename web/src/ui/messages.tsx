@@ -18,6 +18,8 @@ const OFFERED_MS = 8_000;
 
 /** Something that can still be done about what is said. */
 export interface Offer {
+  /** One takes the place of another; of its own kind, that is part of it and does not lapse. */
+  kind: 'archive' | 'delete';
   label: string;
   take: () => void;
   /** It was not taken, and is gone. */
@@ -63,9 +65,20 @@ export function MessagesProvider({ children }: { children: ReactNode }) {
   const [spoken, setSpoken] = useState({ text: '', outlet: '' });
   const [top, setTop] = useState('');
   const outlets = useRef<string[]>([]);
+  const current = useRef<Offer>(undefined);
   const [messages] = useState<Messages>(() => ({
-    say: (text, offer) => (offer ? setOffered : setSaid)({ text, at: Date.now(), offer }),
-    withdraw: () => setOffered(undefined),
+    say: (text, offer) => {
+      const message = { text, at: Date.now(), offer };
+      if (!offer) return setSaid(message);
+      const before = current.current;
+      current.current = offer;
+      setOffered(message);
+      if (before && before.kind !== offer.kind) before.lapse();
+    },
+    withdraw: () => {
+      current.current = undefined;
+      setOffered(undefined);
+    },
     announce: (text) => setSpoken({ text, outlet: outlets.current.at(-1) ?? '' }),
   }));
   const [{ open, over }] = useState<Pick<Outlets, 'open' | 'over'>>(() => ({
@@ -78,6 +91,7 @@ export function MessagesProvider({ children }: { children: ReactNode }) {
       return () => change(outlets.current.filter((one) => one !== outlet));
     },
     over: (message) => {
+      if (current.current === message.offer) current.current = undefined;
       setSaid((now) => (now === message ? undefined : now));
       setOffered((now) => (now === message ? undefined : now));
     },
