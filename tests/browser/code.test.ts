@@ -99,6 +99,7 @@ story('a picture is looked at in its full size', async ({ member }) => {
   const image = dialog.getByRole('img', { name: 'A leaf' });
   const size = () =>
     image.evaluate((one: HTMLImageElement) => [one.getBoundingClientRect().width, one.naturalWidth]);
+  await image.evaluate((one: HTMLImageElement) => one.decode());
   const [fitted, natural = 0] = await size();
   expect(fitted).toBeLessThan(natural);
   await dialog.getByRole('button', { name: 'Full size' }).click();
