@@ -92,6 +92,23 @@ create function private.read_enum(p_request jsonb, p_key text, p_words text[]) r
 language sql stable
 return case when p_request ->> p_key is not null then private.take_enum(p_request -> p_key, p_key, p_words) end;
 
+create function private.take_ratio(p_value jsonb, p_key text) returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  v_text text := p_value #>> '{}';
+begin
+  if jsonb_typeof(p_value) <> 'string' or v_text !~ '^[1-9][0-9]?:[1-9][0-9]?$' then
+    perform private.refuse_field(p_key, format('%s must be two whole numbers from 1 to 99 such as 16:9.', p_key));
+  end if;
+  return v_text;
+end
+$$;
+
+-- A shape such as 16:9, or null where it is absent or null. It takes the place of width and height.
+create function private.read_ratio(p_request jsonb, p_key text) returns text
+language sql stable
+return case when p_request ->> p_key is not null then private.take_ratio(p_request -> p_key, p_key) end;
+
 create function private.take_id(p_value jsonb, p_key text) returns uuid
 language plpgsql stable set search_path = '' as $$
 declare
