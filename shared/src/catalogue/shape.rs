@@ -1,7 +1,5 @@
 //! The shape of an image: width to height, whatever its pixels.
 
-use std::fmt;
-
 use serde::{Serialize, Serializer};
 
 use super::size::pair;
@@ -14,8 +12,8 @@ impl AspectRatio {
     /// Reads `W:H` in its one spelling: digits without a sign, a zero in front or white space.
     pub fn parse(text: &str) -> Option<Self> {
         let (width, height) = pair(text, ':')?;
-        let ratio = Self(width, height);
-        (width.max(height) <= 99 && ratio.to_string() == text).then_some(ratio)
+        let written = 3 + usize::from(width > 9) + usize::from(height > 9);
+        (width.max(height) <= 99 && text.len() == written).then_some(Self(width, height))
     }
 
     /// Width and height as they were written.
@@ -31,15 +29,9 @@ impl AspectRatio {
     }
 }
 
-impl fmt::Display for AspectRatio {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.0, self.1)
-    }
-}
-
 impl Serialize for AspectRatio {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&written(self.sides()))
     }
 }
 
@@ -49,7 +41,11 @@ pub(super) fn reduced((width, height): (u32, u32)) -> String {
     while rest > 0 {
         (divisor, rest) = (rest, divisor % rest);
     }
-    format!("{}:{}", width / divisor, height / divisor)
+    written((width / divisor, height / divisor))
+}
+
+fn written((width, height): (u32, u32)) -> String {
+    format!("{width}:{height}")
 }
 
 #[cfg(test)]
@@ -59,7 +55,7 @@ mod tests {
     #[test]
     fn a_ratio_has_one_spelling() {
         for text in ["1:1", "16:9", "9:21", "99:1", "99:99"] {
-            assert_eq!(AspectRatio::parse(text).map(|ratio| ratio.to_string()).as_deref(), Some(text));
+            assert_eq!(AspectRatio::parse(text).map(|ratio| written(ratio.sides())).as_deref(), Some(text));
         }
         for text in [
             "", ":", "16", "16:", ":9", "16:9:1", "0:1", "1:0", "100:1", "1:100", "+16:9", "016:9", "-1:1",

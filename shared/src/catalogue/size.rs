@@ -182,9 +182,14 @@ fn area(field: &Field, wanted: (u32, u32)) -> Option<(f64, &str)> {
 /// The size that [`rounded`] makes of the wanted one, or of one a little smaller, so that it has no more pixels than
 /// `most`: the next megapixel may cost as much as the first.
 fn fit(wanted: (u32, u32), for_width: &Field, for_height: &Field, most: f64) -> (u32, u32) {
-    let sizes = [1.0, 0.99, 0.97, 0.94].map(|scale| rounded(wanted, for_width, for_height, scale));
-    let fitting = sizes.into_iter().find(|size| pixels(*size) <= most);
-    fitting.unwrap_or_else(|| rounded(wanted, for_width, for_height, 1.0))
+    let mut size = wanted;
+    for scale in [1.0, 0.99, 0.97, 0.94] {
+        size = rounded(wanted, for_width, for_height, scale);
+        if pixels(size) <= most {
+            break;
+        }
+    }
+    size
 }
 
 /// Scales into the limits, keeping the shape as far as they allow, and rounds to the model's step.
