@@ -228,7 +228,6 @@ describe('the kept request', () => {
       prompt: 'a lighthouse',
       model_id: SEEDED,
       seed: (await get(user, generation_id)).seed,
-      operation: 'generate',
       priority: 'normal',
     });
   });
