@@ -181,7 +181,7 @@ begin
   select made.generations, made.leased, made.has_budget into v_generations, v_leased, v_has_budget from private.insert_generations(
     v_user, v_items, v_payload, v_model, v_price, v_width, v_height, private.read_adjustments(p_request),
     v_priority, v_batch, v_scheduled, v_expires, p_generation_id, p_next > 0, v_plan.running_jobs,
-    private.read_parent(p_request, v_user)
+    private.read_parent(p_request, v_user, p_generation_id)
   ) as made;
   v_answer := private.start_answer(v_batch, v_generations, false);
   if p_idempotency_key is not null then

@@ -182,6 +182,17 @@ describe('where it came from', () => {
         code: 'not_found',
       });
     expect(await refusal(db.start(mine, { parent_id: 'x' }))).toMatchObject({ field: 'parent_id' });
+    const own = '00000000-0000-4000-8000-000000000001';
+    await db.as(
+      'authenticated',
+      mine,
+      (sql) => sql`insert into public.image_generations (id, user_id, prompt, model)
+        values (${own}, ${mine}, 'inserted', ${SEEDED})`,
+    );
+    const itself = { p_generation_id: own, p_request: { prompt: 'x', model_id: SEEDED, parent_id: own } };
+    expect(await refusal(db.callAs(mine, 'start_inserted_generation', itself))).toMatchObject({
+      code: 'not_found',
+    });
   });
 
   test('cannot be written by hand', async () => {
@@ -279,7 +290,6 @@ describe('the kept request', () => {
       prompt: 'a lighthouse',
       model_id: SEEDED,
       seed: (await get(user, generation_id)).seed,
-      operation: 'generate',
       priority: 'normal',
     });
   });
