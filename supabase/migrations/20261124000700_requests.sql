@@ -364,7 +364,9 @@ $$;
 -- that the request is for, where there is one already; that is no parent of its own.
 create function private.read_parent(p_request jsonb, p_user_id uuid, p_generation_id uuid) returns uuid
 language sql stable
-return case when p_request ->> 'parent_id' is not null then private.take_parent(p_request, p_user_id, p_generation_id) end;
+return case
+  when p_request ->> 'parent_id' is not null then private.take_parent(p_request, p_user_id, p_generation_id)
+end;
 
 -- The address of a request: a public https one without a port, or null where there is none.
 create function private.take_webhook_url(p_value jsonb) returns text
