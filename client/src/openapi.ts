@@ -23,6 +23,15 @@ export type Status = 'queued' | 'processing' | 'downloading' | 'completed' | 'fa
  */
 export type Operation = 'generate' | 'variation' | 'edit' | 'upscale' | 'remove_background';
 /**
+ * A file format that some model makes.
+ *
+ * - `webp`: Small, and sharp enough for most.
+ * - `png`: Without loss; large.
+ * - `jpg`: Read by everything.
+ * - `svg`: Drawn, not painted: no pixels.
+ */
+export type OutputFormat = 'webp' | 'png' | 'jpg' | 'svg';
+/**
  * A message of the live channel.
  */
 export type LiveMessage = LiveGeneration | LiveReady | LiveResume;
@@ -114,6 +123,7 @@ export interface Schemas {
   NamedBatch: NamedBatch;
   Operation: Operation;
   Output: Output;
+  OutputFormat: OutputFormat;
   OwnJobs: OwnJobs;
   Plan: Plan;
   Price: Price;
@@ -343,6 +353,14 @@ export interface Generation {
    * The image's height in pixels, as `width`.
    */
   height: number | null;
+  /**
+   * The aspect ratio; `null` if the request set none, or if the model does not use it.
+   */
+  aspect_ratio: string | null;
+  /**
+   * The file format that was asked for, or the one that the model makes instead; `null` if the request set none. The format of the stored file is that of the image.
+   */
+  output_format: OutputFormat | null;
   /**
    * The seed that is used: the request's, or one drawn for this generation. `null` if the model takes none.
    */
@@ -704,7 +722,7 @@ export interface Supports {
    */
   styles: string[];
   /**
-   * The aspect ratios that the model supports, for example `16:9`.
+   * The aspect ratios that the model takes as they are as `aspect_ratio`, for example `16:9`.
    */
   aspect_ratios: string[];
   /**
@@ -738,7 +756,7 @@ export interface Output {
    */
   format: string | null;
   /**
-   * The file formats that the model supports; empty if they are not known.
+   * The file formats that can be asked for as `output_format`; empty if they are not known.
    */
   formats: string[];
 }
@@ -920,6 +938,14 @@ export interface RerunRequest {
    */
   height?: number | null;
   /**
+   * The shape instead of `width` and `height`: two whole numbers from 1 to 99, such as `16:9`. It is fitted to the model, which makes about as many pixels as it does by default.
+   */
+  aspect_ratio?: string | null;
+  /**
+   * The file format. A model that does not make it makes another one; `adjustments` of the generation says which.
+   */
+  output_format?: OutputFormat | null;
+  /**
    * The number of denoising steps. More steps take longer.
    */
   num_inference_steps?: number | null;
@@ -1053,6 +1079,14 @@ export interface StartRequest {
    * The height in pixels, fitted to the model as `width` is.
    */
   height?: number;
+  /**
+   * The shape instead of `width` and `height`: two whole numbers from 1 to 99, such as `16:9`. It is fitted to the model, which makes about as many pixels as it does by default.
+   */
+  aspect_ratio?: string;
+  /**
+   * The file format. A model that does not make it makes another one; `adjustments` of the generation says which.
+   */
+  output_format?: OutputFormat;
   /**
    * The number of denoising steps. More steps take longer.
    */

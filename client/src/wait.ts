@@ -72,12 +72,14 @@ export async function withTimeLimit<T>(
   const controller = new platform.AbortController();
   let reason: unknown;
   const cut = (why: unknown) => {
-    if (!why) return;
     reason = why;
     controller.abort();
   };
-  const timer =
-    ms === undefined ? undefined : platform.setTimeout(() => cut(late()), Math.min(ms, LONGEST_MS));
+  const over = () => {
+    const why = late();
+    if (why) cut(why);
+  };
+  const timer = ms === undefined ? undefined : platform.setTimeout(over, Math.min(ms, LONGEST_MS));
   const stop = onAbort(signal, cut);
   try {
     return await unlessAborted(work(controller.signal), controller.signal);

@@ -29,10 +29,15 @@ const PATIENCE: Duration = Duration::from_millis(250);
 pub fn key(method: &str, caller: Result<Uuid, &Problem>, address: Option<&str>) -> Option<String> {
     match caller {
         Ok(user) => matches!(method, "POST" | "PATCH" | "DELETE").then(|| format!("user:{user}")),
-        Err(problem) if problem.code == Code::Unauthorized => Some(format!("address:{}", network(address))),
+        Err(problem) if problem.code == Code::Unauthorized => Some(address_key(address)),
         // The caller has no part in our own failure.
         Err(_) => None,
     }
+}
+
+/// The key under which a caller of whom nothing is known is counted: an IP address.
+pub fn address_key(address: Option<&str>) -> String {
+    format!("address:{}", network(address))
 }
 
 /// The key under which a server's request is counted: `about` is the user, or the generation, that it names. Not the

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use shared::catalogue::{Catalogue, GenerationParams, Operation, Role};
+use shared::catalogue::{AspectRatio, Catalogue, GenerationParams, Operation, OutputFormat, Role};
 
 /// Texts a user could send, hostile ones among them.
 fn text() -> impl Strategy<Value = String> {
@@ -28,27 +28,37 @@ fn operation() -> impl Strategy<Value = Operation> {
     proptest::sample::select(Operation::ALL.to_vec())
 }
 
+fn shape() -> impl Strategy<Value = AspectRatio> {
+    (1..=99_u32, 1..=99_u32)
+        .prop_filter_map("two numbers", |(width, height)| AspectRatio::parse(&format!("{width}:{height}")))
+}
+
 fn asks() -> impl Strategy<Value = GenerationParams> {
     let texts = (text(), option::of(text()), option::of(text()), option::of(text()));
     let sizes = (option::of(side()), option::of(side()), option::of(any::<u32>()));
+    let formats = (option::of(shape()), option::of(proptest::sample::select(OutputFormat::ALL.to_vec())));
     let numbers = (option::of(number()), option::of(any::<i64>()), option::of(number()));
     let rest = (option::of(text()), option::weighted(0.2, operation()));
-    (texts, sizes, numbers, rest).prop_map(|(texts, sizes, numbers, rest)| GenerationParams {
-        model_id: String::new(),
-        prompt: texts.0,
-        negative_prompt: texts.1,
-        style: texts.2,
-        model_version: texts.3,
-        width: sizes.0,
-        height: sizes.1,
-        num_inference_steps: sizes.2,
-        guidance_scale: numbers.0,
-        seed: numbers.1,
-        strength: numbers.2,
-        source_image_url: rest.0,
-        source_generation_id: None,
-        source_id: None,
-        operation: rest.1,
+    (texts, sizes, formats, numbers, rest).prop_map(|(texts, sizes, formats, numbers, rest)| {
+        GenerationParams {
+            model_id: String::new(),
+            prompt: texts.0,
+            negative_prompt: texts.1,
+            style: texts.2,
+            model_version: texts.3,
+            width: sizes.0,
+            height: sizes.1,
+            aspect_ratio: formats.0,
+            output_format: formats.1,
+            num_inference_steps: sizes.2,
+            guidance_scale: numbers.0,
+            seed: numbers.1,
+            strength: numbers.2,
+            source_image_url: rest.0,
+            source_generation_id: None,
+            source_id: None,
+            operation: rest.1,
+        }
     })
 }
 

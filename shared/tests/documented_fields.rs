@@ -43,19 +43,24 @@ fn every_field_that_is_read_is_documented() {
     let documented = &document["components"]["schemas"]["StartRequest"]["properties"];
     let made_here = ["items", "adjustments", "output"];
     let id = "0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11";
-    for (source, value) in
-        [("source_image_url", "https://example.com/a.png"), ("source_generation_id", id), ("source_id", id)]
-    {
-        let body = json!({
+    let sources =
+        [("source_image_url", "https://example.com/a.png"), ("source_generation_id", id), ("source_id", id)];
+    let sizes = [json!({ "width": 1024, "height": 1024 }), json!({ "aspect_ratio": "16:9" })];
+    for (size, (source, value)) in sizes.iter().flat_map(|size| sources.map(|source| (size, source))) {
+        let mut body = json!({
             "prompt": "a fox", "model_id": "black-forest-labs/flux-dev", "model_version": "v",
-            "negative_prompt": "b", "width": 1024, "height": 1024, "num_inference_steps": 28,
+            "negative_prompt": "b", "output_format": "png", "num_inference_steps": 28,
             "guidance_scale": 3, "seed": 1, "style": "s", source: value, "strength": 0.5,
             "operation": "variation", "priority": "low", "scheduled_at": "2027-01-31T12:00:00Z",
             "expires_in": 60, "webhook_url": "https://example.com/hook",
         });
+        body.as_object_mut().unwrap().extend(size.as_object().unwrap().clone());
         let request = StartRequest::parse(body.to_string().as_bytes(), &AllowedOrigins::default()).unwrap();
         let told = told(&request);
-        assert_eq!(told[source], value);
+        assert_eq!((&told[source], &told["output_format"]), (&json!(value), &json!("png")));
+        for (name, value) in size.as_object().unwrap() {
+            assert_eq!(told[name], *value);
+        }
         for name in told.as_object().unwrap().keys().filter(|name| !made_here.contains(&name.as_str())) {
             assert!(documented.get(name).is_some(), "{name} is read and not a member of types::StartRequest");
         }

@@ -237,6 +237,9 @@ create table public.image_generations (
   -- Pixels that the request asked for; width and height are what is made of them. Null: the model's own.
   requested_width int,
   requested_height int,
+  -- The request's shape (16:9) and file format, if it names them.
+  aspect_ratio text,
+  output_format text,
   -- The model's version when it was started; null for a model that has none.
   model_version text,
   -- It was started with a source image, whether or not that is still there.

@@ -289,9 +289,24 @@ declare
     select id from public.image_generations
     where cost_open and completed_at < now() - interval '1 day' limit p_limit
   );
+  v_users uuid[];
 begin
-  -- All predictions before the first generation.
+  -- All predictions before the first generation. Of generations and of what is used, those that another transaction has
+  -- are left for the next run: who waits for nobody meets nobody crosswise.
   perform 1 from private.predictions where generation_id = any(v_ids) and ended_at is null order by id for update;
+  v_ids := array(
+    select id from public.image_generations where id = any(v_ids) and cost_open for no key update skip locked
+  );
+  v_users := array(
+    select u.user_id from private.usage as u
+    where u.user_id = any(array(select g.user_id from public.image_generations as g where g.id = any(v_ids)))
+    for update skip locked
+  );
+  v_ids := array(
+    select g.id from public.image_generations as g
+    where g.id = any(v_ids)
+      and (g.user_id = any(v_users) or not exists (select from private.usage as u where u.user_id = g.user_id))
+  );
   foreach v_id in array v_ids loop
     perform private.note_end(p.id, 'unknown', null) from private.predictions as p
     where p.generation_id = v_id and p.ended_at is null;

@@ -92,6 +92,23 @@ create function private.read_enum(p_request jsonb, p_key text, p_words text[]) r
 language sql stable
 return case when p_request ->> p_key is not null then private.take_enum(p_request -> p_key, p_key, p_words) end;
 
+create function private.take_ratio(p_value jsonb, p_key text) returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  v_text text := p_value #>> '{}';
+begin
+  if jsonb_typeof(p_value) <> 'string' or v_text !~ '^[1-9][0-9]?:[1-9][0-9]?$' then
+    perform private.refuse_field(p_key, format('%s must be two whole numbers from 1 to 99 such as 16:9.', p_key));
+  end if;
+  return v_text;
+end
+$$;
+
+-- A shape such as 16:9, or null where it is absent or null. It takes the place of width and height.
+create function private.read_ratio(p_request jsonb, p_key text) returns text
+language sql stable
+return case when p_request ->> p_key is not null then private.take_ratio(p_request -> p_key, p_key) end;
+
 create function private.take_id(p_value jsonb, p_key text) returns uuid
 language plpgsql stable set search_path = '' as $$
 declare
@@ -328,23 +345,28 @@ return case
   else '{}'
 end;
 
-create function private.take_parent(p_request jsonb, p_user_id uuid) returns uuid
+create function private.take_parent(p_request jsonb, p_user_id uuid, p_generation_id uuid) returns uuid
 language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_id uuid := private.read_id(p_request, 'parent_id');
 begin
-  if not exists (select from public.image_generations where id = v_id and user_id = p_user_id) then
+  if v_id = p_generation_id
+    or not exists (select from public.image_generations where id = v_id and user_id = p_user_id)
+  then
     perform private.refuse(404, 'not_found', 'There is no such generation to make again.');
   end if;
   return v_id;
 end
 $$;
 
--- The generation of the user's own that the request makes again, or null where it makes none.
-create function private.read_parent(p_request jsonb, p_user_id uuid) returns uuid
+-- The generation of the user's own that the request makes again, or null where it makes none. p_generation_id: the row
+-- that the request is for, where there is one already; that is no parent of its own.
+create function private.read_parent(p_request jsonb, p_user_id uuid, p_generation_id uuid) returns uuid
 language sql stable
-return case when p_request ->> 'parent_id' is not null then private.take_parent(p_request, p_user_id) end;
+return case
+  when p_request ->> 'parent_id' is not null then private.take_parent(p_request, p_user_id, p_generation_id)
+end;
 
 -- The address of a request: a public https one without a port, or null where there is none.
 create function private.take_webhook_url(p_value jsonb) returns text

@@ -25,9 +25,10 @@
 create function private.request_members() returns text[]
 language sql immutable
 return array[
-  'adjustments', 'expires_in', 'guidance_scale', 'height', 'items', 'model_id', 'model_version',
-  'negative_prompt', 'num_inference_steps', 'operation', 'output', 'parent_id', 'priority', 'prompt', 'scheduled_at',
-  'seed', 'source_generation_id', 'source_id', 'source_image_url', 'strength', 'style', 'webhook_url', 'width'
+  'adjustments', 'aspect_ratio', 'expires_in', 'guidance_scale', 'height', 'items', 'model_id', 'model_version',
+  'negative_prompt', 'num_inference_steps', 'operation', 'output', 'output_format', 'parent_id', 'priority', 'prompt',
+  'scheduled_at', 'seed', 'source_generation_id', 'source_id', 'source_image_url', 'strength', 'style', 'webhook_url',
+  'width'
 ];
 
 -- With p_next, up to so many of the jobs come back under a lease where they are next (private.hand_over): who has
@@ -54,6 +55,7 @@ declare
   v_output jsonb := case jsonb_typeof(p_request -> 'output') when 'object' then p_request -> 'output' else '{}' end;
   v_width int;
   v_height int;
+  v_ratio text;
   v_made_width int;
   v_made_height int;
   v_strength numeric;
@@ -128,6 +130,10 @@ begin
   end if;
   v_width := private.read_number(p_request, 'width', 16, 8192, true);
   v_height := private.read_number(p_request, 'height', 16, 8192, true);
+  v_ratio := private.read_ratio(p_request, 'aspect_ratio');
+  if v_ratio is not null and coalesce(v_width, v_height) is not null then
+    perform private.refuse_field('aspect_ratio', 'Give either aspect_ratio or width and height, not both.');
+  end if;
   v_made_width := private.read_number(v_output, 'width', 1, 16384, true);
   v_made_height := private.read_number(v_output, 'height', 1, 16384, true);
   v_price := private.requested_cost(v_model, v_width, v_height, v_made_width, v_made_height);
@@ -148,6 +154,8 @@ begin
     'negative_prompt', nullif(private.read_text(p_request, 'negative_prompt', 4000), ''),
     'width', v_width,
     'height', v_height,
+    'aspect_ratio', v_ratio,
+    'output_format', private.read_enum(p_request, 'output_format', '{webp,png,jpg,svg}'),
     'num_inference_steps', private.read_number(p_request, 'num_inference_steps', 1, 500, true),
     'guidance_scale', private.read_number(p_request, 'guidance_scale', 0, 100, false),
     'strength', v_strength,
@@ -155,8 +163,9 @@ begin
     'operation', v_operation,
     'webhook_url', private.read_webhook_url(p_request)
   )) || v_source;
-  v_width := coalesce(v_made_width, v_width, v_model.default_width);
-  v_height := coalesce(v_made_height, v_height, v_model.default_height);
+  -- Of a shape the pixels are not known before they are made, unless the Worker says them.
+  v_width := coalesce(v_made_width, v_width, case when v_ratio is null then v_model.default_width end);
+  v_height := coalesce(v_made_height, v_height, case when v_ratio is null then v_model.default_height end);
 
   if v_count > 1 or p_batch_name is not null then
     insert into public.batch_generations (
@@ -172,7 +181,7 @@ begin
   select made.generations, made.leased, made.has_budget into v_generations, v_leased, v_has_budget from private.insert_generations(
     v_user, v_items, v_payload, v_model, v_price, v_width, v_height, private.read_adjustments(p_request),
     v_priority, v_batch, v_scheduled, v_expires, p_generation_id, p_next > 0, v_plan.running_jobs,
-    private.read_parent(p_request, v_user)
+    private.read_parent(p_request, v_user, p_generation_id)
   ) as made;
   v_answer := private.start_answer(v_batch, v_generations, false);
   if p_idempotency_key is not null then
@@ -299,8 +308,8 @@ begin
       insert into public.image_generations (
         id, user_id, prompt, negative_prompt, model, model_id, style, width, height, steps, guidance_scale,
         seed, source_image_url, generation_strength, status, priority, batch_id, batch_index, job_id,
-        adjustments, operation, source_generation_id, source_id, requested_width, requested_height, model_version,
-        has_source, parent_id, reserved_usd, reserved_on, webhook_url, budget_usd, seq
+        adjustments, operation, source_generation_id, source_id, requested_width, requested_height, aspect_ratio,
+        output_format, model_version, has_source, parent_id, reserved_usd, reserved_on, webhook_url, budget_usd, seq
       )
       values (
         v_generation_id, p_user_id, v_item ->> 'prompt', v_payload ->> 'negative_prompt',
@@ -310,7 +319,7 @@ begin
         'pending', p_priority, p_batch_id, case when p_batch_id is not null then v_index end, v_job_id,
         p_adjustments, coalesce(p_payload ->> 'operation', 'generate'), (p_payload ->> 'source_generation_id')::uuid,
         (p_payload ->> 'source_id')::uuid, (p_payload ->> 'width')::int, (p_payload ->> 'height')::int,
-        p_model.version, p_payload ?| '{source_image_url,source_path}', v_parent_id,
+        p_payload ->> 'aspect_ratio', p_payload ->> 'output_format', p_model.version, p_payload ?| '{source_image_url,source_path}', v_parent_id,
         coalesce(p_price, 0), case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
         p_payload ->> 'webhook_url', case when v_reserves then p_price else 0 end, private.next_seq(0)
       );
@@ -326,7 +335,8 @@ begin
         operation = coalesce(p_payload ->> 'operation', 'generate'),
         source_generation_id = (p_payload ->> 'source_generation_id')::uuid,
         source_id = (p_payload ->> 'source_id')::uuid, requested_width = (p_payload ->> 'width')::int,
-        requested_height = (p_payload ->> 'height')::int, model_version = p_model.version,
+        requested_height = (p_payload ->> 'height')::int, aspect_ratio = p_payload ->> 'aspect_ratio',
+        output_format = p_payload ->> 'output_format', model_version = p_model.version,
         has_source = p_payload ?| '{source_image_url,source_path}', parent_id = v_parent_id,
         reserved_usd = coalesce(p_price, 0),
         reserved_on = case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,

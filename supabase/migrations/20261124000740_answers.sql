@@ -37,6 +37,8 @@ create function private.settings_json(p_generation public.image_generations) ret
 language plpgsql stable set search_path = '' as $$
 declare
   v_asked jsonb := jsonb_build_object(
+    'aspect_ratio', p_generation.aspect_ratio,
+    'output_format', p_generation.output_format,
     'seed', p_generation.seed,
     'num_inference_steps', p_generation.steps,
     'guidance_scale', p_generation.guidance_scale,

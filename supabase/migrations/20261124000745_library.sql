@@ -135,7 +135,8 @@ begin
   end if;
   return private.request_of(v_generation) || jsonb_strip_nulls(jsonb_build_object(
     'model_id', coalesce(v_generation.model, v_generation.model_id::text),
-    'operation', v_generation.operation,
+    -- The word also stands for a start that named none: the model's own.
+    'operation', nullif(v_generation.operation, 'generate'),
     'source_id', v_generation.source_id,
     'priority', case sign(v_generation.priority) when -1 then 'low' when 0 then 'normal' else 'high' end,
     'webhook_url', v_generation.webhook_url,

@@ -142,6 +142,8 @@ begin
     -- Once it is started, these two are what is made.
     'width', case when p_generation.job_id is null then p_generation.width else p_generation.requested_width end,
     'height', case when p_generation.job_id is null then p_generation.height else p_generation.requested_height end,
+    'aspect_ratio', p_generation.aspect_ratio,
+    'output_format', p_generation.output_format,
     'num_inference_steps', p_generation.steps,
     'guidance_scale', p_generation.guidance_scale,
     'seed', p_generation.seed,
@@ -242,6 +244,9 @@ begin
       v_request := jsonb_set(v_request, '{items,0,seed}', v_row -> 'seed');
     end if;
     v_row := v_row - '{prompt,seed}'::text[];
+  end if;
+  if v_request ->> 'aspect_ratio' is not null then
+    v_row := v_row - '{width,height}'::text[];
   end if;
   v_row := v_row - array(select jsonb_object_keys(v_request));
   if v_row <> '{}' and v_request ? 'items' then

@@ -41,7 +41,7 @@ $$;
 -- What users call -----------------------------------------------------------------------------------------------------
 --
 -- And servers of the apps', with the secret key, for a user of theirs: the transaction goes on as that user's own
--- (docs/decisions/0052).
+-- (docs/decisions/0053).
 
 -- With p_user_id for the service alone: as nobody else may call private.act_as.
 create function public.start_generation(

@@ -192,18 +192,20 @@ describe('the time of a whole wait', () => {
     for (const error of await Promise.all(outcomes)) expect(error).toBeInstanceOf(TimeoutError);
   });
 
-  test('is no limit where none is set, and the signal still ends the call with its reason', async () => {
-    const { fetch } = running();
-    const controller = new AbortController();
-    const reason = new Error('mine');
-    const outcome = client(fetch)
-      .generate(PARAMS, { signal: controller.signal })
-      .catch((error: unknown) => error);
-    await vi.advanceTimersByTimeAsync(3_600_000);
-    controller.abort(reason);
-    expect(await outcome).toBe(reason);
-    expect(vi.getTimerCount()).toBe(0);
-  });
+  test.each([new Error('mine'), 'mine', '', 0, null])(
+    'is no limit where none is set, and the signal still ends the call with its reason: %j',
+    async (reason) => {
+      const { fetch } = running();
+      const controller = new AbortController();
+      const outcome = client(fetch)
+        .generate(PARAMS, { signal: controller.signal })
+        .catch((error: unknown) => ({ error }));
+      await vi.advanceTimersByTimeAsync(3_600_000);
+      controller.abort(reason);
+      expect(await outcome).toEqual({ error: reason });
+      expect(vi.getTimerCount()).toBe(0);
+    },
+  );
 
   test('that is longer than a timer can be is no shorter one', async () => {
     const { fetch, sent } = script(json(generation('processing', 10)));

@@ -87,6 +87,8 @@ export const generation: Guard<Generation> = object<Generation>({
   negative_prompt: nullable(text),
   width: nullable(number),
   height: nullable(number),
+  aspect_ratio: nullable(text),
+  output_format: nullable(word('webp', 'png', 'jpg', 'svg')),
   seed: nullable(number),
   num_inference_steps: nullable(number),
   guidance_scale: nullable(number),

@@ -88,6 +88,13 @@ function around({ member, kind, unit, least = 0, most = 0 }: Bound): { good: unk
       ],
     };
   }
+  if (kind.startsWith('ratio')) {
+    const wrong = ['', '16', ':', '16:', '01:1', '+1:1', ' 1:1', '1:1\n', '1x1', '1.5:1', '1:1:1'];
+    return {
+      good: [`${least}:${most}`, `${most}:${least}`, '16:9'],
+      bad: [`${least - 1}:1`, `1:${most + 1}`, ...wrong, ...bad],
+    };
+  }
   if (kind === 'id') {
     const id = '00000000-0000-4000-8000-000000000000';
     return { good: [], bad: ['', 'x', `${id}0`, `{${id}`, `urn:uuid:{${id}}`, 'x'.repeat(most + 1), ...bad] };
@@ -145,7 +152,7 @@ const start = (user: string, request: object) =>
 describe('start_generation', () => {
   const bounds = table('`start_generation(p_request)`').filter(({ member }) => member !== 'num_images');
   test('every member of a request is in the table', () => {
-    expect(bounds.length).toBe(19);
+    expect(bounds.length).toBe(21);
   });
 
   test.each(bounds)('$member, $kind', async (bound) => {

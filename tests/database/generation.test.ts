@@ -120,6 +120,8 @@ test('from start to stored image', async () => {
     negative_prompt: null,
     width: 1000,
     height: 700,
+    aspect_ratio: null,
+    output_format: null,
     seed: 0,
     num_inference_steps: null,
     guidance_scale: 0,

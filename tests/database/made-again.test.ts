@@ -182,12 +182,30 @@ describe('where it came from', () => {
         code: 'not_found',
       });
     expect(await refusal(db.start(mine, { parent_id: 'x' }))).toMatchObject({ field: 'parent_id' });
+    const own = '00000000-0000-4000-8000-000000000001';
+    await db.as(
+      'authenticated',
+      mine,
+      (sql) => sql`insert into public.image_generations (id, user_id, prompt, model)
+        values (${own}, ${mine}, 'inserted', ${SEEDED})`,
+    );
+    const itself = { p_generation_id: own, p_request: { prompt: 'x', model_id: SEEDED, parent_id: own } };
+    expect(await refusal(db.callAs(mine, 'start_inserted_generation', itself))).toMatchObject({
+      code: 'not_found',
+    });
   });
 
   test('cannot be written by hand', async () => {
     const user = await db.createUser();
     const { generation_id } = await db.start(user);
-    for (const column of ['parent_id', 'requested_width', 'has_source', 'model_version'])
+    for (const column of [
+      'parent_id',
+      'requested_width',
+      'aspect_ratio',
+      'output_format',
+      'has_source',
+      'model_version',
+    ])
       await expect(
         db.as('authenticated', user, (sql) =>
           sql.unsafe(`update public.image_generations set ${column} = null where id = '${generation_id}'`),
@@ -209,6 +227,7 @@ describe('the kept request', () => {
       guidance_scale: 3.5,
       strength: 0.25,
       style: 'ink',
+      output_format: 'png',
       operation: 'variation',
       source_image_url: 'https://example.com/a.png',
       priority: 'high',
@@ -221,6 +240,49 @@ describe('the kept request', () => {
     expect(made).toEqual({ ...(await payload(first.job_id)), generation_id: undefined });
   });
 
+  test('has the shape that was asked for, and no size', async () => {
+    const user = await db.createUser();
+    const { generation_id, job_id } = await db.start(user, { model_id: SEEDED, aspect_ratio: '16:9' });
+    expect(await payload(job_id)).toMatchObject({ aspect_ratio: '16:9' });
+    expect(await payload(job_id)).not.toHaveProperty('width');
+    const waiting = await get(user, generation_id);
+    expect(waiting, 'its pixels are not known yet').toMatchObject({
+      aspect_ratio: '16:9',
+      output_format: null,
+      width: null,
+      height: null,
+    });
+    const request = await kept(user, generation_id);
+    expect(request).toMatchObject({ aspect_ratio: '16:9' });
+    expect(request).not.toHaveProperty('width');
+    const mapped = await db.start(user, { ...request, output: { width: 1352, height: 760 } });
+    expect(await get(user, mapped.generation_id)).toMatchObject({ width: 1352, height: 760 });
+    expect(await kept(user, mapped.generation_id)).toEqual(request);
+  });
+
+  test('is told as it was used, and kept as it was asked for', async () => {
+    const user = await db.createUser();
+    const adjustments = [
+      { field: 'aspect_ratio', requested: '21:9', used: '16:9', reason: 'closest' },
+      { field: 'output_format', requested: 'webp', used: 'jpg', reason: 'other' },
+    ];
+    const asked = { aspect_ratio: '21:9', output_format: 'webp' };
+    const { generation_id } = await db.start(user, { ...asked, adjustments });
+    expect(await get(user, generation_id)).toMatchObject({ aspect_ratio: '16:9', output_format: 'jpg' });
+    expect(await kept(user, generation_id)).toMatchObject(asked);
+  });
+
+  test('has a shape or a size: both are not taken together', async () => {
+    const user = await db.createUser();
+    for (const size of [{ width: 1024 }, { height: 1024 }])
+      expect(await refusal(db.start(user, { aspect_ratio: '1:1', ...size }))).toMatchObject({
+        sqlstate: 'PT422',
+        code: 'invalid_request',
+        field: 'aspect_ratio',
+      });
+    await expect(db.start(user, { aspect_ratio: '1:1', width: null })).resolves.toBeDefined();
+  });
+
   test('of one that nobody has asked for more than a prompt is as short, with the seed that was drawn', async () => {
     const user = await db.createUser();
     const { generation_id } = await db.start(user, { model_id: SEEDED });
@@ -228,7 +290,6 @@ describe('the kept request', () => {
       prompt: 'a lighthouse',
       model_id: SEEDED,
       seed: (await get(user, generation_id)).seed,
-      operation: 'generate',
       priority: 'normal',
     });
   });

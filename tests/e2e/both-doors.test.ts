@@ -206,6 +206,9 @@ class Generator {
       model_id: () => this.text(200),
       width: () => this.number(16, 8192),
       height: () => this.number(16, 8192),
+      aspect_ratio: () =>
+        this.pick(['"16:9"', '"99:1"', '"100:1"', '"0:1"', '"016:9"', '"+1:1"', '"1:1 "', '"16x9"', '1.5']),
+      output_format: () => this.pick(['"webp"', '"png"', '"jpg"', '"svg"', '"jpeg"', '"PNG"', '""']),
       num_inference_steps: () => this.number(1, 500),
       guidance_scale: () => this.number(0, 100),
       seed: () => this.number(0, 4294967295),

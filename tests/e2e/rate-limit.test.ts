@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { expectProblem } from './support/problem.ts';
 import { TestStack } from './support/stack.ts';
-import { type Answer, call, TestUser } from './support/user.ts';
+import { type Answer, call, MODEL, TestUser } from './support/user.ts';
 
 /** The coarse limit in front of start-generation. Each test counts as somebody of its own, well within a period. */
 
@@ -75,6 +75,25 @@ test('refused tokens count by address, for reading too', async () => {
   // Whoever signs in from the same place is not concerned.
   const user = await TestUser.signUp(stack);
   expect((await guess('198.51.100.1', 'GET', '/generations', user.token)).status).toBe(200);
+});
+
+test('secret keys that are made up count by address, and use up nothing of a server', async () => {
+  const user = await TestUser.signUp(stack);
+  const { startGenerationUrl, serviceRoleKey } = stack.addresses;
+  const start = (address: string, apikey: string) =>
+    call('POST', `${startGenerationUrl}/start-generation`, {
+      headers: { ...from(address), apikey },
+      body: { prompt: 'for a user', model_id: MODEL, user_id: user.id },
+    });
+  for (let n = 0; n < LIMIT; n += 1)
+    expectProblem(await start('198.51.100.7', `sb_secret_${n}`), 401, 'unauthorized');
+  const before = await stack.traces();
+  expectLimited(await start('198.51.100.7', 'sb_secret_more'));
+  expect(await stack.traces(), 'Supabase is not asked').toEqual(before);
+
+  // The first one of the server's counts by its address, since nothing is known of its key yet.
+  for (let n = 0; n <= LIMIT; n += 1) expect((await start('198.51.100.8', serviceRoleKey)).status).toBe(202);
+  expectLimited(await start('198.51.100.9', serviceRoleKey));
 });
 
 test('what needs no token is not counted', async () => {

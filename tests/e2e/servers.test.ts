@@ -141,6 +141,15 @@ describe('who is refused', () => {
     expect(status).toBe(202);
     await refused(start({}, headers), 403, 'forbidden', { field: 'user_id' });
   });
+
+  test('nobody whose own token is no good beside the key, which is handed on with it', async () => {
+    const apikey = counted.supabase.serviceRoleKey;
+    for (const token of [
+      'a.b.c',
+      signJwt({ ...claims(), role: 'authenticated', sub: user.id }, 'x'.repeat(40)),
+    ])
+      await refused(start({}, { authorization: `Bearer ${token}`, apikey }), 401, 'unauthorized');
+  });
 });
 
 test('a project with keys of today, which are no tokens', async () => {

@@ -116,6 +116,7 @@ fn member_row(document: &Value, name: &str, member: &Value) -> String {
     }
     let member = format!("`{name}`");
     match (text("type"), text("format")) {
+        _ if name == "aspect_ratio" => row(&[&member, &"ratio `W:H`", &"whole numbers", &1, &99]),
         // `prompts`: the Worker makes items of them.
         ("array", _) => String::new(),
         // An argument of its own in SQL.
@@ -149,6 +150,7 @@ pub fn written() -> String {
         table("`start_generation(p_request)` and `POST /start-generation`"),
         members(),
         "\nA prompt is not only white space. `strength` needs a source, and there is one source at most. \
+         `aspect_ratio` is not given together with `width` or `height`. \
          The user's plan says which priorities it has.\n"
             .to_owned(),
         table("Other arguments"),

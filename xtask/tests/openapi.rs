@@ -130,6 +130,16 @@ fn the_parser_of_a_start_enforces_the_documented_bounds() {
         if member["type"] == "integer" {
             refused(&field, json!(member["minimum"].as_f64().unwrap() + 0.5));
         }
+        if let Some(pattern) = member["pattern"].as_str() {
+            assert_eq!((field.as_str(), pattern), ("aspect_ratio", "^[1-9][0-9]?:[1-9][0-9]?$"));
+            for ratio in ["1:1", "16:9", "99:99"] {
+                accepted(&field, json!(ratio));
+            }
+            for wrong in ["", "16", "0:1", "1:100", "01:1", "+1:1", " 1:1", "1:1\n", "1x1"] {
+                refused(&field, json!(wrong));
+            }
+            checked.insert(field.clone());
+        }
         if member["format"] == "uuid" {
             accepted(&field, json!("0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11"));
             refused(&field, json!("0193f3a2"));

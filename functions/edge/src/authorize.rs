@@ -71,11 +71,11 @@ pub async fn user_or_server(
 ) -> Result<Asker, Problem> {
     match signed_in(incoming, env, supabase).await {
         Ok(user) => Ok(Asker::User(user)),
-        // Looked for where there is no user only: it takes a header more.
+        // Looked for where there is no user only: it takes a header more. A bearer token that is there decides: who
+        // hands on a user's token beside the key means the user, also where the token is no good.
         Err(problem) => {
-            let given = [incoming.bearer(), incoming.header("apikey")];
-            let key = given.into_iter().flatten().find(|given| is_meant_for_service(given));
-            key.map(Asker::Server).ok_or(problem)
+            let given = incoming.bearer().or_else(|| incoming.header("apikey"));
+            given.filter(|given| is_meant_for_service(given)).map(Asker::Server).ok_or(problem)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Who is let in, within the rate limit, and how Supabase is called for them.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use edge::{
@@ -7,12 +8,18 @@ use edge::{
     within_limit,
 };
 use shared::adapters::supabase::Rpc;
+use shared::auth::service_key::AcceptedKeys;
 use shared::http::problem::{Code, Problem};
 use shared::ports::DatabaseError;
 use shared::rate_limit;
 use shared::settings::SupabaseSettings;
 use uuid::Uuid;
 use worker::console_error;
+
+thread_local! {
+    /// Secret keys that Supabase has accepted, as long as the isolate lives.
+    static ACCEPTED: RefCell<AcceptedKeys> = const { RefCell::new(AcceptedKeys::new()) };
+}
 
 /// Somebody who was let in.
 pub(crate) struct Access {
@@ -34,27 +41,27 @@ impl Access {
         }
     }
 
-    /// Counts what a server asks for, by the user or the generation that it is about; a user is counted already.
+    /// Counts what a server asks for, by the user or the generation that it is about. A user is counted already, and so
+    /// is a key of which nothing is known: whoever makes one up uses up no server's share.
     pub(crate) async fn count(&self, env: &Environment, about: Uuid) -> Result<(), Problem> {
-        if self.is_server() { within_limit(env, &rate_limit::server_key(about)).await } else { Ok(()) }
+        match &self.asker {
+            Asker::Server(key) if is_accepted(key) => within_limit(env, &rate_limit::server_key(about)).await,
+            _ => Ok(()),
+        }
     }
 
-    /// What the database has said. A secret key that it does not take counts for the address that has sent it, as a
-    /// token does.
-    pub(crate) async fn judged<T>(
-        &self,
-        answer: Result<T, DatabaseError>,
-        incoming: &Incoming,
-        env: &Environment,
-    ) -> Result<T, Problem> {
-        let problem = match answer {
-            Ok(answer) => return Ok(answer),
-            Err(error) => problem(error),
-        };
-        if self.is_server() && problem.code == Code::Unauthorized {
-            count(incoming, env, Err(&problem)).await?;
+    /// What the database has said; by that it is known whether a server's key is the project's.
+    pub(crate) fn judged<T>(&self, answer: Result<T, DatabaseError>) -> Result<T, Problem> {
+        let answer = answer.map_err(problem);
+        if let Asker::Server(key) = &self.asker {
+            let is_refused = answer.as_ref().is_err_and(|problem| {
+                matches!(problem.code, Code::Unauthorized | Code::Unavailable | Code::InternalError)
+            });
+            if !is_refused {
+                ACCEPTED.with_borrow_mut(|keys| keys.note(key));
+            }
         }
-        Err(problem)
+        answer
     }
 }
 
@@ -70,7 +77,10 @@ pub(crate) async fn admit_asker(incoming: &Incoming, env: &Environment) -> Resul
     let asker = user_or_server(incoming, env, &supabase).await;
     match &asker {
         Ok(Asker::User(user)) => count(incoming, env, Ok(user.user_id)).await?,
-        Ok(Asker::Server(_)) => {}
+        Ok(Asker::Server(key)) if is_accepted(key) => {}
+        Ok(Asker::Server(_)) => {
+            within_limit(env, &rate_limit::address_key(address(incoming).as_deref())).await?
+        }
         Err(problem) => count(incoming, env, Err(problem)).await?,
     }
     Ok(Access { supabase, asker: asker? })
@@ -92,12 +102,19 @@ async fn count(
     env: &Environment,
     caller: Result<Uuid, &Problem>,
 ) -> Result<(), Problem> {
-    // Cloudflare sets the header, over whatever a client has sent.
-    let address = incoming.header("cf-connecting-ip");
-    match rate_limit::key(incoming.method(), caller, address.as_deref()) {
+    match rate_limit::key(incoming.method(), caller, address(incoming).as_deref()) {
         Some(key) => within_limit(env, &key).await,
         None => Ok(()),
     }
+}
+
+/// Cloudflare sets the header, over whatever a client has sent.
+fn address(incoming: &Incoming) -> Option<String> {
+    incoming.header("cf-connecting-ip")
+}
+
+fn is_accepted(key: &str) -> bool {
+    ACCEPTED.with_borrow(|keys| keys.include(key))
 }
 
 pub(crate) fn problem(error: DatabaseError) -> Problem {

@@ -70,7 +70,7 @@ async fn start_by(
     let live = LiveUpdates::new(env, context);
     let generations = Generations::new(access.rpc().with_live_channel(&live));
     let started = plan.start(key.as_ref(), hand_over(env), &generations).await;
-    let started = access.judged(started, incoming, env).await?;
+    let started = access.judged(started)?;
     Ok(started_answer(incoming, env, context, prefix, &plan, started, has_keys))
 }
 
@@ -138,7 +138,7 @@ pub(crate) async fn wake_queue(
 pub(crate) async fn get(incoming: &Incoming, env: &Environment, id: &str) -> Result<Answer, Problem> {
     let access = admit_asker(incoming, env).await?;
     let generation = generations(&access).get(generation_id(id)?).await;
-    let generation = access.judged(generation, incoming, env).await?;
+    let generation = access.judged(generation)?;
     Ok(private(Answer::text("application/json", generation.into_string())))
 }
 
@@ -160,7 +160,7 @@ pub(crate) async fn cancel(
     access.count(env, generation_id).await?;
     let live = LiveUpdates::new(env, context);
     let generations = Generations::new(access.rpc().with_live_channel(&live));
-    access.judged(generations.cancel(generation_id).await, incoming, env).await?;
+    access.judged(generations.cancel(generation_id).await)?;
     // A prediction that runs is stopped by a job.
     wake(env, context, WakeFor::Cancellation);
     Ok(private(Answer::json(200, json!(Cancelled { generation_id, status: Status::Cancelled }))))
@@ -177,7 +177,7 @@ pub(crate) async fn retry(
     access.count(env, id).await?;
     let live = LiveUpdates::new(env, context);
     let generations = Generations::new(access.rpc().with_live_channel(&live));
-    let generation = access.judged(generations.retry(id).await, incoming, env).await?;
+    let generation = access.judged(generations.retry(id).await)?;
     wake(env, context, WakeFor::Images { handed_over: None });
     Ok(private(Answer::text("application/json", generation.into_string()).status(202)))
 }

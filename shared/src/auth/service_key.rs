@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 /// The longest key that is taken from a caller, in bytes: as long as a token.
@@ -42,6 +43,34 @@ impl fmt::Debug for ServiceKeys {
     }
 }
 
+/// Keys that Supabase has accepted from callers, as digests: of what others send nothing is kept.
+#[derive(Debug, Default)]
+pub struct AcceptedKeys(Vec<[u8; 32]>);
+
+impl AcceptedKeys {
+    /// An empty list.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Whether the key is among them.
+    pub fn include(&self, key: &str) -> bool {
+        self.0.contains(&digest(key))
+    }
+
+    /// Notes a key, in the place of the oldest one where there are as many as a project has.
+    pub fn note(&mut self, key: &str) {
+        if !self.include(key) {
+            self.0.truncate(MAX_KEYS - 1);
+            self.0.insert(0, digest(key));
+        }
+    }
+}
+
+fn digest(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
+}
+
 /// Whether a key is meant to be the service's: `sb_secret_…`, or a JWT with the role `service_role`. Whether it is one,
 /// those judge who hold the keys. It is plain ASCII without spaces, so that it can stand in a header.
 pub fn is_meant_for_service(key: &str) -> bool {
@@ -69,6 +98,17 @@ fn role_of(jwt: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn accepted_keys_are_few_and_the_latest() {
+        let mut accepted = AcceptedKeys::new();
+        for key in ["a", "b", "a", "c", "d"] {
+            accepted.note(key);
+        }
+        assert!(["a", "b", "c", "d"].iter().all(|key| accepted.include(key)));
+        accepted.note("e");
+        assert!(!accepted.include("a") && accepted.include("b") && accepted.include("e"));
+    }
 
     #[test]
     fn only_the_keys_that_are_made_for_browsers_are_public() {

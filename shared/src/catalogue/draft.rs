@@ -2,14 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::params::{Adjustment, GenerationParams};
+use super::params::{Adjustment, GenerationParams, OutputFormat};
 use super::schema::{Field, Kind, Role};
 
 const LIMITS: &str = "outside the model's limits";
 const NOT_A_NUMBER: &str = "not a finite number, left out";
-
-/// File formats from the most to the least welcome.
-const FORMATS: [&str; 3] = ["webp", "png", "jpg"];
 
 /// The input as far as it is filled, and what was adjusted on the way.
 pub(super) struct Draft<'a> {
@@ -96,8 +93,9 @@ impl<'a> Draft<'a> {
     }
 
     fn format(&mut self, field: &Field) -> Option<Value> {
-        let offered = |format: &&str| field.choices().any(|choice| choice == *format);
-        let format = FORMATS.into_iter().find(offered)?;
+        let asked = self.params.output_format.into_iter().chain(OutputFormat::ALL);
+        let mut names = asked.map(OutputFormat::as_str);
+        let format = names.find(|format| field.choices().any(|choice| choice == *format))?;
         self.format = Some(format.to_owned());
         Some(json!(format))
     }

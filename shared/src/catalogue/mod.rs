@@ -12,6 +12,7 @@ mod params;
 mod read;
 mod report;
 mod schema;
+mod shape;
 mod size;
 
 use std::sync::OnceLock;
@@ -20,8 +21,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub use model::{Model, ModelPrice, OutputForm, SourceSize};
-pub use params::{Adjustment, GenerationParams, Mapped, ModelInput, Operation, Unsupported};
+pub use params::{Adjustment, GenerationParams, Mapped, ModelInput, Operation, OutputFormat, Unsupported};
 pub use schema::{Field, Kind, Role, Schema};
+pub use shape::AspectRatio;
 
 /// The catalogue that is compiled in.
 const BUILTIN: &str = include_str!("models.json");

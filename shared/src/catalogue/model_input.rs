@@ -23,7 +23,7 @@ impl Model {
         }
 
         let asked = self.asked_size(params);
-        let plan = Plan::new(self, asked, source.is_some());
+        let plan = Plan::new(self, asked, params.aspect_ratio, source.is_some());
         let mut draft = Draft::new(params, source, self.format.clone());
         for (name, field) in self.input.fields() {
             let value = draft.value(field).or_else(|| plan.value(field)).or_else(|| field.value.clone());
@@ -34,6 +34,7 @@ impl Model {
         if let Some(asked) = asked {
             draft.report_size(self, asked, &plan);
         }
+        draft.report_shape(&plan);
         draft.report_left_out(self);
 
         // A mistake in the catalogue, not of the request; tests over all models keep it from happening.

@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::shape::AspectRatio;
+
 /// What the model does with the prompt and the source image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema))]
@@ -48,6 +50,41 @@ impl Operation {
     }
 }
 
+/// A file format that some model makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OutputFormat {
+    /// Small, and sharp enough for most.
+    Webp,
+    /// Without loss; large.
+    Png,
+    /// Read by everything.
+    Jpg,
+    /// Drawn, not painted: no pixels.
+    Svg,
+}
+
+impl OutputFormat {
+    /// All of them, from the most to the least welcome.
+    pub const ALL: [Self; 4] = [Self::Webp, Self::Png, Self::Jpg, Self::Svg];
+
+    /// Its name on the wire and in the catalogue.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webp => "webp",
+            Self::Png => "png",
+            Self::Jpg => "jpg",
+            Self::Svg => "svg",
+        }
+    }
+
+    /// The format of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == name)
+    }
+}
+
 /// One image that a user asks for. Everything but the model and the prompt is optional; `None` leaves
 /// the choice to the model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -64,6 +101,10 @@ pub struct GenerationParams {
     pub width: Option<u32>,
     /// Pixels.
     pub height: Option<u32>,
+    /// Instead of both: the shape, at about the model's own number of pixels.
+    pub aspect_ratio: Option<AspectRatio>,
+    /// The file format.
+    pub output_format: Option<OutputFormat>,
     /// Denoising steps.
     pub num_inference_steps: Option<u32>,
     /// How closely to follow the prompt; 0 is a value like any other.

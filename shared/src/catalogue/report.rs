@@ -11,7 +11,9 @@ const NOT_TAKEN: &str = "not supported by this model, left out";
 const UNKNOWN_STYLE: &str = "not one of the model's styles, left out";
 const CLOSEST: &str = "the closest size the model offers";
 const CLOSEST_RATIO: &str = "the closest aspect ratio the model offers; it chooses the pixels itself";
+const CLOSEST_SHAPE: &str = "the closest aspect ratio the model offers";
 const FROM_SOURCE: &str = "the size follows the source image";
+const OTHER_FORMAT: &str = "the model does not make this file format";
 const OWN_VERSION: &str = "only the version in the catalogue is run";
 
 impl Draft<'_> {
@@ -26,6 +28,16 @@ impl Draft<'_> {
         let reason = if kept || model.size.is_none() { FROM_SOURCE } else { CLOSEST_RATIO };
         let requested = format!("{}x{}", asked.0, asked.1);
         self.report("size", json!(requested), plan.ratio(), reason);
+    }
+
+    /// Reports a shape that is not the one asked for.
+    pub fn report_shape(&mut self, plan: &Plan) {
+        if let Some(asked) = self.params.aspect_ratio
+            && let Some(used) = plan.other_shape(asked)
+        {
+            let reason = if used.is_null() { FROM_SOURCE } else { CLOSEST_SHAPE };
+            self.report("aspect_ratio", json!(asked), used, reason);
+        }
     }
 
     /// Reports what no field of the model took.
@@ -46,6 +58,9 @@ impl Draft<'_> {
             if let Some(value) = value.filter(|_| !taken) {
                 self.report(field, value, Value::Null, reason);
             }
+        }
+        if let Some(asked) = params.output_format {
+            self.report("output_format", json!(asked), json!(self.format), OTHER_FORMAT);
         }
         let own = model.provider_version();
         let same = |version: &str| {

@@ -6,15 +6,15 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::catalogue::{Catalogue, GenerationParams, Mapped, Operation};
+use crate::catalogue::{AspectRatio, Catalogue, GenerationParams, Mapped, Operation, OutputFormat};
 use crate::http::fields::Fields;
 use crate::http::known_fields::refuse_unknown;
 use crate::http::problem::{Code, Problem};
 use crate::http::types::Priority;
 use crate::policy::bounds::{
     EXPIRES_IN, GUIDANCE, MAX_BATCH, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_PROMPT_CHARS,
-    MAX_TIME_CHARS, NUM_IMAGES, OPERATIONS, PRIORITIES, PROMPTS, SEED, SERVERS, SETTINGS, SIDE, STEPS,
-    STRENGTH,
+    MAX_TIME_CHARS, NUM_IMAGES, OPERATIONS, OUTPUT_FORMATS, PRIORITIES, PROMPTS, SEED, SERVERS, SETTINGS,
+    SIDE, STEPS, STRENGTH,
 };
 use crate::policy::url_policy::{AllowedOrigins, check_public_https, check_webhook};
 
@@ -135,13 +135,21 @@ fn params_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<GenerationP
         let detail = "strength needs a source_image_url, a source_generation_id or a source_id.";
         return Err(Problem::invalid("strength", detail));
     }
+    let (width, height) = (side(fields, "width")?, side(fields, "height")?);
+    let aspect_ratio = aspect_ratio(fields)?;
+    if aspect_ratio.is_some() && width.or(height).is_some() {
+        let detail = "Give either aspect_ratio or width and height, not both.";
+        return Err(Problem::invalid("aspect_ratio", detail));
+    }
     Ok(GenerationParams {
         model_id,
         model_version: fields.text("model_version", MAX_NAME_CHARS)?,
         prompt,
         negative_prompt: fields.text("negative_prompt", MAX_PROMPT_CHARS)?.filter(|text| !text.is_empty()),
-        width: side(fields, "width")?,
-        height: side(fields, "height")?,
+        width,
+        height,
+        aspect_ratio,
+        output_format: fields.word("output_format", &OUTPUT_FORMATS)?.and_then(OutputFormat::from_name),
         num_inference_steps: fields
             .integer("num_inference_steps", STEPS)?
             .and_then(|steps| u32::try_from(steps).ok()),
@@ -171,6 +179,14 @@ fn time(fields: &Fields<'_>, name: &str) -> Result<Option<String>, Problem> {
         return Err(Problem::invalid(name, detail));
     }
     Ok(text)
+}
+
+/// A shape such as `16:9`.
+fn aspect_ratio(fields: &Fields<'_>) -> Result<Option<AspectRatio>, Problem> {
+    let Some(value) = fields.get("aspect_ratio") else { return Ok(None) };
+    let ratio = value.as_str().and_then(AspectRatio::parse);
+    let detail = "aspect_ratio must be two whole numbers from 1 to 99 such as 16:9.";
+    ratio.map(Some).ok_or_else(|| Problem::invalid("aspect_ratio", detail))
 }
 
 /// Width or height in pixels. The bounds keep nonsense out; the model's own limits come later.

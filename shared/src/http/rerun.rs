@@ -57,6 +57,12 @@ impl RerunChanges {
         if SOURCES.into_iter().any(gives) {
             request.retain(|name, _| !SOURCES.contains(&name.as_str()));
         }
+        // A shape and a size are two ways to say one thing.
+        if gives("aspect_ratio") {
+            request.retain(|name, _| name != "width" && name != "height");
+        } else if gives("width") || gives("height") {
+            request.remove("aspect_ratio");
+        }
         if gives("prompts") {
             request.remove("prompt");
         }
@@ -108,7 +114,7 @@ mod tests {
         Ok(json!({
             "prompts": request.items.iter().map(|item| item.prompt.clone()).collect::<Vec<_>>(),
             "seeds": request.items.iter().map(|item| item.seed).collect::<Vec<_>>(),
-            "width": params.width, "generation": params.source_generation_id, "upload": params.source_id,
+            "width": params.width, "shape": params.aspect_ratio, "generation": params.source_generation_id, "upload": params.source_id,
             "strength": params.strength, "operation": params.operation,
         }))
     }
@@ -116,8 +122,8 @@ mod tests {
     #[test]
     fn what_is_not_named_is_kept() {
         let kept = json!({
-            "prompts": ["a fox"], "seeds": [7], "width": 640, "generation": ID, "upload": null, "strength": 0.5,
-            "operation": "variation",
+            "prompts": ["a fox"], "seeds": [7], "width": 640, "shape": null, "generation": ID, "upload": null,
+            "strength": 0.5, "operation": "variation",
         });
         assert_eq!(rerun(&json!({})).unwrap(), kept);
         assert!(RerunChanges::parse(b"").unwrap().0.is_empty());
@@ -131,6 +137,24 @@ mod tests {
         assert_eq!((&made["seeds"], &made["width"]), (&json!([null, null]), &json!(null)));
         assert_eq!(rerun(&json!({ "prompts": ["a", "b"] })).unwrap()["prompts"], json!(["a", "b"]));
         assert_eq!(rerun(&json!({ "num_images": 2 })).unwrap()["seeds"], json!([7, 8]));
+    }
+
+    #[test]
+    fn a_shape_takes_the_place_of_a_size_and_a_size_that_of_a_shape() {
+        let shaped = rerun(&json!({ "aspect_ratio": "16:9" })).unwrap();
+        assert_eq!((&shaped["width"], &shaped["shape"]), (&json!(null), &json!("16:9")));
+        let kept = json!({ "prompt": "a fox", "model_id": "a/b", "aspect_ratio": "4:3" });
+        assert_eq!(onto(&kept, &json!({})).unwrap()["shape"], json!("4:3"));
+        for (changes, width) in
+            [(json!({ "width": 640 }), json!(640)), (json!({ "height": 640 }), json!(null))]
+        {
+            let sized = onto(&kept, &changes).unwrap();
+            assert_eq!((&sized["width"], &sized["shape"]), (&width, &json!(null)));
+        }
+        let neither = onto(&kept, &json!({ "aspect_ratio": null, "width": null })).unwrap();
+        assert_eq!((&neither["width"], &neither["shape"]), (&json!(null), &json!(null)));
+        let both = onto(&kept, &json!({ "aspect_ratio": "1:1", "width": 640 })).unwrap_err();
+        assert_eq!(both.field.as_deref(), Some("aspect_ratio"));
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub const MAX_MARKED: usize = 100;
 
 /// The words of `operation`.
 pub const OPERATIONS: [&str; 5] = ["generate", "variation", "edit", "upscale", "remove_background"];
+/// The words of `output_format`.
+pub const OUTPUT_FORMATS: [&str; 4] = ["webp", "png", "jpg", "svg"];
 /// The words of `priority`.
 pub const PRIORITIES: [&str; 3] = ["low", "normal", "high"];
 
@@ -46,13 +48,15 @@ pub const PRIORITIES: [&str; 3] = ["low", "normal", "high"];
 pub const PROMPTS: [&str; 2] = ["prompt", "prompts"];
 
 /// The fields of a start besides.
-pub const SETTINGS: [&str; 19] = [
+pub const SETTINGS: [&str; 21] = [
     "num_images",
     "model_id",
     "model_version",
     "negative_prompt",
     "width",
     "height",
+    "aspect_ratio",
+    "output_format",
     "num_inference_steps",
     "guidance_scale",
     "seed",
@@ -72,13 +76,15 @@ pub const SETTINGS: [&str; 19] = [
 pub const SERVERS: [&str; 1] = ["user_id"];
 
 /// Names of fields, and those that other APIs of images have for the same, in small letters with nothing between them.
-pub const OTHER_NAMES: [(&str, &str); 14] = [
+pub const OTHER_NAMES: [(&str, &str); 16] = [
     ("prompt", "text caption inputs"),
     ("num_images", "n count numoutputs numimagesperprompt numberofimages numsamples samples batchsize"),
     ("model_id", "model modelname"),
     ("model_version", "version"),
     ("negative_prompt", "negative negprompt undesired"),
-    ("width and height", "size imagesize resolution dimensions aspectratio"),
+    ("width and height", "size imagesize resolution dimensions"),
+    ("aspect_ratio", "ratio aspect imageratio"),
+    ("output_format", "format fileformat imageformat outputtype"),
     ("num_inference_steps", "steps numsteps inferencesteps samplingsteps"),
     ("guidance_scale", "guidance cfg cfgscale promptguidance"),
     ("source_image_url", "image images imageurl imageurls initimage inputimage imageprompt sourceimage url"),

@@ -166,3 +166,37 @@ test('predictions that are recorded while the user tries again one whose job has
   ]);
   expect(await db.job(running.id)).toMatchObject({ prediction_id: `p-${running.id}` });
 });
+
+test.each([
+  [
+    'the generation',
+    (sql: typeof db.sql, _: string, id: string) => sql`
+    select 1 from public.image_generations where id = ${id} for no key update`,
+  ],
+  [
+    'what its user has used',
+    (sql: typeof db.sql, user: string) => sql`
+    select 1 from private.usage where user_id = ${user} for update`,
+  ],
+] as const)('an open cost whose step has %s is left for the next run of the cron', async (_, take) => {
+  const user = await db.createUser();
+  const { generation_id } = await db.start(user);
+  const job = await db.claimOne();
+  await db.service('record_prediction', {
+    p_job_id: job.id,
+    p_lease: job.lease,
+    p_prediction_id: 'p1',
+    p_wait_seconds: 60,
+  });
+  await db.callAs(user, 'cancel_generation', { p_generation_id: generation_id });
+  await db.sql`update public.image_generations set completed_at = completed_at - interval '2 days'
+    where id = ${generation_id}`;
+  const close = () => db.sql`select private.close_open_costs(10)`;
+  await db.sql.begin(async (sql) => {
+    await take(sql as unknown as typeof db.sql, user, generation_id);
+    await close();
+  });
+  expect(await db.generation(generation_id)).toMatchObject({ cost_open: true });
+  await close();
+  expect(await db.generation(generation_id)).toMatchObject({ cost_open: false, reserved_usd: '0' });
+});

@@ -198,6 +198,18 @@ describe('its start', () => {
     adjustments: [],
   };
 
+  test('in a shape has that one, and not the size of the row', async () => {
+    const user = await db.createUser();
+    const row = await insert(user, { width: 1024, height: 768 });
+    await start(user, row.id, { aspect_ratio: '16:9', output_format: 'png' });
+    const { payload } = await db.claimOne();
+    expect(payload).toMatchObject({ aspect_ratio: '16:9', output_format: 'png' });
+    expect(payload).not.toHaveProperty('width');
+    const [made] = await db.sql`
+      select aspect_ratio, output_format, requested_width, width from public.image_generations where id = ${row.id as string}`;
+    expect(made).toEqual({ aspect_ratio: '16:9', output_format: 'png', requested_width: null, width: null });
+  });
+
   test('takes from the row what its request leaves out, and maps it anew', async () => {
     const user = await db.createUser();
     const source_image_url = 'https://x.example/a.png';

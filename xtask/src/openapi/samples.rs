@@ -20,6 +20,9 @@ pub fn requests() -> Value {
         "one": { "summary": "One image", "value": {
             "prompt": "a lighthouse at dawn", "model_id": MODEL, "width": 1344, "height": 768,
         } },
+        "shaped": { "summary": "In a shape and a file format", "value": {
+            "prompt": "a lighthouse at dawn", "model_id": MODEL, "aspect_ratio": "16:9", "output_format": "png",
+        } },
         "several": { "summary": "Four images of one prompt", "value": {
             "prompt": "a lighthouse at dawn", "model_id": MODEL, "num_images": 4, "seed": 7,
         } },
@@ -88,6 +91,7 @@ pub fn completed() -> Value {
         "id": GENERATION, "batch_id": null, "status": "completed", "progress": 100,
         "queue_position": null, "estimated_seconds": null, "operation": "generate", "model_id": MODEL,
         "prompt": "a lighthouse at dawn", "negative_prompt": null, "width": 1344, "height": 768,
+        "aspect_ratio": null, "output_format": null,
         "seed": 1_370_283_904, "num_inference_steps": null, "guidance_scale": null, "strength": null, "style": null,
         "model_version": null, "source_image_url": null, "source_generation_id": null, "source_id": null,
         "parent_id": null, "adjustments": [], "error": null, "images": [image()],

@@ -135,6 +135,8 @@ fn params(params: &GenerationParams) -> Map<String, Value> {
     put(&mut told, "negative_prompt", &params.negative_prompt);
     put(&mut told, "width", &params.width);
     put(&mut told, "height", &params.height);
+    put(&mut told, "aspect_ratio", &params.aspect_ratio);
+    put(&mut told, "output_format", &params.output_format);
     put(&mut told, "num_inference_steps", &params.num_inference_steps);
     put(&mut told, "guidance_scale", &params.guidance_scale);
     put(&mut told, "source_image_url", &params.source_image_url);

@@ -65,6 +65,14 @@ fn every_field_out_of_its_range_is_refused_by_name() {
         ("width", json!("512")),
         ("height", json!(-5)),
         ("height", json!(1e300)),
+        ("aspect_ratio", json!("16x9")),
+        ("aspect_ratio", json!("0:9")),
+        ("aspect_ratio", json!("100:9")),
+        ("aspect_ratio", json!(1.5)),
+        ("aspect_ratio", json!([16, 9])),
+        ("output_format", json!("jpeg")),
+        ("output_format", json!("WEBP")),
+        ("output_format", json!(1)),
         ("num_inference_steps", json!(0)),
         ("num_inference_steps", json!(1000)),
         ("guidance_scale", json!(-1)),
@@ -117,6 +125,28 @@ fn each_word_of_an_operation_has_its_meaning() {
 fn each_word_of_a_priority_has_its_meaning() {
     for (word, priority) in PRIORITIES.into_iter().zip([Priority::Low, Priority::Normal, Priority::High]) {
         assert_eq!(parse(with("priority", json!(word))).unwrap().priority, Some(priority), "{word}");
+    }
+}
+
+#[test]
+fn each_word_of_an_output_format_has_its_meaning() {
+    assert_eq!(OutputFormat::ALL.map(OutputFormat::as_str), OUTPUT_FORMATS);
+    for format in OutputFormat::ALL {
+        assert_eq!(parse(with("output_format", json!(format))).unwrap().params.output_format, Some(format));
+    }
+}
+
+#[test]
+fn a_shape_is_given_instead_of_a_size() {
+    let shaped = parse(with("aspect_ratio", json!("16:9"))).unwrap().params;
+    assert_eq!((shaped.aspect_ratio, shaped.width), (AspectRatio::parse("16:9"), None));
+    for side in ["width", "height"] {
+        let mut body = with("aspect_ratio", json!("16:9"));
+        body[side] = json!(1024);
+        let problem = parse(body.clone()).unwrap_err();
+        assert_eq!((problem.code, problem.field.as_deref()), (Code::InvalidRequest, Some("aspect_ratio")));
+        body[side] = Value::Null;
+        assert!(parse(body).is_ok());
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::enums::{Operation, Status};
-use crate::catalogue::Adjustment;
+use crate::catalogue::{Adjustment, OutputFormat};
 
 /// A request for one image, and its current state.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -41,6 +41,11 @@ pub struct Generation {
     /// The image's height in pixels, as `width`.
     #[schemars(range(min = 1))]
     pub height: Option<u32>,
+    /// The aspect ratio; `null` if the request set none, or if the model does not use it.
+    pub aspect_ratio: Option<String>,
+    /// The file format that was asked for, or the one that the model makes instead; `null` if the request set none.
+    /// The format of the stored file is that of the image.
+    pub output_format: Option<OutputFormat>,
     /// The seed that is used: the request's, or one drawn for this generation. `null` if the model takes none.
     pub seed: Option<u64>,
     /// The number of denoising steps; `null` if the model's default is used.

@@ -73,7 +73,7 @@ pub struct Supports<'a> {
     pub strength: bool,
     /// The values that the model accepts for `style`.
     pub styles: Vec<&'a str>,
-    /// The aspect ratios that the model supports, for example `16:9`.
+    /// The aspect ratios that the model takes as they are as `aspect_ratio`, for example `16:9`.
     pub aspect_ratios: Vec<&'a str>,
     /// The sizes that the model supports, for example `1024x768`. Empty if the model supports every size within
     /// `limits`, or if its sizes are not known.
@@ -146,7 +146,7 @@ pub struct SideLimits {
 pub struct Output<'a> {
     /// The default file format: `webp`, `png`, `jpg` or `svg`; `null` if it is not known.
     pub format: Option<&'a str>,
-    /// The file formats that the model supports; empty if they are not known.
+    /// The file formats that can be asked for as `output_format`; empty if they are not known.
     pub formats: Vec<&'a str>,
 }
 

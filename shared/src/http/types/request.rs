@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::enums::{Operation, Priority};
+use crate::catalogue::OutputFormat;
 use crate::policy::bounds::{
     EXPIRES_IN, GUIDANCE, MAX_BATCH, MAX_NAME_CHARS, MAX_PROMPT_CHARS, NUM_IMAGES, SEED, SIDE, STEPS,
     STRENGTH,
@@ -42,6 +43,12 @@ pub struct StartRequest {
     /// The height in pixels, fitted to the model as `width` is.
     #[schemars(range(min = *SIDE.start(), max = *SIDE.end()))]
     pub height: Option<u32>,
+    /// The shape instead of `width` and `height`: two whole numbers from 1 to 99, such as `16:9`. It is fitted to the
+    /// model, which makes about as many pixels as it does by default.
+    #[schemars(regex(pattern = "^[1-9][0-9]?:[1-9][0-9]?$"))]
+    pub aspect_ratio: Option<String>,
+    /// The file format. A model that does not make it makes another one; `adjustments` of the generation says which.
+    pub output_format: Option<OutputFormat>,
     /// The number of denoising steps. More steps take longer.
     #[schemars(range(min = *STEPS.start(), max = *STEPS.end()))]
     pub num_inference_steps: Option<u32>,
