@@ -94,7 +94,18 @@ story('what could not be deleted is there again, and why is said', async ({ memb
   );
   await remove(ada, 'A mill');
   await ada.card('A mill').waitFor({ state: 'detached' });
-  await ada.page.getByText('The database does not answer.').waitFor();
+  const told = ada.page.getByText('The database does not answer.');
+  await told.waitFor();
+  await ada.picture('A mill').waitFor();
+
+  // Of a page that is only hidden, too.
+  await remove(ada, 'A mill');
+  await ada.card('A mill').waitFor({ state: 'detached' });
+  await ada.page.evaluate(() => {
+    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => 'hidden' });
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  await told.waitFor();
   await ada.picture('A mill').waitFor();
 });
 

@@ -22,6 +22,16 @@ export function useDeletions({ prepare, remove: send, removeAndLeave }: Remover)
   const [gone, setGone] = useState<ReadonlySet<string>>(new Set());
   const pending = useRef<Generation[]>([]);
 
+  /** It is shown again: who takes it for deleted would leave its address open to all who have it. */
+  const failed = useCallback(
+    (id: string, error: unknown) => {
+      setGone((all) => without(all, [id]));
+      const { title, text } = explain(error);
+      say(`Not deleted. ${title}: ${text}`);
+    },
+    [say],
+  );
+
   const remove = useCallback<Deletions['remove']>(
     (one, focusThen) => {
       prepare();
@@ -37,23 +47,17 @@ export function useDeletions({ prepare, remove: send, removeAndLeave }: Remover)
           requestAnimationFrame(() => document.getElementById(cardId(first))?.focus());
         },
         lapse: () => {
-          for (const id of taken(pending)) {
-            send(id).catch((error: unknown) => {
-              setGone((all) => without(all, [id]));
-              const { title, text } = explain(error);
-              say(`Not deleted. ${title}: ${text}`);
-            });
-          }
+          for (const id of taken(pending)) send(id).catch((error: unknown) => failed(id, error));
         },
         focusThen,
       });
     },
-    [prepare, send, say],
+    [prepare, send, say, failed],
   );
 
   const leave = useEffectEvent(() => {
     if (pending.current.length > 0) withdraw();
-    taken(pending).forEach(removeAndLeave);
+    for (const id of taken(pending)) removeAndLeave(id).catch((error: unknown) => failed(id, error));
   });
   useEffect(() => {
     const listener = () => {

@@ -6,8 +6,8 @@ export interface Remover {
   remove: (id: string) => Promise<void>;
   /** Has a token at hand for leaving. */
   prepare: () => void;
-  /** The same at once and without an answer: the page is going. */
-  removeAndLeave: (id: string) => void;
+  /** The same, sent at once: the page is going, or only hidden, and then the answer counts. */
+  removeAndLeave: (id: string) => Promise<void>;
 }
 
 /** @param fetch renews the token where it has to */
@@ -25,22 +25,19 @@ export function remover(getToken: Auth['getToken'], fetch: typeof globalThis.fet
       };
       getToken().then(note, () => {});
     },
-    async remove(id) {
-      let answer: Response;
-      try {
-        answer = await fetch(...request(id, await getToken(), false));
-      } catch (cause) {
-        throw new ConnectionError('The server could not be reached.', { cause });
-      }
-      // It has gone already: that is what was asked for.
-      if (answer.ok || answer.status === 404) return;
-      const problem = (await answer.json().catch(() => ({}))) as { code?: string; detail?: string };
-      const { code = 'error', detail = `The server answered ${answer.status}.` } = problem;
-      throw new ApiError(detail, { status: answer.status, code });
-    },
-    removeAndLeave(id) {
-      // What a page that goes has not sent by the end of its last event is not sent.
-      void globalThis.fetch(...request(id, latest, true)).catch(() => {});
-    },
+    remove: async (id) => removed(fetch(...request(id, await getToken(), false))),
+    // What a page that goes has not sent by the end of its last event is not sent.
+    removeAndLeave: (id) => removed(globalThis.fetch(...request(id, latest, true))),
   };
+}
+
+async function removed(sent: Promise<Response>): Promise<void> {
+  const answer = await sent.catch((cause: unknown) => {
+    throw new ConnectionError('The server could not be reached.', { cause });
+  });
+  // It has gone already: that is what was asked for.
+  if (answer.ok || answer.status === 404) return;
+  const problem = (await answer.json().catch(() => ({}))) as { code?: string; detail?: string };
+  const { code = 'error', detail = `The server answered ${answer.status}.` } = problem;
+  throw new ApiError(detail, { status: answer.status, code });
 }
