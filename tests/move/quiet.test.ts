@@ -9,6 +9,8 @@ import { snapshot } from './snapshot.ts';
 test('the queue knows nothing of what was copied', async () => {
   const { sql, run } = await project();
   const fresh = open((await createDatabase()).url);
+  // What the seed of a local project sets.
+  await fresh`update private.settings set thumbnail_width = default where only_row`;
   await run('apply');
   const queue = async (database: typeof sql) =>
     Object.fromEntries(
