@@ -34,11 +34,12 @@ describe('a generation of one’s own as the source', () => {
 
   test('a user who calls the database directly cannot name a file', async () => {
     const user = await db.createUser();
-    const forged = { source_path: `${randomUUID()}/a.webp` };
-    const { job_id } = await db.start(user, forged);
-    expect((await db.job(job_id)).payload).not.toHaveProperty('source_path');
     const source = await generation(user, 'completed', `${user}/a.webp`);
-    const { job_id: second } = await db.start(user, { ...forged, source_generation_id: source });
+    for (const named of [{}, { source_generation_id: source }])
+      expect(
+        await refusal(db.start(user, { ...named, source_path: `${randomUUID()}/a.webp` })),
+      ).toMatchObject({ field: 'source_path' });
+    const { job_id: second } = await db.start(user, { source_generation_id: source });
     expect((await db.job(second)).payload).toMatchObject({ source_path: `${user}/a.webp` });
   });
 
