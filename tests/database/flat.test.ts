@@ -102,11 +102,12 @@ for (const types of [null, 'work'])
       await meter.enqueue(2 * MANY, (n) => ({ ...more(n), ...ofUser(meter.user()) }));
       // Each user has a row for this type: the first job of one makes it.
       await meter.enqueue(types ? 1_000 : 100);
-      await db.sql`analyze`;
+      await meter.settle();
       const busy = await meter.steps(types);
       // The queues stay.
       await db.clear();
       await meter.enqueue(1_000);
+      await meter.settle();
       const idle = await meter.steps(types);
       await db.clear();
       await db.sql`delete from private.ready_queues where job_type in ('work', 'generate-image') or job_type like 'type-%'`;
