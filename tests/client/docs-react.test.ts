@@ -9,7 +9,7 @@ import { type ComponentType, createElement } from 'react';
 import { createRoot } from 'test-renderer';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { TestStack } from '../e2e/support/stack.ts';
-import { ENTRIES, firstPicture } from './documented.ts';
+import { BUNDLE, firstPicture } from './documented.ts';
 import { ROOT } from './installed.ts';
 import { doing, until } from './react/mount.ts';
 
@@ -67,14 +67,9 @@ async function load(heading: string): Promise<App> {
       contents: `export { default } from './App'; export { supabase } from './pictures';`,
       resolveDir: ROOT,
     },
-    alias: ENTRIES,
+    ...BUNDLE,
     plugins: [documented],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    jsx: 'automatic',
     outfile,
-    logLevel: 'silent',
   });
   return import(/* @vite-ignore */ outfile);
 }

@@ -9,7 +9,7 @@ import { type ComponentType, createElement } from 'react';
 import { createRoot } from 'test-renderer';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestStack } from '../e2e/support/stack.ts';
-import { ENTRIES } from './documented.ts';
+import { BUNDLE, ENTRIES } from './documented.ts';
 import { ROOT, run } from './installed.ts';
 import { serve } from './served.ts';
 
@@ -159,14 +159,9 @@ async function bundled(name: string, contents: string, modules: Record<string, s
         },
       },
     ],
-    alias: ENTRIES,
+    ...BUNDLE,
     external: ['react', '@supabase/supabase-js'],
-    jsx: 'automatic',
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
     outfile,
-    logLevel: 'silent',
   });
   return outfile;
 }

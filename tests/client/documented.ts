@@ -15,6 +15,16 @@ export const ENTRIES = {
   'picture-queue/compat/react': path.join(ROOT, 'client/src/compat/react/index.ts'),
 };
 
+/** How esbuild makes an ES module of an app's code for Node, with the package as it is here. */
+export const BUNDLE = {
+  alias: ENTRIES,
+  jsx: 'automatic',
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  logLevel: 'silent',
+} as const;
+
 /**
  * A block of code below `## The first picture, …` of docs/guides/client.md, with the addresses in it of a stack.
  *

@@ -7,7 +7,7 @@ import { type ComponentType, createElement } from 'react';
 import { Webhook } from 'standardwebhooks';
 import { createRoot } from 'test-renderer';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ENTRIES } from '../client/documented.ts';
+import { BUNDLE, ENTRIES } from '../client/documented.ts';
 import { ROOT, run } from '../client/installed.ts';
 import { TestStack } from '../e2e/support/stack.ts';
 
@@ -98,14 +98,9 @@ async function imported(name: string, contents: string, modules: Record<string, 
         },
       },
     ],
-    alias: ENTRIES,
+    ...BUNDLE,
     external: ['react', '@supabase/supabase-js'],
-    jsx: 'automatic',
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
     outfile,
-    logLevel: 'silent',
   });
   return import(/* @vite-ignore */ pathToFileURL(outfile).href);
 }

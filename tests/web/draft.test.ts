@@ -7,7 +7,7 @@ import {
   toParams,
   whatIsMissing,
 } from '../../web/src/composer/draft.ts';
-import { model } from './models.ts';
+import { ABLE, model } from './models.ts';
 
 const draft = (changes: Partial<Draft> = {}): Draft => ({ ...EMPTY_DRAFT, prompts: ['a fox'], ...changes });
 const FULL: Partial<Draft> = {
@@ -20,20 +20,6 @@ const FULL: Partial<Draft> = {
   shape: '1:1',
   source: { kind: 'upload', id: 'source', url: 'blob:x', name: 'x.png' },
 };
-const ABLE = model({
-  operations: ['generate', 'variation'],
-  supports: {
-    steps: { min: 1, max: 50, default: 28 },
-    guidance: { min: 0, max: 10, default: 3.5 },
-    seed: true,
-    negative_prompt: true,
-    styles: ['ink'],
-    source_image: true,
-    strength: true,
-    aspect_ratios: ['1:1'],
-    sizes: ['1024x1024'],
-  },
-});
 
 test('what a model does not support is not asked of it', () => {
   expect(toParams(draft(FULL), model())).toEqual({ prompt: 'a fox', model_id: 'maker/model' });

@@ -37,3 +37,19 @@ export function model(
     },
   };
 }
+
+/** A model that supports all that a draft can ask for. */
+export const ABLE = model({
+  operations: ['generate', 'variation'],
+  supports: {
+    steps: { min: 1, max: 50, default: 28 },
+    guidance: { min: 0, max: 10, default: 3.5 },
+    seed: true,
+    negative_prompt: true,
+    styles: ['ink'],
+    source_image: true,
+    strength: true,
+    aspect_ratios: ['1:1', '16:9'],
+    sizes: ['1024x1024', '1344x768'],
+  },
+});

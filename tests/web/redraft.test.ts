@@ -3,22 +3,8 @@ import { expect, test } from 'vitest';
 import { type Draft, EMPTY_DRAFT, toParams } from '../../web/src/composer/draft.ts';
 import { draftOf, lacksSource } from '../../web/src/composer/redraft.ts';
 import { asCurl, asTypeScript } from '../../web/src/feed/snippets.ts';
-import { model } from './models.ts';
+import { ABLE, model } from './models.ts';
 
-const ABLE = model({
-  operations: ['generate', 'variation'],
-  supports: {
-    steps: { min: 1, max: 50, default: 28 },
-    guidance: { min: 0, max: 10, default: 3.5 },
-    seed: true,
-    negative_prompt: true,
-    styles: ['ink'],
-    source_image: true,
-    strength: true,
-    aspect_ratios: ['1:1', '16:9'],
-    sizes: ['1024x1024', '1344x768'],
-  },
-});
 const PLAIN: GenerateParams = { prompt: 'x', model_id: 'maker/model' };
 const SOURCE = { id: 'g', prompt: 'a lake', images: [{ url: 'u' }] } as Generation;
 

@@ -1,4 +1,5 @@
-import { ApiError, ConnectionError } from 'picture-queue';
+import { ConnectionError } from 'picture-queue';
+import { toApiError } from '../../../client/src/errors.ts';
 import type { Auth } from '../auth/session.ts';
 
 /** Deletes a generation with its picture on the server. */
@@ -37,7 +38,6 @@ async function removed(sent: Promise<Response>): Promise<void> {
   });
   // It has gone already: that is what was asked for.
   if (answer.ok || answer.status === 404) return;
-  const problem = (await answer.json().catch(() => ({}))) as { code?: string; detail?: string };
-  const { code = 'error', detail = `The server answered ${answer.status}.` } = problem;
-  throw new ApiError(detail, { status: answer.status, code });
+  const text = await answer.text().catch(() => '');
+  throw toApiError(answer.status, text, (name) => answer.headers.get(name));
 }
