@@ -33,7 +33,7 @@ npm run stack -- [options]
   --fresh              start with an empty database and empty storage
   --dir D              where data lives (default: .local/)
   --postgres-bin DIR   run the PostgreSQL (15 or newer) whose programs are in DIR, such as /usr/lib/postgresql/15/bin
-  --port-base N        use the ports N to N+${PORT_COUNT - 1} (default: the last ones used here, else free ones from 43100 on)
+  --port-base N        use the ports N to N+${PORT_COUNT - 1} (default: the last ones used here, else free ones)
   --no-cron            process-jobs runs only when it is called, not each minute
   --replicate-url U    use the Replicate at U (an origin, without /v1) instead of the simulator
   --wake off           start-generation does not wake process-jobs: only the cron picks jobs up

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../scripts/user-error.mjs';
@@ -14,6 +15,14 @@ export interface StackPorts {
 
 /** How many ports a stack uses, from its base on. */
 export const PORT_COUNT = 7;
+
+/**
+ * Below the ports that systems give to outgoing connections (Linux from 32768 on): a port that is free now is still free
+ * when a program listens on it a second later.
+ */
+const LOWEST = 20_000;
+const HIGHEST = 32_000;
+const ATTEMPTS = 200;
 
 export function stackPorts(base: number): StackPorts {
   return {
@@ -60,13 +69,17 @@ async function takenPort(base: number): Promise<number | undefined> {
   return undefined;
 }
 
-/** A base with all its ports free, searched upwards from a high one. */
+/** Drawn, so that two stacks that start at the same moment do not find the same ones free. */
+export const drawPortBase = () => randomInt(LOWEST, HIGHEST - PORT_COUNT);
+
+/** A base with all its ports free. */
 async function findPortBase(): Promise<number> {
-  for (let base = 43_100; base + PORT_COUNT < 60_000; base += 20) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const base = drawPortBase();
     if ((await takenPort(base)) === undefined) return base;
   }
   throw new UserError(
-    'No free ports were found between 43100 and 60000; stop something, or use --port-base N.',
+    `No ${PORT_COUNT} free ports in a row were found between ${LOWEST} and ${HIGHEST}; stop something, or use --port-base N.`,
   );
 }
 
@@ -79,14 +92,11 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** A port that is free on 127.0.0.1 at this moment. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
+/** A port that is free on 127.0.0.1 at this moment, and not one that an outgoing connection may be given. */
+export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const port = randomInt(LOWEST, HIGHEST);
+    if (await isFree(port)) return port;
+  }
+  throw new UserError(`No free port was found between ${LOWEST} and ${HIGHEST}; stop something.`);
 }

@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type postgres from 'postgres';
-import { PORT_COUNT, stackPorts } from '../../../dev/stack/ports.ts';
+import { drawPortBase, stackPorts } from '../../../dev/stack/ports.ts';
 import { client } from '../../../dev/stack/postgres.ts';
 import type { StackAddresses } from '../../../dev/stack/stack.ts';
 import { SimulatorControl } from './simulator.ts';
@@ -188,16 +187,13 @@ interface StackProcess {
 async function startProcess(options: StackOptions): Promise<StackProcess> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await startOn(portBase(), options);
+      return await startOn(drawPortBase(), options);
     } catch (error) {
       // Another test file may have drawn the same ports.
-      if (attempt === 5 || !/is taken/.test(String(error))) throw error;
+      if (attempt === 5 || !/is taken|already in use/.test(String(error))) throw error;
     }
   }
 }
-
-/** Below the range from which outgoing connections get their ports. */
-const portBase = () => 20_000 + PORT_COUNT * randomInt(1_500);
 
 async function startOn(
   base: number,
