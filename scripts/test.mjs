@@ -5,6 +5,7 @@ import { allTests, changedFiles, importingTests, planOf } from './changed.mjs';
 import { ensurePostgres15 } from './postgres15.mjs';
 import { say } from './progress.mjs';
 import { environment, foreground } from './run.mjs';
+import { runTests } from './second-run.mjs';
 import { asksForHelp, setUp } from './setup.mjs';
 import { ensureSpace } from './space.mjs';
 import { ensureSqlfluff } from './sql.mjs';
@@ -54,18 +55,15 @@ const PARTS = {
     if (files.length === 0) ensureSpace(os.tmpdir(), TESTS_GIGABYTES, 'A whole run of the tests');
     const needsBrowser = files.length === 0 || files.some((file) => NEED_BROWSER.test(file));
     const browser = needsBrowser ? { CHROMIUM_PATH: await ensureBrowser() } : {};
-    const args = ['run', ...files];
-    await check('database, simulator, stack and end-to-end tests', 'vitest', args, false, browser);
+    await tests('database, simulator, stack and end-to-end tests', files, browser);
   },
   postgres15: async () => {
     const { bin, missing } = await ensurePostgres15();
     if (!bin) return say(`– database tests on PostgreSQL 15: skipped, ${missing}`);
     ensureSpace(os.tmpdir(), TESTS_GIGABYTES, 'A whole run of the database tests');
-    await check('database tests on PostgreSQL 15', 'vitest', ['run', 'tests/database'], false, {
-      POSTGRES_BIN: bin,
-    });
+    await tests('database tests on PostgreSQL 15', ['tests/database'], { POSTGRES_BIN: bin });
     // By itself: pg_cron works in one database of a server.
-    await check('the move on PostgreSQL 15', 'vitest', ['run', 'tests/move'], false, { POSTGRES_BIN: bin });
+    await tests('the move on PostgreSQL 15', ['tests/move'], { POSTGRES_BIN: bin });
   },
   deploy: async () => {
     for (const worker of WORKERS) {
@@ -150,12 +148,23 @@ async function runChanged(ref, prepared) {
   if (plan.deploy) await PARTS.deploy();
 }
 
-async function check(title, command, args, shell = false, extra = {}) {
+function check(title, command, args, shell = false, extra = {}) {
+  const options = { shell, env: testEnvironment(extra) };
+  return timed(title, `${command} ${args.join(' ')}`, () => foreground(command, args, options));
+}
+
+/** vitest on these files or folders, or on all. */
+function tests(title, files, extra) {
+  const again = ['vitest', 'run', ...files].join(' ');
+  return timed(title, again, () => runTests(files, { env: testEnvironment(extra) }));
+}
+
+async function timed(title, again, run) {
   say(`\n▸ ${title}`);
   const started = Date.now();
-  const code = await foreground(command, args, { shell, env: testEnvironment(extra) });
+  const code = await run();
   times.push([title, Date.now() - started]);
-  if (code !== 0) throw new UserError(`${title}: failed; see above. Again: ${command} ${args.join(' ')}`);
+  if (code !== 0) throw new UserError(`${title}: failed; see above. Again: ${again}`);
 }
 
 /** The tests bring their own Supabase and Replicate: keys that happen to be set must not reach them. */
