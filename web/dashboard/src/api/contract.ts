@@ -13,8 +13,8 @@
  * | 404 | `PT404` | there is no such thing; `details` is `not_found` |
  * | 409 | `PT409` | it cannot be done as things stand; `details` is `conflict` |
  *
- * Times are ISO 8601 texts, durations are seconds, money is US dollars, days are `YYYY-MM-DD` (UTC). Counts of what
- * waits or runs are read from the queue up to 10,000 each: a member that may be cut off says so in its comment.
+ * Times are ISO 8601 texts, durations are seconds, money is US dollars, days are `YYYY-MM-DD` (UTC). No call reads more
+ * of the queue than it shows: a count that may be cut off says so in its comment.
  */
 
 /** ISO 8601, as PostgREST writes a `timestamptz`. */
@@ -109,19 +109,21 @@ export interface Overview {
   at: Time;
   /** By type, the fullest first; types of workers of one's own too. At most 100. */
   queues: Queue[];
-  /** Each up to 10,000. */
+  /** Of all types. `waiting` and the three that it is made of, as in {@link Queue}. */
   totals: {
+    waiting: number;
     ready: number;
     blocked: number;
     scheduled: number;
+    is_split_exact: boolean;
     running: number;
-    /** Running, and the lease is over: a claim takes them over. */
+    /** Running, and the lease is over: a claim takes them over. Up to 1,000. */
     lost: number;
-    /** Running for more than ten minutes. */
+    /** Running for more than ten minutes; of the 1,000 whose lease ends first. */
     stuck: number;
-    /** Failed jobs that are kept. From the counts of the last 24 hours, by whole hours. */
+    /** Jobs that failed in the last 24 hours, by whole hours. */
     dead_letters_24h: number;
-    /** Users with a blocked job, of the first 10,000 blocked ones. */
+    /** Users with a blocked job, of 1,000 blocked ones. */
     blocked_users: number;
   };
   /** By what ended in that time; `success_rate` is completed / (completed + failed), 0 to 1; null: nothing ended. */
@@ -164,14 +166,24 @@ export interface Overview {
 
 export interface Queue {
   job_type: string;
+  /** Pending: ready, blocked or scheduled. */
+  waiting: number;
   ready: number;
   blocked: number;
   scheduled: number;
+  /**
+   * False: more than one of these three has over 1,000 jobs. Then each is at least what it says, and `waiting` alone is
+   * exact.
+   */
+  is_split_exact: boolean;
   running: number;
-  /** Of those, by `created_at`; of `scheduled` by when it is due. Null: none. */
+  /** When the oldest was created, of those that are next in each ready queue. Null: none is ready. */
   oldest_ready_at: Time | null;
+  /** The same, of 1,000 blocked ones. */
   oldest_blocked_at: Time | null;
+  /** When the next one is due, of the next 1,000 of all types. */
   next_scheduled_at: Time | null;
+  /** When the one that runs longest was started, of the 1,000 whose lease ends first. */
   oldest_running_at: Time | null;
   is_held: boolean;
 }
