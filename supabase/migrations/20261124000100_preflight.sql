@@ -31,6 +31,7 @@
 --   storage         uploads, and files that nobody needs any more
 --   apps            what users write into the tables themselves, as the original's apps do
 --   operators       the views, and the queue in numbers
+--   alerts          what operators are told of, and by what they are reached
 --   api             what PostgREST exposes, and all rights
 --
 -- A function may call one of a later file, for its body is read when it runs; tables and types come before their use.
@@ -44,14 +45,14 @@ declare
   v_relations text[] := '{models,batch_generations,image_generations,images,job_queue,'
     'queue_health,failed_jobs_recent,stuck_jobs,queue_latency,tenant_usage}';
   v_functions text[] := regexp_split_to_array(btrim('
-    cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation
-    delete_image enqueue_job enqueue_jobs
+    alerts cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_alert_receiver
+    delete_generation delete_image enqueue_job enqueue_jobs
     extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations
     live_snapshot mark_image mark_images model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery record_prediction
     record_predictions retry_generation
     record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook rotate_webhook_secret
-    snooze_job start_batch start_generation start_inserted_generation sweep_storage tell_late_subscribers
-    user_usage webhook_deliveries webhook_message webhook_secret
+    set_alert_receiver set_alert_rule snooze_job start_batch start_generation start_inserted_generation
+    sweep_storage tell_late_subscribers test_alert_receiver user_usage webhook_deliveries webhook_message webhook_secret
   ', E' \n'), '\s+');
   v_taken text;
   v_profiles regclass := to_regclass('public.profiles');

@@ -368,19 +368,25 @@ return case
   when p_request ->> 'parent_id' is not null then private.take_parent(p_request, p_user_id, p_generation_id)
 end;
 
--- The address of a request: a public https one without a port, or null where there is none.
+-- Whether webhooks may be sent there: a public https address without a port, or one of the operator's own origins.
+create function private.is_webhook_url(p_url text) returns boolean
+language plpgsql stable set search_path = '' as $$
+begin
+  return private.is_public_https_url(p_url)
+    or octet_length(p_url) <= 2048 and p_url !~ '[[:space:][:cntrl:]\\]' and exists (
+      select from private.settings as s, unnest(s.webhook_allowed_origins) as allowed (origin)
+      where starts_with(p_url || '/', allowed.origin || '/')
+    );
+end
+$$;
+
+-- The address of a request, or null where there is none.
 create function private.take_webhook_url(p_value jsonb) returns text
 language plpgsql stable set search_path = '' as $$
 declare
   v_url text := private.take_text(p_value, 'webhook_url', 2048);
 begin
-  if private.is_public_https_url(v_url) then
-    return v_url;
-  end if;
-  if octet_length(v_url) <= 2048 and v_url !~ '[[:space:][:cntrl:]\\]' and exists (
-    select from private.settings as s, unnest(s.webhook_allowed_origins) as allowed (origin)
-    where starts_with(v_url || '/', allowed.origin || '/')
-  ) then
+  if private.is_webhook_url(v_url) then
     return v_url;
   end if;
   perform private.refuse_field('webhook_url', 'webhook_url must be a public https address.');
