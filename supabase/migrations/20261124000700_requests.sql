@@ -360,6 +360,20 @@ begin
 end
 $$;
 
+-- The trace that the HTTP request belongs to, as https://www.w3.org/TR/trace-context/ writes it, from the headers that
+-- PostgREST tells; null where they name none.
+create function private.traceparent() returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  v_headers text := current_setting('request.headers', true);
+begin
+  if strpos(v_headers, '"traceparent"') > 0 then
+    return substring(v_headers from '"traceparent" *: *"(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})"');
+  end if;
+  return null;
+end
+$$;
+
 -- The generation of the user's own that the request makes again, or null where it makes none. p_generation_id: the row
 -- that the request is for, where there is one already; that is no parent of its own.
 create function private.read_parent(p_request jsonb, p_user_id uuid, p_generation_id uuid) returns uuid

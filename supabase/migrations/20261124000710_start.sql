@@ -162,7 +162,8 @@ begin
     'strength', v_strength,
     'style', nullif(private.read_text(p_request, 'style', 200), ''),
     'operation', v_operation,
-    'webhook_url', private.read_webhook_url(p_request)
+    'webhook_url', private.read_webhook_url(p_request),
+    'traceparent', private.traceparent()
   )) || v_source;
   -- Of a shape the pixels are not known before they are made, unless the Worker says them.
   v_width := coalesce(v_made_width, v_width, case when v_ratio is null then v_model.default_width end);

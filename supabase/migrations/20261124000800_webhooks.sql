@@ -71,6 +71,7 @@ declare
   v_payload jsonb;
   v_delivery private.webhook_deliveries;
   v_user uuid;
+  v_trace text;
   v_secrets jsonb;
 begin
   select payload into v_payload from private.running_jobs
@@ -86,14 +87,16 @@ begin
   if not found then
     return '{"outcome": "unknown"}';
   end if;
-  select user_id into v_user from public.image_generations where id = v_delivery.generation_id;
+  select g.user_id, (select j.payload ->> 'traceparent' from public.job_queue as j where j.id = g.job_id)
+  into v_user, v_trace
+  from public.image_generations as g where g.id = v_delivery.generation_id;
   perform private.ensure_webhook_secret(v_user);
   select jsonb_agg(secret order by expires_at desc nulls first) into v_secrets
   from private.webhook_secrets
   where user_id = v_user and (expires_at is null or expires_at > now());
   return jsonb_build_object(
     'outcome', 'message', 'webhook_id', 'msg_' || v_delivery.id, 'url', v_delivery.url,
-    'body', v_delivery.body, 'secrets', v_secrets
+    'body', v_delivery.body, 'secrets', v_secrets, 'traceparent', v_trace
   );
 end
 $$;

@@ -61,7 +61,7 @@ declare
     where r.name = 'queue_depth'
   );
   v_depth int;
-  v_lost int;
+  v_stuck int;
   v_success record;
   v_outputs record;
   v_budget record;
@@ -70,8 +70,11 @@ declare
   v_failures bigint;
 begin
   select count(*) into v_depth from (select from private.ready_jobs limit v_most) as ready;
-  select count(*) into v_lost from (
-    select from private.running_jobs where lease_expires_at <= now() limit 1000) as lost;
+  -- No run of ours is as long: a prediction's deadline is 15 minutes, and its attempt ends 11 minutes after that.
+  select count(*) into v_stuck from (
+    select j.lease_expires_at, j.started_at from private.running_jobs as j order by j.lease_expires_at limit 1000
+  ) as first
+  where first.lease_expires_at <= now() or first.started_at < now() - interval '30 minutes';
   select * into v_success from private.recent_success();
   select * into v_outputs from private.unstored_outputs();
   select * into v_pause from private.current_pause();
@@ -103,7 +106,9 @@ begin
     ('success_rate', v_success.percent, format(
       'Of the %s images that ended in the last 15 minutes, %s %% were made.', v_success.ended, v_success.percent
     )),
-    ('stuck_jobs', v_lost, format('Running jobs that have lost their lease and that nobody takes over: %s.', v_lost)),
+    ('stuck_jobs', v_stuck, format(
+      'Running jobs that have lost their lease, or have run for over 30 minutes: %s.', v_stuck
+    )),
     ('outputs_at_risk', v_outputs.at_risk, format(
       'Images that were made over 30 minutes ago and are not stored: %s. The provider deletes the first in %s minutes.',
       v_outputs.at_risk, greatest(0, floor(v_outputs.seconds_left / 60))
