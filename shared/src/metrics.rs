@@ -83,6 +83,15 @@ fn failed(all: &QueueMetrics) -> Vec<Sample<'_>> {
     .collect()
 }
 
+fn alerts(all: &QueueMetrics) -> Vec<Sample<'_>> {
+    let rows = all.alerts.iter();
+    rows.map(|row| Sample {
+        labels: vec![("rule", row.rule.as_str()), ("severity", row.severity.as_str())],
+        value: 1.0,
+    })
+    .collect()
+}
+
 fn wait(all: &QueueMetrics) -> Vec<Sample<'_>> {
     latencies(&all.wait)
 }
@@ -158,6 +167,7 @@ const FAMILIES: &[Family] = &[
         "Jobs that failed in the last 24 hours by the code of their last error, of the newest 10000.",
         Samples::Each(failed),
     ),
+    gauge("picture_queue_alerts", "1 for each alert that is open.", Samples::Each(alerts)),
     Family {
         name: "picture_queue_enqueued_jobs",
         kind: "counter",

@@ -584,7 +584,14 @@ fn what_a_start_answers_is_read_and_its_jobs_are_handed_on_as_they_are() {
         queue_position: Some(1),
         estimated_seconds: None,
     };
-    let expected = Started { batch_id: None, first, others: Vec::new(), replayed: false, leased: None };
+    let expected = Started {
+        batch_id: None,
+        first,
+        others: Vec::new(),
+        replayed: false,
+        leased: None,
+        has_webhook: false,
+    };
     assert_eq!(one, expected);
 
     row["generations"] = json!([queued_row(1), queued_row(2), queued_row(3)]);

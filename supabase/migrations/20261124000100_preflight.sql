@@ -37,6 +37,7 @@
 --   admin_jobs      its pages of jobs, the ledger, what an id is, one generation's story
 --   admin_use       its users, models, plans and analytics
 --   admin_actions   what operators do there
+--   alerts          what operators are told of, and by what they are reached
 --   api             what PostgREST exposes, and all rights
 --
 -- A function may call one of a later file, for its body is read when it runs; tables and types come before their use.
@@ -54,13 +55,14 @@ declare
     admin_predictions admin_users admin_models admin_plans admin_audit admin_cancel_job admin_cancel_generation
     admin_requeue_job admin_requeue_jobs admin_pause admin_resume admin_switch_model admin_set_user_plan
     admin_save_plan admin_delete_plan admin_set_budget admin_undo admin_analytics
-    cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation
-    delete_image enqueue_job enqueue_jobs
+    alerts cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_alert_receiver
+    delete_generation delete_image enqueue_job enqueue_jobs
     extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations
     live_snapshot mark_image mark_images model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery record_prediction
     record_predictions retry_generation
     record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook rotate_webhook_secret
-    snooze_job start_batch start_generation start_inserted_generation sweep_storage tell_late_subscribers
+    set_alert_receiver set_alert_rule snooze_job start_batch start_generation start_inserted_generation
+    sweep_storage tell_late_subscribers test_alert_receiver
     usage_history user_usage webhook_deliveries webhook_message webhook_secret
   ', E' \n'), '\s+');
   v_taken text;

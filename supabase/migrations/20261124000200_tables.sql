@@ -12,6 +12,7 @@
 --   limits        settings, plans and user_plans, usage, idempotency_keys
 --   the provider  predictions, budget_deltas, folded into budget; provider_pause, refused_models, model_times
 --   webhooks      webhook_secrets, webhook_deliveries
+--   alerts        alert_rules, alerts, alert_receivers, alert_notices, alert_samples
 --   live          live_listeners, told_subscriptions
 --   files         removed_objects, storage_scan
 --   operators     audit_log
@@ -878,6 +879,106 @@ create table private.webhook_deliveries (
 create index webhook_deliveries_age on private.webhook_deliveries (ended_at);
 -- The delivery that a job sends (private.record_delivery).
 create index webhook_deliveries_job on private.webhook_deliveries (job_id);
+
+-- Alerts --------------------------------------------------------------------------------------------------------------
+
+-- What operators are told of, and when. private.alert_values measures a value for each; operators change all but the
+-- name and the comparison (private.set_alert_rule).
+create table private.alert_rules (
+  name text primary key,
+  -- What a notice begins with.
+  title text not null,
+  severity text not null check (severity in ('warning', 'critical')),
+  comparison text not null check (comparison in ('over', 'at_least', 'under')),
+  threshold numeric not null,
+  -- How long the value must be beyond the threshold before anybody is told.
+  holds interval not null default '0' check (holds between '0' and '1 day'),
+  -- How often an open alert is told again. Null: never.
+  repeats interval default '4 hours' check (repeats between '5 minutes' and '30 days'),
+  is_on boolean not null default true
+);
+insert into private.alert_rules (name, title, severity, comparison, threshold, holds)
+values
+  ('cron_stopped', 'The cron does not run', 'critical', 'over', 180, '0'),
+  ('queue_depth', 'Jobs pile up', 'warning', 'over', 50, '5 minutes'),
+  ('success_rate', 'Images fail', 'warning', 'under', 90, '2 minutes'),
+  ('stuck_jobs', 'Jobs are stuck', 'warning', 'over', 0, '3 minutes'),
+  ('outputs_at_risk', 'Paid images may be lost', 'critical', 'over', 0, '2 minutes'),
+  ('budget_near', 'The budget is nearly used up', 'warning', 'at_least', 80, '0'),
+  ('budget_used_up', 'The budget is used up', 'critical', 'at_least', 100, '0'),
+  ('provider_refuses', 'The provider refuses our account', 'critical', 'over', 0, '0'),
+  ('provider_down', 'The provider creates nothing', 'critical', 'over', 0, '5 minutes'),
+  ('model_refused', 'The provider refuses a model', 'warning', 'over', 0, '0'),
+  ('webhooks_failing', 'Webhook receivers fail', 'warning', 'over', 20, '10 minutes'),
+  ('realtime_unread', 'Subscriptions of Realtime cannot be read', 'warning', 'over', 0, '0');
+
+-- Where each rule stands.
+create table private.alerts (
+  rule text primary key references private.alert_rules on delete cascade,
+  is_open boolean not null default false,
+  -- Since when the value has been beyond the threshold, while it has not held long enough.
+  pending_since timestamptz,
+  opened_at timestamptz,
+  -- Since when the value of an open alert has been on the right side again.
+  clear_since timestamptz,
+  resolved_at timestamptz,
+  last_sent_at timestamptz,
+  -- How often in a row it came back within an hour: each time it must stay clear twice as long.
+  comebacks int not null default 0,
+  value numeric,
+  detail text
+)
+-- Rewritten while an alert is open.
+with (fillfactor = 50);
+insert into private.alerts (rule) select name from private.alert_rules;
+
+-- Whom notices are sent to. url and secret stand here alone: no answer, log or job has them.
+create table private.alert_receivers (
+  name text primary key check (name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
+  kind text not null check (kind in ('slack', 'discord', 'json', 'email')),
+  url text not null,
+  -- json: what signs. email: the mailer's token.
+  secret text,
+  -- email: the header that carries the token, and the body with {subject} and {text}.
+  header text,
+  template jsonb,
+  -- What its notices begin with, where several installations tell the same receiver.
+  label text check (char_length(label) between 1 and 60),
+  least_severity text not null default 'warning' check (least_severity in ('warning', 'critical')),
+  is_on boolean not null default true,
+  tested_at timestamptz
+);
+
+-- What was sent to whom, kept for 30 days.
+create table private.alert_notices (
+  id uuid primary key default gen_random_uuid(),
+  at timestamptz not null default now(),
+  receiver text not null references private.alert_receivers on delete cascade,
+  -- Null: a test.
+  rule text references private.alert_rules on delete cascade,
+  kind text not null check (kind in ('raised', 'repeated', 'resolved', 'test')),
+  -- As text, so that every attempt sends the same bytes.
+  body text not null,
+  status text not null default 'pending' check (status in ('pending', 'delivered', 'failed', 'gone')),
+  -- The last attempt: {attempt, at, status, duration_ms, error, response}.
+  last_attempt jsonb,
+  -- No foreign key: jobs are pruned, the log stays.
+  job_id uuid
+);
+-- The newest (private.alert_state), and those whose time is over (private.prune_alert_notices).
+create index alert_notices_age on private.alert_notices (at);
+-- The newest of a receiver (private.alert_state); the foreign key.
+create index alert_notices_receiver on private.alert_notices (receiver, at);
+-- The foreign key.
+create index alert_notices_rule on private.alert_notices (rule);
+
+-- What had ended in the hour of each run of the cron by then, of the last 20 minutes: the difference to now is what has
+-- ended since.
+create table private.alert_samples (
+  at timestamptz primary key,
+  made bigint not null,
+  failed bigint not null
+);
 
 -- The live channel ----------------------------------------------------------------------------------------------------
 

@@ -585,8 +585,8 @@ $$;
 -- By the cron ---------------------------------------------------------------------------------------------------------
 
 -- What the cron does for the queue itself, each minute: notes that it ran, folds the counts, looks at the
--- whole of the indexes, makes blocked jobs ready whose user's plan has come to allow more, and looks at the budget.
--- Answers {alerts}: sentences that somebody has to read, each once.
+-- whole of the indexes, makes blocked jobs ready whose user's plan has come to allow more, and looks at the budget and
+-- at what operators are to be alerted of. Answers {alerts}: sentences that somebody has to read, each once.
 create function private.record_sweep(p_stats jsonb) returns jsonb
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -627,7 +627,7 @@ begin
   perform private.note_run(p_stats);
   insert into private.last_cron_run (ran_at, stats) values (now(), coalesce(p_stats, '{}'))
   on conflict (only_row) do update set ran_at = excluded.ran_at, stats = excluded.stats;
-  v_alerts := array_remove(array[private.try_late_subscribers()], null);
+  v_alerts := private.evaluate_alerts(private.try_late_subscribers());
   -- After what may wait: starts wait for the budget.
   v_alerts := private.budget_alerts() || v_alerts;
   -- Last: whoever brings jobs of a time past lowers the marks, and has locked the slots of their users before.

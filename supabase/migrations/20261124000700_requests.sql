@@ -377,6 +377,20 @@ begin
 end
 $$;
 
+-- The trace that the HTTP request belongs to, as https://www.w3.org/TR/trace-context/ writes it, from the headers that
+-- PostgREST tells; null where they name none.
+create function private.traceparent() returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  v_headers text := current_setting('request.headers', true);
+begin
+  if strpos(v_headers, '"traceparent"') > 0 then
+    return substring(v_headers from '"traceparent" *: *"(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})"');
+  end if;
+  return null;
+end
+$$;
+
 -- The generation of the user's own that the request makes again, or null where it makes none. p_generation_id: the row
 -- that the request is for, where there is one already; that is no parent of its own.
 create function private.read_parent(p_request jsonb, p_user_id uuid, p_generation_id uuid) returns uuid
@@ -385,19 +399,25 @@ return case
   when p_request ->> 'parent_id' is not null then private.take_parent(p_request, p_user_id, p_generation_id)
 end;
 
--- The address of a request: a public https one without a port, or null where there is none.
+-- Whether webhooks may be sent there: a public https address without a port, or one of the operator's own origins.
+create function private.is_webhook_url(p_url text) returns boolean
+language plpgsql stable set search_path = '' as $$
+begin
+  return private.is_public_https_url(p_url)
+    or octet_length(p_url) <= 2048 and p_url !~ '[[:space:][:cntrl:]\\]' and exists (
+      select from private.settings as s, unnest(s.webhook_allowed_origins) as allowed (origin)
+      where starts_with(p_url || '/', allowed.origin || '/')
+    );
+end
+$$;
+
+-- The address of a request, or null where there is none.
 create function private.take_webhook_url(p_value jsonb) returns text
 language plpgsql stable set search_path = '' as $$
 declare
   v_url text := private.take_text(p_value, 'webhook_url', 2048);
 begin
-  if private.is_public_https_url(v_url) then
-    return v_url;
-  end if;
-  if octet_length(v_url) <= 2048 and v_url !~ '[[:space:][:cntrl:]\\]' and exists (
-    select from private.settings as s, unnest(s.webhook_allowed_origins) as allowed (origin)
-    where starts_with(v_url || '/', allowed.origin || '/')
-  ) then
+  if private.is_webhook_url(v_url) then
     return v_url;
   end if;
   perform private.refuse_field('webhook_url', 'webhook_url must be a public https address.');

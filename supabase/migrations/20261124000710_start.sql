@@ -68,6 +68,7 @@ declare
   v_batch uuid;
   v_leased jsonb;
   v_has_budget boolean;
+  v_is_unswept boolean;
   v_next jsonb := '[]';
 begin
   if v_user is null then
@@ -161,7 +162,8 @@ begin
     'strength', v_strength,
     'style', nullif(private.read_text(p_request, 'style', 200), ''),
     'operation', v_operation,
-    'webhook_url', private.read_webhook_url(p_request)
+    'webhook_url', private.read_webhook_url(p_request),
+    'traceparent', private.traceparent()
   )) || v_source;
   -- Of a shape the pixels are not known before they are made, unless the Worker says them.
   v_width := coalesce(v_made_width, v_width, case when v_ratio is null then v_model.default_width end);
@@ -178,7 +180,8 @@ begin
     returning id into v_batch;
   end if;
 
-  select made.generations, made.leased, made.has_budget into v_generations, v_leased, v_has_budget from private.insert_generations(
+  select made.generations, made.leased, made.has_budget, made.is_unswept
+  into v_generations, v_leased, v_has_budget, v_is_unswept from private.insert_generations(
     v_user, v_items, v_payload, v_model, v_price, v_width, v_height, private.read_adjustments(p_request),
     v_priority, v_batch, v_scheduled, v_expires, p_generation_id, p_next > 0, v_plan.running_jobs,
     private.read_parent(p_request, v_user, p_generation_id), private.read_country(p_request, 'country')
@@ -202,6 +205,10 @@ begin
           array(select (one ->> 'job_id')::uuid from jsonb_array_elements(v_generations) as g (one)), p_next
         );
       end if;
+    end if;
+    -- Whoever is woken for this start delivers the notices.
+    if v_is_unswept then
+      v_answer := v_answer || case when private.report_dead_cron() then '{"webhooks": true}' else '{}' end::jsonb;
     end if;
     -- The budget's row is locked last.
     if v_has_budget then
@@ -254,11 +261,12 @@ $$;
 -- One generation and its job for each item; answers with the list that the user gets. p_generation_id: the row that
 -- the one item is for. p_parent_id: the generation that they make again. leased: with p_lease, the job of the one item,
 -- if it could be leased to the caller at once (private.insert_leased). has_budget: whether the installation has one.
+-- is_unswept: whether the cron last ran two minutes ago or earlier.
 create function private.insert_generations(
   p_user_id uuid, p_items jsonb, p_payload jsonb, p_model public.models, p_price numeric, p_width int, p_height int,
   p_adjustments jsonb, p_priority int, p_batch_id uuid, p_scheduled_at timestamptz, p_expires_at timestamptz,
   p_generation_id uuid, p_lease boolean, p_most int, p_parent_id uuid, p_country text, out generations jsonb,
-  out leased jsonb, out has_budget boolean
+  out leased jsonb, out has_budget boolean, out is_unswept boolean
 )
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -285,9 +293,11 @@ begin
       (select t.seconds from private.model_times as t where t.model_id = p_model.id), p_model.estimated_time_seconds, 20
     ) as seconds,
     coalesce(s.budget_per_day_usd, s.budget_per_month_usd) is not null as has_budget,
+    (select r.ran_at < now() - interval '2 minutes' from private.last_cron_run as r) as is_unswept,
     exists (select from private.live_listeners where user_id = p_user_id and until > now()) as has_listener
   into v_state from private.settings as s;
   has_budget := v_state.has_budget;
+  is_unswept := v_state.is_unswept;
   v_reserves := p_price > 0 and p_scheduled_at is null and has_budget;
   for v_index in 0..v_count - 1 loop
     v_item := p_items -> v_index;

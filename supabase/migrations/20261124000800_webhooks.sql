@@ -71,6 +71,7 @@ declare
   v_payload jsonb;
   v_delivery private.webhook_deliveries;
   v_user uuid;
+  v_trace text;
   v_secrets jsonb;
 begin
   select payload into v_payload from private.running_jobs
@@ -78,19 +79,24 @@ begin
   if not found then
     return '{"outcome": "stale"}';
   end if;
+  if v_payload ? 'notice_id' then
+    return private.notice_message(private.as_uuid(v_payload ->> 'notice_id'), p_job_id);
+  end if;
   select * into v_delivery from private.webhook_deliveries
   where id = private.as_uuid(v_payload ->> 'delivery_id') and job_id = p_job_id;
   if not found then
     return '{"outcome": "unknown"}';
   end if;
-  select user_id into v_user from public.image_generations where id = v_delivery.generation_id;
+  select g.user_id, (select j.payload ->> 'traceparent' from public.job_queue as j where j.id = g.job_id)
+  into v_user, v_trace
+  from public.image_generations as g where g.id = v_delivery.generation_id;
   perform private.ensure_webhook_secret(v_user);
   select jsonb_agg(secret order by expires_at desc nulls first) into v_secrets
   from private.webhook_secrets
   where user_id = v_user and (expires_at is null or expires_at > now());
   return jsonb_build_object(
     'outcome', 'message', 'webhook_id', 'msg_' || v_delivery.id, 'url', v_delivery.url,
-    'body', v_delivery.body, 'secrets', v_secrets
+    'body', v_delivery.body, 'secrets', v_secrets, 'traceparent', v_trace
   );
 end
 $$;
@@ -117,8 +123,10 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 declare
   v_answer jsonb;
   v_attempt int;
+  v_notice uuid;
+  v_status text;
 begin
-  select attempts + 1 into v_attempt from private.running_jobs
+  select attempts + 1, private.as_uuid(payload ->> 'notice_id') into v_attempt, v_notice from private.running_jobs
   where id = p_job_id and lease = p_lease and job_type = 'process-webhook' for update;
   if not found then
     return '{"outcome": "stale"}';
@@ -135,8 +143,15 @@ begin
   if v_answer ->> 'outcome' = 'retrying' then
     update private.scheduled_jobs set priority = -10 where id = p_job_id;
   end if;
+  v_status := case v_answer ->> 'outcome' when 'retrying' then 'pending' else p_status end;
+  if v_notice is not null then
+    perform private.record_notice(
+      v_notice, p_job_id, v_status, jsonb_build_object('attempt', v_attempt, 'at', now()) || p_attempt
+    );
+    return v_answer;
+  end if;
   update private.webhook_deliveries set
-    status = case v_answer ->> 'outcome' when 'retrying' then 'pending' else p_status end,
+    status = v_status,
     attempts = case when jsonb_array_length(attempts) >= 20 then attempts - 0 else attempts end
       || jsonb_build_array(jsonb_build_object('attempt', v_attempt, 'at', now()) || p_attempt)
   where job_id = p_job_id;
@@ -275,5 +290,6 @@ begin
     select secret from private.webhook_secrets where expires_at is not null and expires_at <= now()
     order by expires_at limit p_limit for update skip locked
   ));
+  perform private.prune_alert_notices(p_limit);
 end
 $$;

@@ -330,6 +330,10 @@ begin
       select jsonb_agg(jsonb_build_object('model', name, 'refused', 1))
       from jsonb_array_elements_text(private.refused_model_names()) as listed (name)
     ),
+    'alerts', (
+      select jsonb_agg(jsonb_build_object('rule', r.name, 'severity', r.severity) order by r.name)
+      from private.alerts as a inner join private.alert_rules as r on r.name = a.rule where a.is_open
+    ),
     'enqueued', coalesce(pg_sequence_last_value('private.job_seq'::regclass), 0),
     'removed_files', (
       select count(*) from (select from private.removed_objects limit 10000) as removed

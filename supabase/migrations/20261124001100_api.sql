@@ -607,6 +607,49 @@ begin
 end
 $$;
 
+-- Alerts ---------------------------------------------------------------------------------------------------------------
+
+create function public.alerts()
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.alert_state();
+end
+$$;
+
+create function public.set_alert_rule(
+  p_name text, p_threshold numeric = null, p_holds_seconds int = null, p_repeats_seconds int = null,
+  p_severity text = null, p_is_on boolean = null
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.set_alert_rule(p_name, p_threshold, p_holds_seconds, p_repeats_seconds, p_severity, p_is_on);
+end
+$$;
+
+create function public.set_alert_receiver(
+  p_name text, p_kind text = null, p_url text = null, p_secret text = null, p_header text = null,
+  p_template jsonb = null, p_label text = null, p_least_severity text = null, p_is_on boolean = null
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.set_alert_receiver(
+    p_name, p_kind, p_url, p_secret, p_header, p_template, p_label, p_least_severity, p_is_on
+  );
+end
+$$;
+
+create function public.delete_alert_receiver(p_name text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.delete_alert_receiver(p_name);
+end
+$$;
+
+create function public.test_alert_receiver(p_name text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.test_alert_receiver(p_name);
+end
+$$;
+
 -- Rights --------------------------------------------------------------------------------------------------------------
 --
 -- Hosted projects grant every new table and function of `public` to anon and authenticated, and Postgres grants every
@@ -624,15 +667,16 @@ begin
         admin_predictions admin_users admin_models admin_plans admin_audit admin_cancel_job admin_cancel_generation
         admin_requeue_job admin_requeue_jobs admin_pause admin_resume admin_switch_model admin_set_user_plan
         admin_save_plan admin_delete_plan admin_set_budget admin_undo admin_analytics
-        cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation delete_image enqueue_job
-        enqueue_jobs
+        alerts cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation delete_image enqueue_job
+        delete_alert_receiver enqueue_jobs
         extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations
         live_snapshot mark_image mark_images model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery
         record_predictions
         record_prediction record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook
         retry_generation
-        rotate_webhook_secret snooze_job start_batch start_generation start_inserted_generation sweep_storage
-        tell_late_subscribers usage_history user_usage webhook_deliveries webhook_message webhook_secret
+        rotate_webhook_secret set_alert_receiver set_alert_rule snooze_job start_batch start_generation
+        start_inserted_generation sweep_storage tell_late_subscribers test_alert_receiver usage_history user_usage
+        webhook_deliveries webhook_message webhook_secret
       ', E' \n'), '\s+')))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_function);
@@ -687,6 +731,11 @@ alter table private.refused_models enable row level security;
 alter table private.model_times enable row level security;
 alter table private.webhook_secrets enable row level security;
 alter table private.webhook_deliveries enable row level security;
+alter table private.alert_rules enable row level security;
+alter table private.alerts enable row level security;
+alter table private.alert_receivers enable row level security;
+alter table private.alert_notices enable row level security;
+alter table private.alert_samples enable row level security;
 alter table private.live_listeners enable row level security;
 alter table private.told_subscriptions enable row level security;
 alter table private.removed_objects enable row level security;
@@ -899,6 +948,11 @@ grant execute on function
   public.requeue_job, private.requeue_job,
   public.queue_status, private.queue_status,
   public.queue_metrics, private.queue_metrics,
+  public.alerts, private.alert_state,
+  public.set_alert_rule, private.set_alert_rule,
+  public.set_alert_receiver, private.set_alert_receiver,
+  public.delete_alert_receiver, private.delete_alert_receiver,
+  public.test_alert_receiver, private.test_alert_receiver,
   private.tenants, private.latencies, private.with_changes
 to service_role;
 
@@ -1091,7 +1145,7 @@ comment on function public.usage_history is
 
 comment on function public.record_sweep is
 'The cron''s maintenance, each minute: records that it ran, folds the counts, makes blocked jobs ready whose user''s
-plan allows more by now, and checks the budget. Answers {alerts}: sentences for operators.';
+plan allows more by now, checks the budget, and sends alerts. Answers {alerts}: sentences for operators.';
 comment on function public.sweep_storage is
 'Finds stored files without rows and makes jobs that delete them. Looks at p_limit objects of each kind.';
 comment on function public.tell_late_subscribers is
@@ -1104,3 +1158,16 @@ comment on function public.queue_status is
 'The queue at a glance, as one object: last run of the cron, counts, lost leases, pause, refused models.';
 comment on function public.queue_metrics is
 'The numbers behind GET /metrics of process-jobs.';
+comment on function public.alerts is
+'The rules of alerts and where each stands, the receivers, and the newest 50 notices: {rules, receivers, notices}. Of a
+receiver''s address it tells the host alone, and no secret.';
+comment on function public.set_alert_rule is
+'Changes the threshold of a rule, how long it must hold, how often an open alert is told again (0: never), its severity,
+or switches it off. Null leaves what is. Answers the rule.';
+comment on function public.set_alert_receiver is
+'Adds a receiver of alerts, or changes one: slack, discord, json (signed with p_secret, whsec_…) or email (p_url: the
+mailer''s, p_secret: its token, p_template: its body with {subject} and {text}). Null leaves what is.';
+comment on function public.delete_alert_receiver is
+'Deletes a receiver of alerts and its notices.';
+comment on function public.test_alert_receiver is
+'Sends a receiver a notice, once in 30 seconds at most. What came of it stands in alerts().';

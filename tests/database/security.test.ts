@@ -281,6 +281,11 @@ const SERVICE = [
   'sweep_storage',
   'tell_late_subscribers',
   'live_snapshot',
+  'alerts',
+  'set_alert_rule',
+  'set_alert_receiver',
+  'delete_alert_receiver',
+  'test_alert_receiver',
 ];
 // What the view queue_health is made of: it runs with its reader's rights.
 const HEALTH = ['queue_totals', 'is_user'];
@@ -312,7 +317,8 @@ const PRIVATE_USERS = [
   ...USERS_WEBHOOKS,
 ];
 const PRIVATE_SERVICE = [
-  ...SERVICE.filter((name) => name !== 'claim_next_job' && !SERVERS.includes(name)),
+  ...SERVICE.filter((name) => !['claim_next_job', 'alerts'].includes(name) && !SERVERS.includes(name)),
+  'alert_state',
   'act_as',
   'act_as_owner',
   ...HEALTH,

@@ -245,6 +245,7 @@ const VALUE_TYPES: Record<string, string> = {
   p_created_before: 'timestamptz',
   p_user_id: 'uuid',
   p_since: 'bigint',
+  p_template: 'jsonb',
 };
 
 /** Named arguments, as PostgREST passes them. */

@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseOpenMetrics } from './support/openmetrics.ts';
 import { TestStack } from './support/stack.ts';
@@ -77,6 +78,37 @@ test('an image that waits to be stored for half an hour is at risk', async () =>
   await stack.sql`update public.job_queue set retry_until = retry_until - interval '31 minutes'
     where generation_id = ${generation_id} and job_type = 'download-image'`;
   expect((await scrape()).value('outputs_at_risk')).toBe(1);
+});
+
+test('the rules for Prometheus and the dashboard name what there is', async () => {
+  // So that each family has a sample.
+  await stack.sql`update private.settings set budget_per_day_usd = 1, budget_per_month_usd = 1 where only_row`;
+  await stack.sql`insert into private.refused_models (model, since, until, status)
+    values ('a/b', now(), now() + interval '1 minute', 404)`;
+  await stack.sql`insert into public.job_queue (job_type, status, completed_at) values ('generate-image', 'failed', now())`;
+  await stack.sql`insert into public.job_queue (job_type, retry_until, scheduled_at)
+    values ('download-image', now() + interval '1 hour', now() + interval '1 hour')`;
+  await stack.sweep();
+  const { families, value } = await scrape();
+  expect(value('alerts', { rule: 'model_refused', severity: 'warning' })).toBe(1);
+  const known = [...families.values()].map(({ name, type }) => (type === 'counter' ? `${name}_total` : name));
+  for (const file of ['prometheus-rules.yml', 'grafana-dashboard.json']) {
+    const text = fs.readFileSync(new URL(`../../docs/operations/${file}`, import.meta.url), 'utf8');
+    const named = [...new Set(text.match(/picture_queue_\w+/g))];
+    expect(named.length, file).toBeGreaterThan(8);
+    expect(
+      named.filter((name) => !known.includes(name)),
+      `${file} names metrics that there are not`,
+    ).toEqual([]);
+  }
+  const panels = fs.readFileSync(
+    new URL('../../docs/operations/grafana-dashboard.json', import.meta.url),
+    'utf8',
+  );
+  expect(
+    known.filter((name) => !panels.includes(name)),
+    'the dashboard leaves these out',
+  ).toEqual([]);
 });
 
 describe('who may read them', () => {

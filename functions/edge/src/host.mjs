@@ -80,6 +80,27 @@ export function environment(env) {
   return number;
 }
 
+/**
+ * Writes lines of JSON into the log, and a data point for each into the dataset of the binding EVENTS, where there is
+ * one: texts as blobs and numbers as doubles, in the order of their names.
+ */
+export function note(env, lines) {
+  for (const line of lines.split('\n')) {
+    const { level, what, report, ...own } = JSON.parse(line);
+    (level === 'error' ? console.error : console.log)(line);
+    const values = Object.values({ ...own, ...report });
+    try {
+      env.EVENTS?.writeDataPoint({
+        indexes: [what],
+        blobs: [what, level, ...values.filter((value) => typeof value !== 'number').map((value) => `${value ?? ''}`)],
+        doubles: values.filter((value) => typeof value === 'number'),
+      });
+    } catch {
+      // A measurement that is lost: the line is in the log.
+    }
+  }
+}
+
 export const isBound = (context) => typeof context.props?.caller === 'string';
 
 export function sleep(call, ms) {

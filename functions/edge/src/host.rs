@@ -20,6 +20,7 @@ extern "C" {
 
     pub(crate) fn variables(env: &JsValue) -> String;
     pub(crate) fn environment(env: &JsValue) -> u32;
+    pub(crate) fn note(env: &JsValue, lines: &str);
     #[wasm_bindgen(js_name = isBound)]
     pub(crate) fn is_bound(context: &JsContext) -> bool;
     pub(crate) fn sleep(call: u32, ms: f64) -> JsValue;
@@ -64,7 +65,8 @@ extern "C" {
 
 /// The headers that come with the head of each request, in one crossing: most requests have them. Others are
 /// looked up when they are asked for.
-pub(crate) const EAGER_HEADERS: &str = "origin,authorization,content-length,idempotency-key,cf-connecting-ip";
+pub(crate) const EAGER_HEADERS: &str =
+    "origin,authorization,content-length,idempotency-key,cf-connecting-ip,traceparent";
 
 /// What a call came to.
 #[derive(Debug, Default)]

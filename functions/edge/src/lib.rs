@@ -26,6 +26,6 @@ pub use forward::forward;
 pub use live::{Invocation, LISTEN_PATH, LiveUpdates, PUBLISH_PATH, listen};
 pub use rate_limit::within_limit;
 pub use request::Incoming;
-pub use runtime::EdgeRuntime;
+pub use runtime::{EdgeRuntime, note};
 pub use serve::{origin_is_allowed, serve};
 pub use wake::{JOBS_LEFT, WAKE_TIME, WEBHOOKS, WakeFor, wake, wakes};

@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use shared::ports::{Clock, Log, Random};
+use serde_json::{Value, json};
+use shared::ports::{About, Clock, Log, Random};
 use uuid::Uuid;
 use worker::{console_error, console_warn};
 
-use crate::host::Sleep;
+use crate::environment::Environment;
+use crate::host::{self, Sleep};
+
+/// Writes one line of JSON for each event, `{level, what, …}`, and its data point where the binding `EVENTS` is.
+pub fn note(env: &Environment, events: &[Value]) {
+    let lines: Vec<String> = events.iter().map(Value::to_string).collect();
+    host::note(&env.bindings, &lines.join("\n"));
+}
 
 /// Time, chance and log of a Worker.
 #[derive(Debug, Clone, Copy)]
@@ -41,11 +48,17 @@ impl Random for EdgeRuntime {
 }
 
 impl Log for EdgeRuntime {
-    fn warn(&self, what: &str, job_id: Uuid, detail: &str) {
-        console_warn!("{}", json!({ "level": "warn", "what": what, "job_id": job_id, "detail": detail }));
+    fn warn(&self, what: &str, about: impl Into<About>, detail: &str) {
+        console_warn!("{}", line("warn", what, about.into(), detail));
     }
 
-    fn alert(&self, what: &str, job_id: Uuid, detail: &str) {
-        console_error!("{}", json!({ "level": "error", "what": what, "job_id": job_id, "detail": detail }));
+    fn alert(&self, what: &str, about: impl Into<About>, detail: &str) {
+        console_error!("{}", line("error", what, about.into(), detail));
     }
+}
+
+fn line(level: &str, what: &str, about: About, detail: &str) -> Value {
+    json!({
+        "level": level, "what": what, "job_id": about.job_id, "generation_id": about.generation_id, "detail": detail,
+    })
 }

@@ -3,12 +3,13 @@
 use serde_json::json;
 use shared::http::cors::allowed_headers;
 use shared::http::problem::Problem;
-use worker::{Env, Headers, console_log};
+use worker::{Env, Headers};
 
 use crate::answer::{Answer, Body};
 use crate::environment::{Environment, variables};
 use crate::host;
 use crate::request::Incoming;
+use crate::runtime::note;
 
 const EXPOSED_HEADERS: &str = "x-request-id, retry-after, idempotency-replayed";
 
@@ -35,10 +36,10 @@ pub async fn serve(
     };
     if answer.status >= 500 {
         let line = json!({
-            "level": "error", "request_id": incoming.id, "method": incoming.method(), "path": incoming.path(),
+            "level": "error", "what": "request failed", "request_id": incoming.id, "method": incoming.method(), "path": incoming.path(),
             "status": answer.status, "code": answer.body.code(),
         });
-        console_log!("{line}");
+        note(env, &[line]);
     }
     respond(answer, &incoming, origin)
 }

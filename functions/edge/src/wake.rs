@@ -29,6 +29,8 @@ pub enum WakeFor {
     Images {
         /// What is handed over ([`shared::pipeline::HandedOver`]).
         handed_over: Option<String>,
+        /// There is a webhook to deliver, too.
+        webhook: bool,
     },
     /// A generation was cancelled: there may be a webhook to deliver, too.
     Cancellation,
@@ -53,10 +55,12 @@ pub fn wake(env: &Environment, context: &Context, what: WakeFor) {
 
 async fn call_until_empty(env: &Environment, what: WakeFor) -> Result<(), String> {
     // The host is not looked up: the binding leads to the Worker.
-    let (url, mut handed_over) = match what {
-        WakeFor::Images { handed_over } => ("https://process-jobs/process-jobs".to_owned(), handed_over),
-        WakeFor::Cancellation => (format!("https://process-jobs/process-jobs?{WEBHOOKS}=true"), None),
+    let (webhook, mut handed_over) = match what {
+        WakeFor::Images { handed_over, webhook } => (webhook, handed_over),
+        WakeFor::Cancellation => (true, None),
     };
+    let query = if webhook { "?webhooks=true" } else { "" };
+    let url = format!("https://process-jobs/process-jobs{query}");
     for _ in 0..MAX_CALLS {
         // Once only: a job that is run twice may be paid for twice.
         let body = handed_over.take().unwrap_or_else(|| "{}".to_owned());

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use edge::{
-    Answer, App, Caller, Environment, Incoming, JOBS_LEFT, WAKE_TIME, WEBHOOKS, budget, serve, service_caller,
+    Answer, App, Caller, Environment, Incoming, JOBS_LEFT, WAKE_TIME, WEBHOOKS, budget, note, serve,
+    service_caller,
 };
 use serde_json::json;
 use shared::adapters::Provider;
@@ -14,7 +15,7 @@ use shared::http::router::{Route, find};
 use shared::metrics;
 use shared::pipeline::{Drained, HandedOver, operators_problem};
 use shared::ports::{Alert, Clock, Monitoring, QueueError};
-use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, console_log, event, web_sys};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, console_error, event, web_sys};
 
 /// An explicit call is somebody's waiting HTTP request; a sweep ends before the next one begins.
 const SWEEP_TIME: Duration = Duration::from_secs(50);
@@ -53,10 +54,10 @@ async fn scheduled(_event: ScheduledEvent, env: Env, context: ScheduleContext) {
         console_error!("{failure}");
     }
     for Alert(alert) in swept.alerts {
-        console_error!("{}", json!({ "level": "error", "what": "budget", "detail": alert }));
+        note(&env, &[json!({ "level": "error", "what": "alert", "detail": alert })]);
     }
     match swept.report {
-        Ok(report) => console_log!("{}", json!({ "level": "info", "what": "sweep", "report": report })),
+        Ok(report) => note(&env, &[json!({ "level": "info", "what": "sweep", "report": report })]),
         Err(error) => console_error!("sweep: {error}"),
     }
 }

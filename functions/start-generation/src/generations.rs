@@ -2,20 +2,21 @@
 //! round trip with the token; or with the secret key of a server, for one of its users.
 
 use edge::{
-    Answer, Environment, FetchClient, Incoming, LiveUpdates, WakeFor, variables, wake, wakes,
+    Answer, Environment, FetchClient, Incoming, LiveUpdates, WakeFor, note, variables, wake, wakes,
     webhook_allowed_origins,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::adapters::supabase::Generations;
 use shared::http::idempotency::Key;
 use shared::http::list_query::ListQuery;
 use shared::http::problem::{Code, Problem};
 use shared::http::rerun::RerunChanges;
+use shared::http::traceparent::{self, TRACEPARENT};
 use shared::http::types::{Cancelled, Deleted, Status, Woken};
 use shared::pipeline::{HandedOver, StartPlan};
 use shared::policy::bounds::MAX_BODY_BYTES;
 use shared::policy::url_policy::AllowedOrigins;
-use shared::ports::{Started, UserGenerations};
+use shared::ports::{QueuedGeneration, Started, UserGenerations};
 use uuid::Uuid;
 use worker::Context;
 
@@ -68,7 +69,9 @@ async fn start_by(
         access.count(env, user_id).await?;
     }
     let live = LiveUpdates::new(env, context);
-    let generations = Generations::new(access.rpc().with_live_channel(&live));
+    let traceparent = traceparent::read(incoming.header(TRACEPARENT));
+    let rpc = access.rpc().with_live_channel(&live).with_traceparent(traceparent.as_deref());
+    let generations = Generations::new(rpc);
     let started = plan.start(key.as_ref(), hand_over(env), &generations).await;
     let started = access.judged(started)?;
     Ok(started_answer(incoming, env, context, prefix, &plan, started, has_keys))
@@ -90,7 +93,9 @@ pub(crate) async fn rerun(
     let changes = RerunChanges::parse(&body)?;
     let allowed = webhook_allowed_origins(env)?;
     let live = LiveUpdates::new(env, context);
-    let generations = Generations::new(access.rpc().with_live_channel(&live));
+    let traceparent = traceparent::read(incoming.header(TRACEPARENT));
+    let rpc = access.rpc().with_live_channel(&live).with_traceparent(traceparent.as_deref());
+    let generations = Generations::new(rpc);
     let kept = generations.kept_request(id).await.map_err(problem)?;
     let plan = StartPlan::of_rerun(id, &kept, &changes, &allowed)?;
     let started = plan.start(key.as_ref(), hand_over(env), &generations).await.map_err(problem)?;
@@ -119,9 +124,23 @@ fn started_answer(
         return answer;
     }
     // Whoever names a row that was started before may have set it to pending over REST, which wakes nobody.
+    note_starts(incoming, env, &started);
     let handed_over = started.leased.map(|leased| HandedOver::body(&leased, hand_over(env)));
-    wake(env, context, WakeFor::Images { handed_over });
+    wake(env, context, WakeFor::Images { handed_over, webhook: started.has_webhook });
     answer
+}
+
+/// A line of the log for each generation: by it the ids of the request and its trace lead to those of the job.
+fn note_starts(incoming: &Incoming, env: &Environment, started: &Started) {
+    let traceparent = traceparent::read(incoming.header(TRACEPARENT));
+    let line = |one: &QueuedGeneration| {
+        json!({
+            "level": "info", "what": "start", "request_id": incoming.id, "batch_id": started.batch_id,
+            "generation_id": one.id, "job_id": one.job_id, "traceparent": traceparent,
+        })
+    };
+    let lines: Vec<Value> = [&started.first].into_iter().chain(&started.others).map(line).collect();
+    note(env, &lines);
 }
 
 /// The queue is looked at anyway, whenever something changes: for those who change it elsewhere.
@@ -178,7 +197,7 @@ pub(crate) async fn retry(
     let live = LiveUpdates::new(env, context);
     let generations = Generations::new(access.rpc().with_live_channel(&live));
     let generation = access.judged(generations.retry(id).await)?;
-    wake(env, context, WakeFor::Images { handed_over: None });
+    wake(env, context, WakeFor::Images { handed_over: None, webhook: false });
     Ok(private(Answer::text("application/json", generation.into_string()).status(202)))
 }
 

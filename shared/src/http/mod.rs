@@ -15,4 +15,5 @@ pub mod request;
 pub mod rerun;
 pub mod router;
 pub mod routes;
+pub mod traceparent;
 pub mod types;

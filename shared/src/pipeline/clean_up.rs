@@ -16,7 +16,7 @@ impl<P: Ports> Pipeline<'_, P> {
                 return self.give_up(job, failure).await;
             }
             Removable::Stale => {
-                self.ports.runtime().warn("lease lost", job.id, "another worker holds the job now");
+                self.ports.runtime().warn("lease lost", job, "another worker holds the job now");
                 return Ok(RunEnd::Failed);
             }
         };

@@ -1,5 +1,5 @@
-//! A `process-webhook` job: tell a user's server that a generation has ended, as Standard Webhooks
-//! wants it, <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
+//! A `process-webhook` job: tell a user's server that a generation has ended, or an operator of an alert, as Standard
+//! Webhooks wants it, <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use super::backoff::delivery_wait;
 use super::drain::{Budget, Drained, Runner, drain};
 use super::run_job::RunEnd;
 use crate::auth::webhook_signature::{ID_HEADER, SIGNATURE_HEADER, Secret, TIMESTAMP_HEADER, sign};
+use crate::http::traceparent::TRACEPARENT;
 use crate::job::{Job, JobType};
 use crate::policy::address_policy::is_public;
 use crate::policy::url_policy::{AllowedOrigins, check_webhook};
@@ -61,17 +62,17 @@ impl<P: WebhookPorts> WebhookSender<'_, P> {
             },
             Delivery::Unknown => (failed("The job names no webhook.".into()), DeliveryOutcome::Failed),
             Delivery::Stale => {
-                self.ports.runtime().warn("lease lost", job.id, "another worker holds the job now");
+                self.ports.runtime().warn("lease lost", job, "another worker holds the job now");
                 return Ok(RunEnd::Failed);
             }
         };
         let attempt =
             Attempt { duration_ms: self.ports.runtime().now_ms().saturating_sub(started), ..attempt };
         if let Some(error) = &attempt.error {
-            self.ports.runtime().warn("webhook not delivered", job.id, error);
+            self.ports.runtime().warn("webhook not delivered", job, error);
         }
         if self.ports.outbox().record(job, &attempt, outcome).await? == Step::Stale {
-            self.ports.runtime().warn("lease lost", job.id, "another worker holds the job now");
+            self.ports.runtime().warn("lease lost", job, "another worker holds the job now");
         }
         Ok(if outcome == DeliveryOutcome::Delivered { RunEnd::Forward } else { RunEnd::Failed })
     }
@@ -97,9 +98,17 @@ impl<P: WebhookPorts> WebhookSender<'_, P> {
             .header("user-agent", "picture-queue-webhooks/1")
             .header(ID_HEADER, &message.webhook_id)
             .header(TIMESTAMP_HEADER, timestamp.to_string())
-            .header(SIGNATURE_HEADER, signatures.join(" "))
             .timeout(TIMEOUT)
             .peek(PEEK_BYTES);
+        if !signatures.is_empty() {
+            request = request.header(SIGNATURE_HEADER, signatures.join(" "));
+        }
+        if let Some((name, value)) = &message.header {
+            request = request.header(name, value);
+        }
+        if let Some(traceparent) = &message.traceparent {
+            request = request.header(TRACEPARENT, traceparent);
+        }
         request.body = message.body.clone();
         self.ports.http().send(request).await.map_err(|error| {
             NotSent::Failed(match error {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::run_job::RunEnd;
 use super::{JOB_LEASE, Pipeline};
 use crate::job::{Job, JobType};
-use crate::ports::{Clock, JobQueue, Log, Ports, QueueError};
+use crate::ports::{About, Clock, JobQueue, Log, Ports, QueueError};
 
 /// How much one drain may do.
 #[derive(Debug, Clone, Copy)]
@@ -169,9 +169,9 @@ fn then(runtime: &impl Log, ends: Vec<(&Job, Result<RunEnd, QueueError>)>, drain
             Err(error) => {
                 if told.as_ref() == Some(&error) {
                     // One alert suffices for what is so for all of them.
-                    runtime.warn("the queue could not be told", job.id, &error.to_string());
+                    runtime.warn("the queue could not be told", job, &error.to_string());
                 } else {
-                    report(runtime, job.id, &error);
+                    report(runtime, job.into(), &error);
                 }
                 drained.errors += 1;
                 told = Some(error);
@@ -183,11 +183,11 @@ fn then(runtime: &impl Log, ends: Vec<(&Job, Result<RunEnd, QueueError>)>, drain
 
 /// What operators hear of a call that the queue did not take. An outage passes and costs time; a key that is not
 /// accepted, and a defect, stay until somebody does something about them.
-fn report(runtime: &impl Log, job_id: Uuid, error: &QueueError) {
+fn report(runtime: &impl Log, about: About, error: &QueueError) {
     match error {
-        QueueError::Unavailable(_) => runtime.warn("the queue could not be told", job_id, &error.to_string()),
-        QueueError::Denied(cause) => runtime.alert("the database refuses our key", job_id, cause),
-        QueueError::Defect(cause) => runtime.alert("the queue does not take a step", job_id, cause),
+        QueueError::Unavailable(_) => runtime.warn("the queue could not be told", about, &error.to_string()),
+        QueueError::Denied(cause) => runtime.alert("the database refuses our key", about, cause),
+        QueueError::Defect(cause) => runtime.alert("the queue does not take a step", about, cause),
     }
 }
 
@@ -223,12 +223,12 @@ pub(super) async fn drain(
             Ok(jobs) => jobs,
             Err(error) if drained.claimed == 0 => {
                 if matches!(error, QueueError::Denied(_)) {
-                    report(runtime, Uuid::nil(), &error);
+                    report(runtime, Uuid::nil().into(), &error);
                 }
                 return Err(error);
             }
             Err(error) => {
-                report(runtime, Uuid::nil(), &error);
+                report(runtime, Uuid::nil().into(), &error);
                 return Ok(drained);
             }
         };

@@ -47,7 +47,7 @@ impl<P: Ports> Pipeline<'_, P> {
         });
         let Some((_, place)) = ranks.zip(0..).min() else { return Ok(RunEnd::Forward) };
         let best = found.remove(place);
-        self.ports.runtime().warn("prediction adopted", job.id, "it was created by a run that ended unseen");
+        self.ports.runtime().warn("prediction adopted", job, "it was created by a run that ended unseen");
         let mapped = image.params.as_ref().ok().and_then(|params| map_params(params).ok());
         let adopted = CreatedPrediction {
             id: best.id.clone(),
@@ -61,7 +61,7 @@ impl<P: Ports> Pipeline<'_, P> {
             return Ok(RunEnd::Failed);
         }
         for other in found {
-            self.ports.runtime().warn("second prediction of one attempt", job.id, &other.id);
+            self.ports.runtime().warn("second prediction of one attempt", job, &other.id);
             self.finish(job.id, job.attempts, &other).await?;
         }
         match self.go_on_with(job, &best).await? {

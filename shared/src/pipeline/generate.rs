@@ -28,7 +28,7 @@ impl<P: Ports> Pipeline<'_, P> {
                 // The search may have taken long: whoever has the job by now creates its prediction.
                 Ok(_) => {
                     if self.ports.queue().extend_lease(job, JOB_LEASE).await? == Step::Stale {
-                        self.ports.runtime().warn("lease lost while searching", job.id, "nothing is created");
+                        self.ports.runtime().warn("lease lost while searching", job, "nothing is created");
                         return Ok(Begun::Ended(RunEnd::Failed));
                     }
                 }
@@ -39,7 +39,7 @@ impl<P: Ports> Pipeline<'_, P> {
                         .map(Begun::Ended);
                 }
                 Err(error) => {
-                    self.ports.runtime().warn("outcome of a create is unknown", job.id, &error.to_string());
+                    self.ports.runtime().warn("outcome of a create is unknown", job, &error.to_string());
                     self.ports.queue().snooze(job, WEBHOOK_WINDOW, true).await?;
                     return Ok(Begun::Ended(RunEnd::Failed));
                 }
@@ -117,16 +117,12 @@ impl<P: Ports> Pipeline<'_, P> {
                 let failure = model_unavailable().with_cause(format!("{model}: status {status}, {detail}"));
                 match self.ports.queue().refuse_model(job, status, &failure).await? {
                     Refused::Model => {
-                        self.ports.runtime().alert("the provider refuses a model", job.id, &failure.cause)
+                        self.ports.runtime().alert("the provider refuses a model", job, &failure.cause)
                     }
                     Refused::Account => {
-                        self.ports.runtime().alert(
-                            "the provider refuses our account",
-                            job.id,
-                            &failure.cause,
-                        );
+                        self.ports.runtime().alert("the provider refuses our account", job, &failure.cause);
                     }
-                    Refused::Known => self.ports.runtime().warn("job failed", job.id, &failure.cause),
+                    Refused::Known => self.ports.runtime().warn("job failed", job, &failure.cause),
                 }
                 Ok(RunEnd::Failed)
             }
@@ -135,7 +131,7 @@ impl<P: Ports> Pipeline<'_, P> {
                 self.give_up(job, failure.with_cause(detail)).await
             }
             Err(CreateError::Unknown(detail)) => {
-                self.ports.runtime().warn("outcome of a create is unknown", job.id, &detail);
+                self.ports.runtime().warn("outcome of a create is unknown", job, &detail);
                 let what = "the provider creates nothing";
                 self.pause(job, WEBHOOK_WINDOW, Refusal::Outage, what, &detail).await
             }
@@ -154,7 +150,7 @@ impl<P: Ports> Pipeline<'_, P> {
     ) -> Result<RunEnd, QueueError> {
         let pause = self.ports.queue().pause(job, time, refusal).await?;
         if pause.is_news {
-            self.ports.runtime().alert(what, job.id, detail);
+            self.ports.runtime().alert(what, job, detail);
         }
         Ok(RunEnd::Paused(pause.lasts))
     }
@@ -171,7 +167,7 @@ impl<P: Ports> Pipeline<'_, P> {
             Recorded::Noted => Ok(RunEnd::Forward),
             Recorded::Resumed => Ok(RunEnd::Resumed),
             Recorded::Unwanted(cancel) => {
-                self.ports.runtime().warn("lease lost while creating", job.id, "the prediction is cancelled");
+                self.ports.runtime().warn("lease lost while creating", job, "the prediction is cancelled");
                 if let Some(cancel) = cancel {
                     self.follow_up(&cancel).await?;
                 }

@@ -80,7 +80,7 @@ impl<P: Ports> Pipeline<'_, P> {
                 // One that cannot be recorded is no reason not to record the others.
                 Err(QueueError::Defect(cause)) => {
                     if let Some((job, _)) = created.first() {
-                        self.ports.runtime().warn("predictions are recorded one by one", job.id, &cause);
+                        self.ports.runtime().warn("predictions are recorded one by one", *job, &cause);
                     }
                 }
                 Err(error) => return created.into_iter().map(|(job, _)| (job, Err(error.clone()))).collect(),

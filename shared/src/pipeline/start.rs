@@ -251,6 +251,7 @@ mod tests {
             others: vec![second; others],
             replayed: false,
             leased: None,
+            has_webhook: false,
         }
     }
 

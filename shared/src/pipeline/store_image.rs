@@ -39,7 +39,7 @@ impl<P: Ports> Pipeline<'_, P> {
                 if self.ports.queue().finish_download(job, &stored).await? == Step::Stale {
                     self.ports.runtime().warn(
                         "lease lost while storing",
-                        job.id,
+                        job,
                         "another worker stores the image",
                     );
                 }

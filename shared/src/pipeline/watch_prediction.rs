@@ -14,7 +14,7 @@ impl<P: Ports> Pipeline<'_, P> {
             Ok(prediction) => self.go_on_with(job, &prediction).await,
             // Even one that is not found: it was there, and its webhook may still come.
             Err(error) => {
-                self.ports.runtime().warn("prediction not readable", job.id, &error.to_string());
+                self.ports.runtime().warn("prediction not readable", job, &error.to_string());
                 if job.waited() > OVERDUE {
                     return self.stop_overdue(job, prediction_id).await;
                 }
@@ -30,7 +30,7 @@ impl<P: Ports> Pipeline<'_, P> {
         if let Some(progress) = prediction.progress()
             && let Err(error) = self.ports.queue().record_progress(job.id, &prediction.id, &progress).await
         {
-            self.ports.runtime().warn("progress not recorded", job.id, &error.to_string());
+            self.ports.runtime().warn("progress not recorded", job, &error.to_string());
         }
         if job.waited() > OVERDUE {
             return self.stop_overdue(job, &prediction.id).await;
@@ -41,7 +41,7 @@ impl<P: Ports> Pipeline<'_, P> {
     /// The provider should have stopped it by itself, and told us. Its attempt ends; with an image, if it has
     /// one by now.
     async fn stop_overdue(&self, job: &Job, prediction_id: &str) -> Result<RunEnd, QueueError> {
-        self.ports.runtime().warn("prediction overdue", job.id, prediction_id);
+        self.ports.runtime().warn("prediction overdue", job, prediction_id);
         let timed_out = || {
             Failure::new(FailureCode::TimedOut, "The model took too long and was stopped.")
                 .with_cause("the prediction outlived its deadline")
@@ -61,7 +61,7 @@ impl<P: Ports> Pipeline<'_, P> {
             )
             .with_cause("the prediction is not found"),
             Err(error @ ProviderError::Unavailable(_)) if job.waited() <= OVERDUE + LAST_LOOKS => {
-                self.ports.runtime().warn("prediction not cancelled", job.id, &error.to_string());
+                self.ports.runtime().warn("prediction not cancelled", job, &error.to_string());
                 return self.look_later(job).await;
             }
             Err(error @ ProviderError::Unavailable(_)) => {

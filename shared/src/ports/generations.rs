@@ -74,6 +74,8 @@ pub struct Started {
     pub replayed: bool,
     /// The jobs that the caller took.
     pub leased: Option<LeasedJobs>,
+    /// There is a webhook to deliver: the start has found that the cron does not run, which nobody else can tell.
+    pub has_webhook: bool,
 }
 
 /// The generations of one user, with that user's own rights.

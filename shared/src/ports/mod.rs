@@ -32,7 +32,7 @@ pub use live_channel::{LiveChannel, LiveSnapshots, SnapshotQuery};
 pub use maintenance::{Alert, Maintenance, RunReport};
 pub use monitoring::{
     BudgetPeriod, BudgetState, ErrorCode, FailedJobs, JobStatus, JobTotal, JobTypeName, LastSweep, Latency,
-    Monitoring, Pause, Period, Quantile, QueueMetrics, QueueStatus,
+    Monitoring, OpenAlert, Pause, Period, Quantile, QueueMetrics, QueueStatus,
 };
 pub use prediction::{DEADLINE, FailureClass, ImageAt, Outcome, Prediction, Status};
 pub use provider::{CreateError, ImageProvider, NewPrediction, ProviderError};
@@ -40,7 +40,7 @@ pub use queue::{
     AfterPrediction, CreatedPrediction, Finished, JobQueue, Paused, PredictionNews, PredictionSource,
     ProgressNoted, QueueError, Received, Recorded, Refusal, Refused, Removable, Step,
 };
-pub use runtime::{Clock, Log, Random, Runtime};
+pub use runtime::{About, Clock, Log, Random, Runtime};
 pub use sources::{SourceStore, UploadError};
 pub use store::{ImageStore, StoreError, StoredImage};
 

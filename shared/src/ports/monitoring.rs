@@ -193,6 +193,15 @@ pub struct FailedJobs {
     pub jobs: u64,
 }
 
+/// An alert that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenAlert {
+    /// The name of its rule.
+    pub rule: String,
+    /// `warning` or `critical`.
+    pub severity: String,
+}
+
 /// The queue in numbers. `None`: the database does not tell.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct QueueMetrics {
@@ -214,6 +223,8 @@ pub struct QueueMetrics {
     pub refused_models: Vec<String>,
     /// Jobs that failed, by type and code.
     pub failed: Vec<FailedJobs>,
+    /// The alerts that are open.
+    pub alerts: Vec<OpenAlert>,
     /// Jobs that were ever enqueued.
     pub enqueued: Option<u64>,
     /// How long jobs waited.

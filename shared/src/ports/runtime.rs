@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::job::Job;
+
 /// The time.
 #[expect(async_fn_in_trait, reason = "wasm futures are not Send; nothing here needs them to be")]
 pub trait Clock {
@@ -30,11 +32,32 @@ pub trait Runtime: Clock + Random + Log {}
 
 impl<T: Clock + Random + Log> Runtime for T {}
 
-/// What operators read. No secret, token or signed URL may be put into it.
+/// What a line of the log is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    /// The job.
+    pub job_id: Uuid,
+    /// The generation that it works for, where that is known.
+    pub generation_id: Option<Uuid>,
+}
+
+impl From<Uuid> for About {
+    fn from(job_id: Uuid) -> Self {
+        Self { job_id, generation_id: None }
+    }
+}
+
+impl From<&Job> for About {
+    fn from(job: &Job) -> Self {
+        Self { job_id: job.id, generation_id: job.generation_id }
+    }
+}
+
+/// What operators read. No secret, token, prompt or signed URL may be put into it.
 pub trait Log {
     /// Something went as it should not, and was dealt with.
-    fn warn(&self, what: &str, job_id: Uuid, detail: &str);
+    fn warn(&self, what: &str, about: impl Into<About>, detail: &str);
 
     /// Something that somebody has to look at; once for each time it begins, not for each job.
-    fn alert(&self, what: &str, job_id: Uuid, detail: &str);
+    fn alert(&self, what: &str, about: impl Into<About>, detail: &str);
 }

@@ -33,8 +33,12 @@ pub struct Message {
     pub url: String,
     /// JSON, the same bytes on every attempt.
     pub body: String,
-    /// `whsec_…`: the current secret, and old ones that are still valid.
+    /// `whsec_…`: the current secret, and old ones that are still valid. None: it is not signed.
     pub secrets: Vec<String>,
+    /// A header that the receiver wants besides, name and value: a mailer's token.
+    pub header: Option<(String, String)>,
+    /// The trace that the start belonged to, as W3C Trace Context writes it.
+    pub traceparent: Option<String>,
 }
 
 /// What a leased job sends.

@@ -38,6 +38,8 @@ impl<'a> MemoryOutbox<'a> {
             url: url.to_owned(),
             body: r#"{"type":"generation.completed","data":{"id":"g1","cost_usd":0.0030}}"#.to_owned(),
             secrets: secrets.iter().map(|secret| (*secret).to_owned()).collect(),
+            header: None,
+            traceparent: None,
         };
         self.messages.borrow_mut().insert(id, message);
         id

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use shared::ports::{Clock, Log, Random};
+use shared::ports::{About, Clock, Log, Random};
 use uuid::Uuid;
 
 use super::rng::Rng;
@@ -74,11 +74,11 @@ impl Random for TestRuntime {
 }
 
 impl Log for TestRuntime {
-    fn warn(&self, what: &str, job_id: Uuid, detail: &str) {
-        self.warnings.borrow_mut().push((what.to_owned(), job_id, detail.to_owned()));
+    fn warn(&self, what: &str, about: impl Into<About>, detail: &str) {
+        self.warnings.borrow_mut().push((what.to_owned(), about.into().job_id, detail.to_owned()));
     }
 
-    fn alert(&self, what: &str, job_id: Uuid, detail: &str) {
-        self.alerts.borrow_mut().push((what.to_owned(), job_id, detail.to_owned()));
+    fn alert(&self, what: &str, about: impl Into<About>, detail: &str) {
+        self.alerts.borrow_mut().push((what.to_owned(), about.into().job_id, detail.to_owned()));
     }
 }

@@ -76,6 +76,11 @@ export class TestStack {
     return until(what, ask, () => `the stack's last lines:\n${this.lastLines()}`);
   }
 
+  /** All that the stack and its Workers have written so far. */
+  log(): string {
+    return this.#process.log();
+  }
+
   /** Of its log. */
   lastLines(): string {
     return this.#process.log().slice(-3_000);

@@ -55,7 +55,14 @@ fn queued(id: &str, job_id: &str, position: i64) -> QueuedGeneration {
 
 pub fn started() -> Value {
     let first = queued(GENERATION, JOB, 1);
-    let started = Started { batch_id: None, first, others: Vec::new(), replayed: false, leased: None };
+    let started = Started {
+        batch_id: None,
+        first,
+        others: Vec::new(),
+        replayed: false,
+        leased: None,
+        has_webhook: false,
+    };
     json!(start_answer(&started, ORIGIN))
 }
 
@@ -70,7 +77,8 @@ pub fn batch() -> Value {
 pub fn started_batch() -> Value {
     let (first, second) = (queued(GENERATION, JOB, 1), queued(SECOND, SOURCE, 2));
     let batch_id = Uuid::try_parse(BATCH).ok();
-    let started = Started { batch_id, first, others: vec![second], replayed: false, leased: None };
+    let started =
+        Started { batch_id, first, others: vec![second], replayed: false, leased: None, has_webhook: false };
     json!(batch_answer(&started, ORIGIN, Some("Animals"), false))
 }
 

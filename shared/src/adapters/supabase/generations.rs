@@ -147,6 +147,7 @@ fn started(answer: &Value) -> Option<Started> {
         others: queued.collect::<Option<_>>()?,
         replayed: answer.get("replayed").and_then(Value::as_bool).unwrap_or(false),
         leased: answer.get("next").and_then(leased),
+        has_webhook: answer.get("webhooks").is_some(),
     })
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::queue::Queue;
 use crate::ports::{
     BudgetPeriod, BudgetState, Clock, ErrorCode, FailedJobs, Http, JobStatus, JobTotal, JobTypeName,
-    LastSweep, Latency, Monitoring, Pause, Period, Quantile, QueueError, QueueMetrics, QueueStatus, Random,
+    LastSweep, Latency, Monitoring, OpenAlert, Pause, Period, Quantile, QueueError, QueueMetrics, QueueStatus, Random,
     Refusal,
 };
 
@@ -94,6 +94,9 @@ fn metrics(answer: &Value) -> QueueMetrics {
                 code: ErrorCode(text(row, "code")?),
                 jobs: count(row, "jobs")?,
             })
+        }),
+        alerts: rows(answer, "alerts", |row| {
+            Some(OpenAlert { rule: text(row, "rule")?, severity: text(row, "severity")? })
         }),
         enqueued: count(answer, "enqueued"),
         wait: rows(answer, "wait", latency),

@@ -57,5 +57,7 @@ fn read(answer: &Value) -> Option<Message> {
         url: text("url")?,
         body: text("body")?,
         secrets: secrets.iter().map(|secret| secret.as_str().map(str::to_owned)).collect::<Option<_>>()?,
+        header: serde_json::from_value(answer.get("header").cloned().unwrap_or_default()).ok()?,
+        traceparent: text("traceparent"),
     })
 }

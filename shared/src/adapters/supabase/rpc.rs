@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::http::json_text::JsonText;
 use crate::http::problem::{Code, Problem};
+use crate::http::traceparent::TRACEPARENT;
 use crate::live::take_changes;
 use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, LiveChannel};
 use crate::settings::bearer;
@@ -74,6 +75,7 @@ pub struct Rpc<'a, H> {
     token: Option<&'a str>,
     secret_key: Option<&'a str>,
     live: Option<&'a dyn LiveChannel>,
+    traceparent: Option<&'a str>,
 }
 
 impl<'a, H: Http> Rpc<'a, H> {
@@ -81,7 +83,7 @@ impl<'a, H: Http> Rpc<'a, H> {
     /// it is one ([`SupabaseSettings::bearer`](crate::settings::SupabaseSettings::bearer)).
     /// Both must be plain ASCII without spaces (`Settings` and the token check see to it).
     pub fn new(http: &'a H, supabase_url: &'a str, api_key: &'a str, token: Option<&'a str>) -> Self {
-        Self { http, supabase_url, api_key, token, secret_key: None, live: None }
+        Self { http, supabase_url, api_key, token, secret_key: None, live: None, traceparent: None }
     }
 
     /// Calls with a secret key that somebody has sent us, in place of our own key and of a token. Supabase judges it.
@@ -96,6 +98,13 @@ impl<'a, H: Http> Rpc<'a, H> {
     #[must_use]
     pub fn with_live_channel(mut self, live: &'a dyn LiveChannel) -> Self {
         self.live = Some(live);
+        self
+    }
+
+    /// Tells the functions to which trace their calls belong: they keep it with the jobs that they make.
+    #[must_use]
+    pub fn with_traceparent(mut self, traceparent: Option<&'a str>) -> Self {
+        self.traceparent = traceparent;
         self
     }
 
@@ -158,6 +167,9 @@ impl<'a, H: Http> Rpc<'a, H> {
         }
         if let Some(token) = self.token {
             request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(traceparent) = self.traceparent {
+            request = request.header(TRACEPARENT, traceparent);
         }
         request.body = arguments.to_string();
         Ok(request)
