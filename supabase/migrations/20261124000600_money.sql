@@ -75,9 +75,9 @@ end
 $$;
 
 -- The same of an image that is p_scale times as wide and as high as its source image (private.take_sources), where the
--- model lets one choose: p_price was for its usual scale, and of an unknown size. No less than what it may cost, nor than the usual: a
--- model priced by the second takes so much longer, and of one priced by the megapixel the source image counts as one
--- of 16 megapixels where its size is not known here.
+-- model lets one choose: p_price was for its usual scale, and of an unknown size. No less than what it may cost, nor
+-- than the usual: a model priced by the second takes so much longer, and of one priced by the megapixel the source
+-- image counts as one of 16 megapixels where its size is not known here.
 create function private.enlarged_cost(p_model public.models, p_price numeric, p_scale numeric, p_source jsonb)
 returns numeric
 language plpgsql stable set search_path = ''

@@ -430,10 +430,11 @@ end;
 
 -- The uploads that several source images and a mask name; null where there are none.
 create function private.uploads_among(p_payload jsonb) returns uuid[]
-language sql immutable
-return (
-  select array_agg((s.id #>> '{}')::uuid) from jsonb_path_query(p_payload, '$.*.source_id') as s (id)
-);
+language plpgsql immutable set search_path = '' as $$
+begin
+  return (select array_agg((s.id #>> '{}')::uuid) from jsonb_path_query(p_payload, '$.*.source_id') as s (id));
+end
+$$;
 
 create function private.take_parent(p_request jsonb, p_user_id uuid, p_generation_id uuid) returns uuid
 language plpgsql stable set search_path = ''

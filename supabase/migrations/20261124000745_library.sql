@@ -191,6 +191,9 @@ begin
   then
     perform private.refuse_field('body', 'Give at least one of is_favorite, is_public and archived, and nothing else.');
   end if;
+  -- The account first: its deletion goes through the images in an order of its own.
+  perform 1 from auth.users where id = v_user for key share;
+  perform 1 from public.profiles where id = v_user for key share;
   with marked as (
     update public.images as i set
       is_favorite = coalesce((v_marks ->> 'is_favorite')::boolean, i.is_favorite),
