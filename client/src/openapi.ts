@@ -32,9 +32,33 @@ export type Operation = 'generate' | 'variation' | 'edit' | 'upscale' | 'remove_
  */
 export type OutputFormat = 'webp' | 'png' | 'jpg' | 'svg';
 /**
+ * An image to start from, or a mask.
+ */
+export type SourceImage =
+  | {
+      source_image_url: string;
+    }
+  | {
+      source_generation_id: string;
+    }
+  | {
+      source_id: string;
+    };
+/**
  * A message of the live channel.
  */
 export type LiveMessage = LiveGeneration | LiveReady | LiveResume;
+/**
+ * The colour of a mask where the model paints; the other one is kept.
+ *
+ * - `white`: White is painted, black is kept.
+ * - `black`: Black is painted, white is kept.
+ */
+export type Paints = 'white' | 'black';
+/**
+ * The id of an upload from `POST /sources`, or an object that says which image it is.
+ */
+export type NamedImage = string | SourceImage;
 /**
  * The priority of a request in the queue. A request that has waited long overtakes all younger ones, whatever their priority.
  *
@@ -121,10 +145,12 @@ export interface Schemas {
   Model: Model;
   Models: Models;
   NamedBatch: NamedBatch;
+  NamedImage: NamedImage;
   Operation: Operation;
   Output: Output;
   OutputFormat: OutputFormat;
   OwnJobs: OwnJobs;
+  Paints: Paints;
   Plan: Plan;
   Price: Price;
   Priority: Priority;
@@ -134,6 +160,7 @@ export interface Schemas {
   RerunRequest: RerunRequest;
   SideLimits: SideLimits;
   Source: Source;
+  SourceImage: SourceImage;
   Spent: Spent;
   StartRequest: StartRequest;
   Started: Started;
@@ -334,7 +361,7 @@ export interface Generation {
    */
   operation: Operation;
   /**
-   * The model's id, `owner/name`.
+   * The model's id, `owner/name`. Empty for a generation that was brought in without one.
    */
   model_id: string;
   /**
@@ -378,6 +405,10 @@ export interface Generation {
    */
   strength: number | null;
   /**
+   * How many times as wide and as high as the source image; `null` if the request set none, or if the model does not use it.
+   */
+  scale: number | null;
+  /**
    * The style; `null` if the request set none.
    */
   style: string | null;
@@ -386,19 +417,27 @@ export interface Generation {
    */
   model_version: string | null;
   /**
-   * The source image, if it is a public URL.
+   * The source images in their order; empty if there are none, or if they are known to be gone.
+   */
+  sources: SourceImage[];
+  /**
+   * The mask that says which part of the source image is made anew; `null` if there is none.
+   */
+  mask: SourceImage | null;
+  /**
+   * The source image, if it is a single one and a public URL.
    */
   source_image_url: string | null;
   /**
-   * The generation whose image is the source image; `null` once that generation is deleted.
+   * The generation whose image is the single source image; `null` once that generation is deleted.
    */
   source_generation_id: string | null;
   /**
-   * The upload that is the source image. It may have been deleted.
+   * The upload that is the single source image. It may have been deleted.
    */
   source_id: string | null;
   /**
-   * The generation that this one came from: the one that it makes again, otherwise the one whose image is its source image. It may have been deleted. `GET /generations?parent_id=` lists what came from a generation.
+   * The generation that this one came from: the one that it makes again, otherwise the one whose image is its first source image. It may have been deleted. `GET /generations?parent_id=` lists what came from a generation.
    */
   parent_id: string | null;
   /**
@@ -706,9 +745,25 @@ export interface Supports {
    */
   guidance: Range | null;
   /**
-   * Whether the model accepts a source image.
+   * Whether the model accepts a source image without a mask. If not, and it has a `mask`, it accepts both together.
    */
   source_image: boolean;
+  /**
+   * How many source images the model accepts; 0 if it accepts none. With more than one they are `sources`.
+   */
+  max_source_images: number;
+  /**
+   * The colour that `mask` has where the model makes the source image anew: `white` or `black`, the other one where it is kept. `null` if the model does not use a mask.
+   */
+  mask: Paints | null;
+  /**
+   * The range of `scale`; `null` if the model does not use it.
+   */
+  scale: Range | null;
+  /**
+   * The values that the model accepts for `scale`. Empty if it accepts every value of the range, or does not use it.
+   */
+  scales: number[];
   /**
    * Whether the model needs a source image.
    */
@@ -958,7 +1013,7 @@ export interface RerunRequest {
    */
   seed?: number | null;
   /**
-   * The source image, as a public https URL. Set at most one of the three source fields.
+   * The source image, as a public https URL. Set at most one of the three source fields, or `sources`.
    */
   source_image_url?: string | null;
   /**
@@ -970,9 +1025,24 @@ export interface RerunRequest {
    */
   source_id?: string | null;
   /**
+   * Several source images in the order in which the prompt speaks of them, 1 to 10 and no more than the model's `max_source_images`. Use it instead of the three fields above.
+   *
+   * @minItems 1
+   * @maxItems 10
+   */
+  sources?: NamedImage[] | null;
+  /**
+   * A picture in black and white, as large as the source image, that says which part of it is made anew: the part that has the colour of the model's `mask`. Needs a source image.
+   */
+  mask?: NamedImage | null;
+  /**
    * How much to change the source image, from 0 (keep it) to 1 (change everything). Needs a source image.
    */
   strength?: number | null;
+  /**
+   * How many times as wide and as high as the source image, for models that enlarge. It is fitted to the model; `adjustments` of the generation says what was changed. The time and the price grow with its square.
+   */
+  scale?: number | null;
   /**
    * One of the model's `styles`.
    */
@@ -1100,7 +1170,7 @@ export interface StartRequest {
    */
   seed?: number;
   /**
-   * The source image, as a public https URL. Set at most one of the three source fields.
+   * The source image, as a public https URL. Set at most one of the three source fields, or `sources`.
    */
   source_image_url?: string;
   /**
@@ -1112,9 +1182,24 @@ export interface StartRequest {
    */
   source_id?: string;
   /**
+   * Several source images in the order in which the prompt speaks of them, 1 to 10 and no more than the model's `max_source_images`. Use it instead of the three fields above.
+   *
+   * @minItems 1
+   * @maxItems 10
+   */
+  sources?: NamedImage[];
+  /**
+   * A picture in black and white, as large as the source image, that says which part of it is made anew: the part that has the colour of the model's `mask`. Needs a source image.
+   */
+  mask?: NamedImage;
+  /**
    * How much to change the source image, from 0 (keep it) to 1 (change everything). Needs a source image.
    */
   strength?: number;
+  /**
+   * How many times as wide and as high as the source image, for models that enlarge. It is fitted to the model; `adjustments` of the generation says what was changed. The time and the price grow with its square.
+   */
+  scale?: number;
   /**
    * One of the model's `styles`.
    */

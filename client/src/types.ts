@@ -3,7 +3,7 @@
  * write. They come from the server's own description of itself, by way of openapi.ts; here is what TypeScript
  * can say better.
  */
-import type { ListQuery, ProblemCode, Problem as ProblemToday, StartRequest } from './openapi.ts';
+import type { ListQuery, NamedImage, ProblemCode, Problem as ProblemToday, StartRequest } from './openapi.ts';
 import type { SourceFile } from './source.ts';
 
 export type {
@@ -18,12 +18,14 @@ export type {
   LiveReady,
   LiveResume,
   Model,
+  NamedImage,
   Operation,
   Priority,
   ProblemCode,
   Range,
   SideLimits,
   Source,
+  SourceImage,
   Started,
   StartedGeneration,
   Status,
@@ -41,9 +43,15 @@ export type StartBody = Omit<StartRequest, 'prompt' | 'prompts' | 'num_images'> 
   );
 
 /** `T`, with a file as good as the id of its upload. */
-type WithFiles<T> = { [K in keyof T]: K extends 'source_id' ? T[K] | SourceFile : T[K] };
+type WithFiles<T> = {
+  [K in keyof T]: K extends 'source_id' | 'mask'
+    ? T[K] | SourceFile
+    : K extends 'sources'
+      ? (NamedImage | SourceFile)[]
+      : T[K];
+};
 
-/** What is asked for: a body of a start, in which `source_id` may be the file itself. The client uploads it. */
+/** What is asked for: a body of a start, in which `source_id`, `mask` and each of `sources` may be the file itself. The client uploads it. */
 export type GenerateParams = WithFiles<StartBody>;
 
 /** Which of the user's generations are wanted. */

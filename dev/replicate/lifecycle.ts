@@ -7,7 +7,7 @@ import { picturesOf } from './outputs.ts';
 import type { Picture, SourceImage } from './paint.ts';
 import { isTerminal, logsOf, type Prediction, removeData, type Status } from './prediction.ts';
 import { ModelFailure } from './size.ts';
-import { type OwnFiles, sourceImage } from './sources.ts';
+import { type OwnFiles, sourceImages } from './sources.ts';
 import type { Timers } from './timers.ts';
 import { throttleMs, type Webhooks } from './webhooks.ts';
 
@@ -130,11 +130,12 @@ async function produce(prediction: Prediction, platform: Platform): Promise<Work
   const { fault, model, input } = prediction;
   if (fault.error !== undefined) return failed(errorTexts[fault.error] ?? fault.error);
   try {
-    const source: SourceImage | undefined = await sourceImage(model, input, platform.ownFiles);
-    if (source !== undefined) {
-      const { digest, width, height } = source;
-      prediction.notes.source = { digest, width, height };
-    }
+    const { sources, mask } = await sourceImages(model, input, platform.ownFiles);
+    const [source] = sources;
+    const noted = ({ digest, width, height }: SourceImage) => ({ digest, width, height });
+    prediction.notes.source = source === undefined ? null : noted(source);
+    prediction.notes.sources = sources.map(noted);
+    prediction.notes.mask = mask === undefined ? null : noted(mask);
     const pictures = picturesOf(prediction, source);
     const made = fault.output === 'partial' ? pictures.slice(0, Math.max(1, pictures.length - 1)) : pictures;
     const output = await outputOf(prediction, made, fault, platform);

@@ -23,6 +23,13 @@ export interface Delivery {
   error?: string;
 }
 
+/** A picture that a run has read: md5 of its bytes, and its size. */
+export interface ReadPicture {
+  digest: string;
+  width: number;
+  height: number;
+}
+
 /** What the simulator notes about a prediction besides the object itself. */
 export interface Notes {
   cancel_calls: number;
@@ -30,8 +37,11 @@ export interface Notes {
   downloads: number;
   deliveries: Delivery[];
   lost_webhooks: WebhookEvent[];
-  /** The source picture that the run has read: md5 of its bytes, and its size. */
-  source: { digest: string; width: number; height: number } | null;
+  /** The first source picture that the run has read. */
+  source: ReadPicture | null;
+  /** All of them, in their order. */
+  sources: ReadPicture[];
+  mask: ReadPicture | null;
   /** The last HTTP status of the create as its caller saw it; null when the connection was dropped. */
   create_answer: number | null;
 }
@@ -113,6 +123,8 @@ export function newNotes(): Notes {
     deliveries: [],
     lost_webhooks: [],
     source: null,
+    sources: [],
+    mask: null,
     create_answer: null,
   };
 }

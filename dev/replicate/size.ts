@@ -40,6 +40,8 @@ function upscaled(model: ModelFacts, input: Input, source: Pixels): Pixels {
         'than the max size that fits in GPU memory on this hardware, 2096704. Resize input image and try again.',
     );
   }
+  // Clarity puts what it has enlarged back into the picture that the mask is for (its predict.py).
+  if (input.mask) return source;
   const named =
     get(model, input, 'scale') ?? get(model, input, 'scale_factor') ?? get(model, input, 'upscale_factor');
   // The sheet names no factor for `None` (taken as 1) nor where there is no such input (taken as 2).

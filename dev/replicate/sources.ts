@@ -15,17 +15,33 @@ const fetchTimeoutMs = 10_000;
 /** Looks up a URL of the simulator itself; undefined when it is not one. */
 export type OwnFiles = (url: URL) => Promise<Buffer | undefined>;
 
-/** The first picture that the input names in the model's source field, or undefined. */
-export async function sourceImage(
+/** The pictures that an input names. */
+export interface Sources {
+  /** In the order of the model's source field. */
+  sources: SourceImage[];
+  mask: SourceImage | undefined;
+}
+
+/** Reads every picture of the model's source field, and the mask: as the model does, all of them or none. */
+export async function sourceImages(
   model: ModelFacts,
   input: Record<string, unknown>,
   own: OwnFiles,
-): Promise<SourceImage | undefined> {
+): Promise<Sources> {
   const field = model.supports.image_to_image?.field;
-  if (field === undefined) return undefined;
+  if (field === undefined) return { sources: [], mask: undefined };
   checkCount(model.inputs[field], input[field]);
-  const value = Array.isArray(input[field]) ? input[field][0] : input[field];
-  if (typeof value !== 'string' || value === '') return undefined;
+  const named = [input[field]].flat().filter((one) => typeof one === 'string' && one !== '') as string[];
+  const mask = typeof input.mask === 'string' && 'mask' in model.inputs ? input.mask : undefined;
+  if (mask !== undefined && named.length === 0) {
+    throw new ModelFailure('A mask was given without an image that it is a mask of.');
+  }
+  const sources: SourceImage[] = [];
+  for (const one of named) sources.push(await pictureAt(one, own));
+  return { sources, mask: mask === undefined ? undefined : await pictureAt(mask, own) };
+}
+
+async function pictureAt(value: string, own: OwnFiles): Promise<SourceImage> {
   const bytes = await read(value, own);
   const { width, height } = await sharp(bytes)
     .metadata()

@@ -71,10 +71,14 @@ fn a_role_is_given_once_and_to_a_field_of_its_type() {
             let fits = match role {
                 Role::Source => matches!(field.kind, Kind::String | Kind::Array),
                 Role::Seed | Role::Width | Role::Height | Role::Steps => field.kind == Kind::Integer,
+                Role::Mask => field.kind == Kind::String && field.paints.is_some(),
+                Role::Scale => field.kind == Kind::Number || field.scales().next().is_some(),
                 Role::Guidance | Role::Strength | Role::SourceWeight => field.kind == Kind::Number,
                 Role::Prompt | Role::NegativePrompt => field.kind == Kind::String,
                 _ => field.kind == Kind::String && !field.options.is_empty(),
             };
+            let is_plain = role == Role::Mask || (field.paints.is_none() && !field.with_source);
+            assert!(is_plain, "{id}: {name} is no mask");
             assert!(fits, "{id}: {name} cannot be {role:?}");
             let limited = field.minimum.is_some() && field.maximum.is_some();
             let needs_limits = !matches!(field.kind, Kind::String | Kind::Array) && role != Role::Seed;

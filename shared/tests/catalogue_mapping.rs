@@ -2,7 +2,9 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test's helpers fail by panicking")]
 
 use serde_json::{Value, json};
-use shared::catalogue::{Adjustment, Catalogue, GenerationParams, Mapped, Operation, Unsupported};
+use shared::catalogue::{
+    Adjustment, Catalogue, GenerationParams, Mapped, Operation, Role, SourceImage, Unsupported,
+};
 
 const SCHNELL: &str = "black-forest-labs/flux-schnell";
 const DEV: &str = "black-forest-labs/flux-dev";
@@ -10,6 +12,7 @@ const PRO: &str = "black-forest-labs/flux-1.1-pro";
 const ULTRA: &str = "black-forest-labs/flux-1.1-pro-ultra";
 const KONTEXT: &str = "black-forest-labs/flux-kontext-pro";
 const SDXL: &str = "stability-ai/sdxl";
+const PICTURE: &str = "https://example.com/a.png";
 
 /// A request that names nothing but a model.
 fn params(model_id: &str) -> GenerationParams {
@@ -21,7 +24,7 @@ fn sized(model_id: &str, width: u32, height: u32) -> GenerationParams {
 }
 
 fn from_source(model_id: &str) -> GenerationParams {
-    GenerationParams { source_image_url: Some("https://example.com/a.png".into()), ..params(model_id) }
+    GenerationParams { sources: vec![SourceImage::Url(PICTURE.into())], ..params(model_id) }
 }
 
 fn try_map(params: &GenerationParams) -> Result<Mapped, Unsupported> {
@@ -299,7 +302,7 @@ fn a_source_image_goes_where_the_model_wants_it() {
 #[test]
 fn a_generation_as_the_source_counts_as_one_and_its_id_stands_for_the_url() {
     let id = uuid::Uuid::from_u128(7);
-    let own = |model: &str| GenerationParams { source_generation_id: Some(id), ..params(model) };
+    let own = |model: &str| GenerationParams { sources: vec![SourceImage::Generation(id)], ..params(model) };
     for (model, field, operation) in [
         (DEV, "image", "variation"),
         (KONTEXT, "input_image", "edit"),
@@ -319,19 +322,18 @@ fn an_upload_is_a_source_for_every_model_that_takes_one() {
     let id = uuid::Uuid::from_u128(8);
     let mut taken = 0;
     for model in Catalogue::builtin().all() {
-        let own = GenerationParams { source_id: Some(id), ..params(&model.id) };
+        let own = GenerationParams { sources: vec![SourceImage::Upload(id)], ..params(&model.id) };
         let with_url = model.map(&from_source(&model.id));
         let mapped = match (model.map(&own), &with_url) {
             (Ok(mapped), _) => mapped,
             (Err(fault), Err(_)) => {
-                assert_eq!(fault.field, "source_id", "{}", model.id);
+                let field = if model.input.role(Role::Mask).is_some() { "mask" } else { "source_id" };
+                assert_eq!(fault.field, field, "{}", model.id);
                 continue;
             }
             (Err(fault), Ok(_)) => panic!("{} takes a URL and no upload: {fault}", model.id),
         };
-        let url = json!(from_source(&model.id).source_image_url);
-        let swapped =
-            serde_json::to_string(&mapped.input).unwrap().replace(&id.to_string(), url.as_str().unwrap());
+        let swapped = serde_json::to_string(&mapped.input).unwrap().replace(&id.to_string(), PICTURE);
         assert_eq!(swapped, serde_json::to_string(&with_url.unwrap().input).unwrap(), "{}", model.id);
         taken += 1;
     }
@@ -374,7 +376,7 @@ fn what_cannot_be_met_is_refused_by_field() {
         (from_source(SCHNELL), "source_image_url"),
         (from_source("google/imagen-4"), "source_image_url"),
         (from_source("recraft-ai/recraft-v3"), "source_image_url"),
-        (from_source("ideogram-ai/ideogram-v3-turbo"), "source_image_url"),
+        (from_source("ideogram-ai/ideogram-v3-turbo"), "mask"),
         (from_source("bytedance/sdxl-lightning-4step"), "source_image_url"),
         (params("black-forest-labs/flux-kontext-dev"), "source_image_url"),
         (params("qwen/qwen-image-edit"), "source_image_url"),
@@ -401,7 +403,8 @@ fn what_cannot_be_met_is_refused_by_field() {
     let mut refused = 0;
     for model in sources {
         let fault = model.map(&from_source(&model.id)).expect_err(&model.id);
-        assert_eq!(fault.field, "source_image_url", "{}", model.id);
+        let field = if model.input.role(Role::Mask).is_some() { "mask" } else { "source_image_url" };
+        assert_eq!(fault.field, field, "{}", model.id);
         refused += 1;
     }
     assert!(refused >= 12, "only {refused} models lack a source image");

@@ -3,7 +3,10 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use shared::catalogue::{AspectRatio, Catalogue, GenerationParams, Operation, OutputFormat, Role};
+use shared::catalogue::{
+    AspectRatio, Catalogue, GenerationParams, Operation, OutputFormat, Role, SourceImage,
+};
+use uuid::Uuid;
 
 /// Texts a user could send, hostile ones among them.
 fn text() -> impl Strategy<Value = String> {
@@ -33,14 +36,24 @@ fn shape() -> impl Strategy<Value = AspectRatio> {
         .prop_filter_map("two numbers", |(width, height)| AspectRatio::parse(&format!("{width}:{height}")))
 }
 
+fn image() -> impl Strategy<Value = SourceImage> {
+    let id = || any::<u128>().prop_map(Uuid::from_u128);
+    prop_oneof![
+        text().prop_map(SourceImage::Url),
+        id().prop_map(SourceImage::Generation),
+        id().prop_map(SourceImage::Upload)
+    ]
+}
+
 fn asks() -> impl Strategy<Value = GenerationParams> {
     let texts = (text(), option::of(text()), option::of(text()), option::of(text()));
     let sizes = (option::of(side()), option::of(side()), option::of(any::<u32>()));
     let formats = (option::of(shape()), option::of(proptest::sample::select(OutputFormat::ALL.to_vec())));
     let numbers = (option::of(number()), option::of(any::<i64>()), option::of(number()));
-    let rest = (option::of(text()), option::weighted(0.2, operation()));
-    (texts, sizes, formats, numbers, rest).prop_map(|(texts, sizes, formats, numbers, rest)| {
-        GenerationParams {
+    let images = (vec(image(), 0..4), option::weighted(0.3, image()), option::of(number()));
+    let operation = option::weighted(0.2, operation());
+    (texts, sizes, formats, numbers, images, operation).prop_map(
+        |(texts, sizes, formats, numbers, images, operation)| GenerationParams {
             model_id: String::new(),
             prompt: texts.0,
             negative_prompt: texts.1,
@@ -54,22 +67,25 @@ fn asks() -> impl Strategy<Value = GenerationParams> {
             guidance_scale: numbers.0,
             seed: numbers.1,
             strength: numbers.2,
-            source_image_url: rest.0,
-            source_generation_id: None,
-            source_id: None,
-            operation: rest.1,
-        }
-    })
+            sources: images.0,
+            mask: images.1,
+            scale: images.2,
+            operation,
+        },
+    )
 }
 
 /// The request as a well-meaning app would make it for this model: it must then be mapped.
 fn made_possible(params: &GenerationParams, role: impl Fn(Role) -> bool) -> GenerationParams {
-    let has_source = role(Role::Source);
+    let own = [SourceImage::Url("https://example.com/a.png".to_owned())];
+    let sources = own.iter().filter(|_| role(Role::Source));
+    let has_mask = role(Role::Mask);
     let has_strength = role(Role::Strength) || role(Role::SourceWeight);
     GenerationParams {
         prompt: format!("a fox {}", params.prompt),
         operation: None,
-        source_image_url: has_source.then(|| "https://example.com/a.png".to_owned()),
+        sources: sources.into_iter().cloned().collect(),
+        mask: params.mask.clone().or_else(|| Some(SourceImage::Upload(Uuid::nil()))).filter(|_| has_mask),
         strength: params.strength.filter(|_| has_strength),
         ..params.clone()
     }

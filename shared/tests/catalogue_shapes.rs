@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 use shared::catalogue::{
-    Adjustment, AspectRatio, Catalogue, GenerationParams, Mapped, Model, OutputFormat, Role, SourceSize,
+    Adjustment, AspectRatio, Catalogue, GenerationParams, Mapped, Model, OutputFormat, Role, SourceImage,
+    SourceSize,
 };
 
 fn ratio(text: &str) -> AspectRatio {
@@ -14,13 +15,17 @@ fn model(id: &str) -> &'static Model {
     Catalogue::builtin().model(id).expect("the model is in the catalogue")
 }
 
+fn source() -> Option<SourceImage> {
+    Some(SourceImage::Url("https://example.com/a.png".to_owned()))
+}
+
 /// What any model takes: a source image where it needs one.
 fn params(model: &Model) -> GenerationParams {
     let needs_source = model.describe().pointer("/supports/source_image_required") == Some(&json!(true));
     GenerationParams {
         model_id: model.id.clone(),
         prompt: "a fox".into(),
-        source_image_url: needs_source.then(|| "https://example.com/a.png".to_owned()),
+        sources: source().into_iter().filter(|_| needs_source).collect(),
         ..GenerationParams::default()
     }
 }
@@ -130,10 +135,13 @@ fn a_shape_beyond_the_limits_is_told_as_it_is_made() {
 #[test]
 fn where_the_source_image_gives_the_shape_none_is_used() {
     for model in Catalogue::builtin().all() {
-        let source = model.input.role(Role::Source).map(|_| "https://example.com/a.png".to_owned());
-        let asked =
-            GenerationParams { aspect_ratio: Some(ratio("1:1")), source_image_url: source, ..params(model) };
-        let has_source = asked.source_image_url.is_some();
+        let asked = GenerationParams {
+            aspect_ratio: Some(ratio("1:1")),
+            sources: source().into_iter().filter(|_| model.input.role(Role::Source).is_some()).collect(),
+            mask: source().filter(|_| model.input.role(Role::Mask).is_some()),
+            ..params(model)
+        };
+        let has_source = !asked.sources.is_empty();
         let mapped = map(model, asked);
         let used = adjusted(&mapped, "aspect_ratio").map(|told| &told.used);
         let cannot = model.size.is_none() || (has_source && model.source_size == SourceSize::Kept);

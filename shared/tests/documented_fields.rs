@@ -21,7 +21,15 @@ use support::http::Recorder;
 
 /// What the database is told of a request.
 fn told(request: &StartRequest) -> Value {
-    let plain = GenerationParams { style: None, negative_prompt: None, ..request.params.clone() };
+    // The model takes neither several sources nor a mask.
+    let sources = request.params.sources.iter().take(1).cloned().collect();
+    let plain = GenerationParams {
+        style: None,
+        negative_prompt: None,
+        mask: None,
+        sources,
+        ..request.params.clone()
+    };
     let mapped = map_params(&plain).unwrap();
     let new = NewGenerations {
         asked: Some((request, &mapped)),
@@ -43,21 +51,28 @@ fn every_field_that_is_read_is_documented() {
     let documented = &document["components"]["schemas"]["StartRequest"]["properties"];
     let made_here = ["items", "adjustments", "output"];
     let id = "0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11";
-    let sources =
-        [("source_image_url", "https://example.com/a.png"), ("source_generation_id", id), ("source_id", id)];
+    let sources = [
+        ("source_image_url", json!("https://example.com/a.png")),
+        ("source_generation_id", json!(id)),
+        ("source_id", json!(id)),
+        ("sources", json!([{ "source_id": id }, { "source_image_url": "https://example.com/a.png" }])),
+    ];
     let sizes = [json!({ "width": 1024, "height": 1024 }), json!({ "aspect_ratio": "16:9" })];
-    for (size, (source, value)) in sizes.iter().flat_map(|size| sources.map(|source| (size, source))) {
+    for (size, (source, value)) in sizes.iter().flat_map(|size| sources.clone().map(|source| (size, source)))
+    {
         let mut body = json!({
             "prompt": "a fox", "model_id": "black-forest-labs/flux-dev", "model_version": "v",
             "negative_prompt": "b", "output_format": "png", "num_inference_steps": 28,
-            "guidance_scale": 3, "seed": 1, "style": "s", source: value, "strength": 0.5,
+            "guidance_scale": 3, "seed": 1, "style": "s", source: value, "strength": 0.5, "scale": 2,
+            "mask": { "source_id": id },
             "operation": "variation", "priority": "low", "scheduled_at": "2027-01-31T12:00:00Z",
             "expires_in": 60, "webhook_url": "https://example.com/hook",
         });
         body.as_object_mut().unwrap().extend(size.as_object().unwrap().clone());
         let request = StartRequest::parse(body.to_string().as_bytes(), &AllowedOrigins::default()).unwrap();
         let told = told(&request);
-        assert_eq!((&told[source], &told["output_format"]), (&json!(value), &json!("png")));
+        assert_eq!((&told[source], &told["output_format"]), (&value, &json!("png")));
+        assert_eq!((&told["mask"], &told["scale"]), (&json!({ "source_id": id }), &json!(2.0)));
         for (name, value) in size.as_object().unwrap() {
             assert_eq!(told[name], *value);
         }

@@ -119,7 +119,14 @@ create table public.models (
   supported_aspect_ratios jsonb,
   supports_negative_prompt boolean not null default false,
   supports_seed boolean not null default false,
+  -- Without a mask. One that takes a mask, and no source image without it, has false here.
   supports_img2img boolean not null default false,
+  -- How many source images it takes; null: one, if it takes any.
+  max_source_images int,
+  supports_mask boolean not null default false,
+  -- How many times as wide and as high as the source it makes an image, if it can be chosen: unless asked, and at most.
+  default_scale numeric,
+  max_scale numeric,
   -- What the provider asks, in US dollars: by cost_per_second where that is set, else for an image and its
   -- megapixels together (private.expected_cost, private.prediction_cost).
   cost_per_generation numeric,
@@ -243,6 +250,14 @@ create table public.image_generations (
   -- The request's shape (16:9) and file format, if it names them.
   aspect_ratio text,
   output_format text,
+  -- How many times as wide and as high as the source image, if the request says so.
+  scale numeric,
+  -- Several source images, [{source_image_url | source_generation_id | source_id}]; null: none, or the one that the
+  -- columns above name. A mask is named as one of them.
+  sources jsonb,
+  mask jsonb,
+  -- The uploads among sources and mask.
+  upload_ids uuid[],
   -- The model's version when it was started; null for a model that has none.
   model_version text,
   -- It was started with a source image, whether or not that is still there.
@@ -282,6 +297,7 @@ where parent_id is not null;
 create index image_generations_cost_open on public.image_generations (id) where cost_open;
 -- Whether an open generation needs an upload (private.is_spent_source).
 create index image_generations_upload on public.image_generations (source_id) where source_id is not null;
+create index image_generations_uploads on public.image_generations using gin (upload_ids) where upload_ids is not null;
 
 -- Generations that their users have inserted themselves, as the original's apps do, and that nobody has started yet
 -- (private.start_inserted). A table of their own: no index of image_generations has to tell them from the others. No

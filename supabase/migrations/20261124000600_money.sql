@@ -74,6 +74,32 @@ begin
 end
 $$;
 
+-- The same of an image that is p_scale times as wide and as high as its source image (private.take_sources), where the
+-- model lets one choose: p_price was for its usual scale, and of an unknown size. No less than what it may cost, nor
+-- than the usual: a model priced by the second takes so much longer, and of one priced by the megapixel the source
+-- image counts as one of 16 megapixels where its size is not known here.
+create function private.enlarged_cost(p_model public.models, p_price numeric, p_scale numeric, p_source jsonb)
+returns numeric
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_usual numeric := coalesce(p_model.default_scale, p_model.max_scale);
+  v_scale numeric := greatest(v_usual, least(coalesce(p_scale, v_usual), p_model.max_scale));
+  v_pixels bigint;
+begin
+  if p_model.cost_per_second is not null then
+    return round(p_price * power(v_scale / v_usual, 2), 6);
+  end if;
+  if p_model.cost_per_megapixel is null then
+    return p_price;
+  end if;
+  select i.width::bigint * i.height into v_pixels from public.images as i
+  where i.generation_id = (p_source ->> 'source_generation_id')::uuid;
+  return coalesce(p_model.cost_per_generation, 0)
+    + p_model.cost_per_megapixel * ceil(coalesce(v_pixels, 16777216) * v_scale * v_scale / 1048576);
+end
+$$;
+
 -- What a prediction that has ended did cost: the time it ran where the model is priced so, else the image that
 -- it made (p_price, where that is known without its size). What never started is free. Null: not known, as for what
 -- failed at a price by the image.

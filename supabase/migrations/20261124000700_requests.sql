@@ -41,15 +41,15 @@ end
 $$;
 
 -- Refuses a request for the first of its members that is none of them: who misspells one would pay for another image
--- than the one that was asked for.
-create function private.refuse_unknown(p_request jsonb, p_known text[]) returns void
+-- than the one that was asked for. p_place: where in the request it stands, as in private.take_source.
+create function private.refuse_unknown(p_request jsonb, p_known text[], p_place text = '') returns void
 language plpgsql set search_path = '' as $$
 declare
   v_name text := (
     select left(k.name, 60) from jsonb_object_keys(p_request - p_known) as k (name) order by k.name limit 1
   );
 begin
-  perform private.refuse_field(regexp_replace(v_name, '\s', '_', 'g'), format(
+  perform private.refuse_field(p_place || regexp_replace(v_name, '\s', '_', 'g'), format(
     '%s is not a field of this request. Its fields are: %s.', v_name, array_to_string(p_known, ', ')
   ));
 end
@@ -298,22 +298,27 @@ begin
 end
 $$;
 
--- The source image as the payload names it, {} where there is none: {source_image_url}, a public address, or
--- {source_bucket, source_path}, a stored file of the user's own, with {source_generation_id}, whose image it
--- is, or {source_id}, an upload. A file has no address before the run that needs it makes one.
-create function private.take_source(p_request jsonb, p_user_id uuid) returns jsonb
+-- The image that p_value names, {} where it names none: {source_image_url}, a public address, or {source_bucket,
+-- source_path}, a stored file of the user's own, with {source_generation_id}, whose image it is, or {source_id}, an
+-- upload. A file has no address before the run that needs it makes one. p_place: where in the request it stands, as
+-- 'mask.'; '' for the request itself.
+create function private.take_source(p_value jsonb, p_user_id uuid, p_place text = '') returns jsonb
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
-  v_url text := private.read_text(p_request, 'source_image_url', 2048);
-  v_id uuid := private.read_id(p_request, 'source_generation_id');
-  v_upload uuid := private.read_id(p_request, 'source_id');
+  v_url text := case when p_value ->> 'source_image_url' is not null
+    then private.take_text(p_value -> 'source_image_url', p_place || 'source_image_url', 2048) end;
+  v_id uuid := case when p_value ->> 'source_generation_id' is not null
+    then private.take_id(p_value -> 'source_generation_id', p_place || 'source_generation_id') end;
+  v_upload uuid := case when p_value ->> 'source_id' is not null
+    then private.take_id(p_value -> 'source_id', p_place || 'source_id') end;
   v_path text;
   v_source record;
 begin
   if num_nonnulls(v_url, v_id, v_upload) > 1 then
-    perform private.refuse(
-      422, 'invalid_request', 'Give only one of source_image_url, source_generation_id and source_id.'
+    perform private.refuse_field(
+      p_place || case when v_upload is not null then 'source_id' else 'source_generation_id' end,
+      'Give only one of source_image_url, source_generation_id and source_id.'
     );
   end if;
   if v_upload is not null then
@@ -349,18 +354,104 @@ begin
     );
   end if;
   if v_url is not null and not private.is_public_https_url(v_url) then
-    perform private.refuse_field('source_image_url', 'source_image_url must be a public https address.');
+    perform private.refuse_field(
+      p_place || 'source_image_url', p_place || 'source_image_url must be a public https address.'
+    );
   end if;
   return jsonb_strip_nulls(jsonb_build_object('source_image_url', v_url));
 end
 $$;
 
-create function private.read_source(p_request jsonb, p_user_id uuid) returns jsonb
+-- The same of an object of its own, which has to name one, or of the id of an upload. p_place as 'mask'.
+create function private.take_placed_source(p_value jsonb, p_user_id uuid, p_place text) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_source jsonb;
+begin
+  if jsonb_typeof(p_value) = 'string' then
+    return private.take_source(jsonb_build_object('source_id', p_value), p_user_id, p_place || '.');
+  end if;
+  if jsonb_typeof(p_value) = 'object' then
+    if p_value - '{source_image_url,source_generation_id,source_id}'::text[] <> '{}' then
+      perform private.refuse_unknown(p_value, '{source_image_url,source_generation_id,source_id}', p_place || '.');
+    end if;
+    v_source := private.take_source(p_value, p_user_id, p_place || '.');
+  end if;
+  if coalesce(v_source, '{}') = '{}' then
+    perform private.refuse_field(p_place, format(
+      '%s must be the id of an upload, or an object with a source_image_url, a source_generation_id or a source_id.',
+      p_place
+    ));
+  end if;
+  return v_source;
+end
+$$;
+
+-- What the request starts from, as the payload has it. One source image: as private.take_source has it. Several, or a
+-- mask: {sources: [{source_image_url | source_generation_id | source_id}], mask: {…}, files: [{source_bucket,
+-- source_path} or {}]}, where files are those of the source images, and then of the mask.
+create function private.take_sources(p_request jsonb, p_user_id uuid) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_list jsonb := nullif(p_request -> 'sources', 'null');
+  v_mask jsonb := nullif(p_request -> 'mask', 'null');
+  v_found jsonb := private.take_source(p_request, p_user_id);
+  v_all jsonb := '[]';
+  v_bare jsonb;
+begin
+  if v_list is not null then
+    if v_found <> '{}' then
+      perform private.refuse_field('sources', 'Give either sources or a single source image, not both.');
+    end if;
+    if jsonb_typeof(v_list) <> 'array' or jsonb_array_length(v_list) not between 1 and 10 then
+      perform private.refuse_field('sources', 'sources must be a list of 1 to 10 source images.');
+    end if;
+    for v_index in 0..jsonb_array_length(v_list) - 1 loop
+      v_all := v_all || private.take_placed_source(v_list -> v_index, p_user_id, format('sources[%s]', v_index));
+    end loop;
+  elsif v_found <> '{}' then
+    v_all := jsonb_build_array(v_found);
+  end if;
+  if v_mask is not null then
+    if v_all = '[]' then
+      perform private.refuse_field('mask', 'mask needs a source image.');
+    end if;
+    v_all := v_all || private.take_placed_source(v_mask, p_user_id, 'mask');
+  end if;
+  if jsonb_array_length(v_all) < 2 then
+    return coalesce(v_all -> 0, '{}');
+  end if;
+  v_bare := (select jsonb_agg(a.one - '{source_bucket,source_path}'::text[] order by a.n)
+    from jsonb_array_elements(v_all) with ordinality as a (one, n));
+  v_found := jsonb_build_object('files', (
+    select jsonb_agg(a.one - '{source_image_url,source_generation_id,source_id}'::text[] order by a.n)
+    from jsonb_array_elements(v_all) with ordinality as a (one, n)
+  ));
+  if v_mask is not null then
+    v_found := v_found || jsonb_build_object('mask', v_bare -> -1);
+    v_bare := v_bare - -1;
+  end if;
+  return v_found || case
+    when jsonb_array_length(v_bare) = 1 then v_bare -> 0 else jsonb_build_object('sources', v_bare)
+  end;
+end
+$$;
+
+create function private.read_sources(p_request jsonb, p_user_id uuid) returns jsonb
 language sql volatile
 return case
-  when p_request ?| '{source_image_url,source_generation_id,source_id}' then private.take_source(p_request, p_user_id)
+  when p_request ?| '{source_image_url,source_generation_id,source_id,sources,mask}'
+    then private.take_sources(p_request, p_user_id)
   else '{}'
 end;
+
+-- The uploads that several source images and a mask name; null where there are none.
+create function private.uploads_among(p_payload jsonb) returns uuid[]
+language plpgsql immutable set search_path = '' as $$
+begin
+  return (select array_agg((s.id #>> '{}')::uuid) from jsonb_path_query(p_payload, '$.*.source_id') as s (id));
+end
+$$;
 
 create function private.take_parent(p_request jsonb, p_user_id uuid, p_generation_id uuid) returns uuid
 language plpgsql stable set search_path = ''

@@ -25,10 +25,10 @@
 create function private.request_members() returns text[]
 language sql immutable
 return array[
-  'adjustments', 'aspect_ratio', 'country', 'expires_in', 'guidance_scale', 'height', 'items', 'model_id',
+  'adjustments', 'aspect_ratio', 'country', 'expires_in', 'guidance_scale', 'height', 'items', 'mask', 'model_id',
   'model_version', 'negative_prompt', 'num_inference_steps', 'operation', 'output', 'output_format', 'parent_id',
-  'priority', 'prompt', 'scheduled_at', 'seed', 'source_generation_id', 'source_id', 'source_image_url', 'strength',
-  'style', 'webhook_url', 'width'
+  'priority', 'prompt', 'scale', 'scheduled_at', 'seed', 'source_generation_id', 'source_id', 'source_image_url',
+  'sources', 'strength', 'style', 'webhook_url', 'width'
 ];
 
 -- With p_next, up to so many of the jobs come back under a lease where they are next (private.hand_over): who has
@@ -59,6 +59,7 @@ declare
   v_made_width int;
   v_made_height int;
   v_strength numeric;
+  v_scale numeric;
   v_source jsonb;
   v_operation text;
   v_priority_name text;
@@ -107,10 +108,10 @@ begin
   if exists (select from private.refused_models where model = v_model.replicate_id) then
     perform private.check_model(v_model.replicate_id);
   end if;
-  v_source := private.read_source(p_request, v_user);
+  v_source := private.read_sources(p_request, v_user);
   -- The Worker says so as well, but sees neither what a row says nor what is called over PostgREST.
-  if v_source <> '{}' and not v_model.supports_img2img then
-    perform private.refuse(422, 'unsupported', 'This model takes no source image.');
+  if v_source <> '{}' then
+    perform private.check_sources(v_model, v_source);
   end if;
   v_strength := private.read_number(p_request, 'strength', 0, 1, false);
   if v_strength is not null and v_source = '{}' then
@@ -137,7 +138,11 @@ begin
   end if;
   v_made_width := private.read_number(v_output, 'width', 1, 16384, true);
   v_made_height := private.read_number(v_output, 'height', 1, 16384, true);
+  v_scale := private.read_number(p_request, 'scale', 1, 10, false);
   v_price := private.requested_cost(v_model, v_width, v_height, v_made_width, v_made_height);
+  if v_model.max_scale is not null then
+    v_price := private.enlarged_cost(v_model, v_price, v_scale, v_source);
+  end if;
   if v_price is null then
     perform private.refuse_unpriced(v_model.replicate_id, v_plan);
   end if;
@@ -160,6 +165,7 @@ begin
     'num_inference_steps', private.read_number(p_request, 'num_inference_steps', 1, 500, true),
     'guidance_scale', private.read_number(p_request, 'guidance_scale', 0, 100, false),
     'strength', v_strength,
+    'scale', v_scale,
     'style', nullif(private.read_text(p_request, 'style', 200), ''),
     'operation', v_operation,
     'webhook_url', private.read_webhook_url(p_request),
@@ -219,6 +225,31 @@ begin
 end
 $$;
 
+-- Refuses source images and a mask, as the payload has them, that are too many for the model.
+create function private.check_sources(p_model public.models, p_source jsonb) returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  v_count int := coalesce(jsonb_array_length(p_source -> 'sources'), 1);
+begin
+  if not p_model.supports_img2img and not p_model.supports_mask then
+    perform private.refuse(422, 'unsupported', 'This model takes no source image.');
+  end if;
+  if v_count > coalesce(p_model.max_source_images, 1) then
+    perform private.refuse(422, 'unsupported', format(
+      'This model takes fewer source images: %s at most, and these are %s.', coalesce(p_model.max_source_images, 1), v_count
+    ));
+  end if;
+  if p_source ? 'mask' and not p_model.supports_mask then
+    perform private.refuse(422, 'unsupported', 'This model takes no mask.');
+  end if;
+  if not p_source ? 'mask' and not p_model.supports_img2img then
+    perform private.refuse(
+      422, 'unsupported', 'This model changes a source image only where a mask says so: give a mask, too.'
+    );
+  end if;
+end
+$$;
+
 -- The answer to a start. A single generation's members stand beside the list, too.
 create function private.start_answer(p_batch_id uuid, p_generations jsonb, p_replayed boolean) returns jsonb
 language sql stable
@@ -275,7 +306,12 @@ declare
   v_wait int := case when p_scheduled_at is null then 0 else ceil(extract(epoch from p_scheduled_at - now())) end;
   v_item jsonb;
   v_seed bigint;
-  v_parent_id uuid := coalesce(p_parent_id, (p_payload ->> 'source_generation_id')::uuid);
+  v_parent_id uuid := coalesce(
+    p_parent_id, (p_payload ->> 'source_generation_id')::uuid,
+    case when p_payload ? 'sources' then
+      (jsonb_path_query_first(p_payload, '$.sources[*].source_generation_id') #>> '{}')::uuid
+    end
+  );
   v_generation_id uuid;
   v_job_id uuid;
   v_generation_ids uuid[] := '{}';
@@ -319,8 +355,8 @@ begin
         id, user_id, prompt, negative_prompt, model, model_id, style, width, height, steps, guidance_scale,
         seed, source_image_url, generation_strength, status, priority, batch_id, batch_index, job_id,
         adjustments, operation, source_generation_id, source_id, requested_width, requested_height, aspect_ratio,
-        output_format, model_version, has_source, parent_id, reserved_usd, reserved_on, webhook_url, budget_usd, seq,
-        country
+        output_format, scale, sources, mask, upload_ids, model_version, has_source, parent_id, reserved_usd,
+        reserved_on, webhook_url, budget_usd, seq, country
       )
       values (
         v_generation_id, p_user_id, v_item ->> 'prompt', v_payload ->> 'negative_prompt',
@@ -330,7 +366,9 @@ begin
         'pending', p_priority, p_batch_id, case when p_batch_id is not null then v_index end, v_job_id,
         p_adjustments, coalesce(p_payload ->> 'operation', 'generate'), (p_payload ->> 'source_generation_id')::uuid,
         (p_payload ->> 'source_id')::uuid, (p_payload ->> 'width')::int, (p_payload ->> 'height')::int,
-        p_payload ->> 'aspect_ratio', p_payload ->> 'output_format', p_model.version, p_payload ?| '{source_image_url,source_path}', v_parent_id,
+        p_payload ->> 'aspect_ratio', p_payload ->> 'output_format', (p_payload ->> 'scale')::numeric,
+        p_payload -> 'sources', p_payload -> 'mask', case when p_payload ? 'files' then private.uploads_among(p_payload) end, p_model.version,
+        p_payload ?| '{source_image_url,source_path,files}', v_parent_id,
         coalesce(p_price, 0), case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
         p_payload ->> 'webhook_url', case when v_reserves then p_price else 0 end, private.next_seq(0), p_country
       );
@@ -347,8 +385,11 @@ begin
         source_generation_id = (p_payload ->> 'source_generation_id')::uuid,
         source_id = (p_payload ->> 'source_id')::uuid, requested_width = (p_payload ->> 'width')::int,
         requested_height = (p_payload ->> 'height')::int, aspect_ratio = p_payload ->> 'aspect_ratio',
-        output_format = p_payload ->> 'output_format', model_version = p_model.version,
-        has_source = p_payload ?| '{source_image_url,source_path}', parent_id = v_parent_id,
+        output_format = p_payload ->> 'output_format', scale = (p_payload ->> 'scale')::numeric,
+        sources = p_payload -> 'sources', mask = p_payload -> 'mask',
+        upload_ids = case when p_payload ? 'files' then private.uploads_among(p_payload) end,
+        model_version = p_model.version,
+        has_source = p_payload ?| '{source_image_url,source_path,files}', parent_id = v_parent_id,
         reserved_usd = coalesce(p_price, 0),
         reserved_on = case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
         webhook_url = p_payload ->> 'webhook_url', seq = private.next_seq(seq), country = p_country

@@ -43,6 +43,7 @@ declare
     'num_inference_steps', p_generation.steps,
     'guidance_scale', p_generation.guidance_scale,
     'strength', p_generation.generation_strength,
+    'scale', p_generation.scale,
     'style', p_generation.style
   );
 begin
@@ -56,6 +57,19 @@ begin
   ), '{}');
 end
 $$;
+
+-- The source images, in the form of a request's, also where it is a single one.
+create function private.sources_json(p_generation public.image_generations) returns jsonb
+language sql immutable
+return coalesce(p_generation.sources, case
+  when p_generation.source_generation_id is not null
+    then jsonb_build_array(jsonb_build_object('source_generation_id', p_generation.source_generation_id))
+  when p_generation.source_id is not null
+    then jsonb_build_array(jsonb_build_object('source_id', p_generation.source_id))
+  when p_generation.source_image_url is not null
+    then jsonb_build_array(jsonb_build_object('source_image_url', p_generation.source_image_url))
+  else '[]'
+end);
 
 create function private.generation_json(p_generation public.image_generations) returns jsonb
 language plpgsql stable set search_path = ''
@@ -96,12 +110,16 @@ begin
     'queue_position', v_position,
     'estimated_seconds', v_seconds,
     'operation', p_generation.operation,
-    'model_id', p_generation.model,
+    'model_id', coalesce(
+      p_generation.model, (select m.replicate_id from public.models as m where m.id = p_generation.model_id), ''
+    ),
     'prompt', p_generation.prompt,
     'negative_prompt', p_generation.negative_prompt,
     'width', p_generation.width,
     'height', p_generation.height,
     'model_version', p_generation.model_version,
+    'sources', private.sources_json(p_generation),
+    'mask', p_generation.mask,
     'source_image_url', p_generation.source_image_url,
     'source_generation_id', p_generation.source_generation_id,
     'source_id', p_generation.source_id,

@@ -119,30 +119,46 @@ begin
 end
 $$;
 
+-- Whether one of these source images is that of a generation that is no more.
+create function private.names_deleted(p_sources jsonb) returns boolean
+language sql stable
+return p_sources is not null and exists (
+  select from jsonb_path_query(p_sources, '$.source_generation_id') as s (id)
+  where not exists (select from public.image_generations as g where g.id = (s.id #>> '{}')::uuid)
+);
+
 -- The request that a generation of the caller's stands for, by the names of a request: what a rerun changes and starts.
 -- When it was to start, and until when, are no part of it. source_is_gone: it had a source image that nothing names any
--- more.
+-- more, or that was deleted; mask_is_gone: the same of its mask.
 create function private.kept_request(p_generation_id uuid) returns jsonb
 language plpgsql stable security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_generation public.image_generations;
+  v_request jsonb;
+  v_is_gone boolean;
 begin
   select * into v_generation from public.image_generations
   where id = p_generation_id and user_id = auth.uid();
   if not found then
     perform private.refuse(404, 'not_found', 'There is no such generation.');
   end if;
-  return private.request_of(v_generation) || jsonb_strip_nulls(jsonb_build_object(
+  v_request := private.request_of(v_generation);
+  v_is_gone := v_generation.has_source and num_nonnulls(
+    v_generation.source_image_url, v_generation.source_generation_id, v_generation.source_id, v_generation.sources
+  ) = 0 or private.names_deleted(v_generation.sources);
+  if v_is_gone then
+    v_request := v_request - 'sources';
+  end if;
+  return v_request || jsonb_strip_nulls(jsonb_build_object(
     'model_id', coalesce(v_generation.model, v_generation.model_id::text),
     -- The word also stands for a start that named none: the model's own.
     'operation', nullif(v_generation.operation, 'generate'),
     'source_id', v_generation.source_id,
     'priority', case sign(v_generation.priority) when -1 then 'low' when 0 then 'normal' else 'high' end,
     'webhook_url', v_generation.webhook_url,
-    'source_is_gone', case when v_generation.has_source and num_nonnulls(
-      v_generation.source_image_url, v_generation.source_generation_id, v_generation.source_id
-    ) = 0 then true end
+    'source_is_gone', case when v_is_gone then true end,
+    'mask_is_gone', case when private.names_deleted(v_generation.mask) then true end
   ));
 end
 $$;
@@ -175,6 +191,9 @@ begin
   then
     perform private.refuse_field('body', 'Give at least one of is_favorite, is_public and archived, and nothing else.');
   end if;
+  -- The account first: its deletion goes through the images in an order of its own.
+  perform 1 from auth.users where id = v_user for key share;
+  perform 1 from public.profiles where id = v_user for key share;
   with marked as (
     update public.images as i set
       is_favorite = coalesce((v_marks ->> 'is_favorite')::boolean, i.is_favorite),

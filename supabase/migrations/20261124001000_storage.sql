@@ -111,6 +111,12 @@ begin
       where g.source_id = private.as_uuid(split_part(split_part(p_name, '/', 2), '.', 1))
         and g.source_id is not null
         and g.status in ('pending', 'queued', 'processing', 'downloading')
+    )
+    and not exists (
+      select from public.image_generations as g
+      where g.upload_ids @> array[private.as_uuid(split_part(split_part(p_name, '/', 2), '.', 1))]
+        and g.upload_ids is not null
+        and g.status in ('pending', 'queued', 'processing', 'downloading')
     );
 end
 $$;

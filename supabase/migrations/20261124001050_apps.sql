@@ -149,7 +149,10 @@ begin
     'seed', p_generation.seed,
     'source_image_url', case when v_source is null then p_generation.source_image_url end,
     'source_generation_id', v_source,
-    'strength', p_generation.generation_strength
+    'sources', p_generation.sources,
+    'mask', p_generation.mask,
+    'strength', p_generation.generation_strength,
+    'scale', p_generation.scale
   ));
 end
 $$;
@@ -236,7 +239,7 @@ declare
   v_request jsonb := p_request;
   v_row jsonb := p_row;
 begin
-  if v_request ?| '{source_image_url,source_generation_id,source_id}' then
+  if v_request ?| '{source_image_url,source_generation_id,source_id,sources}' then
     v_row := v_row - '{source_image_url,source_generation_id}'::text[];
   end if;
   if jsonb_typeof(v_request #> '{items,0}') = 'object' then
@@ -509,13 +512,13 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 declare
   v_request jsonb := private.request_of(p_generation);
 begin
-  return (v_request - '{source_image_url,source_generation_id}'::text[]) || jsonb_strip_nulls(jsonb_build_object(
+  return (v_request - '{source_image_url,source_generation_id,sources,mask}'::text[]) || jsonb_strip_nulls(jsonb_build_object(
     'user_id', p_generation.user_id,
     'generation_id', p_generation.id,
     'model_id', p_generation.model,
     'operation', nullif(p_generation.operation, 'generate'),
     'webhook_url', p_generation.webhook_url
-  )) || private.take_source(
+  )) || private.read_sources(
     v_request || case
       when p_generation.source_id is not null then jsonb_build_object('source_id', p_generation.source_id) else '{}'
     end,

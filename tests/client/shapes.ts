@@ -1,4 +1,4 @@
-import type { Cancelled, Generation, Model, Source, Started } from '../../client/src/index.ts';
+import type { Cancelled, Generation, Model, Source, SourceImage, Started } from '../../client/src/index.ts';
 
 /**
  * The types of client/src/types.ts as checks at run time. The compiler keeps the two in step: a member
@@ -57,6 +57,13 @@ function object<T>(shape: Shape<T>): Guard<T> {
 const status = word('queued', 'processing', 'downloading', 'completed', 'failed', 'cancelled');
 const operation = word('generate', 'variation', 'edit', 'upscale', 'remove_background');
 
+/** Exactly one of the three. */
+const sourceImage: Guard<SourceImage> = is('a source image', (value) => {
+  const [[name, at] = [], ...more] = Object.entries(value ?? {});
+  const names = ['source_image_url', 'source_generation_id', 'source_id'];
+  return more.length === 0 && names.includes(name ?? '') && typeof at === 'string';
+});
+
 const startedOne = {
   generation_id: text,
   job_id: text,
@@ -95,6 +102,9 @@ export const generation: Guard<Generation> = object<Generation>({
   strength: nullable(number),
   style: nullable(text),
   model_version: nullable(text),
+  scale: nullable(number),
+  sources: list(sourceImage),
+  mask: nullable(sourceImage),
   source_image_url: nullable(text),
   source_generation_id: nullable(text),
   source_id: nullable(text),
@@ -156,6 +166,10 @@ export const model: Guard<Model> = object<Model>({
     steps: range,
     guidance: range,
     source_image: bool,
+    max_source_images: number,
+    mask: nullable(word('white', 'black')),
+    scale: range,
+    scales: list(number),
     source_image_required: bool,
     strength: bool,
     styles: list(text),

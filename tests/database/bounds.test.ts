@@ -52,7 +52,7 @@ function around({ member, kind, unit, least = 0, most = 0 }: Bound): { good: unk
     return { good, bad: [least - 1, most + 1, least + 0.5, -(2 ** 53), 1e300, ...bad] };
   }
   if (kind === 'number') {
-    const exact = [`${most}.${'0'.repeat(60)}`, `0.${'3'.repeat(60)}`].map((text) => new Exact(text));
+    const exact = [`${most}.${'0'.repeat(60)}`, `${least}.${'3'.repeat(60)}`].map((text) => new Exact(text));
     return {
       good: [least, most, (least + most) / 2, ...exact],
       bad: [least - 0.01, most + 0.01, 1e300, ...bad],
@@ -93,6 +93,34 @@ function around({ member, kind, unit, least = 0, most = 0 }: Bound): { good: unk
     return {
       good: [`${least}:${most}`, `${most}:${least}`, '16:9'],
       bad: [`${least - 1}:1`, `1:${most + 1}`, ...wrong, ...bad],
+    };
+  }
+  if (kind === 'image' || kind === 'list') {
+    const id = '00000000-0000-4000-8000-000000000000';
+    const url = SOURCE.source_image_url;
+    const wrong = [
+      { source_id: 'x' },
+      { source_id: [] },
+      { source_image_url: 'x' },
+      { ...SOURCE, source_id: id },
+    ];
+    const images = [
+      ...wrong,
+      'x',
+      '',
+      7,
+      true,
+      [],
+      {},
+      { source_image_url: null },
+      { ...SOURCE, other: 1 },
+      url,
+    ];
+    if (kind === 'image') return { good: [SOURCE, { ...SOURCE, source_id: null }], bad: images };
+    const many = (count: number) => Array(count).fill(SOURCE);
+    return {
+      good: [many(least), many(most)],
+      bad: [[], many(most + 1), ...images.map((one) => [SOURCE, one]), url, 7],
     };
   }
   if (kind === 'id') {
@@ -149,17 +177,20 @@ const start = (user: string, request: object) =>
     await sql`select public.start_generation(${json({ prompt: 'x', model_id: MODEL, scheduled_at: FAR, ...request })}::text::jsonb)`;
   });
 
+// The tables are of what any request may have: a model that takes all of it.
+await db.sql`update public.models set max_source_images = 10, supports_mask = true where replicate_id = ${MODEL}`;
+
 describe('start_generation', () => {
   const bounds = table('`start_generation(p_request)`').filter(({ member }) => member !== 'num_images');
   test('every member of a request is in the table', () => {
-    expect(bounds.length).toBe(21);
+    expect(bounds.length).toBe(24);
   });
 
   test.each(bounds)('$member, $kind', async (bound) => {
     const user = await db.createUser({ requests_per_minute: null, images_per_day: null });
     const { good, bad } = around(bound);
     const request = (value: unknown) => ({
-      ...(bound.member === 'strength' ? SOURCE : {}),
+      ...(['strength', 'mask'].includes(bound.member) ? SOURCE : {}),
       [bound.member]: value,
     });
     for (const value of good) {
@@ -167,7 +198,9 @@ describe('start_generation', () => {
     }
     for (const value of bad) {
       const refused = await refusal(start(user, request(value))).catch(() => undefined);
-      expect(refused, json(value).slice(0, 80)).toMatchObject({ sqlstate: 'PT422', field: bound.member });
+      expect(refused, json(value).slice(0, 80)).toMatchObject({ sqlstate: 'PT422' });
+      // Of an image within a list or an object it says where in it.
+      expect(refused?.field?.split(/[.[]/)[0], json(value).slice(0, 80)).toBe(bound.member);
     }
   });
 });

@@ -144,6 +144,24 @@ const halves: Record<string, () => Promise<Half>> = {
       held: 'select from public.batch_generations for update',
     };
   },
+  'marks on images': async () => {
+    // A deletion comes to the newest first, and a mark to the lowest id: here they come crosswise.
+    const user = await db.createUser();
+    const ids = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002'];
+    for (const [minutes, id] of [
+      [2, ids[0]],
+      [1, ids[1]],
+    ] as const) {
+      const { generation_id } = await db.start(user);
+      await db.sql`update public.image_generations set created_at = now() - ${minutes} * interval '1 minute'
+        where id = ${generation_id}`;
+      await db.sql`insert into public.images (id, generation_id, user_id, storage_path, public_url, created_at)
+        select ${id as string}, id, user_id, id || '.webp', 'https://x.example', created_at
+        from public.image_generations where id = ${generation_id}`;
+    }
+    const marks = { p_image_ids: ids, p_marks: { is_favorite: true } };
+    return { user, call: () => db.callAs(user, 'mark_images', marks), held: one('public.images', ids[0] as string) };
+  },
   'a claim that moves jobs on which are due': async () => {
     const { user } = await started(2, { scheduled_at: new Date(Date.now() + 3_600_000) });
     await db.sql`update public.job_queue set scheduled_at = now() where true`;

@@ -22,6 +22,18 @@ const store = (id: string) => db.sql`
   insert into public.images (generation_id, user_id, storage_path, public_url)
   select id, user_id, user_id || '/' || id || '.webp', 'https://x.example' from public.image_generations where id = ${id}`;
 
+test('a row that was brought in without a model tells a text all the same', async () => {
+  const user = await db.createUser();
+  const [named] = await db.sql`insert into public.image_generations (user_id, prompt, model_id, status)
+    select ${user}, 'by its row', id, 'completed' from public.models where replicate_id = ${SEEDED} returning id`;
+  const [none] = await db.sql`insert into public.image_generations (user_id, prompt, status)
+    values (${user}, 'by nothing', 'completed') returning id`;
+  expect((await get(user, named?.id)).model_id).toBe(SEEDED);
+  expect((await get(user, none?.id)).model_id).toBe('');
+  const { generations } = await db.callAs<{ generations: Row[] }>(user, 'list_generations', {});
+  expect(generations.map(({ model_id }) => model_id).sort()).toEqual(['', SEEDED]);
+});
+
 describe('the seed', () => {
   const seedOf = async (user: string, id: string, jobId: string) => {
     const { seed } = await get(user, id);

@@ -19,6 +19,9 @@ interface Price {
   cost_per_second?: number;
   typical_seconds?: number;
   estimated_time_seconds?: number;
+  default_scale?: number;
+  max_scale?: number;
+  supports_img2img?: boolean;
 }
 const createModel = (price: Price) =>
   db.sql`insert into public.models ${db.sql({
@@ -98,6 +101,54 @@ describe('what is reserved', () => {
     const user = await limited();
     await start(user);
     expect(await used(user)).toBe(0.02);
+  });
+});
+
+describe('of an enlarged image', () => {
+  const BY_SECOND = { cost_per_second: 0.001, typical_seconds: 10, default_scale: 2, max_scale: 8 };
+  const BY_SIZE = { cost_per_generation: 0.08, cost_per_megapixel: 0.004, default_scale: 2, max_scale: 6 };
+  const URL = 'https://example.com/a.png';
+
+  test.each<[string, Price, object, number]>([
+    ['by the second: the usual one', BY_SECOND, {}, 0.01],
+    ['… takes so much longer as it has more pixels', BY_SECOND, { scale: 5 }, 0.0625],
+    ['… no more than the model goes', BY_SECOND, { scale: 10 }, 0.16],
+    ['… and no less than usual', BY_SECOND, { scale: 1 }, 0.01],
+    ['by the megapixel: a source of unknown size counts as 16', BY_SIZE, {}, 0.08 + 64 * 0.004],
+    ['… of the scale', BY_SIZE, { scale: 3 }, 0.08 + 144 * 0.004],
+    ['… and no less than usual', BY_SIZE, { scale: 1.5 }, 0.08 + 64 * 0.004],
+    ['… which the model limits', BY_SIZE, { scale: 10 }, 0.08 + 576 * 0.004],
+    [
+      'by the image: the same',
+      { cost_per_generation: 0.05, default_scale: 2, max_scale: 4 },
+      { scale: 4 },
+      0.05,
+    ],
+    [
+      'by a model whose scale cannot be chosen: the same',
+      { cost_per_second: 0.001, typical_seconds: 10 },
+      { scale: 9 },
+      0.01,
+    ],
+  ])('%s', async (_, price, request, expected) => {
+    await createModel({ ...price, supports_img2img: true });
+    const user = await limited();
+    await start(user, { source_image_url: URL, ...request });
+    expect(await used(user)).toBeCloseTo(expected, 9);
+  });
+
+  test('of an image of one’s own by its size, and what is made settles it', async () => {
+    await createModel({ ...BY_SIZE, supports_img2img: true });
+    const user = await limited();
+    const { generation_id: source } = await start(user, { source_image_url: URL, scale: 1 });
+    await make(SUCCEEDED, { width: 1000, height: 800 });
+    const before = await used(user);
+    const { generation_id } = await start(user, { source_generation_id: source, scale: 3 });
+    // 7.2 million pixels.
+    expect((await used(user)) - before).toBeCloseTo(0.08 + 7 * 0.004, 9);
+    await make(SUCCEEDED, { width: 3000, height: 2400 });
+    expect((await used(user)) - before).toBeCloseTo(0.08 + 7 * 0.004, 9);
+    expect(Number((await db.generation(generation_id)).cost_usd)).toBeCloseTo(0.108, 9);
   });
 });
 

@@ -82,6 +82,25 @@ describe('what is kept', () => {
     );
   });
 
+  test('asked for twice under one key it is one, also when its parent is no more', async () => {
+    const { generation_id } = await user.start({ prompt: 'the parent' });
+    await user.completed(generation_id);
+    const key = { 'idempotency-key': randomUUID() };
+    const first = await ask<Started>(generation_id, { prompt: 'the child' }, key);
+    expect(first.status, JSON.stringify(first.body)).toBe(202);
+    expect((await user.call('DELETE', `/generations/${generation_id}`)).status).toBe(200);
+    const second = await ask<Started>(generation_id, { prompt: 'the child' }, key);
+    expect(second.status, JSON.stringify(second.body)).toBe(202);
+    expect(second.body.generation_id).toBe(first.body.generation_id);
+    // Another request under the key, another key and none: there is nothing to make again.
+    for (const [changes, headers] of [
+      [{ prompt: 'another child' }, key],
+      [{ prompt: 'the child' }, { 'idempotency-key': randomUUID() }],
+      [{ prompt: 'the child' }, {}],
+    ] as const)
+      expectProblem(await ask(generation_id, changes, headers), 404, 'not_found');
+  });
+
   test('of one that runs, has failed or was cancelled as well', async () => {
     await stack.simulator.faults([
       { match: { prompt: 'held' }, fault: { hold: 'run' } },

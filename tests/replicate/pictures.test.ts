@@ -152,6 +152,21 @@ describe('what pictures look like', () => {
     expect((await measure(String(larger))).size).toBe('1344x768');
   });
 
+  test('each of several sources and the mask are read, and a mask needs its image', async () => {
+    const text = `data:text/plain;base64,${Buffer.from('hello').toString('base64')}`;
+    const banana = (image_input: string[]) =>
+      replicate.run('google/nano-banana', { input: { prompt: 'fox', image_input } });
+    await expect(banana([source, source])).resolves.toBeDefined();
+    await expect(banana([source, text])).rejects.toThrow('cannot identify image file');
+    const model = models.find(({ id }) => id === 'stability-ai/sdxl');
+    const sdxl = `stability-ai/sdxl:${model && versionId(model)}`;
+    const painted = (input: object) =>
+      replicate.run(sdxl as `${string}/${string}`, { input: { prompt: 'fox', ...input } });
+    await expect(painted({ image: source, mask: source })).resolves.toBeDefined();
+    await expect(painted({ image: source, mask: text })).rejects.toThrow('cannot identify image file');
+    await expect(painted({ mask: source })).rejects.toThrow('without an image');
+  });
+
   test('a source that is no picture fails the prediction', async () => {
     const image = `data:text/plain;base64,${Buffer.from('hello').toString('base64')}`;
     const run = replicate.run('nightmareai/real-esrgan', { input: { image } });

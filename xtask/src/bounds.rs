@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use serde_json::Value;
+use shared::catalogue::MAX_SOURCES;
 use shared::http::list_query::MAX_LIMIT;
 use shared::http::types::Status;
 use shared::pipeline::MAX_SOURCE_BYTES;
@@ -110,13 +111,15 @@ fn members() -> String {
 fn member_row(document: &Value, name: &str, member: &Value) -> String {
     let text = |key: &str| member.get(key).and_then(Value::as_str).unwrap_or_default();
     let number = |key: &str| member.get(key).and_then(Value::as_f64).unwrap_or_default();
-    if let Some(path) = text("$ref").strip_prefix('#') {
+    if let Some(path) = text("$ref").strip_prefix('#').filter(|_| name != "mask") {
         let all = document.pointer(path).and_then(|schema| schema.get("enum")).and_then(Value::as_array);
         return words(name, &all.into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>());
     }
     let member = format!("`{name}`");
     match (text("type"), text("format")) {
         _ if name == "aspect_ratio" => row(&[&member, &"ratio `W:H`", &"whole numbers", &1, &99]),
+        _ if name == "sources" => row(&[&member, &"list", &"images", &1, &MAX_SOURCES]),
+        _ if name == "mask" => row(&[&member, &"image", &"", &"", &""]),
         // `prompts`: the Worker makes items of them.
         ("array", _) => String::new(),
         // An argument of its own in SQL.
@@ -149,7 +152,10 @@ pub fn written() -> String {
         row(&[&"images", &format!("1 to {MAX_BATCH}"), &"`prompts` or `num_images`", &"`items`"]),
         table("`start_generation(p_request)` and `POST /start-generation`"),
         members(),
-        "\nA prompt is not only white space. `strength` needs a source, and there is one source at most. \
+        "\nA prompt is not only white space. `strength` and `mask` need a source, which is named by one of the four members \
+         at most. An image in `sources` or as `mask` is the id of an upload, or an object with one of \
+         `source_image_url`, `source_generation_id` and `source_id` and nothing else; a refusal names it as \
+         `sources[0].source_id`. \
          `aspect_ratio` is not given together with `width` or `height`. \
          The user's plan says which priorities it has.\n"
             .to_owned(),

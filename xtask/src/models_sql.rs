@@ -17,7 +17,7 @@ use crate::in_project;
 pub const FIRST: &str = "20261124000300_models.sql";
 
 /// Columns in the order of [`row`], and the place; the first one is the key.
-const COLUMNS: [&str; 30] = [
+const COLUMNS: [&str; 34] = [
     "replicate_id",
     "version",
     "name",
@@ -39,6 +39,10 @@ const COLUMNS: [&str; 30] = [
     "supports_negative_prompt",
     "supports_seed",
     "supports_img2img",
+    "max_source_images",
+    "supports_mask",
+    "default_scale",
+    "max_scale",
     "cost_per_generation",
     "cost_per_megapixel",
     "cost_per_second",
@@ -201,6 +205,10 @@ fn row(model: &Model) -> [String; COLUMNS.len() - 1] {
         at("/supports/negative_prompt"),
         at("/supports/seed"),
         at("/supports/source_image"),
+        at("/supports/max_source_images"),
+        (!described.pointer("/supports/mask").is_none_or(Value::is_null)).to_string(),
+        at("/supports/scale/default"),
+        at("/supports/scale/max"),
         number(model.price.and_then(|price| price.image)),
         number(model.price.and_then(|price| price.megapixel)),
         number(model.price.and_then(|price| price.second)),

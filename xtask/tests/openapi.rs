@@ -79,7 +79,7 @@ fn start(field: &str, value: Value) -> Result<StartRequest, Problem> {
     let mut body = json!({ "prompt": "a fox", "model_id": "black-forest-labs/flux-dev" });
     match field {
         "prompts" => body["prompt"] = Value::Null,
-        "strength" => body["source_image_url"] = json!("https://example.com/a.png"),
+        "strength" | "mask" => body["source_image_url"] = json!("https://example.com/a.png"),
         _ => {}
     }
     body[field] = value;

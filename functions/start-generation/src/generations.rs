@@ -96,8 +96,17 @@ pub(crate) async fn rerun(
     let traceparent = traceparent::read(incoming.header(TRACEPARENT));
     let rpc = access.rpc().with_live_channel(&live).with_traceparent(traceparent.as_deref());
     let generations = Generations::new(rpc);
-    let kept = generations.kept_request(id).await.map_err(problem)?;
-    let plan = StartPlan::of_rerun(id, &kept, &changes, &allowed)?;
+    let kept = generations.kept_request(id).await.map_err(problem);
+    let plan = match kept.and_then(|kept| StartPlan::of_rerun(id, &kept, &changes, &allowed)) {
+        Ok(plan) => plan,
+        Err(refusal) if key.is_none() => return Err(refusal),
+        Err(refusal) => {
+            // Who asks once more hears the first answer, whatever has become of the parent since.
+            let again = StartPlan::repetition(id);
+            let first = again.start(key.as_ref(), 0, &generations).await.map_err(|_| refusal)?;
+            return Ok(started_answer(incoming, env, context, prefix, &again, first, true));
+        }
+    };
     let started = plan.start(key.as_ref(), hand_over(env), &generations).await.map_err(problem)?;
     Ok(started_answer(incoming, env, context, prefix, &plan, started, true))
 }

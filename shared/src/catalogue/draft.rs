@@ -2,16 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
-use super::params::{Adjustment, GenerationParams, OutputFormat};
+use super::params::{Adjustment, GenerationParams, OutputFormat, SourceImage};
 use super::schema::{Field, Kind, Role};
 
 const LIMITS: &str = "outside the model's limits";
+const CLOSEST_SCALE: &str = "the closest scale the model offers";
 const NOT_A_NUMBER: &str = "not a finite number, left out";
 
 /// The input as far as it is filled, and what was adjusted on the way.
 pub(super) struct Draft<'a> {
     pub params: &'a GenerationParams,
-    pub source: Option<&'a str>,
+    /// The URLs of the source images, or what stands for them.
+    pub sources: Vec<String>,
     pub input: Map<String, Value>,
     pub adjustments: Vec<Adjustment>,
     /// The format that will be made, as far as it is known.
@@ -21,8 +23,9 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub fn new(params: &'a GenerationParams, source: Option<&'a str>, format: Option<String>) -> Self {
-        Self { params, source, input: Map::new(), adjustments: Vec::new(), format, styled: false }
+    pub fn new(params: &'a GenerationParams, format: Option<String>) -> Self {
+        let sources = params.sources.iter().map(SourceImage::text).collect();
+        Self { params, sources, input: Map::new(), adjustments: Vec::new(), format, styled: false }
     }
 
     /// What the request puts into this field, if anything.
@@ -34,8 +37,11 @@ impl<'a> Draft<'a> {
             Role::Seed => Some(self.seed(field, params.seed?)),
             Role::Steps => self.number("num_inference_steps", field, f64::from(params.num_inference_steps?)),
             Role::Guidance => self.number("guidance_scale", field, params.guidance_scale?),
-            Role::Source if field.kind == Kind::Array => Some(json!([self.source?])),
-            Role::Source => Some(json!(self.source?)),
+            Role::Source if self.sources.is_empty() => None,
+            Role::Source if field.kind == Kind::Array => Some(json!(self.sources)),
+            Role::Source => self.sources.first().map(|source| json!(source)),
+            Role::Mask => Some(json!(params.mask.as_ref()?.text())),
+            Role::Scale => self.scale(field, params.scale?),
             Role::Strength => self.number("strength", field, params.strength?),
             Role::SourceWeight => {
                 let strength = self.number("strength", field, params.strength?)?;
@@ -70,6 +76,17 @@ impl<'a> Draft<'a> {
         let used = as_field(value.max(minimum).min(maximum));
         self.report(asked, as_field(value), used.clone(), LIMITS);
         Some(used)
+    }
+
+    /// A scale within the field's limits, or of its choices the largest that is no more, as more costs more.
+    fn scale(&mut self, field: &Field, scale: f64) -> Option<Value> {
+        let closest = field.scales().reduce(|one, other| {
+            let (low, high) = if one.0 < other.0 { (one, other) } else { (other, one) };
+            if high.0 <= scale { high } else { low }
+        });
+        let Some((used, name)) = closest else { return self.number("scale", field, scale) };
+        self.report("scale", json!(scale), json!(used), CLOSEST_SCALE);
+        Some(json!(name))
     }
 
     /// A seed; one outside a field that has a maximum is folded into 0 to that maximum, so that

@@ -21,8 +21,11 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub use model::{Model, ModelPrice, OutputForm, SourceSize};
-pub use params::{Adjustment, GenerationParams, Mapped, ModelInput, Operation, OutputFormat, Unsupported};
-pub use schema::{Field, Kind, Role, Schema};
+pub use params::{
+    Adjustment, GenerationParams, MAX_SOURCES, Mapped, ModelInput, Operation, OutputFormat, SourceImage,
+    Unsupported,
+};
+pub use schema::{Field, Kind, Paints, Role, Schema};
 pub use shape::AspectRatio;
 
 /// The catalogue that is compiled in.

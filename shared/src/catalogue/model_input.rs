@@ -14,8 +14,8 @@ impl Model {
     /// does not take or needs, a strength without either, a prompt it needs.
     pub fn map(&self, params: &GenerationParams) -> Result<Mapped, Unsupported> {
         let operation = self.operation(params)?;
-        let own = params.source_generation_id.or(params.source_id).map(|id| id.to_string());
-        let source = self.source(params, own.as_deref(), operation)?;
+        self.check_sources(params, operation)?;
+        let has_source = !params.sources.is_empty();
         if params.prompt.trim().is_empty()
             && self.input.role(Role::Prompt).is_some_and(|field| field.required)
         {
@@ -23,8 +23,8 @@ impl Model {
         }
 
         let asked = self.asked_size(params);
-        let plan = Plan::new(self, asked, params.aspect_ratio, source.is_some());
-        let mut draft = Draft::new(params, source, self.format.clone());
+        let plan = Plan::new(self, asked, params.aspect_ratio, has_source);
+        let mut draft = Draft::new(params, self.format.clone());
         for (name, field) in self.input.fields() {
             let value = draft.value(field).or_else(|| plan.value(field)).or_else(|| field.value.clone());
             if let Some(value) = value {
@@ -61,36 +61,45 @@ impl Model {
         })
     }
 
-    fn source<'a>(
-        &self,
-        params: &'a GenerationParams,
-        own: Option<&'a str>,
-        operation: Operation,
-    ) -> Result<Option<&'a str>, Unsupported> {
-        let source = params.source_image_url.as_deref().filter(|url| !url.is_empty()).or(own);
+    fn check_sources(&self, params: &GenerationParams, operation: Operation) -> Result<(), Unsupported> {
         let field = self.input.role(Role::Source);
-        let needed = operation != Operation::Generate || field.is_some_and(|field| field.required);
-        match (source, field) {
-            (Some(_), None) => {
-                let field = match (params.source_generation_id, params.source_id) {
-                    (Some(_), _) => "source_generation_id",
-                    (None, Some(_)) => "source_id",
-                    (None, None) => "source_image_url",
-                };
-                Err(unsupported(field, "This model takes no source image."))
+        let Some(first) = params.sources.first() else {
+            if operation != Operation::Generate || field.is_some_and(|field| field.required) {
+                let reason = "A source image is needed: source_image_url, source_generation_id or source_id.";
+                return Err(unsupported("source_image_url", reason));
             }
-            (None, _) if needed => Err(unsupported(
-                "source_image_url",
-                "A source image is needed: source_image_url, source_generation_id or source_id.",
-            )),
-            (None, _) if params.strength.is_some() => {
-                Err(unsupported("strength", "strength has a meaning only with a source image."))
-            }
-            (Some(_), _) if params.strength.is_some() && !self.has_strength() => {
-                Err(unsupported("strength", "This model has no strength."))
-            }
-            _ => Ok(source),
+            return match (&params.mask, params.strength) {
+                (Some(_), _) => Err(unsupported("mask", "mask has a meaning only with a source image.")),
+                (_, Some(_)) => {
+                    Err(unsupported("strength", "strength has a meaning only with a source image."))
+                }
+                _ => Ok(()),
+            };
+        };
+        let (given, most) = (params.sources.len(), self.most_sources());
+        if most == 0 {
+            let field = if given > 1 { "sources" } else { first.field() };
+            return Err(unsupported(field, "This model takes no source image."));
         }
+        if given > most {
+            let reason =
+                format!("This model takes fewer source images: {most} at most, and these are {given}.");
+            return Err(Unsupported { field: "sources", reason });
+        }
+        match &params.mask {
+            Some(_) if self.input.role(Role::Mask).is_none() => {
+                return Err(unsupported("mask", "This model takes no mask."));
+            }
+            None if self.mask_required() => {
+                let reason = "This model changes a source image only where a mask says so: give a mask, too.";
+                return Err(unsupported("mask", reason));
+            }
+            _ => {}
+        }
+        if params.strength.is_some() && !self.has_strength() {
+            return Err(unsupported("strength", "This model has no strength."));
+        }
+        Ok(())
     }
 
     pub(crate) fn has_strength(&self) -> bool {

@@ -4,8 +4,8 @@ use serde_json::{Number, Value};
 
 use super::draft::inverted;
 use super::model::Model;
-use super::params::Operation;
-use super::schema::{Field, Role};
+use super::params::{MAX_SOURCES, Operation};
+use super::schema::{Field, Kind, Role};
 use super::size::{megapixels, pair, scaled};
 
 impl Model {
@@ -13,6 +13,20 @@ impl Model {
     pub(crate) fn source_required(&self) -> bool {
         let generates = self.operations.contains(&Operation::Generate);
         !generates || self.input.role(Role::Source).is_some_and(|field| field.required)
+    }
+
+    /// How many source images the model takes, at most as many as a request may have; 0 where it takes none.
+    pub(crate) fn most_sources(&self) -> usize {
+        let most = |field: &Field| match field.kind {
+            Kind::Array => field.max_items.map_or(MAX_SOURCES, |most| MAX_SOURCES.min(most as usize)),
+            _ => 1,
+        };
+        self.input.role(Role::Source).map_or(0, most)
+    }
+
+    /// Whether the model takes no source image without a mask.
+    pub(crate) fn mask_required(&self) -> bool {
+        self.input.role(Role::Mask).is_some_and(|field| field.with_source)
     }
 
     /// The shapes the model offers, such as `16:9`.
@@ -45,6 +59,11 @@ impl Model {
 }
 
 impl Field {
+    /// The scales among the allowed values, such as `2x`, each with its number.
+    pub fn scales(&self) -> impl Iterator<Item = (f64, &str)> {
+        self.choices().filter_map(|text| Some((megapixels(text.strip_suffix('x')?)?, text)))
+    }
+
     /// The default, where it is a number.
     pub(crate) fn default_number(&self) -> Option<Number> {
         match self.default.as_ref()? {

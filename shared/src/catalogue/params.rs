@@ -85,6 +85,45 @@ impl OutputFormat {
     }
 }
 
+/// The most source images of one request.
+pub const MAX_SOURCES: usize = 10;
+
+// One that is stored here has no URL before it is sent to the provider, so the mapper fills in its id in place of that;
+// an input with an id must not be sent.
+/// An image to start from, or a mask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema))]
+pub enum SourceImage {
+    /// A public https URL.
+    #[serde(rename = "source_image_url")]
+    Url(#[cfg_attr(feature = "openapi", schemars(url, length(max = 2048)))] String),
+    /// The image of one of the user's own completed generations, by the generation's id.
+    #[serde(rename = "source_generation_id")]
+    Generation(Uuid),
+    /// An upload from `POST /sources`, by its id.
+    #[serde(rename = "source_id")]
+    Upload(Uuid),
+}
+
+impl SourceImage {
+    /// The request's field that names it.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Url(_) => "source_image_url",
+            Self::Generation(_) => "source_generation_id",
+            Self::Upload(_) => "source_id",
+        }
+    }
+
+    /// Its URL, or the id that stands for it.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Url(url) => url.clone(),
+            Self::Generation(id) | Self::Upload(id) => id.to_string(),
+        }
+    }
+}
+
 /// One image that a user asks for. Everything but the model and the prompt is optional; `None` leaves
 /// the choice to the model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -111,15 +150,14 @@ pub struct GenerationParams {
     pub guidance_scale: Option<f64>,
     /// Equal seeds give equal images; 0 is a seed like any other.
     pub seed: Option<i64>,
-    /// The image to start from.
-    pub source_image_url: Option<String>,
-    /// Instead: the user's own generation whose image to start from. It has no URL before it is sent to
-    /// the provider, so the mapper fills in the id in its place; an input with that must not be sent.
-    pub source_generation_id: Option<Uuid>,
-    /// Instead: an upload of the user's; as with a generation there is no URL before.
-    pub source_id: Option<Uuid>,
+    /// The images to start from.
+    pub sources: Vec<SourceImage>,
+    /// Which part of the source image is made anew.
+    pub mask: Option<SourceImage>,
     /// How much of the source image to change: 0 keeps it, 1 changes everything.
     pub strength: Option<f64>,
+    /// How many times as wide and as high as the source image.
+    pub scale: Option<f64>,
     /// A style by the model's own name for it.
     pub style: Option<String>,
     /// What to do; `None` is the model's own.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::Entry;
 use super::model::{Model, ModelPrice, OutputForm, SourceSize};
 use super::params::Operation;
-use super::schema::{Field, Kind, Role, Schema};
+use super::schema::{Field, Kind, Paints, Role, Schema};
 use super::size::pair;
 
 type Read<T> = Result<T, String>;
@@ -112,6 +112,8 @@ fn field(entry: &Value) -> Read<Field> {
         value: members.may("value", any)?,
         when_sized: members.may("when_sized", any)?,
         when_source: members.may("when_source", any)?,
+        paints: members.may("paints", |value| word(value, &PAINTS))?,
+        with_source: members.may("with_source", Value::as_bool)?.unwrap_or_default(),
         pixels: members.may("pixels", pixels)?.unwrap_or_default(),
     };
     members.done()?;
@@ -187,6 +189,8 @@ const OUTPUT_FORMS: [(&str, OutputForm); 2] = [("string", OutputForm::String), (
 const SOURCE_SIZES: [(&str, SourceSize); 3] =
     [("ignored", SourceSize::Ignored), ("kept", SourceSize::Kept), ("unknown", SourceSize::Unknown)];
 
+const PAINTS: [(&str, Paints); 2] = [("white", Paints::White), ("black", Paints::Black)];
+
 const KINDS: [(&str, Kind); 5] = [
     ("string", Kind::String),
     ("integer", Kind::Integer),
@@ -195,13 +199,15 @@ const KINDS: [(&str, Kind); 5] = [
     ("array", Kind::Array),
 ];
 
-const ROLES: [(&str, Role); 15] = [
+const ROLES: [(&str, Role); 17] = [
     ("prompt", Role::Prompt),
     ("negative_prompt", Role::NegativePrompt),
     ("seed", Role::Seed),
     ("steps", Role::Steps),
     ("guidance", Role::Guidance),
     ("source", Role::Source),
+    ("mask", Role::Mask),
+    ("scale", Role::Scale),
     ("strength", Role::Strength),
     ("source_weight", Role::SourceWeight),
     ("style", Role::Style),

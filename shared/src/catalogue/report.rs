@@ -24,7 +24,7 @@ impl Draft<'_> {
             self.report("height", json!(asked.1), json!(output.1), CLOSEST);
             return;
         }
-        let kept = self.source.is_some() && model.source_size == SourceSize::Kept;
+        let kept = !self.sources.is_empty() && model.source_size == SourceSize::Kept;
         let reason = if kept || model.size.is_none() { FROM_SOURCE } else { CLOSEST_RATIO };
         let requested = format!("{}x{}", asked.0, asked.1);
         self.report("size", json!(requested), plan.ratio(), reason);
@@ -49,6 +49,7 @@ impl Draft<'_> {
             ("seed", Role::Seed, params.seed.map(|seed| json!(seed))),
             ("num_inference_steps", Role::Steps, params.num_inference_steps.map(|steps| json!(steps))),
             ("guidance_scale", Role::Guidance, params.guidance_scale.map(|guidance| json!(guidance))),
+            ("scale", Role::Scale, params.scale.map(|scale| json!(scale))),
             ("style", Role::Style, text(params.style.as_ref())),
         ];
         for (field, role, value) in asked {

@@ -1,5 +1,8 @@
 //! A model's input schema, and whether an input satisfies it.
 
+#[cfg(feature = "openapi")]
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// The fields a model takes, by the provider's names.
@@ -21,6 +24,17 @@ pub enum Kind {
     Array,
 }
 
+/// The colour of a mask where the model paints; the other one is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Paints {
+    /// White is painted, black is kept.
+    White,
+    /// Black is painted, white is kept.
+    Black,
+}
+
 /// What a field means to the mapper. At most one field has a given role, except `style`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -36,6 +50,10 @@ pub enum Role {
     Guidance,
     /// The source image, as a URL or a list of URLs.
     Source,
+    /// Which part of the source image is made anew, as the URL of a picture in black and white.
+    Mask,
+    /// How many times as wide and as high as the source image: a number, or an enum such as `2x`.
+    Scale,
     /// 0..1, 1 changes everything.
     Strength,
     /// 0..1 the other way round: 1 keeps everything of the source image.
@@ -85,6 +103,10 @@ pub struct Field {
     pub when_sized: Option<Value>,
     /// Sent when there is a source image and no size is asked for.
     pub when_source: Option<Value>,
+    /// Of a mask: its colour where the model paints.
+    pub paints: Option<Paints>,
+    /// Of a mask: the model takes no source image without it.
+    pub with_source: bool,
     /// Pixels that come out for each value of an aspect ratio, at one megapixel.
     pub pixels: Vec<(String, (u32, u32))>,
 }

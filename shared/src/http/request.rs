@@ -3,18 +3,20 @@
 //! Both are untrusted: SQL functions are open to signed-in users directly, so what a job's payload
 //! holds is checked again before it is paid for. A payload may hold more than is read; a request may not.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::catalogue::{AspectRatio, Catalogue, GenerationParams, Mapped, Operation, OutputFormat};
+use crate::catalogue::{
+    AspectRatio, Catalogue, GenerationParams, MAX_SOURCES, Mapped, Operation, OutputFormat, SourceImage,
+};
 use crate::http::fields::Fields;
 use crate::http::known_fields::refuse_unknown;
 use crate::http::problem::{Code, Problem};
 use crate::http::types::Priority;
 use crate::policy::bounds::{
     EXPIRES_IN, GUIDANCE, MAX_BATCH, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_PROMPT_CHARS,
-    MAX_TIME_CHARS, NUM_IMAGES, OPERATIONS, OUTPUT_FORMATS, PRIORITIES, PROMPTS, SEED, SERVERS, SETTINGS,
-    SIDE, STEPS, STRENGTH,
+    MAX_TIME_CHARS, NUM_IMAGES, OPERATIONS, OUTPUT_FORMATS, PRIORITIES, PROMPTS, SCALE, SEED, SERVERS,
+    SETTINGS, SIDE, SOURCE, STEPS, STRENGTH,
 };
 use crate::policy::url_policy::{AllowedOrigins, check_public_https, check_webhook};
 
@@ -109,31 +111,14 @@ fn params_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<GenerationP
         Some(full) => full.to_owned(),
         None => model_id,
     };
-    // Passed on as the parser read it: what others make of odd spellings must not matter.
-    let source_image_url = match fields.text("source_image_url", usize::MAX)? {
-        Some(url) => match check_public_https(&url) {
-            Ok(url) => Some(url.to_string()),
-            Err(why) => {
-                return Err(Problem::invalid("source_image_url", format!("source_image_url {why}.")));
-            }
-        },
-        None => None,
-    };
-    let source_generation_id = id(fields, "source_generation_id", "a generation")?;
-    let source_id = id(fields, "source_id", "an upload")?;
-    let sources = [
-        ("source_image_url", source_image_url.is_some()),
-        ("source_generation_id", source_generation_id.is_some()),
-        ("source_id", source_id.is_some()),
-    ];
-    let given: Vec<&str> = sources.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
-    if let [_, .., last] = given.as_slice() {
-        return Err(Problem::invalid(last, format!("Give only one of {}.", given.join(" and "))));
-    }
+    let sources = sources(fields)?;
+    let mask = fields.get("mask").map(|mask| placed(mask, "mask")).transpose()?;
     let strength = fields.number("strength", STRENGTH)?;
-    if strength.is_some() && given.is_empty() {
-        let detail = "strength needs a source_image_url, a source_generation_id or a source_id.";
-        return Err(Problem::invalid("strength", detail));
+    for (name, given) in [("mask", mask.is_some()), ("strength", strength.is_some())] {
+        if given && sources.is_empty() {
+            let detail = format!("{name} needs a source_image_url, a source_generation_id or a source_id.");
+            return Err(Problem::invalid(name, detail));
+        }
     }
     let (width, height) = (side(fields, "width")?, side(fields, "height")?);
     let aspect_ratio = aspect_ratio(fields)?;
@@ -155,13 +140,70 @@ fn params_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<GenerationP
             .and_then(|steps| u32::try_from(steps).ok()),
         guidance_scale: fields.number("guidance_scale", GUIDANCE)?,
         seed: fields.integer("seed", SEED)?,
-        source_image_url,
-        source_generation_id,
-        source_id,
+        sources,
+        mask,
         strength,
+        scale: fields.number("scale", SCALE)?,
         style: fields.text("style", MAX_NAME_CHARS)?.filter(|text| !text.is_empty()),
         operation: fields.word("operation", &OPERATIONS)?.and_then(Operation::from_name),
     })
+}
+
+/// The source images: those of a list, or the one that the request names itself.
+fn sources(fields: &Fields<'_>) -> Result<Vec<SourceImage>, Problem> {
+    let one = source(fields)?;
+    let Some(list) = fields.get("sources") else { return Ok(one.into_iter().collect()) };
+    if let Some(one) = one {
+        let detail = format!("Give either sources or {}, not both.", one.field());
+        return Err(Problem::invalid("sources", detail));
+    }
+    let list = list.as_array().filter(|list| (1..=MAX_SOURCES).contains(&list.len())).ok_or_else(|| {
+        Problem::invalid("sources", format!("sources must be a list of 1 to {MAX_SOURCES} source images."))
+    })?;
+    list.iter().enumerate().map(|(index, one)| placed(one, &format!("sources[{index}]"))).collect()
+}
+
+/// An image that stands at `place` in the request: the id of an upload, or an object of its own.
+fn placed(value: &Value, place: &str) -> Result<SourceImage, Problem> {
+    let no_image = || {
+        let detail = format!(
+            "{place} must be the id of an upload, or an object with a source_image_url, a source_generation_id or a source_id."
+        );
+        Problem::invalid(place, detail)
+    };
+    if value.is_string() {
+        return placed(&json!({ "source_id": value }), place);
+    }
+    let fields = Fields::of(value).map_err(|_| no_image())?;
+    let within = |problem: Problem| {
+        let field = problem.field.as_deref().unwrap_or_default();
+        Problem::invalid(&format!("{place}.{field}"), format!("{place}: {}", problem.detail))
+    };
+    refuse_unknown(&fields, &[&SOURCE], place).map_err(within)?;
+    source(&fields).map_err(within)?.ok_or_else(no_image)
+}
+
+/// The one image that these fields name, if any.
+fn source(fields: &Fields<'_>) -> Result<Option<SourceImage>, Problem> {
+    // Passed on as the parser read it: what others make of odd spellings must not matter.
+    let url = match fields.text("source_image_url", usize::MAX)? {
+        Some(url) => match check_public_https(&url) {
+            Ok(url) => Some(SourceImage::Url(url.to_string())),
+            Err(why) => {
+                return Err(Problem::invalid("source_image_url", format!("source_image_url {why}.")));
+            }
+        },
+        None => None,
+    };
+    let generation = id(fields, "source_generation_id", "a generation")?.map(SourceImage::Generation);
+    let upload = id(fields, "source_id", "an upload")?.map(SourceImage::Upload);
+    let mut given = url.into_iter().chain(generation).chain(upload);
+    let first = given.next();
+    if let (Some(one), Some(other)) = (&first, given.last()) {
+        let (one, other) = (one.field(), other.field());
+        return Err(Problem::invalid(other, format!("Give only one of {one} and {other}.")));
+    }
+    Ok(first)
 }
 
 /// The id of `what`, in any spelling that a UUID has.

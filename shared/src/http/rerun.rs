@@ -7,13 +7,15 @@ use crate::http::json_text::JsonText;
 use crate::http::known_fields::refuse_unknown;
 use crate::http::problem::{Code, Problem};
 use crate::http::request::{StartRequest, json_of};
-use crate::policy::bounds::{PROMPTS, SETTINGS};
+use crate::policy::bounds::{PROMPTS, SETTINGS, SOURCE};
 use crate::policy::url_policy::AllowedOrigins;
 
-/// The three ways to name a source image.
-const SOURCES: [&str; 3] = ["source_image_url", "source_generation_id", "source_id"];
-/// What the database says besides a request's own members: the source image was deleted.
+/// The ways to name source images.
+const SOURCES: [&str; 4] = [SOURCE[0], SOURCE[1], SOURCE[2], "sources"];
+/// What the database says besides a request's own members: a source image was deleted.
 const SOURCE_IS_GONE: &str = "source_is_gone";
+/// The same of the mask.
+const MASK_IS_GONE: &str = "mask_is_gone";
 
 /// Members of a start. Each takes the place of what was kept; `null` takes away what was kept.
 #[derive(Debug, Clone, Default)]
@@ -52,10 +54,15 @@ impl RerunChanges {
                           source_generation_id to do without.";
             return Err(Problem::new(Code::Conflict, detail).with_field("source_generation_id"));
         }
+        if request.remove(MASK_IS_GONE).is_some() && !SOURCES.into_iter().any(gives) && !names("mask") {
+            let detail = "The mask of this generation was deleted. Give another one, or null to do without.";
+            return Err(Problem::new(Code::Conflict, detail).with_field("mask"));
+        }
         let had_source = source_is_gone || has_source(&request);
         let had_model = request.get("model_id").cloned();
+        // A mask is one of its source image.
         if SOURCES.into_iter().any(gives) {
-            request.retain(|name, _| !SOURCES.contains(&name.as_str()));
+            request.retain(|name, _| name != "mask" && !SOURCES.contains(&name.as_str()));
         }
         // A shape and a size are two ways to say one thing.
         if gives("aspect_ratio") {
@@ -72,9 +79,9 @@ impl RerunChanges {
                 value => request.insert(name.clone(), value.clone()),
             };
         }
-        // Both were for what is not there any more.
-        if !has_source(&request) && !names("strength") {
-            request.remove("strength");
+        // They were for what is not there any more.
+        if !has_source(&request) {
+            request.retain(|name, _| (name != "strength" && name != "mask") || names(name));
         }
         let is_other = had_source != has_source(&request) || request.get("model_id") != had_model.as_ref();
         if is_other && !names("operation") {
@@ -114,7 +121,7 @@ mod tests {
         Ok(json!({
             "prompts": request.items.iter().map(|item| item.prompt.clone()).collect::<Vec<_>>(),
             "seeds": request.items.iter().map(|item| item.seed).collect::<Vec<_>>(),
-            "width": params.width, "shape": params.aspect_ratio, "generation": params.source_generation_id, "upload": params.source_id,
+            "width": params.width, "shape": params.aspect_ratio, "sources": params.sources, "mask": params.mask,
             "strength": params.strength, "operation": params.operation,
         }))
     }
@@ -122,7 +129,8 @@ mod tests {
     #[test]
     fn what_is_not_named_is_kept() {
         let kept = json!({
-            "prompts": ["a fox"], "seeds": [7], "width": 640, "shape": null, "generation": ID, "upload": null,
+            "prompts": ["a fox"], "seeds": [7], "width": 640, "shape": null, "mask": null,
+            "sources": [{ "source_generation_id": ID }],
             "strength": 0.5, "operation": "variation",
         });
         assert_eq!(rerun(&json!({})).unwrap(), kept);
@@ -160,10 +168,51 @@ mod tests {
     #[test]
     fn one_source_takes_the_place_of_another() {
         let made = rerun(&json!({ "source_id": OTHER })).unwrap();
-        assert_eq!((&made["generation"], &made["upload"]), (&json!(null), &json!(OTHER)));
+        assert_eq!(made["sources"], json!([{ "source_id": OTHER }]));
         assert_eq!((&made["strength"], &made["operation"]), (&json!(0.5), &json!("variation")));
         let two = rerun(&json!({ "source_id": OTHER, "source_generation_id": ID }));
         assert_eq!(two.unwrap_err().code, Code::InvalidRequest);
+    }
+
+    #[test]
+    fn several_sources_and_a_mask_are_kept_and_take_each_others_place() {
+        let two = json!([{ "source_id": OTHER }, { "source_generation_id": ID }]);
+        let kept = json!({
+            "prompt": "a fox", "model_id": "stability-ai/sdxl", "sources": two, "mask": { "source_id": ID },
+            "operation": "edit",
+        });
+        // The mapping is not tried where it is not asked for what the model takes.
+        let merged = |changes: Value| {
+            let Value::Object(kept) = kept.clone() else { panic!("an object") };
+            let changes = RerunChanges::parse(changes.to_string().as_bytes()).unwrap();
+            Value::Object(changes.merged(kept).unwrap())
+        };
+        assert_eq!(merged(json!({ "seed": 4 }))["sources"], two);
+        assert_eq!(merged(json!({ "seed": 4 }))["mask"], json!({ "source_id": ID }));
+        let single = merged(json!({ "source_id": ID }));
+        assert_eq!(
+            (&single["sources"], &single["mask"], &single["source_id"]),
+            (&json!(null), &json!(null), &json!(ID))
+        );
+        let masked = merged(json!({ "source_id": ID, "mask": { "source_id": OTHER } }));
+        assert_eq!(masked["mask"], json!({ "source_id": OTHER }));
+        let several = onto(
+            &json!({ "prompt": "a", "model_id": "google/nano-banana", "source_id": ID }),
+            &json!({ "sources": two }),
+        );
+        assert_eq!(several.unwrap()["sources"], two);
+        let none = merged(json!({ "sources": null }));
+        assert_eq!((none.get("sources"), none.get("mask"), none.get("operation")), (None, None, None));
+        assert_eq!(merged(json!({ "mask": null })).get("mask"), None);
+    }
+
+    #[test]
+    fn a_mask_that_is_gone_is_not_left_out_in_silence() {
+        let kept = json!({ "prompt": "a fox", "model_id": "a/b", "source_id": ID, "mask_is_gone": true });
+        let refused = onto(&kept, &json!({})).unwrap_err();
+        assert_eq!((refused.code, refused.field.as_deref()), (Code::Conflict, Some("mask")));
+        assert_eq!(onto(&kept, &json!({ "mask": null })).unwrap()["mask"], json!(null));
+        assert_eq!(onto(&kept, &json!({ "source_id": OTHER })).unwrap()["mask"], json!(null));
     }
 
     #[test]

@@ -34,8 +34,9 @@ pub struct ImageToMake {
     pub params: Result<GenerationParams, Problem>,
     /// The model as the payload names it.
     pub model_id: Option<String>,
-    /// The source image, where it is one of the user's own that is stored here.
-    pub source: Option<SourceFile>,
+    /// Of each source image, and behind them of the mask: its file, where it is one of the user's own that is stored
+    /// here.
+    pub files: Vec<Option<SourceFile>>,
     /// Whether the provider refuses its model, as the queue knew when it handed the job out.
     pub model_is_refused: bool,
 }
@@ -134,10 +135,14 @@ impl Payload {
 
 impl ImageToMake {
     fn read(payload: &Value) -> Self {
+        let user_id = text(payload, "user_id");
+        // Of one source image without a mask it stands in the payload itself.
+        let files = payload.get("files").and_then(Value::as_array);
+        let files = files.map_or(std::slice::from_ref(payload), Vec::as_slice);
         Self {
             params: parse_params(payload),
             model_id: owned(payload, "model_id"),
-            source: SourceFile::read(payload),
+            files: files.iter().map(|source| SourceFile::read(source, user_id?)).collect(),
             model_is_refused: is(payload, "model_refused"),
         }
     }
@@ -145,13 +150,13 @@ impl ImageToMake {
 
 impl SourceFile {
     /// An older payload names no bucket.
-    fn read(payload: &Value) -> Option<Self> {
+    fn read(payload: &Value, user_id: &str) -> Option<Self> {
         let bucket = match payload.get("source_bucket") {
             None => Bucket::Images,
             Some(name) => Bucket::from_name(name.as_str()?)?,
         };
         let path = text(payload, "source_path")?;
-        let name = path.strip_prefix(text(payload, "user_id")?)?.strip_prefix('/')?;
+        let name = path.strip_prefix(user_id)?.strip_prefix('/')?;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let is_plain = name.chars().all(plain) && !name.starts_with('.') && !name.is_empty();
         is_plain.then(|| Self { bucket, path: path.to_owned() })

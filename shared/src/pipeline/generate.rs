@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::run_job::{Begun, RunEnd};
 use super::{ACCOUNT_PAUSE, JOB_LEASE, Pipeline, WEBHOOK_WINDOW};
-use crate::catalogue::Mapped;
+use crate::catalogue::{Mapped, SourceImage};
 use crate::http::problem::{Code, Problem};
 use crate::http::request::map_params;
 use crate::job::{ImageToMake, Job};
@@ -66,10 +66,13 @@ impl<P: Ports> Pipeline<'_, P> {
             Ok(params) => params,
             Err(problem) => return self.give_up(job, refused(problem)).await.map(Begun::Ended),
         };
-        // Not `||`: neither may be left.
-        if params.source_generation_id.take().is_some() | params.source_id.take().is_some() {
-            match self.sign_source(image.source.as_ref()).await {
-                Ok(url) => params.source_image_url = Some(url),
+        let images = params.sources.iter_mut().chain(&mut params.mask);
+        for (source, file) in images.zip(&image.files) {
+            if matches!(source, SourceImage::Url(_)) {
+                continue;
+            }
+            match self.sign_source(file.as_ref()).await {
+                Ok(url) => *source = SourceImage::Url(url),
                 Err(StoreError::Permanent(failure)) => {
                     return self.give_up(job, failure).await.map(Begun::Ended);
                 }

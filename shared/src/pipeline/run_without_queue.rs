@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::catalogue::SourceImage;
 use crate::http::json_text::JsonText;
 use crate::http::problem::{Code, Problem};
 use crate::http::request::{map_params, parse_params};
@@ -27,11 +28,8 @@ pub async fn run_without_queue<P: ImageProvider, C: Clock>(
     let body: Value =
         serde_json::from_slice(body).map_err(|_| Problem::invalid("body", "The body must be valid JSON."))?;
     let params = parse_params(&body)?;
-    let stored = [
-        ("source_generation_id", params.source_generation_id.is_some()),
-        ("source_id", params.source_id.is_some()),
-    ];
-    if let Some((field, _)) = stored.into_iter().find(|(_, given)| *given) {
+    let mut images = params.sources.iter().chain(&params.mask);
+    if let Some(field) = images.find(|one| !matches!(one, SourceImage::Url(_))).map(SourceImage::field) {
         let detail = format!("{field} works through POST /start-generation only: nobody is signed in here.");
         return Err(Problem::new(Code::Unsupported, detail).with_field(field));
     }

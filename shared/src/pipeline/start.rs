@@ -52,7 +52,7 @@ pub enum StartAnswer<'a> {
 /// A request that the catalogue accepts.
 #[derive(Debug, Clone)]
 pub struct StartPlan {
-    /// `None`: what an inserted row says.
+    /// `None`: what an inserted row says, or what was asked for under the same key.
     asked: Option<(Mapped, StartRequest)>,
     endpoint: Endpoint,
 }
@@ -103,6 +103,11 @@ impl StartPlan {
     pub fn of_batch(body: &[u8], allowed: &AllowedOrigins) -> Result<Self, Problem> {
         let BatchRequest { request, name, has_tags } = BatchRequest::parse(body, allowed)?;
         Self::of(request, Endpoint::BatchGenerate { name, has_tags })
+    }
+
+    /// A rerun that can only be the repetition of one under its key: it says nothing of what is to be made.
+    pub fn repetition(id: Uuid) -> Self {
+        Self { asked: None, endpoint: Endpoint::Rerun(id) }
     }
 
     /// Whose generations they are to be, if not the caller's: a server of the app's, which holds the secret key, has to

@@ -30,6 +30,8 @@ pub const GUIDANCE: RangeInclusive<f64> = 0.0..=100.0;
 pub const SEED: RangeInclusive<i64> = 0..=u32::MAX as i64;
 /// How much of a source image is changed.
 pub const STRENGTH: RangeInclusive<f64> = 0.0..=1.0;
+/// How many times as wide and as high as its source an image is made.
+pub const SCALE: RangeInclusive<f64> = 1.0..=10.0;
 /// Seconds until a request that was not started lapses.
 pub const EXPIRES_IN: RangeInclusive<i64> = 1..=30 * 24 * 3_600;
 /// The longest text that prompts of a list are searched for, in characters.
@@ -48,7 +50,7 @@ pub const PRIORITIES: [&str; 3] = ["low", "normal", "high"];
 pub const PROMPTS: [&str; 2] = ["prompt", "prompts"];
 
 /// The fields of a start besides.
-pub const SETTINGS: [&str; 21] = [
+pub const SETTINGS: [&str; 24] = [
     "num_images",
     "model_id",
     "model_version",
@@ -63,7 +65,10 @@ pub const SETTINGS: [&str; 21] = [
     "source_image_url",
     "source_generation_id",
     "source_id",
+    "sources",
+    "mask",
     "strength",
+    "scale",
     "style",
     "operation",
     "priority",
@@ -72,11 +77,14 @@ pub const SETTINGS: [&str; 21] = [
     "webhook_url",
 ];
 
+/// The ways to name a source image or a mask, of which each has one.
+pub const SOURCE: [&str; 3] = ["source_image_url", "source_generation_id", "source_id"];
+
 /// The field of a start that a server of the app's sends, beside the others.
 pub const SERVERS: [&str; 1] = ["user_id"];
 
 /// Names of fields, and those that other APIs of images have for the same, in small letters with nothing between them.
-pub const OTHER_NAMES: [(&str, &str); 16] = [
+pub const OTHER_NAMES: [(&str, &str); 19] = [
     ("prompt", "text caption inputs"),
     ("num_images", "n count numoutputs numimagesperprompt numberofimages numsamples samples batchsize"),
     ("model_id", "model modelname"),
@@ -87,7 +95,10 @@ pub const OTHER_NAMES: [(&str, &str); 16] = [
     ("output_format", "format fileformat imageformat outputtype"),
     ("num_inference_steps", "steps numsteps inferencesteps samplingsteps"),
     ("guidance_scale", "guidance cfg cfgscale promptguidance"),
-    ("source_image_url", "image images imageurl imageurls initimage inputimage imageprompt sourceimage url"),
+    ("source_image_url", "image imageurl initimage inputimage imageprompt sourceimage url"),
+    ("sources", "images imageurls inputimages imageinput referenceimages sourceimages"),
+    ("mask", "maskimage maskurl maskimageurl inpaintmask"),
+    ("scale", "scalefactor upscale upscalefactor factor"),
     ("strength", "promptstrength imagestrength imagepromptstrength denoise denoisingstrength"),
     ("style", "stylepreset styletype"),
     ("scheduled_at", "delay runat startat schedule"),

@@ -25,7 +25,8 @@ pub enum StartKind<'a> {
 /// A request for one generation or a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct NewGenerations<'a> {
-    /// What the user asks for, and what the catalogue makes of it. `None`: what an inserted row says.
+    /// What the user asks for, and what the catalogue makes of it. `None`: what an inserted row says, or what was
+    /// asked for under the same key.
     pub asked: Option<(&'a StartRequest, &'a Mapped)>,
     /// How it is asked for.
     pub kind: StartKind<'a>,

@@ -33,6 +33,18 @@ pub fn requests() -> Value {
             "prompt": "the same at night", "model_id": "black-forest-labs/flux-dev", "operation": "variation",
             "source_id": SOURCE, "strength": 0.6,
         } },
+        "edit": { "summary": "From an uploaded image and one of the user's own", "value": {
+            "prompt": "the fox of the second image in the first one", "model_id": "google/nano-banana",
+            "operation": "edit", "sources": [{ "source_id": SOURCE }, { "source_generation_id": GENERATION }],
+        } },
+        "masked": { "summary": "A part of an image anew", "value": {
+            "prompt": "a red door", "model_id": "ideogram-ai/ideogram-v3-turbo", "operation": "edit",
+            "source_generation_id": GENERATION, "mask": { "source_id": SOURCE },
+        } },
+        "enlarged": { "summary": "Twice as wide and as high", "value": {
+            "prompt": "a lighthouse at dawn", "model_id": "nightmareai/real-esrgan", "operation": "upscale",
+            "source_generation_id": GENERATION, "scale": 2,
+        } },
     })
 }
 
@@ -100,7 +112,8 @@ pub fn completed() -> Value {
         "queue_position": null, "estimated_seconds": null, "operation": "generate", "model_id": MODEL,
         "prompt": "a lighthouse at dawn", "negative_prompt": null, "width": 1344, "height": 768,
         "aspect_ratio": null, "output_format": null,
-        "seed": 1_370_283_904, "num_inference_steps": null, "guidance_scale": null, "strength": null, "style": null,
+        "seed": 1_370_283_904, "num_inference_steps": null, "guidance_scale": null, "strength": null, "scale": null,
+        "style": null, "sources": [], "mask": null,
         "model_version": null, "source_image_url": null, "source_generation_id": null, "source_id": null,
         "parent_id": null, "adjustments": [], "error": null, "images": [image()],
         "cost_usd": 0.003, "created_at": "2026-11-24T12:00:00.123456+00:00",

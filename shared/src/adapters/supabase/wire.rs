@@ -139,10 +139,20 @@ fn params(params: &GenerationParams) -> Map<String, Value> {
     put(&mut told, "output_format", &params.output_format);
     put(&mut told, "num_inference_steps", &params.num_inference_steps);
     put(&mut told, "guidance_scale", &params.guidance_scale);
-    put(&mut told, "source_image_url", &params.source_image_url);
-    put(&mut told, "source_generation_id", &params.source_generation_id);
-    put(&mut told, "source_id", &params.source_id);
+    match params.sources.as_slice() {
+        [] => {}
+        [one] => {
+            if let Value::Object(one) = json!(one) {
+                told.extend(one);
+            }
+        }
+        several => {
+            told.insert("sources".into(), json!(several));
+        }
+    }
+    put(&mut told, "mask", &params.mask);
     put(&mut told, "strength", &params.strength);
+    put(&mut told, "scale", &params.scale);
     put(&mut told, "style", &params.style);
     told
 }

@@ -44,7 +44,15 @@ impl Model {
                 seed: has(Role::Seed),
                 steps: role(Role::Steps).map(range),
                 guidance: role(Role::Guidance).map(range),
-                source_image: has(Role::Source),
+                source_image: has(Role::Source) && !self.mask_required(),
+                max_source_images: self.most_sources(),
+                mask: role(Role::Mask).and_then(|field| field.paints),
+                scale: role(Role::Scale).map(scale_range),
+                scales: role(Role::Scale)
+                    .into_iter()
+                    .flat_map(Field::scales)
+                    .map(|(scale, _)| scale)
+                    .collect(),
                 source_image_required: self.source_required(),
                 strength: self.has_strength(),
                 styles,
@@ -90,6 +98,25 @@ fn default(field: Option<&Field>) -> Option<Number> {
 fn range(field: &Field) -> Range {
     let limit = |limit: Option<f64>| limit.and_then(number);
     Range { min: limit(field.minimum), max: limit(field.maximum), default: default(Some(field)) }
+}
+
+/// Of a field with choices such as `2x`: from the first to the last one.
+fn scale_range(field: &Field) -> Range {
+    let scales = || field.scales().map(|(scale, _)| scale);
+    let of = |value: &Option<Value>| {
+        field
+            .scales()
+            .find(|(_, name)| value.as_ref().is_some_and(|value| value == name))
+            .map(|(scale, _)| scale)
+    };
+    match scales().next() {
+        None => range(field),
+        Some(_) => Range {
+            min: scales().reduce(f64::min).and_then(number),
+            max: scales().reduce(f64::max).and_then(number),
+            default: of(&field.value).or(of(&field.default)).and_then(number),
+        },
+    }
 }
 
 /// Whole numbers are written as such.

@@ -1,5 +1,3 @@
-use serde_json::json;
-
 use super::*;
 
 fn parse(body: Value) -> Result<StartRequest, Problem> {
@@ -200,8 +198,8 @@ fn the_source_is_a_url_or_a_generation_of_ones_own() {
     body["strength"] = json!(0.4);
     let request = parse(body.clone()).unwrap();
     let params = &request.params;
-    assert_eq!((params.source_generation_id, params.strength), (Uuid::try_parse(id).ok(), Some(0.4)));
-    assert_eq!(params.source_image_url, None);
+    let own = SourceImage::Generation(Uuid::try_parse(id).unwrap());
+    assert_eq!((&params.sources, params.strength), (&vec![own], Some(0.4)));
 
     body["source_image_url"] = json!("https://example.com/a.png");
     for body in [body, with("source_generation_id", json!("x")), with("source_generation_id", json!(7))] {
@@ -218,7 +216,7 @@ fn the_source_may_be_an_upload_and_is_only_one() {
     body["model_id"] = json!("black-forest-labs/flux-dev");
     body["strength"] = json!(0.4);
     let request = parse(body.clone()).unwrap();
-    assert_eq!(request.params.source_id, Uuid::try_parse(id).ok());
+    assert_eq!(request.params.sources, [SourceImage::Upload(Uuid::try_parse(id).unwrap())]);
     assert_eq!(map_params(&request.params).unwrap().operation, Operation::Generate);
 
     let others =
@@ -233,6 +231,53 @@ fn the_source_may_be_an_upload_and_is_only_one() {
     for value in [json!(""), json!("x"), json!(7), json!([id])] {
         let problem = parse(with("source_id", value)).unwrap_err();
         assert_eq!((problem.code, problem.field.as_deref()), (Code::InvalidRequest, Some("source_id")));
+    }
+}
+
+#[test]
+fn several_sources_stand_in_their_order_and_a_mask_beside_them() {
+    let id = "0b5c2a4e-6f0d-4c3e-9a57-1d2f3e4a5b6c";
+    let url = json!({ "source_image_url": "https://example.com/a.png" });
+    let mut body = with("sources", json!([id, url, { "source_generation_id": id, "source_id": null }]));
+    body["mask"] = json!({ "source_id": id });
+    body["scale"] = json!(2.5);
+    let params = parse(body).unwrap().params;
+    let own = Uuid::try_parse(id).unwrap();
+    let picture = SourceImage::Url("https://example.com/a.png".to_owned());
+    assert_eq!(params.sources, [SourceImage::Upload(own), picture, SourceImage::Generation(own)]);
+    assert_eq!((params.mask, params.scale), (Some(SourceImage::Upload(own)), Some(2.5)));
+
+    let with_both = |name: &str, value: Value| {
+        let mut body = with("sources", json!([{ "source_id": id }]));
+        body[name] = value;
+        body
+    };
+    for (body, field) in [
+        (with("sources", json!([])), "sources"),
+        (with("sources", json!(vec![json!({ "source_id": id }); 11])), "sources"),
+        (with("sources", json!({ "source_id": id })), "sources"),
+        (with("sources", json!([7])), "sources[0]"),
+        (with("sources", json!(["https://example.com/a.png"])), "sources[0].source_id"),
+        (with("sources", json!([{ "source_id": id }, {}])), "sources[1]"),
+        (with("sources", json!([{ "source_id": "x" }])), "sources[0].source_id"),
+        (with("sources", json!([{ "url": "https://example.com/a.png" }])), "sources[0].url"),
+        (
+            with("sources", json!([{ "source_image_url": "http://localhost/" }])),
+            "sources[0].source_image_url",
+        ),
+        (with("sources", json!([{ "source_id": id, "source_generation_id": id }])), "sources[0].source_id"),
+        (with("mask", json!({ "source_id": id })), "mask"),
+        (with("mask", json!(id)), "mask"),
+        (with_both("mask", json!("")), "mask.source_id"),
+        (with_both("mask", json!({})), "mask"),
+        (with_both("mask", json!({ "source_id": 7 })), "mask.source_id"),
+        (with_both("source_id", json!(id)), "sources"),
+        (with("scale", json!(0.9)), "scale"),
+        (with("scale", json!(10.1)), "scale"),
+        (with("scale", json!("2x")), "scale"),
+    ] {
+        let problem = parse(body.clone()).unwrap_err();
+        assert_eq!((problem.code, problem.field.as_deref()), (Code::InvalidRequest, Some(field)), "{body}");
     }
 }
 

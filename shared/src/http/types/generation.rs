@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::enums::{Operation, Status};
-use crate::catalogue::{Adjustment, OutputFormat};
+use crate::catalogue::{Adjustment, OutputFormat, SourceImage};
 
 /// A request for one image, and its current state.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -28,7 +28,7 @@ pub struct Generation {
     pub estimated_seconds: Option<u32>,
     /// What the model does.
     pub operation: Operation,
-    /// The model's id, `owner/name`.
+    /// The model's id, `owner/name`. Empty for a generation that was brought in without one.
     pub model_id: String,
     /// The prompt.
     pub prompt: String,
@@ -57,19 +57,26 @@ pub struct Generation {
     /// How much of the source image is changed; `null` if the model's default is used or there is no source image.
     #[schemars(range(min = 0, max = 1))]
     pub strength: Option<f64>,
+    /// How many times as wide and as high as the source image; `null` if the request set none, or if the model does not
+    /// use it.
+    pub scale: Option<f64>,
     /// The style; `null` if the request set none.
     pub style: Option<String>,
     /// The version of the model; `null` for a model that has none.
     pub model_version: Option<String>,
-    /// The source image, if it is a public URL.
+    /// The source images in their order; empty if there are none, or if they are known to be gone.
+    pub sources: Vec<SourceImage>,
+    /// The mask that says which part of the source image is made anew; `null` if there is none.
+    pub mask: Option<SourceImage>,
+    /// The source image, if it is a single one and a public URL.
     #[schemars(url)]
     pub source_image_url: Option<String>,
-    /// The generation whose image is the source image; `null` once that generation is deleted.
+    /// The generation whose image is the single source image; `null` once that generation is deleted.
     pub source_generation_id: Option<Uuid>,
-    /// The upload that is the source image. It may have been deleted.
+    /// The upload that is the single source image. It may have been deleted.
     pub source_id: Option<Uuid>,
-    /// The generation that this one came from: the one that it makes again, otherwise the one whose image is its source
-    /// image. It may have been deleted. `GET /generations?parent_id=` lists what came from a generation.
+    /// The generation that this one came from: the one that it makes again, otherwise the one whose image is its first
+    /// source image. It may have been deleted. `GET /generations?parent_id=` lists what came from a generation.
     pub parent_id: Option<Uuid>,
     /// The values of the request that were changed to fit the model.
     pub adjustments: Vec<Adjustment>,

@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Number;
 
+use crate::catalogue::Paints;
+
 /// The models that a request can name, in display order.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema))]
@@ -65,8 +67,17 @@ pub struct Supports<'a> {
     pub steps: Option<Range>,
     /// The range of `guidance_scale`; `null` if the model does not use it.
     pub guidance: Option<Range>,
-    /// Whether the model accepts a source image.
+    /// Whether the model accepts a source image without a mask. If not, and it has a `mask`, it accepts both together.
     pub source_image: bool,
+    /// How many source images the model accepts; 0 if it accepts none. With more than one they are `sources`.
+    pub max_source_images: usize,
+    /// The colour that `mask` has where the model makes the source image anew: `white` or `black`, the other one where
+    /// it is kept. `null` if the model does not use a mask.
+    pub mask: Option<Paints>,
+    /// The range of `scale`; `null` if the model does not use it.
+    pub scale: Option<Range>,
+    /// The values that the model accepts for `scale`. Empty if it accepts every value of the range, or does not use it.
+    pub scales: Vec<f64>,
     /// Whether the model needs a source image.
     pub source_image_required: bool,
     /// Whether the model uses `strength`.

@@ -7,9 +7,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::enums::{Operation, Priority};
-use crate::catalogue::OutputFormat;
+use crate::catalogue::{MAX_SOURCES, OutputFormat, SourceImage};
 use crate::policy::bounds::{
-    EXPIRES_IN, GUIDANCE, MAX_BATCH, MAX_NAME_CHARS, MAX_PROMPT_CHARS, NUM_IMAGES, SEED, SIDE, STEPS,
+    EXPIRES_IN, GUIDANCE, MAX_BATCH, MAX_NAME_CHARS, MAX_PROMPT_CHARS, NUM_IMAGES, SCALE, SEED, SIDE, STEPS,
     STRENGTH,
 };
 use crate::policy::url_policy::MAX_URL_BYTES;
@@ -58,16 +58,27 @@ pub struct StartRequest {
     /// The seed, 0 to 4,294,967,295. The same request with the same seed gives the same image.
     #[schemars(range(min = *SEED.start(), max = *SEED.end()))]
     pub seed: Option<u32>,
-    /// The source image, as a public https URL. Set at most one of the three source fields.
+    /// The source image, as a public https URL. Set at most one of the three source fields, or `sources`.
     #[schemars(url, length(max = MAX_URL_BYTES))]
     pub source_image_url: Option<String>,
     /// The source image, as the id of one of the user's own completed generations.
     pub source_generation_id: Option<Uuid>,
     /// The source image, as the id of an upload from `POST /sources`.
     pub source_id: Option<Uuid>,
+    /// Several source images in the order in which the prompt speaks of them, 1 to 10 and no more than the model's
+    /// `max_source_images`. Use it instead of the three fields above.
+    #[schemars(length(min = 1, max = MAX_SOURCES))]
+    pub sources: Option<Vec<NamedImage>>,
+    /// A picture in black and white, as large as the source image, that says which part of it is made anew: the part
+    /// that has the colour of the model's `mask`. Needs a source image.
+    pub mask: Option<NamedImage>,
     /// How much to change the source image, from 0 (keep it) to 1 (change everything). Needs a source image.
     #[schemars(range(min = *STRENGTH.start(), max = *STRENGTH.end()))]
     pub strength: Option<f64>,
+    /// How many times as wide and as high as the source image, for models that enlarge. It is fitted to the model;
+    /// `adjustments` of the generation says what was changed. The time and the price grow with its square.
+    #[schemars(range(min = *SCALE.start(), max = *SCALE.end()))]
+    pub scale: Option<f64>,
     /// One of the model's `styles`.
     #[schemars(length(max = MAX_NAME_CHARS))]
     pub style: Option<String>,
@@ -88,6 +99,16 @@ pub struct StartRequest {
     /// Whose generations they are. Servers send it, and have to, with the project's secret key; a request with a user's
     /// token that has it is refused with `forbidden`.
     pub user_id: Option<Uuid>,
+}
+
+/// The id of an upload from `POST /sources`, or an object that says which image it is.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum NamedImage {
+    /// The id of an upload.
+    Upload(Uuid),
+    /// Any image.
+    Image(SourceImage),
 }
 
 /// Either `prompt` or `prompts`.
