@@ -393,3 +393,20 @@ test('the cron keeps the runs of a day, and each of them rolls up', async () => 
     field: 'p_limit',
   });
 });
+
+test('a country is two capital letters, and an app’s own member of that name is none', async () => {
+  const user = await db.createUser();
+  for (const country of ['Germany', 'de', 'D', 1])
+    expect(await refusal(db.start(user, { country })), String(country)).toMatchObject({
+      sqlstate: 'PT422',
+      field: 'country',
+    });
+  const countryOf = async (id: string) => (await db.generation(id)).country;
+  expect(await countryOf((await db.start(user, { country: 'T1' })).generation_id)).toBe('T1');
+  expect(await countryOf((await db.start(user, { country: 'XX' })).generation_id), 'unknown').toBeNull();
+  const job = await db.callAs<string>(user, 'enqueue_job', {
+    p_job_type: 'generate-image',
+    p_payload: { prompt: 'x', model_id: MODEL, country: 'Germany' },
+  });
+  expect(await countryOf((await db.job(job)).generation_id as string)).toBeNull();
+});
