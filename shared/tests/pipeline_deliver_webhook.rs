@@ -301,3 +301,26 @@ fn webhooks_get_their_part_of_an_invocation_and_no_more() {
     let beside = |jobs: Option<u32>| Budget::after_generation(jobs.map(budget)).jobs;
     assert_eq!((beside(None), beside(Some(20)), beside(Some(2000))), (6, 1, 111));
 }
+
+#[test]
+fn an_alert_carries_its_receivers_token_and_is_signed_only_with_a_secret() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let bench = Bench::new();
+    let outbox = MemoryOutbox::new(&bench.queue);
+    let id = outbox.announce(URL, &[]);
+    outbox.edit(id, |message| {
+        message.header = Some(("authorization".into(), "Bearer token".into()));
+        message.traceparent = Some(TRACE.into());
+    });
+    let http = Recorder::default().responds(answered(200, ""));
+    let (names, allowed) = (names(), AllowedOrigins::default());
+    let end = block_on(sender(&outbox, &http, &names, &bench.runtime, &allowed).deliver(&bench.claim()));
+    assert_eq!(end, Ok(RunEnd::Forward));
+    let sent = http.only();
+    assert_eq!(header(&sent, "authorization"), Some("Bearer token"));
+    assert_eq!(header(&sent, "traceparent"), Some(TRACE));
+    assert!(
+        sent.headers.iter().all(|(name, _)| name != "webhook-signature"),
+        "nothing is there to sign with"
+    );
+}

@@ -932,7 +932,7 @@ values
 create table private.alerts (
   rule text primary key references private.alert_rules on delete cascade,
   is_open boolean not null default false,
-  -- Since when the value has been beyond the threshold, while it has not held long enough.
+  -- Since when the value has been beyond the threshold, while it has not lasted long enough.
   pending_since timestamptz,
   opened_at timestamptz,
   -- Since when the value of an open alert has been on the right side again.

@@ -479,8 +479,6 @@ create function private.set_alert_rule(
   p_name text, p_threshold numeric, p_holds_seconds int, p_repeats_seconds int, p_severity text, p_is_on boolean
 ) returns jsonb
 language plpgsql security definer set search_path = '' as $$
-declare
-  v_rule private.alert_rules;
 begin
   if p_threshold is not null and (p_threshold = 'NaN' or abs(p_threshold) > 1000000000) then
     perform private.refuse_field('p_threshold', 'p_threshold must be a number of at most 1000000000.');
@@ -511,8 +509,7 @@ begin
     repeats = case when p_repeats_seconds = 0 then null else coalesce(make_interval(secs => p_repeats_seconds), repeats) end,
     severity = coalesce(p_severity, severity),
     is_on = coalesce(p_is_on, is_on)
-  where name = p_name
-  returning * into v_rule;
+  where name = p_name;
   if not found then
     perform private.refuse(404, 'not_found', format(
       'There is no such rule. The rules are: %s.', (select string_agg(name, ', ' order by name) from private.alert_rules)

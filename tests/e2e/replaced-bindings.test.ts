@@ -62,7 +62,7 @@ test('a service key that was replaced is refused at once, and the new one taken'
   await replace(processJobsUrl, { SUPABASE_SERVICE_ROLE_KEY: '' });
   await stack.sweep();
   await stack.until('the sweep to miss the key', async () =>
-    stack.lastLines().includes('configuration: SUPABASE_SERVICE_ROLE_KEY is not set'),
+    stack.lastLines().includes('"what":"configuration","detail":"SUPABASE_SERVICE_ROLE_KEY is not set'),
   );
 
   await replace(processJobsUrl, {});

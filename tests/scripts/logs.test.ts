@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 
 /** docs/operations/logs.md explains each line that the Workers write, and none that they do not. */
@@ -56,4 +58,56 @@ test('each line that is explained is written', () => {
   expect(names.length).toBeGreaterThan(35);
   const gone = names.filter((name) => !LINES.some(({ text }) => name.includes(text)));
   expect(gone).toEqual([]);
+});
+
+/** What the JavaScript half of the Workers writes, in a process of its own: it changes that one's console. */
+async function writes(code: string): Promise<{ log: Record<string, unknown>[]; points: unknown[] }> {
+  const host = new URL('../../functions/edge/src/host.mjs', import.meta.url);
+  const program = `
+    const points = [];
+    const env = { EVENTS: { writeDataPoint: (point) => points.push(point) } };
+    const { note } = await import(${JSON.stringify(host)});
+    ${code}
+    process.stdout.write(JSON.stringify(points));`;
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [
+    '--input-type=module',
+    '-e',
+    program,
+  ]);
+  const [points = '', ...lines] = stdout.split('\n').reverse();
+  const log = [...lines, ...stderr.split('\n')].filter((line) => line !== '').map((line) => JSON.parse(line));
+  return { log, points: JSON.parse(points) };
+}
+
+const SWEEP = '{"level":"info","report":{"claimed":3,"duration_ms":12,"success":true},"what":"sweep"}';
+const START = '{"batch_id":null,"generation_id":"g","level":"info","traceparent":null,"what":"start"}';
+
+test('a line is a data point as well, where the binding is', async () => {
+  const { log, points } = await writes(`note(env, ${JSON.stringify(`${START}\n${SWEEP}`)});`);
+  expect(log).toHaveLength(2);
+  expect(points).toEqual([
+    { indexes: ['start'], blobs: ['start', 'info', '', 'g', ''], doubles: [] },
+    { indexes: ['sweep'], blobs: ['sweep', 'info', 'true'], doubles: [3, 12] },
+  ]);
+});
+
+test('without the binding, or with one that fails, the line is in the log', async () => {
+  const { log } = await writes(`
+    note({}, ${JSON.stringify(SWEEP)});
+    note({ EVENTS: { writeDataPoint: () => { throw new Error('over the limit'); } } }, ${JSON.stringify(SWEEP)});`);
+  expect(log).toEqual([JSON.parse(SWEEP), JSON.parse(SWEEP)]);
+});
+
+test('what Rust writes as a text is a line of JSON, too', async () => {
+  const { log } = await writes(`
+    console.warn('process-jobs was not woken: status 500: why');
+    console.error('the live channel does not answer pings');
+    console.error('panicked at src/x.rs\\nStack: y');
+    console.error('{"level":"error","what":"x"}');`);
+  expect(log).toEqual([
+    { level: 'warn', what: 'process-jobs was not woken', detail: 'status 500: why' },
+    { level: 'error', what: 'the live channel does not answer pings' },
+    { level: 'error', what: 'panicked at src/x.rs\nStack', detail: 'y' },
+    { level: 'error', what: 'x' },
+  ]);
 });

@@ -15,6 +15,16 @@ globalThis.queueMicrotask = (task) => {
   });
 };
 
+// One line of JSON for each event, also of what Rust writes as a text: `x was not y: why` is what happened, and why.
+for (const level of ['error', 'warn']) {
+  const write = console[level].bind(console);
+  console[level] = (line, ...more) => {
+    if (typeof line !== 'string' || line.startsWith('{')) return write(line, ...more);
+    const [, what, detail] = /^([^:]*)(?:: (.*))?$/s.exec(line) ?? ['', line];
+    return write(JSON.stringify({ level, what, detail }));
+  };
+}
+
 /** What a call that failed came to, in place of a status. */
 const TIMEOUT = -1;
 const CONNECTION = -2;
@@ -92,7 +102,11 @@ export function note(env, lines) {
     try {
       env.EVENTS?.writeDataPoint({
         indexes: [what],
-        blobs: [what, level, ...values.filter((value) => typeof value !== 'number').map((value) => `${value ?? ''}`)],
+        blobs: [
+          what,
+          level,
+          ...values.filter((value) => typeof value !== 'number').map((value) => `${value ?? ''}`),
+        ],
         doubles: values.filter((value) => typeof value === 'number'),
       });
     } catch {

@@ -45,6 +45,11 @@ impl<'a> MemoryOutbox<'a> {
         id
     }
 
+    /// Changes what was announced.
+    pub fn edit(&self, id: Uuid, change: impl FnOnce(&mut Message)) {
+        change(self.messages.borrow_mut().get_mut(&id).expect("something was announced"));
+    }
+
     /// The one attempt that was logged.
     pub fn only(&self) -> (Attempt, DeliveryOutcome) {
         let log = self.log.borrow();

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::queue::Queue;
 use crate::ports::{
     BudgetPeriod, BudgetState, Clock, ErrorCode, FailedJobs, Http, JobStatus, JobTotal, JobTypeName,
-    LastSweep, Latency, Monitoring, OpenAlert, Pause, Period, Quantile, QueueError, QueueMetrics, QueueStatus, Random,
-    Refusal,
+    LastSweep, Latency, Monitoring, OpenAlert, Pause, Period, Quantile, QueueError, QueueMetrics,
+    QueueStatus, Random, Refusal,
 };
 
 impl<H: Http, W: Clock + Random> Monitoring for Queue<'_, H, W> {
