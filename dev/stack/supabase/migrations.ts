@@ -13,6 +13,8 @@ interface Migration {
 }
 
 const FRESH = 'start with --fresh';
+/** A file of one such statement, which Postgres takes outside of a transaction only. */
+const CONCURRENT_INDEX = /^(\s|--.*\n)*(create\s+(unique\s+)?|drop\s+)index\s+concurrently\s[^;]*;?\s*$/i;
 
 /**
  * Applies what is new in a folder of `<version>_<name>.sql`, in order, each in a transaction of its own,
@@ -91,8 +93,10 @@ function assertUnchanged(
 
 async function apply(sql: postgres.Sql, migration: Migration): Promise<void> {
   try {
+    const isConcurrent = CONCURRENT_INDEX.test(migration.sql);
+    if (isConcurrent) await sql.unsafe(migration.sql).simple();
     await sql.begin(async (transaction) => {
-      await transaction.unsafe(migration.sql).simple();
+      if (!isConcurrent) await transaction.unsafe(migration.sql).simple();
       // A migration may have set these for itself.
       await transaction.unsafe('reset role; reset search_path;').simple();
       await transaction`insert into supabase_migrations.schema_migrations (version, statements, name)
