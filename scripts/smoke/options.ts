@@ -50,9 +50,9 @@ Environment:
   SMOKE_EMAIL, SMOKE_PASSWORD   a confirmed user to sign in as. Without them a user is made: by Auth's admin API, or,
                                 where that is not to be had, by a sign-up, for which "Confirm email" must be off
 
-What a hosted system needs before: the migrations (npx supabase@3 db push --remote), the three Workers with their secrets, PUBLIC_URL
-in process-jobs and process-generation, the cron trigger some minutes old, and credit at Replicate. Where the project has
-a captcha on sign-in, make a user by hand and switch the captcha off for the run. The steps before it: docs/operations/deploy.md.
+What a hosted system needs before: what npm run setup brings about, the cron trigger some minutes old, and
+credit at Replicate. Where the project has a captcha on sign-in, make a user by hand and switch the captcha off for the
+run. The steps before it: docs/operations/deploy.md.
 
 The names START_GENERATION_URL, PROCESS_JOBS_URL and PROCESS_GENERATION_URL in the environment do for the three URLs too.
 `;

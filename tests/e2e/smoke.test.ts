@@ -284,7 +284,7 @@ describe('each step can fail, and says what to do', () => {
       code: 'PGRST202',
       message: 'Could not find it',
     });
-    expect((await fails(['project'], options())).fix).toContain('npx supabase@3 db push --remote');
+    expect((await fails(['project'], options())).fix).toContain('npm run setup');
   });
 
   test('health: a Worker that is not there, and one in the place of another', async () => {
@@ -310,13 +310,13 @@ describe('each step can fail, and says what to do', () => {
   test('health: another project', async () => {
     const { detail, fix } = await fails(['health'], options({}, { SUPABASE_URL: supabase.url }));
     expect(detail).toContain(proxy.url);
-    expect(fix).toContain('wrangler.toml');
+    expect(fix).toContain('.env.production');
   });
 
   test('service-key: the Workers have another one', async () => {
     const given = options({}, { SUPABASE_SERVICE_ROLE_KEY: supabase.serviceRoleKey });
     const { fix } = await fails(['service-key'], given);
-    expect(fix).toContain('wrangler secret put SUPABASE_SERVICE_ROLE_KEY --env process-jobs');
+    expect(fix).toContain('SUPABASE_SERVICE_ROLE_KEY');
   });
 
   test('sign-in: mail has to be confirmed', async () => {
@@ -442,7 +442,7 @@ describe('each step can fail, and says what to do', () => {
     await stack.sql`delete from private.last_cron_run where true`;
     const { detail, fix } = await fails(['cron'], options({ '--timeout': '1' }));
     expect(detail).toContain('never');
-    expect(fix).toContain('wrangler deploy --env process-jobs');
+    expect(fix).toContain('wrangler triggers deploy');
   });
 
   test('cron: it stands', async () => {
