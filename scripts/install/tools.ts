@@ -1,6 +1,7 @@
 /** Runs wrangler and the Supabase CLI. Secrets reach them by the environment or a private file, never as arguments. */
 import { spawn } from 'node:child_process';
-import { environment, ROOT } from '../run.mjs';
+import path from 'node:path';
+import { environment, ROOT, TOOLS } from '../run.mjs';
 import { UserError } from '../user-error.mjs';
 import type { Values } from './env-file.ts';
 import { isSecret } from './settings.ts';
@@ -44,7 +45,13 @@ export class Tools {
   }
 
   wrangler(args: string[], call: Call = {}): Promise<Answer> {
-    const env: Values = { CI: '1', ...this.#pick(/^CLOUDFLARE_/), ...call.env };
+    const env: Values = {
+      CI: '1',
+      // wrangler is 15 MB of JavaScript, and is started some ten times.
+      NODE_COMPILE_CACHE: path.join(TOOLS, 'compile-cache'),
+      ...this.#pick(/^CLOUDFLARE_/),
+      ...call.env,
+    };
     return this.#run('wrangler', args, { ...call, env });
   }
 
