@@ -4,7 +4,7 @@ import path from 'node:path';
 import { UserError } from '../user-error.mjs';
 import { writePrivately } from './env-file.ts';
 import { jsonOf, ToolFailure, type Tools } from './tools.ts';
-import type { Prepared } from './workers.ts';
+import { type Prepared, secretsFileOf } from './workers.ts';
 
 /** A version, and what we noted with it when it was uploaded. */
 export interface Version {
@@ -163,7 +163,7 @@ export class Cloudflare {
     before: Deployed | undefined,
   ): Promise<OutputLine> {
     // The same secrets stand in .env.NAME. A file, because arguments are everybody's to read.
-    const secretsFile = path.join(this.#folder, `${worker}.secrets.json`);
+    const secretsFile = secretsFileOf(this.#folder, worker);
     const outputFile = path.join(this.#folder, `${worker}.output.ndjson`);
     fs.rmSync(outputFile, { force: true });
     writePrivately(secretsFile, JSON.stringify(secrets));

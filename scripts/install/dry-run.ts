@@ -8,7 +8,7 @@ import { envFileOf } from './run.ts';
 import { smokeArguments } from './smoke.ts';
 import { Supabase } from './supabase.ts';
 import { shown, Tools } from './tools.ts';
-import { folderOf, prepare } from './workers.ts';
+import { folderOf, prepare, secretsFileOf } from './workers.ts';
 
 /** @param deploy the options of `npm run deploy`; absent: it is `npm run setup` */
 export async function dryRun(options: Options, values: Values, deploy?: DeployOptions): Promise<void> {
@@ -40,7 +40,7 @@ export async function dryRun(options: Options, values: Values, deploy?: DeployOp
   for (const worker of workers) {
     say(`▸ ${worker.name}`);
     const own = ['--config', worker.config];
-    const upload = [...own, '--secrets-file', `${folder}/${worker.worker}.secrets.json`, '--tag', 'RELEASE'];
+    const upload = [...own, '--secrets-file', secretsFileOf(folder, worker.worker), '--tag', 'RELEASE'];
     say(`  $ ${shown('wrangler', ['deployments', 'status', ...own, '--json'])}`);
     if (deploy) {
       say(`  $ ${shown('wrangler', ['versions', 'upload', ...upload])}`);

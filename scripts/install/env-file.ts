@@ -53,7 +53,7 @@ export class EnvFile {
 /** Written beside its place and renamed: a killed run leaves the old file or the new one. */
 export function writePrivately(file: string, text: string): void {
   fs.mkdirSync(path.dirname(file), { recursive: true });
-  const beside = `${file}.${process.pid}.new`;
+  const beside = `${file}.new`;
   try {
     fs.writeFileSync(beside, text, { mode: 0o600 });
     fs.renameSync(beside, file);
@@ -66,7 +66,8 @@ export function writePrivately(file: string, text: string): void {
 function quoted(name: string, value: string): string {
   if (/[\r\n]/.test(value)) throw new UserError(`${name} has more than one line: copy it again.`);
   if (/^[\w.:/@,*+=-]*$/.test(value)) return value;
-  const quote = [`'`, '"', '`'].find((each) => !value.includes(each));
-  if (!quote) throw new UserError(`${name} holds all three kinds of quotation mark, which no file can keep.`);
+  // No backquotes: a shell that reads the file would run what is between them.
+  const quote = [`'`, '"'].find((each) => !value.includes(each));
+  if (!quote) throw new UserError(`${name} holds both kinds of quotation mark, which the file cannot keep.`);
   return `${quote}${value}${quote}`;
 }

@@ -11,7 +11,11 @@ const READ =
 export const smokeArguments = (image: boolean) => (image ? [] : ['--no-image']);
 
 /** @param image whether it makes one, and what pays for it */
-export async function smoke(options: Options, values: Values, image: boolean): Promise<Outcome> {
+export async function smoke(
+  options: Pick<Options, 'smoke' | 'image'>,
+  values: Values,
+  image: boolean,
+): Promise<Outcome> {
   if (!options.smoke) return { unchecked: 'left out, as you asked (npm run smoke tries it)' };
   const env = Object.fromEntries(Object.entries(values).filter(([name]) => READ.test(name)));
   const args = ['scripts/smoke/main.ts', ...smokeArguments(image && options.image)];

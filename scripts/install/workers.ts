@@ -40,6 +40,9 @@ export interface Prepared {
 
 export const folderOf = ({ dir, name }: Options) => path.join(dir, '.local', name);
 
+/** What hands a Worker's secrets to wrangler, for as long as the call lives. */
+export const secretsFileOf = (folder: string, worker: Worker) => path.join(folder, `${worker}.secrets.json`);
+
 export const nameOf = (worker: string, installation: string) =>
   installation === 'production' ? worker : `${worker}-${installation}`;
 
@@ -47,6 +50,7 @@ export const nameOf = (worker: string, installation: string) =>
 export function prepare(options: Options, values: Values): Prepared[] {
   const raw = readWranglerToml();
   const studio = copyStudio(options, values.SUPABASE_URL ?? '');
+  for (const worker of WORKERS) fs.rmSync(secretsFileOf(folderOf(options), worker), { force: true }); // of a killed run
   return WORKERS.map((worker) => {
     const config = configOf(worker, raw, options, values, studio);
     const file = path.join(folderOf(options), `${worker}.json`);

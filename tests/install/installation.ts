@@ -108,8 +108,8 @@ export class Installation {
     return rows.map(({ version }) => version);
   }
 
-  /** Everything that setup has brought about, without what differs from run to run. */
-  async state() {
+  /** Everything that setup has brought about, without what differs between two rehearsals. */
+  async state(): Promise<unknown> {
     const workers = [...this.cloudflare.scripts.keys()].sort().map((name) => {
       const { bindings, annotations } = this.cloudflare.current(name);
       const { crons, migrationTag } = this.cloudflare.scripts.get(name) ?? {};
@@ -117,11 +117,17 @@ export class Installation {
         name,
         crons,
         migrationTag,
-        fingerprint: annotations['workers/tag']?.split('-')[1],
+        isNoted: /^\d{12}-[0-9a-f]{12}$/.test(annotations['workers/tag'] ?? ''),
         bindings: bindings.map(({ name: binding, type, text }) => ({ binding, type, text })).sort(byName),
       };
     });
-    return { workers, migrations: await this.migrations(), settings: this.file.read() };
+    const state = { workers, migrations: await this.migrations(), settings: this.file.read() };
+    const own = { ...this.settings(), REPLICATE_WEBHOOK_SECRET: this.replicate.webhookSecret };
+    const text = Object.entries(own).reduce(
+      (all, [name, value]) => all.replaceAll(JSON.stringify(value), `"<${name}>"`),
+      JSON.stringify(state),
+    );
+    return JSON.parse(text);
   }
 
   /** Files below the folder that hold a secret, but for the one that is meant to. */

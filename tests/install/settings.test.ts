@@ -30,10 +30,18 @@ describe('.env.production', () => {
     expect(fs.statSync(file).mode & 0o777).toBe(0o600);
   });
 
-  test.each(["a'b", 'a"b', 'a$b#c', 'a\'b"c', 'a\\nb', '  '])('gives %j back as it was', (value) => {
+  test.each(["a'b", 'a"b', 'a$b#c', 'a\\nb', '  '])('gives %j back as it was', (value) => {
     const env = new EnvFile(path.join(dir, '.env.production'));
     env.write({ SUPABASE_DB_PASSWORD: value, LAST: 'x' });
     expect(env.read()).toEqual({ LAST: 'x', ...(value.trim() ? { SUPABASE_DB_PASSWORD: value } : {}) });
+  });
+
+  test('refuses what a shell that reads it could take for something else', () => {
+    const env = new EnvFile(path.join(dir, '.env.production'));
+    expect(() => env.write({ SUPABASE_DB_PASSWORD: `a'b"c` })).toThrow(
+      'SUPABASE_DB_PASSWORD holds both kinds',
+    );
+    expect(() => env.write({ SUPABASE_DB_PASSWORD: 'a\nb' })).toThrow('more than one line');
   });
 
   test('stands above the environment, which fills what it lacks', () => {

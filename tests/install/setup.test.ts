@@ -16,7 +16,9 @@ const LOCAL = 'https://process-generation.rehearsal.workers.dev';
 
 describe('npm run setup', () => {
   let one: Installation;
-  let wanted: Awaited<ReturnType<Installation['state']>>;
+  let wanted: unknown;
+  /** What an undisturbed run changes at Cloudflare, in order. */
+  let firstWrites: string[];
 
   beforeAll(async () => {
     one = await Installation.start();
@@ -51,6 +53,7 @@ describe('npm run setup', () => {
     expect(shown, 'arguments of processes').toEqual([]);
     expect(await one.filesWithSecrets()).toEqual([]);
     wanted = await one.state();
+    firstWrites = [...one.cloudflare.writes];
   });
 
   test('again, it changes nothing and says so', { timeout: 10 * MINUTES }, async () => {
@@ -60,6 +63,62 @@ describe('npm run setup', () => {
     expect(one.cloudflare.writes.slice(writes)).toEqual([]);
     expect(output.match(/: unchanged/g)).toHaveLength(5);
     expect(await one.state()).toEqual(wanted);
+  });
+
+  test('killed at each step, it goes on and ends in the same state', { timeout: 30 * MINUTES }, async () => {
+    const cut = await Installation.start();
+    try {
+      /** Runs it until it is killed. What is passed already does not come again. */
+      const cutAt = async (point: string, arm: (kill: () => void) => void): Promise<boolean> => {
+        let killed = false;
+        arm(() => {
+          if (killed) return;
+          killed = true;
+          cut.kill();
+        });
+        const { code, output } = await cut.run('setup', SETUP, cut.settings());
+        expect(killed || code === 0, `${point}: ${output}`).toBe(true);
+        return killed;
+      };
+
+      // While it asks Supabase for the keys: some settings are written, some are not.
+      await cutAt('the keys', (kill) => {
+        cut.supabase.onAsk = (path) => path.endsWith('/api-keys') && kill();
+      });
+      cut.supabase.onAsk = () => {};
+      expect(Object.keys(cut.file.read())).not.toContain('SUPABASE_SERVICE_ROLE_KEY');
+
+      // In the midst of the migrations.
+      await cutAt('the migrations', (kill) => {
+        const timer = setInterval(async () => {
+          if ((await cut.migrations().catch(() => [])).length < 3) return;
+          clearInterval(timer);
+          kill();
+        }, 10);
+      });
+      expect((await cut.migrations()).length).toBeGreaterThan(2);
+
+      // At Cloudflare: each thing is done, and nobody hears of it.
+      const reached: string[] = [];
+      for (const point of [...new Set(firstWrites)]) {
+        const isCut = await cutAt(point, (kill) => {
+          cut.cloudflare.onWrite = (what) => what === point && kill();
+        });
+        cut.cloudflare.onWrite = () => {};
+        if (isCut) reached.push(point);
+      }
+      expect(reached.length, `killed at ${reached.join(', ')} of ${firstWrites.join(', ')}`).toBeGreaterThan(
+        6,
+      );
+
+      const last = await cut.run('setup', SETUP);
+      expect(last.code, last.output).toBe(0);
+      expect(await cut.state()).toEqual(wanted);
+      expect(cut.cloudflare.unknown).toEqual([]);
+      expect(await cut.filesWithSecrets()).toEqual([]);
+    } finally {
+      await cut.stop();
+    }
   });
 });
 
