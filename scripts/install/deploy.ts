@@ -40,7 +40,7 @@ export async function deploy(options: DeployOptions): Promise<void> {
   const release = newRelease();
   let changed = false;
   await runSteps(command, [
-    { title: 'database', run: () => migrate(supabase) },
+    { title: 'database', run: () => migrate(options, supabase) },
     ...workers.map((prepared) => ({
       title: prepared.worker,
       run: async () => {
@@ -64,7 +64,8 @@ const backCommand = ({ name }: DeployOptions) =>
   `npm run deploy -- --rollback${name === 'production' ? '' : ` --name ${name}`}`;
 
 /** Refused before anything runs: a migration that could hold up the queue. */
-async function migrate(supabase: Supabase): Promise<Outcome> {
+async function migrate(options: DeployOptions, supabase: Supabase): Promise<Outcome> {
+  if (!options.database) return { unchecked: 'left as it is, as you asked' };
   const pending = await supabase.pending();
   if (pending.length === 0) return { unchanged: 'unchanged, it has every migration' };
   const all = [...(await readFolder(path.join(ROOT, 'supabase'))).keys()];

@@ -32,10 +32,12 @@ export async function dryRun(options: Options, values: Values, deploy?: DeployOp
   }
   unchecked.push('the logins at Cloudflare and Supabase, and the token of Replicate');
 
-  say('▸ database');
-  say(`  $ ${shown('supabase', supabase.pushArguments('--dry-run'))}`);
-  say(`  $ ${shown('supabase', supabase.pushArguments())}`);
-  unchecked.push('which migrations the database has, and whether it takes ours');
+  if (options.database) {
+    say('▸ database');
+    say(`  $ ${shown('supabase', supabase.pushArguments('--dry-run'))}`);
+    say(`  $ ${shown('supabase', supabase.pushArguments())}`);
+    unchecked.push('which migrations the database has, and whether it takes ours');
+  }
 
   for (const worker of workers) {
     say(`▸ ${worker.name}`);

@@ -12,6 +12,8 @@ export interface Options {
   dryRun: boolean;
   /** Whether the Workers are built first. */
   build: boolean;
+  /** Whether migrations are applied. */
+  database: boolean;
   smoke: boolean;
   /** Whether the smoke test makes an image, which costs. */
   image: boolean;
@@ -31,6 +33,7 @@ const COMMON = `  --name NAME        the installation (default: production). Its
                      Workers of another one than production have -NAME behind their names
   --dry-run          show every command, check what can be checked without an account, change nothing
   --no-build         take the Workers as they are built
+  --no-database      leave the database as it is, such as one that npm run move brings over
   --no-smoke         do not run the smoke test at the end
   --no-image         run it without making an image, which Replicate charges for
   --dir DIR          where .env.NAME and .local/ are (default: this checkout)
@@ -70,6 +73,7 @@ const FLAGS = {
   dir: { type: 'string' },
   'dry-run': { type: 'boolean', default: false },
   'no-build': { type: 'boolean', default: false },
+  'no-database': { type: 'boolean', default: false },
   'no-smoke': { type: 'boolean', default: false },
   'no-image': { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
@@ -109,6 +113,7 @@ function common(values: {
   dir?: string | undefined;
   'dry-run': boolean;
   'no-build': boolean;
+  'no-database': boolean;
   'no-smoke': boolean;
   'no-image': boolean;
 }): Omit<Options, 'asks'> {
@@ -119,6 +124,7 @@ function common(values: {
     dir: values.dir === undefined ? ROOT : path.resolve(process.env.INIT_CWD ?? '.', values.dir),
     dryRun: values['dry-run'],
     build: !values['no-build'],
+    database: !values['no-database'],
     smoke: !values['no-smoke'],
     image: !values['no-image'],
   };

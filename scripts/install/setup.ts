@@ -37,7 +37,7 @@ export async function setup(options: Options): Promise<void> {
   let changed = false;
   const steps: Step[] = [
     { title: 'settings and logins', run: () => converse(options, values, { supabase, cloudflare, learn }) },
-    { title: 'database', run: () => migrate(supabase) },
+    { title: 'database', run: () => migrate(options, supabase) },
     ...WORKERS.map((worker) => ({
       title: worker,
       run: async () => {
@@ -96,7 +96,8 @@ function originOf(target: string): string | undefined {
   return URL.canParse(address) && address.includes('.') ? new URL(address).origin : undefined;
 }
 
-async function migrate(supabase: Supabase): Promise<Outcome> {
+async function migrate(options: Options, supabase: Supabase): Promise<Outcome> {
+  if (!options.database) return { unchecked: 'left as it is, as you asked' };
   const pending = await supabase.pending();
   if (pending.length === 0) return { unchanged: 'unchanged, it has every migration' };
   say(`  … applying ${pending.length} migrations, ${pending[0]} to ${pending.at(-1)}`);

@@ -139,6 +139,7 @@ describe('the Workers of an installation', () => {
     dir,
     dryRun: false,
     build: false,
+    database: false,
     smoke: false,
     image: false,
     asks: false,
