@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type postgres from 'postgres';
+import { isConcurrent } from '../../../scripts/migrations/concurrent.ts';
 import { UserError } from '../../../scripts/user-error.mjs';
 import { client } from '../postgres.ts';
 
@@ -13,8 +14,6 @@ interface Migration {
 }
 
 const FRESH = 'start with --fresh';
-/** A file of one such statement, which Postgres takes outside of a transaction only. */
-const CONCURRENT_INDEX = /^(\s|--.*\n)*(create\s+(unique\s+)?|drop\s+)index\s+concurrently\s[^;]*;?\s*$/i;
 
 /**
  * Applies what is new in a folder of `<version>_<name>.sql`, in order, each in a transaction of its own,
@@ -93,10 +92,10 @@ function assertUnchanged(
 
 async function apply(sql: postgres.Sql, migration: Migration): Promise<void> {
   try {
-    const isConcurrent = CONCURRENT_INDEX.test(migration.sql);
-    if (isConcurrent) await sql.unsafe(migration.sql).simple();
+    const outside = isConcurrent(migration.sql);
+    if (outside) await sql.unsafe(migration.sql).simple();
     await sql.begin(async (transaction) => {
-      if (!isConcurrent) await transaction.unsafe(migration.sql).simple();
+      if (!outside) await transaction.unsafe(migration.sql).simple();
       // A migration may have set these for itself.
       await transaction.unsafe('reset role; reset search_path;').simple();
       await transaction`insert into supabase_migrations.schema_migrations (version, statements, name)
