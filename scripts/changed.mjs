@@ -48,6 +48,8 @@ const TOUCHES = [
   [/^scripts\/|^xtask\/|^package\.json$/, ['tests/scripts']],
   [/^scripts\/move\//, ['tests/move']],
   [/^docs\/guides\/move-from-the-original\.md$/, ['tests/move/cli.test.ts', 'tests/move/page.test.ts']],
+  [/^scripts\/(install|smoke|setup)|^wrangler\.toml$|^web\/_headers$/, ['tests/install']],
+  [/^\.github\/|^mise\.toml$/, ['tests/scripts/workflows.test.ts']],
   [/^scripts\/smoke/, ['tests/e2e/smoke.test.ts']],
   [/^bench\/soak\//, ['tests/e2e/soak.test.ts', 'tests/e2e/soak-weather.test.ts']],
   [/^bench\/model-check\//, ['tests/database/model.test.ts']],

@@ -1,2 +1,3 @@
 /** See progress.mjs. */
+export function say(text: string): void;
 export function whatFailed(lines: string[]): string[];

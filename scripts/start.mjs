@@ -4,8 +4,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { openBrowser } from './open.mjs';
-import { endOf, environment, ROOT } from './run.mjs';
+import { endOf, environment, foreground, ROOT } from './run.mjs';
 import { asksForHelp, rebuild, setUpFor } from './setup.mjs';
+import { ensurePackages } from './tools.mjs';
 import { main } from './user-error.mjs';
 
 /** Long enough to watch a generation go through its states. */
@@ -28,6 +29,7 @@ await main(async () => {
   const args = asked.filter((arg) => !['--no-open', '--watch'].includes(arg));
   const watched = asked.includes('--watch');
   if (watched) process.env.WORKER_BUILD ??= 'dev';
+  if (!asksForHelp(args) && (await elsewhereIsWrong(args))) return 1;
   await setUpFor(args);
   if (asksForHelp(args)) console.log(HELP);
   const stack = spawn('node', ['dev/stack/main.ts', ...args], {
@@ -49,6 +51,16 @@ await main(async () => {
   await stopWatching();
   return code;
 });
+
+/** A Supabase or a Replicate of one's own is looked at before anything is built. */
+async function elsewhereIsWrong(args) {
+  // With --replicate-url it is another one than the environment's.
+  const token = args.some((arg) => arg.startsWith('--replicate-url')) ? '' : process.env.REPLICATE_API_TOKEN;
+  if (!process.env.SUPABASE_URL && !token) return false;
+  await ensurePackages();
+  const env = environment({ REPLICATE_API_TOKEN: token });
+  return (await foreground('node', ['scripts/elsewhere.ts'], { env })) !== 0;
+}
 
 function welcome(stack) {
   // Not the names that the stack itself reads: SUPABASE_URL would make the next start use it as a project.

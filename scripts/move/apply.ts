@@ -1,4 +1,5 @@
 import type postgres from 'postgres';
+import { withoutConcurrently } from '../migrations/concurrent.ts';
 import { UserError } from '../user-error.mjs';
 import { stopCron } from './cron.ts';
 import { rows, run, type Sql, transaction } from './database.ts';
@@ -95,7 +96,8 @@ async function push(
       .simple();
     const known = await inner`select from supabase_migrations.schema_migrations where version = ${version}`;
     if (known.length > 0) return;
-    await inner.unsafe(text).simple();
+    // The tables are new: nobody waits for them yet.
+    await inner.unsafe(withoutConcurrently(text)).simple();
     await inner.unsafe('reset role; reset search_path').simple();
     await inner`insert into supabase_migrations.schema_migrations (version, statements, name)
       values (${version}, array[${text}], ${name})`;

@@ -1,4 +1,7 @@
+import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { EnvFile } from '../install/env-file.ts';
+import { ROOT } from '../run.mjs';
 import { UserError } from '../user-error.mjs';
 
 export interface Options {
@@ -24,13 +27,15 @@ export interface Options {
 
 const DEFAULT_TIMEOUT_S = 240;
 
-export const HELP = `npm run smoke -- --url URL --process-jobs-url URL --process-generation-url URL [options]
+export const HELP = `npm run smoke -- --name production [options]
+npm run smoke -- --url URL --process-jobs-url URL --process-generation-url URL [options]
 
 Tries a deployed system from outside, step by step: is everything there, do the keys fit, can a user sign in, is a
 image made and found under its public URL, does its owner hear of it, does the cron run. One line a step, and what to
 do where one fails. Exit 0: every step passed. It makes one image with the cheapest model, which Replicate charges
 for (--no-image makes none), and removes what it has made: the generations, the upload, the file, the user.
 
+  --name NAME                   take addresses and keys from .env.NAME, which npm run setup has written
   --url URL                     start-generation
   --process-jobs-url URL        process-jobs
   --process-generation-url URL  process-generation
@@ -50,17 +55,18 @@ Environment:
   SMOKE_EMAIL, SMOKE_PASSWORD   a confirmed user to sign in as. Without them a user is made: by Auth's admin API, or,
                                 where that is not to be had, by a sign-up, for which "Confirm email" must be off
 
-What a hosted system needs before: the migrations (npx supabase@3 db push --remote), the three Workers with their secrets, PUBLIC_URL
-in process-jobs and process-generation, the cron trigger some minutes old, and credit at Replicate. Where the project has
-a captcha on sign-in, make a user by hand and switch the captcha off for the run. The steps before it: docs/operations/deploy.md.
+What a hosted system needs before: what npm run setup brings about (migrations, Workers, secrets, PUBLIC_URL), the
+cron trigger some minutes old, and credit at Replicate. Where the project has a captcha on sign-in, make a user by hand
+and switch the captcha off for the run. The steps before it: docs/operations/deploy.md.
 
 The names START_GENERATION_URL, PROCESS_JOBS_URL and PROCESS_GENERATION_URL in the environment do for the three URLs too.
 `;
 
 /** @returns undefined when the help was asked for */
-export function parseOptions(argv: string[], env: NodeJS.ProcessEnv): Options | undefined {
+export function parseOptions(argv: string[], environment: NodeJS.ProcessEnv): Options | undefined {
   const values = parse(argv);
   if (values.help) return undefined;
+  const env = values.name === undefined ? environment : { ...environment, ...settingsOf(values.name) };
   const missing: string[] = [];
   const url = (option: 'url' | 'process-jobs-url' | 'process-generation-url', name: string): string => {
     const text = values[option] ?? env[name];
@@ -115,11 +121,19 @@ function toOrigin(name: string, text: string): string {
   throw new UserError(`${name} is not an http(s) URL.`);
 }
 
+/** What npm run setup has written for this installation. */
+function settingsOf(name: string): Record<string, string> {
+  const file = new EnvFile(path.join(ROOT, `.env.${name}`));
+  if (!file.exists()) throw new UserError(`${file.file} is not there: npm run setup writes it.`);
+  return file.read();
+}
+
 function parse(argv: string[]) {
   try {
     return parseArgs({
       args: argv,
       options: {
+        name: { type: 'string' },
         url: { type: 'string' },
         'process-jobs-url': { type: 'string' },
         'process-generation-url': { type: 'string' },

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { PROJECT_ROOT } from '../../dev/stack/options.ts';
 import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
+import { smoke as smokeOf } from '../../scripts/install/smoke.ts';
 import { type Options, parseOptions } from '../../scripts/smoke/options.ts';
 import { type Report, run } from '../../scripts/smoke/run.ts';
 import { STEPS } from '../../scripts/smoke/steps/index.ts';
@@ -162,6 +163,21 @@ test('everything in order: every step passes, one JSON document, no key, nothing
   expect(report.left_behind).toEqual([]);
 });
 
+test('npm run setup and npm run deploy run it with the settings of the installation', async () => {
+  await stack.sweep();
+  const { startGenerationUrl, processJobsUrl, processGenerationUrl } = stack.addresses;
+  const values = {
+    ...environment(),
+    START_GENERATION_URL: startGenerationUrl,
+    PROCESS_JOBS_URL: processJobsUrl,
+    PROCESS_GENERATION_URL: processGenerationUrl,
+  };
+  const wanted = { smoke: true, image: false };
+  expect(await smokeOf(wanted, values, true)).toEqual({ done: 'passed, without an image' });
+  const wrong = { ...values, SUPABASE_ANON_KEY: 'sb_publishable_of_another' };
+  await expect(smokeOf(wanted, wrong, true)).rejects.toThrow('the smoke test did not pass');
+});
+
 test('legacy keys: it passes, and says that apikey alone was not tried', async () => {
   const legacy = { SUPABASE_ANON_KEY: supabase.anonKey, SUPABASE_SERVICE_ROLE_KEY: supabase.serviceRoleKey };
   const report = await steps(['project', 'storage'], options({}, legacy));
@@ -284,7 +300,7 @@ describe('each step can fail, and says what to do', () => {
       code: 'PGRST202',
       message: 'Could not find it',
     });
-    expect((await fails(['project'], options())).fix).toContain('npx supabase@3 db push --remote');
+    expect((await fails(['project'], options())).fix).toContain('npm run setup');
   });
 
   test('health: a Worker that is not there, and one in the place of another', async () => {
@@ -310,13 +326,13 @@ describe('each step can fail, and says what to do', () => {
   test('health: another project', async () => {
     const { detail, fix } = await fails(['health'], options({}, { SUPABASE_URL: supabase.url }));
     expect(detail).toContain(proxy.url);
-    expect(fix).toContain('wrangler.toml');
+    expect(fix).toContain('.env.production');
   });
 
   test('service-key: the Workers have another one', async () => {
     const given = options({}, { SUPABASE_SERVICE_ROLE_KEY: supabase.serviceRoleKey });
     const { fix } = await fails(['service-key'], given);
-    expect(fix).toContain('wrangler secret put SUPABASE_SERVICE_ROLE_KEY --env process-jobs');
+    expect(fix).toContain('SUPABASE_SERVICE_ROLE_KEY');
   });
 
   test('sign-in: mail has to be confirmed', async () => {
@@ -442,7 +458,7 @@ describe('each step can fail, and says what to do', () => {
     await stack.sql`delete from private.last_cron_run where true`;
     const { detail, fix } = await fails(['cron'], options({ '--timeout': '1' }));
     expect(detail).toContain('never');
-    expect(fix).toContain('wrangler deploy --env process-jobs');
+    expect(fix).toContain('wrangler triggers deploy');
   });
 
   test('cron: it stands', async () => {
@@ -485,7 +501,7 @@ describe('without a webhook', () => {
   test('the secret is missing', async () => {
     const { detail, fix } = await fails(['webhook'], given());
     expect(detail).toContain('REPLICATE_WEBHOOK_SECRET');
-    expect(fix).toContain('--env process-generation');
+    expect(fix).toContain('.env.production, then npm run setup');
   });
 
   test('the secret is there, but Replicate is told no address: the image came by the sweep', async () => {

@@ -17,6 +17,20 @@ beforeEach(async () => {
 
 const write = (name: string, sql: string) => fs.writeFile(path.join(dir, name), sql);
 
+test('an index that is built beside the traffic, alone in its file, is built outside of a transaction', async () => {
+  await write('1_table.sql', 'create table public.one (n int);');
+  await write(
+    '2_index.sql',
+    '-- for look-ups by n\ncreate unique index concurrently one_n on public.one (n);\n',
+  );
+  expect(await migrate(url, dir)).toEqual(['1_table.sql', '2_index.sql']);
+  expect(await migrate(url, dir)).toEqual([]);
+  const sql = client(url);
+  const [index] = await sql`select indisvalid from pg_index where indexrelid = 'public.one_n'::regclass`;
+  expect(index?.indisvalid).toBe(true);
+  await sql.end();
+});
+
 test('applies what is new, in order, once, and records them as the Supabase CLI does', async () => {
   await write('2_second.sql', 'insert into public.one values (2);');
   await write('1_first.sql', 'create table public.one (n int); insert into public.one values (1);');

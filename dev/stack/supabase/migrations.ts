@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import type postgres from 'postgres';
+import { isConcurrent } from '../../../scripts/migrations/concurrent.ts';
 import { UserError } from '../../../scripts/user-error.mjs';
 import { client } from '../postgres.ts';
 
@@ -91,8 +92,10 @@ function assertUnchanged(
 
 async function apply(sql: postgres.Sql, migration: Migration): Promise<void> {
   try {
+    const outside = isConcurrent(migration.sql);
+    if (outside) await sql.unsafe(migration.sql).simple();
     await sql.begin(async (transaction) => {
-      await transaction.unsafe(migration.sql).simple();
+      if (!outside) await transaction.unsafe(migration.sql).simple();
       // A migration may have set these for itself.
       await transaction.unsafe('reset role; reset search_path;').simple();
       await transaction`insert into supabase_migrations.schema_migrations (version, statements, name)

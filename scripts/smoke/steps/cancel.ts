@@ -46,6 +46,6 @@ async function checkUnpaid(smoke: Smoke, id: string): Promise<void> {
   if (row?.status === 'cancelled' && row.replicate_prediction_id === null) return;
   throw new StepFailure(
     `the cancelled generation is not as it should be in the database: ${JSON.stringify(row ?? said(answer))}`,
-    'Is every migration applied? npx supabase@3 migration list --remote',
+    'Is every migration applied? npm run setup says so, and applies what is missing.',
   );
 }

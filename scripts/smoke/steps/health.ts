@@ -36,7 +36,7 @@ export function wrongWorker(service: Service, answer: Answer): StepFailure {
   const told = answer.status === 200 && answer.body ? ', as another Worker does' : '';
   return new StepFailure(
     `${service.name} answered ${said(answer)}${told}`,
-    `Is ${service.from} its address? If so, deploy it again: npx wrangler deploy --env ${service.name}`,
+    `Is ${service.from} its address? If so, deploy it again: npm run setup`,
   );
 }
 
@@ -64,8 +64,7 @@ export function accountTrouble(provider: string): string | undefined {
   const fixes: Record<string, string> = {
     no_credit:
       'Add credit at https://replicate.com/account/billing; the queue goes on by itself. docs/operations/troubleshooting.md#replicate-refuses-the-account',
-    bad_token:
-      'Put a valid token into both Workers: npx wrangler secret put REPLICATE_API_TOKEN --env process-jobs, and --env process-generation.',
+    bad_token: 'Put a valid REPLICATE_API_TOKEN into .env.production, then npm run setup.',
     refused: 'Replicate answers 403: look at the account at https://replicate.com/account.',
   };
   return fixes[provider];
@@ -80,14 +79,14 @@ async function config(smoke: Smoke): Promise<void> {
   if (answer.status !== 200) {
     throw new StepFailure(
       `start-generation answered ${said(answer)} to GET /config`,
-      'It lacks SUPABASE_URL (wrangler.toml) or the publishable key: npx wrangler secret put SUPABASE_ANON_KEY --env start-generation',
+      'It lacks SUPABASE_URL or the publishable key, SUPABASE_ANON_KEY: put them into .env.production, then npm run setup.',
     );
   }
   const url = String(answer.body?.supabase_url).replace(/\/+$/, '');
   if (url !== options.supabaseUrl) {
     throw new StepFailure(
       `start-generation works with the project at ${url}, not with ${options.supabaseUrl}`,
-      'Set the same SUPABASE_URL here and in the three tables of wrangler.toml, and deploy.',
+      'Set the same SUPABASE_URL here and in .env.production, then npm run setup.',
     );
   }
   if (options.origin === undefined) return;
@@ -104,6 +103,6 @@ async function config(smoke: Smoke): Promise<void> {
   if (allowed === '*' || allowed === options.origin) return;
   throw new StepFailure(
     `a page of ${options.origin} may not call start-generation`,
-    `Add it to ALLOWED_ORIGINS of start-generation in wrangler.toml, and deploy.`,
+    `Add it to ALLOWED_ORIGINS in .env.production, then npm run setup.`,
   );
 }

@@ -34,7 +34,7 @@ export const project: Step = {
     if (status.body?.code === 'PGRST202' || status.body?.code === '42883') {
       throw new StepFailure(
         'the database does not know queue_status()',
-        'The migrations are missing: npx supabase@3 db push --remote. If they were just applied, wait a minute: PostgREST reads the schema anew.',
+        'The migrations are missing: npm run setup applies them. If they were just applied, wait a minute: PostgREST reads the schema anew.',
       );
     }
     if (status.status !== 200) {

@@ -52,6 +52,6 @@ function refused(smoke: Smoke, service: Service, answer: Answer): StepFailure {
   const kind = smoke.options.serviceKey.startsWith('sb_') ? 'secret' : 'legacy service_role';
   return new StepFailure(
     `${service.name} does not take the ${kind} key given here`,
-    `It has another one. Put the same: npx wrangler secret put SUPABASE_SERVICE_ROLE_KEY --env ${service.name} (while keys are replaced: the new one, a space, the old one).`,
+    `It has another one. Put the same into .env.production as SUPABASE_SERVICE_ROLE_KEY, then npm run setup (while keys are replaced: the new one, a space, the old one).`,
   );
 }

@@ -33,12 +33,12 @@ function fixFor(answer: Answer, token: string): string {
     return 'The budget of the installation is used up: docs/operations/operate.md#budget';
   }
   if (answer.status === 503) {
-    return 'start-generation does not reach Supabase, or not its keys at /auth/v1/.well-known/jwks.json: check SUPABASE_URL in wrangler.toml, and https://status.supabase.com';
+    return 'start-generation does not reach Supabase, or not its keys at /auth/v1/.well-known/jwks.json: check SUPABASE_URL in .env.production, and https://status.supabase.com';
   }
   if (answer.status === 429)
     return 'A quota of this user is used up: docs/operations/operate.md#plans-and-limits';
   if (answer.status === 500) {
-    return 'It lacks a variable, or the database one of our functions: npx supabase@3 db push --remote; npx wrangler tail --env start-generation';
+    return 'It lacks a variable, or the database one of our functions: npm run setup brings both; npx wrangler tail --env start-generation';
   }
   return 'Another model may do: --model OWNER/NAME. Else look at: npx wrangler tail --env start-generation';
 }
@@ -47,7 +47,7 @@ function fixFor(answer: Answer, token: string): string {
 function fixForToken(token: string): string {
   const { alg, kid } = header(token);
   if (alg === 'HS256') {
-    return 'The project signs with its shared secret (HS256): npx wrangler secret put SUPABASE_JWT_SECRET --env start-generation (dashboard, Project Settings, JWT Keys). Better: rotate to an ES256 key there.';
+    return 'The project signs with its shared secret (HS256): put SUPABASE_JWT_SECRET (dashboard, Project Settings, JWT Keys) into .env.production, then npm run setup. Better: rotate to an ES256 key there.';
   }
   if (['ES256', 'RS256', 'EdDSA'].includes(String(alg))) {
     return `The token is signed with ${alg}, key ${kid ?? 'without an id'}: is it listed at SUPABASE_URL/auth/v1/.well-known/jwks.json? A key made minutes ago appears there late.`;

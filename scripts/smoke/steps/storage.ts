@@ -61,13 +61,13 @@ function failure(what: string, answer: Answer, headers: Record<string, string>):
   if (wantsToken && !('authorization' in headers)) {
     return new StepFailure(
       `${what} ${said(answer)}`,
-      'Storage of this project does not take the secret key in apikey alone: no image can be stored with it. Until Supabase cures that, give the Workers the legacy service_role key: npx wrangler secret put SUPABASE_SERVICE_ROLE_KEY --env process-jobs, and --env process-generation.',
+      'Storage of this project does not take the secret key in apikey alone: no image can be stored with it. Until Supabase cures that, put the legacy service_role key into .env.production as SUPABASE_SERVICE_ROLE_KEY, then npm run setup.',
     );
   }
   if (/bucket not found/i.test(answer.text)) {
     return new StepFailure(
       `${what} ${said(answer)}`,
-      'The migrations make the bucket: npx supabase@3 db push --remote',
+      'The migrations make the bucket: npm run setup applies what is missing, as npx supabase db push does.',
     );
   }
   if (answer.status >= 500) {

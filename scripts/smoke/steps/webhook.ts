@@ -16,7 +16,7 @@ export const webhook: Step = {
     if (unsigned.status === 401 && /not accepted here/i.test(unsigned.text)) {
       throw new StepFailure(
         'process-generation takes no webhooks: its REPLICATE_WEBHOOK_SECRET is missing or malformed',
-        'Read the secret (docs/operations/deploy.md#2-replicate) and put it, the whole value with whsec_, into both: npx wrangler secret put REPLICATE_WEBHOOK_SECRET --env process-generation, and --env process-jobs.',
+        'Take the line REPLICATE_WEBHOOK_SECRET out of .env.production, then npm run setup, which reads it from Replicate (docs/operations/deploy.md#settings).',
       );
     }
     if (unsigned.status !== 401) {
@@ -42,7 +42,7 @@ async function wayOf(smoke: Smoke, jobId: string): Promise<string> {
   if (typeof job?.lease !== 'number') {
     throw new StepFailure(
       `the image's job could not be read: ${said(answer)}`,
-      'Is every migration applied? npx supabase@3 migration list --remote',
+      'Is every migration applied? npm run setup says so, and applies what is missing.',
     );
   }
   if (job.error_details?.length > 0) return 'the image needed a second attempt, so it does not tell more';
@@ -50,6 +50,6 @@ async function wayOf(smoke: Smoke, jobId: string): Promise<string> {
   if (job.lease <= 1) return "Replicate's webhook brought the image's end";
   throw new StepFailure(
     "the image's end was found by the sweep: no webhook came, and images are up to minutes late",
-    `Set PUBLIC_URL of process-jobs and process-generation to ${options.processGenerationUrl} in wrangler.toml, and the same REPLICATE_WEBHOOK_SECRET in both. If they are: is it another account's secret? docs/operations/troubleshooting.md#images-come-minutes-late`,
+    `Set PUBLIC_URL to ${options.processGenerationUrl} in .env.production, and REPLICATE_WEBHOOK_SECRET, then npm run setup. If they are there: is it another account's secret? docs/operations/troubleshooting.md#images-come-minutes-late`,
   );
 }

@@ -1,0 +1,123 @@
+/** What only a person knows, and what can be read for them: asked once, and kept in `.env.NAME`. */
+import { say } from '../progress.mjs';
+import { UserError } from '../user-error.mjs';
+import { askSecret, choose } from './ask.ts';
+import type { Cloudflare } from './cloudflare.ts';
+import type { Values } from './env-file.ts';
+import type { Options } from './options.ts';
+import { accountOf, webhookSecretOf } from './replicate.ts';
+import { envFileOf, type Outcome } from './run.ts';
+import { complaint, requireAll, SETTING_NAMES, type SettingName } from './settings.ts';
+import type { Supabase } from './supabase.ts';
+
+interface Means {
+  supabase: Supabase;
+  cloudflare: Cloudflare;
+  /** Keeps values, in the file too. */
+  learn(values: Values): void;
+}
+
+/** Everything that a deployment needs. */
+export const REQUIRED: SettingName[] = [
+  'SUPABASE_URL',
+  'SUPABASE_ANON_KEY',
+  'SUPABASE_SERVICE_ROLE_KEY',
+  'REPLICATE_API_TOKEN',
+  'REPLICATE_WEBHOOK_SECRET',
+];
+
+export async function converse(options: Options, values: Values, means: Means): Promise<Outcome> {
+  const before = envFileOf(options).read();
+  await cloudflareAccount(options, values, means);
+  await supabaseProject(options, values, means);
+  if (!values.REPLICATE_API_TOKEN && options.asks) {
+    say('  A token of Replicate: https://replicate.com/account/api-tokens');
+    means.learn({
+      REPLICATE_API_TOKEN: await asked('REPLICATE_API_TOKEN', () => askSecret('Replicate token')),
+    });
+  }
+  requireAll(
+    REQUIRED.filter((name) => name !== 'REPLICATE_WEBHOOK_SECRET'),
+    values,
+    envFileOf(options).file,
+  );
+  const account = await accountOf(values);
+  if (!values.REPLICATE_WEBHOOK_SECRET)
+    means.learn({ REPLICATE_WEBHOOK_SECRET: await webhookSecretOf(values) });
+  // Those of the environment too, so that the next run needs it no more.
+  const now = Object.fromEntries(
+    SETTING_NAMES.flatMap((name) => (values[name] ? [[name, values[name]]] : [])),
+  );
+  const news = Object.keys(now).filter((name) => before[name] !== now[name]);
+  if (news.length === 0) return { unchanged: `unchanged; Replicate's account is ${account}` };
+  means.learn(now);
+  return {
+    done: `${news.join(', ')} written to ${envFileOf(options).file}; Replicate's account is ${account}`,
+  };
+}
+
+async function cloudflareAccount(
+  options: Options,
+  values: Values,
+  { cloudflare, learn }: Means,
+): Promise<void> {
+  const who = await cloudflare.whoami();
+  if (!who)
+    throw new UserError(
+      'nobody is logged in at Cloudflare: run npx wrangler login, or set CLOUDFLARE_API_TOKEN.',
+    );
+  if (values.CLOUDFLARE_ACCOUNT_ID || who.accounts.length < 2) return;
+  if (!options.asks)
+    throw new UserError(
+      `the login at Cloudflare has ${who.accounts.length} accounts: set CLOUDFLARE_ACCOUNT_ID to one of ${who.accounts.map(({ id, name }) => `${id} (${name})`).join(', ')}.`,
+    );
+  const { id } = await choose('Which account of Cloudflare', who.accounts, ({ name }) => name);
+  learn({ CLOUDFLARE_ACCOUNT_ID: id });
+}
+
+async function supabaseProject(options: Options, values: Values, { supabase, learn }: Means): Promise<void> {
+  const {
+    SUPABASE_DB_URL: address,
+    SUPABASE_ANON_KEY: publishable,
+    SUPABASE_SERVICE_ROLE_KEY: secret,
+  } = values;
+  // With an address and keys nothing has to be asked of Supabase, which may be somebody's own.
+  if (address && values.SUPABASE_URL && publishable && secret) return;
+  const projects = await supabase.projects();
+  if (!projects)
+    throw new UserError(
+      'nobody is logged in at Supabase: run npx supabase login, or set SUPABASE_ACCESS_TOKEN.',
+    );
+  const known = projects.map(({ ref, name }) => `${ref} (${name})`).join(', ') || 'none';
+  if (!values.SUPABASE_PROJECT_REF) {
+    if (!options.asks) throw new UserError(`SUPABASE_PROJECT_REF is missing. The account has: ${known}.`);
+    if (projects.length === 0)
+      throw new UserError(
+        'the account has no project yet: npx supabase projects create picture-queue, or https://supabase.com/dashboard/new.',
+      );
+    const { ref } = await choose(
+      'Which project of Supabase',
+      projects,
+      (each) => `${each.name} (${each.region})`,
+    );
+    learn({ SUPABASE_PROJECT_REF: ref });
+  }
+  const ref = values.SUPABASE_PROJECT_REF ?? '';
+  if (!projects.some((project) => project.ref === ref))
+    throw new UserError(`the login at Supabase has no project ${ref}. It has: ${known}.`);
+  if (!values.SUPABASE_URL) learn({ SUPABASE_URL: `https://${ref}.supabase.co` });
+  if (publishable && secret) return;
+  const keys = await supabase.keys(ref);
+  if (!publishable && keys.publishable) learn({ SUPABASE_ANON_KEY: keys.publishable });
+  if (!secret && keys.secret) learn({ SUPABASE_SERVICE_ROLE_KEY: keys.secret });
+}
+
+/** Asks until the answer can be right. */
+async function asked(name: SettingName, question: () => Promise<string>): Promise<string> {
+  for (;;) {
+    const answer = await question();
+    const wrong = answer === '' ? `${name} cannot be empty.` : complaint(name, answer);
+    if (!wrong) return answer;
+    say(`  ${wrong}`);
+  }
+}

@@ -1,0 +1,191 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { EnvFile } from '../../scripts/install/env-file.ts';
+import { parseDeploy, parseSetup } from '../../scripts/install/options.ts';
+import { combine, complaints, valuesFor } from '../../scripts/install/settings.ts';
+import { Tools } from '../../scripts/install/tools.ts';
+import { prepare } from '../../scripts/install/workers.ts';
+
+let dir: string;
+
+beforeEach(() => {
+  dir = fs.mkdtempSync(path.join(os.tmpdir(), 'picture-queue-settings-'));
+  return () => fs.rmSync(dir, { recursive: true });
+});
+
+describe('.env.production', () => {
+  test('keeps comments and the lines of others, and is its owner’s alone', () => {
+    const file = path.join(dir, '.env.production');
+    fs.writeFileSync(file, '# mine\nOTHER=1\nexport PUBLIC_URL=https://old.example.com\n', { mode: 0o644 });
+    const env = new EnvFile(file);
+    env.write({
+      PUBLIC_URL: 'https://new.example.com',
+      SUPABASE_SERVICE_ROLE_KEY: 'sb_secret_a sb_secret_b',
+    });
+    expect(fs.readFileSync(file, 'utf8')).toBe(
+      "# mine\nOTHER=1\nPUBLIC_URL=https://new.example.com\nSUPABASE_SERVICE_ROLE_KEY='sb_secret_a sb_secret_b'\n",
+    );
+    expect(fs.statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  test.each(["a'b", 'a"b', 'a$b#c', 'a\\nb', '  '])('gives %j back as it was', (value) => {
+    const env = new EnvFile(path.join(dir, '.env.production'));
+    env.write({ SUPABASE_DB_PASSWORD: value, LAST: 'x' });
+    expect(env.read()).toEqual({ LAST: 'x', ...(value.trim() ? { SUPABASE_DB_PASSWORD: value } : {}) });
+  });
+
+  test('refuses what a shell that reads it could take for something else', () => {
+    const env = new EnvFile(path.join(dir, '.env.production'));
+    expect(() => env.write({ SUPABASE_DB_PASSWORD: `a'b"c` })).toThrow(
+      'SUPABASE_DB_PASSWORD holds both kinds',
+    );
+    expect(() => env.write({ SUPABASE_DB_PASSWORD: 'a\nb' })).toThrow('more than one line');
+  });
+
+  test('stands above the environment, which fills what it lacks', () => {
+    const { values, overruled } = combine(
+      { SUPABASE_URL: 'https://a.supabase.co' },
+      { SUPABASE_URL: 'https://b.supabase.co', REPLICATE_API_TOKEN: ' r8_a ', PUBLIC_URL: '', HOME: '/' },
+    );
+    expect(values).toEqual({ SUPABASE_URL: 'https://a.supabase.co', REPLICATE_API_TOKEN: 'r8_a' });
+    expect(overruled).toEqual(['SUPABASE_URL']);
+  });
+});
+
+describe('settings', () => {
+  test.each([
+    ['SUPABASE_PROJECT_REF', 'https://abc.supabase.co'],
+    ['SUPABASE_URL', 'http://example.com'],
+    ['SUPABASE_URL', 'https://a.supabase.co/rest/v1'],
+    ['PUBLIC_URL', 'process-generation.example.workers.dev'],
+    ['MAX_PARALLEL_JOBS', '41'],
+    ['WAKE', 'yes'],
+    ['CLOUDFLARE_ACCOUNT_ID', 'mine'],
+    ['START_GENERATION_ROUTES', 'https://images.example.com'],
+    ['ALLOWED_ORIGINS', 'app.example.com'],
+  ])('%s is not %j, and that is said with its name', (name, value) => {
+    expect(complaints({ [name]: value })).toEqual([expect.stringContaining(`${name} `)]);
+    expect(complaints({ [name]: value })[0]).toContain(JSON.stringify(value));
+  });
+
+  test.each([
+    ['REPLICATE_WEBHOOK_SECRET', 'a-secret-of-another-kind'],
+    ['SUPABASE_JWT_SECRET', 'too-short'],
+    ['SUPABASE_SERVICE_ROLE_KEY', 'one two three four five'],
+    ['REPLICATE_API_TOKEN', 'r8_with a space'],
+  ])('%s is a secret: what is wrong is said without it', (name, value) => {
+    const [sentence = ''] = complaints({ [name]: value });
+    expect(sentence).toContain(name);
+    expect(sentence).not.toContain(value);
+  });
+
+  test('each Worker gets its own: the public one no key of power', () => {
+    const values = {
+      SUPABASE_URL: 'https://a.supabase.co',
+      SUPABASE_ANON_KEY: 'sb_publishable_a',
+      SUPABASE_SERVICE_ROLE_KEY: 'sb_secret_a',
+      REPLICATE_API_TOKEN: 'r8_a',
+      CLOUDFLARE_API_TOKEN: 'cloudflare',
+      SUPABASE_DB_PASSWORD: 'password',
+    };
+    expect(valuesFor('start-generation', 'secrets', values)).toEqual({
+      SUPABASE_ANON_KEY: 'sb_publishable_a',
+    });
+    expect(valuesFor('start-generation', 'variables', values)).toEqual({
+      SUPABASE_URL: 'https://a.supabase.co',
+    });
+    expect(Object.keys(valuesFor('process-jobs', 'secrets', values))).toEqual([
+      'SUPABASE_SERVICE_ROLE_KEY',
+      'REPLICATE_API_TOKEN',
+    ]);
+  });
+
+  test('a secret is struck out of what a tool says, each of several too', () => {
+    const tools = new Tools({
+      SUPABASE_SERVICE_ROLE_KEY: 'sb_secret_a sb_secret_b',
+      PUBLIC_URL: 'https://a.example',
+    });
+    expect(tools.clean('refused sb_secret_b at https://a.example')).toBe(
+      'refused [hidden] at https://a.example',
+    );
+  });
+});
+
+describe('options', () => {
+  test('of setup: it asks where somebody can answer', () => {
+    expect(parseSetup([], true)).toMatchObject({ name: 'production', asks: true, build: true });
+    expect(parseSetup([], false)).toMatchObject({ asks: false });
+    expect(parseSetup(['--yes'], true)).toMatchObject({ asks: false });
+    expect(parseSetup(['--help'], true)).toBeUndefined();
+  });
+
+  test.each([
+    [['--steps', '50,10'], '--steps takes rising shares'],
+    [['--steps', 'some'], '--steps takes rising shares'],
+    [['--steps', '10,100'], '--steps takes rising shares'],
+    [['--pause', ''], '--pause takes'],
+    [['--name', '../other'], '--name takes'],
+    [['--no-such'], "Unknown option '--no-such'"],
+  ])('%j of deploy is refused', (args, sentence) => {
+    expect(() => parseDeploy(args)).toThrow(sentence);
+  });
+});
+
+describe('the Workers of an installation', () => {
+  const options = (name: string) => ({
+    name,
+    dir,
+    dryRun: false,
+    build: false,
+    database: false,
+    smoke: false,
+    image: false,
+    asks: false,
+  });
+  const configs = (name: string, values = {}) =>
+    prepare(options(name), values).map(({ config }) => JSON.parse(fs.readFileSync(config, 'utf8')));
+
+  test('of staging are bound to each other and to nothing of production', () => {
+    const text = JSON.stringify(configs('staging').map(({ main: _main, ...config }) => config));
+    const named = [...text.matchAll(/"(?:name|service|script_name)":"((?:process|start)-[^"]+)"/g)];
+    expect(new Set(named.map(([, name]) => name))).toEqual(
+      new Set(['process-generation-staging', 'process-jobs-staging', 'start-generation-staging']),
+    );
+    const limit = (name: string) => configs(name)[2].ratelimits[0].namespace_id;
+    expect(limit('production')).toBe('4290');
+    expect(limit('staging')).not.toBe(limit('production'));
+  });
+
+  test('have routes, their own address beside them, and a studio that talks to their project', () => {
+    const [, , start] = configs('production', {
+      SUPABASE_URL: 'https://a.supabase.co',
+      START_GENERATION_ROUTES: 'images.example.com, api.example.com/functions/v1/*@example.com',
+    });
+    expect(start).toMatchObject({
+      workers_dev: true,
+      routes: [
+        { pattern: 'images.example.com', custom_domain: true },
+        { pattern: 'api.example.com/functions/v1/*', zone_name: 'example.com' },
+      ],
+      vars: { SUPABASE_URL: 'https://a.supabase.co', ALLOWED_ORIGINS: '*' },
+    });
+    const headers = fs.readFileSync(path.join(start.assets.directory, '_headers'), 'utf8');
+    expect(headers).toContain('https://a.supabase.co');
+    expect(headers).not.toContain('{SUPABASE_ORIGIN}');
+  });
+
+  test('are the same for the same settings, and others for another secret', () => {
+    const marks = (values: Record<string, string>) =>
+      prepare(options('production'), values).map(({ fingerprint }) => fingerprint);
+    expect(marks({ REPLICATE_API_TOKEN: 'r8_a' })).toEqual(marks({ REPLICATE_API_TOKEN: 'r8_a' }));
+    const [generation, jobs, start] = marks({ REPLICATE_API_TOKEN: 'r8_b' });
+    const [generationBefore, jobsBefore, startBefore] = marks({ REPLICATE_API_TOKEN: 'r8_a' });
+    expect([generation === generationBefore, jobs === jobsBefore, start === startBefore]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+  });
+});

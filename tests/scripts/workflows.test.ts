@@ -1,0 +1,74 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { load } from 'js-yaml';
+import { describe, expect, test } from 'vitest';
+import { parseDeploy } from '../../scripts/install/options.ts';
+import { SETTING_NAMES } from '../../scripts/install/settings.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const FOLDER = '.github/workflows';
+const read = (file: string) => fs.readFileSync(path.join(ROOT, file), 'utf8');
+
+interface Step {
+  uses?: string;
+  run?: string;
+  with?: Record<string, unknown>;
+  env?: Record<string, string>;
+}
+
+interface Workflow {
+  on: Record<string, unknown>;
+  permissions: Record<string, string>;
+  jobs: Record<string, { steps: Step[]; environment?: string; 'timeout-minutes'?: number }>;
+}
+
+const workflow = (name: string) => load(read(`${FOLDER}/${name}`)) as Workflow;
+const steps = ({ jobs }: Workflow) => Object.values(jobs).flatMap((job) => job.steps);
+const runs = (name: string) => steps(workflow(name)).flatMap(({ run }) => run ?? []);
+
+describe.each(['deploy.yml', 'pull-request.yml'])('%s', (name) => {
+  test('takes each action at one commit, and says which release it is', () => {
+    const lines = read(`${FOLDER}/${name}`)
+      .split('\n')
+      .filter((line) => line.includes('uses:'));
+    expect(lines.length).toBeGreaterThan(1);
+    for (const line of lines) expect(line).toMatch(/uses: actions\/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+  });
+
+  test('may read and nothing else, and ends some time', () => {
+    expect(workflow(name).permissions).toEqual({ contents: 'read' });
+    for (const job of Object.values(workflow(name).jobs)) expect(job['timeout-minutes']).toBeGreaterThan(0);
+  });
+
+  test('puts nothing of an event into a shell', () => {
+    expect(runs(name).filter((run) => run.includes('${{'))).toEqual([]);
+  });
+
+  test('has the Node and the Rust that npm test passes with', () => {
+    const [, node, rust] = /^node = "(.*)"\nrust = \{ version = "(.*?)"/m.exec(read('mise.toml')) ?? [];
+    expect(steps(workflow(name)).find(({ uses }) => uses?.includes('setup-node'))?.with).toMatchObject({
+      'node-version': node,
+    });
+    expect(runs(name).find((run) => run.startsWith('rustup'))).toContain(`toolchain install ${rust} `);
+  });
+});
+
+test('pull-request.yml runs every check', () => {
+  expect(Object.keys(workflow('pull-request.yml').on)).toEqual(['pull_request']);
+  expect(runs('pull-request.yml').at(-1)).toBe('npm test');
+});
+
+test('deploy.yml hands on every setting, and calls the command with options that it has', () => {
+  const last = steps(workflow('deploy.yml')).at(-1);
+  const { INSTALLATION, ROLLBACK, ...settings } = last?.env ?? {};
+  expect(Object.keys(settings).sort()).toEqual([...SETTING_NAMES].sort());
+  for (const name of SETTING_NAMES) expect(settings[name]).toBe(`\${{ secrets.${name} }}`);
+  expect(last?.run).toBe('npm run deploy -- --name "$INSTALLATION" $ROLLBACK');
+  expect(INSTALLATION).toContain('inputs.installation');
+  const [, rollback = ''] = /'(--\w+)'/.exec(ROLLBACK ?? '') ?? [];
+  expect(parseDeploy(['--name', 'production', rollback])).toMatchObject({
+    name: 'production',
+    rollback: true,
+  });
+});
