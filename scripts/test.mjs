@@ -2,6 +2,7 @@
 import os from 'node:os';
 import { ensureBrowser } from './browser.mjs';
 import { allTests, changedFiles, importingTests, planOf } from './changed.mjs';
+import { ensureWebKit } from './engines.mjs';
 import { ensurePostgres15 } from './postgres15.mjs';
 import { say } from './progress.mjs';
 import { environment, foreground } from './run.mjs';
@@ -55,6 +56,10 @@ const PARTS = {
     if (files.length === 0) ensureSpace(os.tmpdir(), TESTS_GIGABYTES, 'A whole run of the tests');
     const needsBrowser = files.length === 0 || files.some((file) => NEED_BROWSER.test(file));
     const browser = needsBrowser ? { CHROMIUM_PATH: await ensureBrowser() } : {};
+    if (files.length === 0 || files.some((file) => NEED_WEBKIT.test(file))) {
+      const missing = await ensureWebKit();
+      if (missing) say(`– the studio in WebKitGTK: skipped, ${missing}`);
+    }
     await tests('database, simulator, stack and end-to-end tests', files, browser);
   },
   postgres15: async () => {
@@ -93,7 +98,8 @@ It ends with the times, or with the check that failed and the command that runs 
 /** Their Postgres' data takes 3 at its peak, beside what is built: some tests play a million jobs. */
 const TESTS_GIGABYTES = 4;
 const times = [];
-/** Tests that start Chromium. */
+/** Tests that start WebKitGTK, and Chromium. */
+const NEED_WEBKIT = /^tests\/engines\//;
 const NEED_BROWSER = /^tests\/(browser\/|client\/vite|scripts\/browser)/;
 
 await main(async () => {
