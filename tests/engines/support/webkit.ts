@@ -13,6 +13,9 @@ import { webdriver } from './webdriver.ts';
 /** For pages this is `prefers-reduced-motion`: a screen that a processor paints is slow to move. */
 const CALM = '[Settings]\ngtk-enable-animations=0\n';
 
+/** Where there is no graphics card, to act as if there were one costs three times as much. */
+const ON_THE_PROCESSOR = { WEBKIT_SKIA_ENABLE_CPU_RENDERING: '1', WEBKIT_DISABLE_DMABUF_RENDERER: '1' };
+
 /** WebKitGTK's small browser on a screen of its own, led by WebKit's driver. A session at a time is all that it has. */
 export async function startWebKit({ driver, xvfb }: WebKit): Promise<Engine> {
   const config = await fs.mkdtemp(path.join(os.tmpdir(), 'webkit-'));
@@ -33,7 +36,13 @@ export async function startWebKit({ driver, xvfb }: WebKit): Promise<Engine> {
     const port = await freePort();
     await fs.mkdir(path.join(config, 'gtk-3.0'));
     await fs.writeFile(path.join(config, 'gtk-3.0/settings.ini'), CALM);
-    const env = { ...process.env, DISPLAY: `:${display}`, GDK_BACKEND: 'x11', XDG_CONFIG_HOME: config };
+    const env = {
+      ...process.env,
+      ...ON_THE_PROCESSOR,
+      DISPLAY: `:${display}`,
+      GDK_BACKEND: 'x11',
+      XDG_CONFIG_HOME: config,
+    };
     const server = start(driver, [`--port=${port}`], env);
     const address = `http://127.0.0.1:${port}`;
     await until(`${driver} to answer`, async () => {
