@@ -140,9 +140,16 @@ describe('its size, as Vite bundles and minifies it', () => {
   });
 
   test('what is not used is left out', async () => {
-    const entries = ['', '/compat', '/compat/react', '/react', '/react-native', '/server', '/webhooks'].map(
-      (path) => `picture-queue${path}`,
-    );
+    const entries = [
+      '',
+      '/compat',
+      '/compat/react',
+      '/library',
+      '/react',
+      '/react-native',
+      '/server',
+      '/webhooks',
+    ].map((path) => `picture-queue${path}`);
     const nothing = entries.map((entry) => `import '${entry}';`).join('');
     expect((await bundled(`${nothing} globalThis.all = 1;`)).bytes).toBeLessThan(100);
     const only = async (name: string, entry: string) =>
