@@ -9,7 +9,7 @@ import { main } from './user-error.mjs';
 const HELP = `npm run test:examples
 
 Builds the apps of examples/ with Next.js, SvelteKit and Expo, in a folder of its own and with the client as it is packed
-here, starts the first two and makes a picture with each in Chromium. It fetches some 800 MB of packages from npm, needs
+here, starts the first two and makes an image with each in Chromium. It fetches some 800 MB of packages from npm, needs
 3 GB of disk, and takes two to five minutes.
 `;
 const GIGABYTES = 3;

@@ -20,8 +20,9 @@ const isAsked = process.env.BUILD_EXAMPLES === '1';
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const MINUTES = 60_000;
-/** They send nothing home. */
-const QUIET = { CI: '1', NEXT_TELEMETRY_DISABLED: '1', EXPO_NO_TELEMETRY: '1', EXPO_OFFLINE: '1' };
+/** They send nothing home; and for none it is a test, for which Next.js passes over .env.local. */
+const { NODE_ENV: _, ...own } = process.env;
+const ENV = { ...own, CI: '1', NEXT_TELEMETRY_DISABLED: '1', EXPO_NO_TELEMETRY: '1', EXPO_OFFLINE: '1' };
 
 describe.runIf(isAsked)('built by its framework', () => {
   let stack: TestStack;
@@ -54,7 +55,7 @@ describe.runIf(isAsked)('built by its framework', () => {
     for (const [name, content] of Object.entries({ ...app.files, [app.env]: lines.join('') })) {
       await fs.writeFile(path.join(dir, name), content);
     }
-    const options = { cwd: dir, env: { ...process.env, ...QUIET }, maxBuffer: 64 << 20 };
+    const options = { cwd: dir, env: ENV, maxBuffer: 64 << 20 };
     const packages = [...app.packages, installed.tarball];
     await run('npm', ['install', '--save-exact', '--no-audit', '--no-fund', ...packages], options);
     const [program = '', ...args] = app.build;
@@ -67,7 +68,7 @@ describe.runIf(isAsked)('built by its framework', () => {
   /** While `use` goes on, the app answers at its address. */
   async function served(dir: string, args: string[], env: object, use: (url: string) => Promise<void>) {
     const port = await freePort();
-    const all = { ...process.env, ...QUIET, ...env, PORT: String(port), HOST: '127.0.0.1' };
+    const all = { ...ENV, ...env, PORT: String(port), HOST: '127.0.0.1' };
     const child = spawn(process.execPath, args, {
       cwd: dir,
       env: all,
@@ -102,6 +103,7 @@ describe.runIf(isAsked)('built by its framework', () => {
     const body = JSON.stringify({ type: 'generation.completed', data: { id: 'g1', images: [] } });
     const at = new Date();
     const headers = {
+      'content-type': 'application/json',
       'webhook-id': 'msg_1',
       'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
       'webhook-signature': new Webhook(SECRET).sign('msg_1', at, body),
