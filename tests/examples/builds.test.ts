@@ -93,7 +93,19 @@ describe.runIf(isAsked)('built by its framework', () => {
   async function expectItWorks(url: string) {
     const page = await browser.newPage();
     await page.goto(url);
-    await page.getByRole('button', { name: 'Make a picture' }).click();
+    const output = page.getByRole('status');
+    // A button that the server has rendered does nothing until the page's script has come.
+    await until('the button to do something', async () => {
+      const button = page.getByRole('button', { name: 'Make a picture' });
+      if (await button.isVisible()) await button.click();
+      return output
+        .filter({ hasText: /starting|queued|processing|downloading|completed/ })
+        .waitFor({ timeout: 5_000 })
+        .then(
+          () => true,
+          () => false,
+        );
+    });
     const image = page.getByRole('img', { name: 'A lighthouse at dawn' });
     await image.waitFor();
     await expect.poll(() => image.evaluate((one: HTMLImageElement) => one.naturalWidth)).toBeGreaterThan(100);
