@@ -8,8 +8,8 @@ import { main } from './user-error.mjs';
 const HELP = `npm run test:firefox
 
 Runs the studio's main stories in Firefox, on a stack of its own; it takes about half a minute once all is built. It
-needs Firefox 129 or newer: FIREFOX_PATH, or the one that is installed, or Debian's, which it installs where it may. Not
-every package of Firefox can be led: one from a snap has no access to the folder of its profile.
+takes FIREFOX_PATH, or the Firefox that is installed, or Debian's, which it installs where it may; tried with 153. It
+asks for a profile in the folder for temporary files, to which a Firefox from a snap has no access.
 `;
 
 await main(async () => {
