@@ -13,6 +13,8 @@ import { SEEN, type Served, serve } from './served.ts';
 const MAX_CORE_BYTES = 6 * 1024;
 /** What the hooks add to the core. */
 const MAX_HOOKS_BYTES = 3 * 1024;
+/** What the library adds to it: the way of asking is the core's. */
+const MAX_LIBRARY_BYTES = 512;
 
 let installed: Installed;
 let browser: Browser;
@@ -133,6 +135,15 @@ describe('its size, as Vite bundles and minifies it', () => {
       globalThis.all = [core, hooks];`);
     expect(both.code).toContain('useSyncExternalStore');
     expect(both.bytes - core.bytes).toBeLessThanOrEqual(MAX_HOOKS_BYTES);
+  });
+
+  test(`the library adds at most ${MAX_LIBRARY_BYTES} bytes`, async () => {
+    const core = await bundled(all('picture-queue'));
+    const both =
+      await bundled(`import * as core from 'picture-queue'; import * as library from 'picture-queue/library';
+      globalThis.all = [core, library];`);
+    expect(both.code).toContain('/rerun');
+    expect(both.bytes - core.bytes).toBeLessThanOrEqual(MAX_LIBRARY_BYTES);
   });
 
   test('what verifies webhooks needs no client', async () => {
