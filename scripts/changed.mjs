@@ -54,8 +54,11 @@ const TOUCHES = [
   [/^bench\/soak\//, ['tests/e2e/soak.test.ts', 'tests/e2e/soak-weather.test.ts']],
   [/^bench\/model-check\//, ['tests/database/model.test.ts']],
   // Clients and the studio: tests build and pack them.
-  [/^client\//, ['tests/client', 'tests/web', 'tests/browser', 'tests/examples']],
-  [/^web\//, ['tests/web', 'tests/browser', 'tests/e2e/studio.test.ts', 'tests/e2e/app.test.ts']],
+  [/^client\//, ['tests/client', 'tests/web', 'tests/browser', 'tests/engines', 'tests/examples']],
+  [
+    /^web\//,
+    ['tests/web', 'tests/browser', 'tests/engines', 'tests/e2e/studio.test.ts', 'tests/e2e/app.test.ts'],
+  ],
   [/^docs\/guides\/studio\.md$/, ['tests/web/browsers.test.ts']],
   [/^examples\//, ['tests/examples']],
   // Pages, and what they show.

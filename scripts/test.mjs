@@ -2,9 +2,11 @@
 import os from 'node:os';
 import { ensureBrowser } from './browser.mjs';
 import { allTests, changedFiles, importingTests, planOf } from './changed.mjs';
+import { ensureWebKit } from './engines.mjs';
 import { ensurePostgres15 } from './postgres15.mjs';
 import { say } from './progress.mjs';
 import { environment, foreground } from './run.mjs';
+import { ensureRuntime } from './runtimes.mjs';
 import { runTests } from './second-run.mjs';
 import { asksForHelp, setUp } from './setup.mjs';
 import { ensureSpace } from './space.mjs';
@@ -53,8 +55,13 @@ const PARTS = {
   },
   system: async (files = []) => {
     if (files.length === 0) ensureSpace(os.tmpdir(), TESTS_GIGABYTES, 'A whole run of the tests');
-    const needsBrowser = files.length === 0 || files.some((file) => NEED_BROWSER.test(file));
-    const browser = needsBrowser ? { CHROMIUM_PATH: await ensureBrowser() } : {};
+    const needs = (pattern) => files.length === 0 || files.some((file) => pattern.test(file));
+    const browser = needs(NEED_BROWSER) ? { CHROMIUM_PATH: await ensureBrowser() } : {};
+    if (needs(NEED_WEBKIT)) {
+      const missing = await ensureWebKit();
+      if (missing) say(`– the studio in WebKitGTK: skipped, ${missing}`);
+    }
+    if (needs(NEED_RUNTIMES)) for (const name of ['deno', 'bun']) await ensureRuntime(name);
     await tests('database, simulator, stack and end-to-end tests', files, browser);
   },
   postgres15: async () => {
@@ -93,7 +100,9 @@ It ends with the times, or with the check that failed and the command that runs 
 /** Their Postgres' data takes 3 at its peak, beside what is built: some tests play a million jobs. */
 const TESTS_GIGABYTES = 4;
 const times = [];
-/** Tests that start Chromium. */
+/** Tests that start WebKitGTK; Deno and Bun; Chromium. */
+const NEED_WEBKIT = /^tests\/engines\//;
+const NEED_RUNTIMES = /^tests\/client\/runtimes/;
 const NEED_BROWSER = /^tests\/(browser\/|client\/vite|scripts\/browser)/;
 
 await main(async () => {

@@ -12,7 +12,7 @@ import {
 import { backoff, throwIfAborted, wait } from './wait.ts';
 
 export interface Call {
-  method: 'GET' | 'POST' | 'PATCH';
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   path: string;
   /** Sent as JSON; with a `contentType` as it is. */
   body?: unknown;

@@ -12,6 +12,7 @@ import {
   type WaitOptions,
 } from './client.ts';
 import { InvalidOptionError } from './errors.ts';
+import { createLibrary, type Library } from './library.ts';
 import { limited } from './limited.ts';
 import type { StartBody, Started } from './types.ts';
 
@@ -30,7 +31,9 @@ export interface ForUser {
   userId: string;
 }
 
-export interface ServerClient extends Pick<Client, 'get' | 'status' | 'cancel' | 'models'> {
+export interface ServerClient
+  extends Pick<Client, 'get' | 'status' | 'cancel' | 'models'>,
+    Pick<Library, 'retry'> {
   /** Puts a generation, or a batch, into the queue in the name of a user. */
   submit(params: StartBody, options: StartOptions & ForUser): Promise<Started>;
   /**
@@ -58,7 +61,8 @@ export function createServerClient({ secretKey, ...options }: ServerClientOption
   if (typeof secretKey !== 'string' || !/^\S+$/.test(secretKey)) {
     throw new InvalidOptionError('secretKey', 'must be the secret key of the Supabase project');
   }
-  const client = createClient({ ...options, live: 'polling', getToken: () => secretKey });
+  const asServer = { ...options, getToken: () => secretKey };
+  const client = createClient({ ...asServer, live: 'polling' });
 
   const submit: ServerClient['submit'] = async (params, { userId, ...more }) => {
     if (!UUID.test(userId)) throw new InvalidOptionError('userId', 'must be the UUID of a user');
@@ -78,6 +82,7 @@ export function createServerClient({ secretKey, ...options }: ServerClientOption
     get: client.get,
     status: client.status,
     cancel: client.cancel,
+    retry: createLibrary(asServer).retry,
     models: client.models,
   };
 }

@@ -1,6 +1,6 @@
 import type { Http } from './http.ts';
 import { platform, type SignalLike } from './platform.ts';
-import type { GenerateParams, Source, StartBody } from './types.ts';
+import type { Source } from './types.ts';
 
 /** A `Blob` or `File`. */
 export interface BlobLike {
@@ -45,14 +45,14 @@ const isFile = (value: unknown): value is SourceFile => {
  * @throws what an upload throws; then nothing is started
  */
 export async function uploadFiles(
-  params: GenerateParams,
+  params: object,
   upload: (file: SourceFile) => Promise<Source>,
-): Promise<StartBody> {
+): Promise<object> {
   const sent = async (value: unknown): Promise<unknown> => {
     if (Array.isArray(value)) return Promise.all(value.map(sent));
     return isFile(value) ? (await upload(value)).source_id : value;
   };
   const body: Record<string, unknown> = { ...params };
   for (const name in body) body[name] = await sent(body[name]);
-  return body as StartBody;
+  return body;
 }

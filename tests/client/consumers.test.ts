@@ -7,6 +7,7 @@ import { type Installed, install, ROOT, run } from './installed.ts';
 const SOURCE = `
   import { createClient, type Client, type Progress } from 'picture-queue';
   import { enqueueJob, generateImageAsync, getJob, getQueueStats, type JobType, type SupabaseLike } from 'picture-queue/compat';
+  import { createLibrary, type Library, type Usage } from 'picture-queue/library';
   import { createServerClient } from 'picture-queue/server';
   import { verifyWebhook } from 'picture-queue/webhooks';
   export const client: Client = createClient({ url: '', getToken: () => null });
@@ -25,6 +26,13 @@ const SOURCE = `
   getJob(1);
   // @ts-expect-error a generation has a prompt, or prompts
   client.start({ model_id: '' });
+  export const library: Library = createLibrary({ url: '', getToken: () => null });
+  export const rerun = library
+    .rerun('', { seed: null, source_id: new Uint8Array() }, { idempotencyKey: 'k' })
+    .then((started) => client.wait(started));
+  export const left: Promise<Usage['images']['left']> = library.usage().then(({ images }) => images.left);
+  // @ts-expect-error there is no such mark
+  library.markImage('', { favorite: true });
   export const onServer = createServerClient({ url: '', secretKey: '' });
   export const images = onServer
     .generate({ prompt: 'a', model_id: 'o/m' }, { userId: 'u', onUpdate: ({ progress }) => progress })

@@ -9,6 +9,7 @@ export const ENTRIES = {
   'picture-queue': path.join(ROOT, 'client/src/index.ts'),
   'picture-queue/react': path.join(ROOT, 'client/src/react/index.ts'),
   'picture-queue/react-native': path.join(ROOT, 'client/src/react-native.ts'),
+  'picture-queue/library': path.join(ROOT, 'client/src/library.ts'),
   'picture-queue/server': path.join(ROOT, 'client/src/server.ts'),
   'picture-queue/webhooks': path.join(ROOT, 'client/src/webhooks.ts'),
   'picture-queue/compat': path.join(ROOT, 'client/src/compat/index.ts'),

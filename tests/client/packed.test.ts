@@ -85,6 +85,7 @@ describe('the packed package', () => {
       'README.md',
       'compat',
       'dist',
+      'library',
       'package.json',
       'react',
       'react-native',

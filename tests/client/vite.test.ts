@@ -13,6 +13,8 @@ import { SEEN, type Served, serve } from './served.ts';
 const MAX_CORE_BYTES = 6 * 1024;
 /** What the hooks add to the core. */
 const MAX_HOOKS_BYTES = 3 * 1024;
+/** What the library adds to it: the way of asking is the core's. */
+const MAX_LIBRARY_BYTES = 512;
 
 let installed: Installed;
 let browser: Browser;
@@ -135,14 +137,30 @@ describe('its size, as Vite bundles and minifies it', () => {
     expect(both.bytes - core.bytes).toBeLessThanOrEqual(MAX_HOOKS_BYTES);
   });
 
+  test(`the library adds at most ${MAX_LIBRARY_BYTES} bytes`, async () => {
+    const core = await bundled(all('picture-queue'));
+    const both =
+      await bundled(`import * as core from 'picture-queue'; import * as library from 'picture-queue/library';
+      globalThis.all = [core, library];`);
+    expect(both.code).toContain('/rerun');
+    expect(both.bytes - core.bytes).toBeLessThanOrEqual(MAX_LIBRARY_BYTES);
+  });
+
   test('what verifies webhooks needs no client', async () => {
     expect((await bundled(all('picture-queue/webhooks'))).bytes).toBeLessThan(1_500);
   });
 
   test('what is not used is left out', async () => {
-    const entries = ['', '/compat', '/compat/react', '/react', '/react-native', '/server', '/webhooks'].map(
-      (path) => `picture-queue${path}`,
-    );
+    const entries = [
+      '',
+      '/compat',
+      '/compat/react',
+      '/library',
+      '/react',
+      '/react-native',
+      '/server',
+      '/webhooks',
+    ].map((path) => `picture-queue${path}`);
     const nothing = entries.map((entry) => `import '${entry}';`).join('');
     expect((await bundled(`${nothing} globalThis.all = 1;`)).bytes).toBeLessThan(100);
     const only = async (name: string, entry: string) =>

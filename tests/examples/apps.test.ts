@@ -15,12 +15,18 @@ import { TestStack } from '../e2e/support/stack.ts';
 
 const EXAMPLES = path.join(ROOT, 'examples');
 const PATIENCE = { timeout: 30_000 };
+const PUBLIC = ['SUPABASE_URL', 'SUPABASE_PUBLISHABLE_KEY', 'START_GENERATION_URL'].map(
+  (name) => `PUBLIC_${name}`,
+);
 /** As little of SvelteKit as its files need. */
 const SVELTEKIT = `
-declare module '$env/dynamic/public' { export const env: Record<string, string | undefined> }
-declare module '$env/dynamic/private' { export const env: Record<string, string | undefined> }
+declare module '@sveltejs/kit/env' { export function defineEnvVars<T>(variables: T): T }
+declare module '$app/env/public' { export const ${PUBLIC.map((name) => `${name}: string`)} }
+declare module '$app/env/private' { export const WEBHOOK_SECRET: string }
 declare function $state<T>(first: T): T;`;
-const ENV = 'export const env = process.env;';
+const ENV = ['WEBHOOK_SECRET', ...PUBLIC]
+  .map((name) => `export const ${name} = process.env.${name};`)
+  .join('');
 const NATIVE = ['Button', 'Image', 'Text', 'View']
   .map((name) => `export const ${name} = '${name}';`)
   .join('')
@@ -52,7 +58,7 @@ test.each<[string, string[], object]>([
   ['nextjs', ['app/page.tsx', 'app/api/webhooks/route.ts'], { lib: ['es2022', 'dom'], types: ['node'] }],
   [
     'sveltekit',
-    ['src/routes/+page.svelte', 'src/routes/api/webhooks/+server.ts'],
+    ['src/env.ts', 'src/routes/+page.svelte', 'src/routes/api/webhooks/+server.ts'],
     { lib: ['es2022', 'dom'], types: [] },
   ],
   ['expo', ['App.tsx'], { lib: ['es2022'], types: ['node', 'react-native'] }],
@@ -90,7 +96,7 @@ async function imported(name: string, contents: string, modules: Record<string, 
       {
         name: 'framework',
         setup({ onLoad, onResolve }) {
-          onResolve({ filter: /^(\$env|react-native)/ }, ({ path: own }) => ({
+          onResolve({ filter: /^(\$app|react-native)/ }, ({ path: own }) => ({
             path: own,
             namespace: 'own',
           }));
@@ -137,7 +143,7 @@ describe('the route for webhooks', () => {
   ])('of %s takes what is signed, and nothing else', async (app, file, routeOf) => {
     process.env.WEBHOOK_SECRET = SECRET;
     try {
-      const modules = { '$env/dynamic/private': ENV };
+      const modules = { '$app/env/private': ENV };
       const route = routeOf(await imported(`${app}-route`, await source(`${app}/${file}`), modules));
       expect((await route(BODY)).status).toBe(204);
       const forged = await route(BODY.replace('g1', 'g2'));
@@ -205,7 +211,7 @@ describe('on the local stack', () => {
       ${scriptOf(await source('sveltekit/src/routes/+page.svelte'))}
       export { make };
       export const shown = () => ({ line, imageUrl });`;
-    const page = await imported('sveltekit-page', script, { '$env/dynamic/public': ENV });
+    const page = await imported('sveltekit-page', script, { '$app/env/public': ENV });
     await page.make();
     expect(page.shown().line).toBe('completed, 100 %');
     await expectPicture(page.shown().imageUrl);

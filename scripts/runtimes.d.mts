@@ -1,0 +1,3 @@
+export type Runtime = 'deno' | 'bun';
+export function findRuntime(name: Runtime): string | undefined;
+export function ensureRuntime(name: Runtime): Promise<string | undefined>;
