@@ -45,7 +45,7 @@ declare
     'queue_health,failed_jobs_recent,stuck_jobs,queue_latency,tenant_usage}';
   v_functions text[] := regexp_split_to_array(btrim('
     cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation
-    delete_image enqueue_job enqueue_jobs
+    delete_image delete_own_account enqueue_job enqueue_jobs
     extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations
     live_snapshot mark_image mark_images model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery record_prediction
     record_predictions retry_generation
