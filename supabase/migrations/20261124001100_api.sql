@@ -737,7 +737,7 @@ comment on function public.delete_generation is
 comment on function public.delete_image is
 'Deletes an image of the caller with its file. Its generation stays, without images.';
 comment on function public.delete_own_account is
-'Deletes the caller''s account for good: their generations, images, files and uploads, and what runs for them is stopped.
+'Deletes the caller''s account for good, with generations, images, files and uploads; what runs for it is stopped.
 p_email is the account''s email address, as a confirmation; of an account without one it is empty.';
 comment on function public.mark_image is
 'Marks an image of the caller, {is_favorite, is_public, archived}, and returns it. What is left out stays as it is.';

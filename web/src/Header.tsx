@@ -23,11 +23,11 @@ export function Header({ email, onAccount, onSignOut }: HeaderProps) {
             type="button"
             className="account-button"
             aria-haspopup="dialog"
-            aria-label="Your account"
             title="Your account"
             onClick={onAccount}
           >
             <Icon name="account" />
+            <span className="hidden">Your account</span>
             <span className="email" translate="no">
               {email}
             </span>

@@ -133,13 +133,26 @@ export function useAuth(config: Config): Auth {
   return { account: session === undefined ? undefined : account, recovering, ended, farewell, ...calls };
 }
 
-/** Why a password is not the user's; undefined: it is. Its session is none that the page uses, and ends at once. */
+/** Why a password is not the user's; undefined: it is. The session that comes of it is none of the page's, and ends. */
 async function refused(config: Config, email: string, password: string): Promise<Outcome | undefined> {
-  const other = new AuthClient({ ...optionsOf(config), autoRefreshToken: false, persistSession: false });
-  const { error } = await other.signInWithPassword({ email, password });
-  if (!error) await other.signOut({ scope: 'local' });
-  if (error?.code === 'invalid_credentials') return { ok: false, why: 'The present password is not right.' };
-  return error ? outcome(error) : undefined;
+  const { url, headers } = optionsOf(config);
+  const ask = (path: string, body: object, more = {}) =>
+    fetch(url + path, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json', ...more },
+      body: JSON.stringify(body),
+    });
+  try {
+    const answer = await ask('/token?grant_type=password', { email, password });
+    const told = (await answer.json()) as { access_token?: string };
+    if (answer.status === 429) return { ok: false, why: SENTENCES.over_request_rate_limit ?? '' };
+    if (answer.status < 500 && !answer.ok) return { ok: false, why: 'The present password is not right.' };
+    if (!answer.ok) return { ok: false, why: UNREACHED };
+    await ask('/logout?scope=local', {}, { authorization: `Bearer ${told.access_token}` });
+    return undefined;
+  } catch {
+    return { ok: false, why: UNREACHED };
+  }
 }
 
 const optionsOf = (config: Config) => ({
@@ -175,6 +188,8 @@ function renewal(client: InstanceType<typeof AuthClient>): () => Promise<boolean
   };
 }
 
+const UNREACHED = 'The server could not be reached. Please try again.';
+
 const SENTENCES: Record<string, string> = {
   invalid_credentials: 'The email or the password is not right.',
   user_already_exists: 'There is an account with this email already. Sign in instead.',
@@ -190,7 +205,7 @@ const SENTENCES: Record<string, string> = {
 function outcome(error: AuthError | null): Outcome {
   if (!error) return { ok: true };
   if (error.name === 'AuthRetryableFetchError') {
-    return { ok: false, why: 'The server could not be reached. Please try again.' };
+    return { ok: false, why: UNREACHED };
   }
   const why = SENTENCES[error.code ?? ''] ?? error.message;
   return { ok: false, why: /[.!?]$/.test(why) ? why : `${why}.` };
