@@ -10,6 +10,7 @@ import { Card } from './Card.tsx';
 import { Empty } from './Empty.tsx';
 import type { Filter } from './filter.ts';
 import { alone, type Group, grouped } from './groups.ts';
+import { KeptPlace } from './KeptPlace.tsx';
 import { More } from './More.tsx';
 import { Search } from './Search.tsx';
 import { useFiltered } from './use-filtered.ts';
@@ -132,16 +133,18 @@ interface PicturesProps {
 
 const Pictures = memo(function Pictures({ groups, onOpen }: PicturesProps) {
   return (
-    <ul className="grid">
-      {groups.map(({ id, all }, index) => (
-        <li key={id} className={all.length > 1 ? 'together' : undefined}>
-          {all.length > 1 ? (
-            <Batch all={all} onOpen={onOpen} isFirst={index < FIRST} />
-          ) : (
-            <Card one={all[0]} onOpen={onOpen} isFirst={index < FIRST} />
-          )}
-        </li>
-      ))}
-    </ul>
+    <KeptPlace list={groups}>
+      <ul className="grid">
+        {groups.map(({ id, all }, index) => (
+          <li key={id} className={all.length > 1 ? 'together' : undefined}>
+            {all.length > 1 ? (
+              <Batch all={all} onOpen={onOpen} isFirst={index < FIRST} />
+            ) : (
+              <Card one={all[0]} onOpen={onOpen} isFirst={index < FIRST} />
+            )}
+          </li>
+        ))}
+      </ul>
+    </KeptPlace>
   );
 });
