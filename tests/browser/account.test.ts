@@ -38,14 +38,14 @@ story('by keyboard: a password is changed by who knows the present one', async (
   await tabTo(page, page.getByRole('button', { name: 'Your account' }));
   await page.keyboard.press('Enter');
   const dialog = page.getByRole('dialog', { name: 'Your account' });
-  await tabTo(page, dialog.getByLabel('Present password', { exact: true }));
+  await tabTo(page, dialog.getByLabel('Current password', { exact: true }));
   await page.keyboard.type('not-the-password');
   await tabTo(page, dialog.getByLabel('New password', { exact: true }));
   await page.keyboard.type(next);
   ada.forgive(/400/);
   await page.keyboard.press('Enter');
-  await dialog.getByRole('alert').getByText('The present password is not right.').waitFor();
-  await dialog.getByLabel('Present password', { exact: true }).fill(ada.password);
+  await dialog.getByRole('alert').getByText('That is not your current password.').waitFor();
+  await dialog.getByLabel('Current password', { exact: true }).fill(ada.password);
   await page.keyboard.press('Enter');
   await dialog.getByText('Your password has been changed.').waitFor();
   await page.keyboard.press('Escape');

@@ -26,7 +26,7 @@ export function ChangePassword({ auth }: { auth: Auth }) {
   return (
     <form className="stack" aria-labelledby={heading} onSubmit={send}>
       <h3 id={heading}>Change your password</h3>
-      <Password label="Present password" value={present} onChange={setPresent} isNew={false} />
+      <Password label="Current password" value={present} onChange={setPresent} isNew={false} />
       <Password label="New password" value={next} onChange={setNext} isNew />
       <Result result={result} />
       <Button type="submit" busy={busy}>

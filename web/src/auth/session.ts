@@ -146,7 +146,7 @@ async function refused(config: Config, email: string, password: string): Promise
     const answer = await ask('/token?grant_type=password', { email, password });
     const told = (await answer.json()) as { access_token?: string };
     if (answer.status === 429) return { ok: false, why: SENTENCES.over_request_rate_limit ?? '' };
-    if (answer.status < 500 && !answer.ok) return { ok: false, why: 'The present password is not right.' };
+    if (answer.status < 500 && !answer.ok) return { ok: false, why: 'That is not your current password.' };
     if (!answer.ok) return { ok: false, why: UNREACHED };
     await ask('/logout?scope=local', {}, { authorization: `Bearer ${told.access_token}` });
     return undefined;
@@ -198,7 +198,7 @@ const SENTENCES: Record<string, string> = {
   over_request_rate_limit: 'Too many attempts. Please wait a few minutes.',
   over_email_send_rate_limit: 'Too many attempts. Please wait a few minutes.',
   same_password: 'That is the password that you have already.',
-  weak_password: 'That password is too easy to guess. Take a longer one.',
+  weak_password: 'That password is too easy to guess. Choose a longer one.',
   signup_disabled: 'This studio does not accept new accounts.',
 };
 

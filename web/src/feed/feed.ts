@@ -129,7 +129,7 @@ export function useActions(one: Generation): Actions {
           if (!next) throw new Error('No model can do that at the moment.');
           await start(next, operation);
         }, STARTED[operation]),
-      runAgain: () => guarded(() => runAgain(one.id, 'run again'), 'Another one of it is on its way.'),
+      runAgain: () => guarded(() => runAgain(one.id, 'run again'), 'Another one is on its way.'),
       takeAsSource: () => takeAsSource(one),
       edit: () => edit(one),
       remove: () => remove(one),
