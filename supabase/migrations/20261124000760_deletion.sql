@@ -97,7 +97,7 @@ create trigger picture_queue_after_delete after delete on auth.users
 for each row execute function private.after_user_delete();
 
 -- What an operator does in Auth, for the user who asks for it by the account's own address: so that no program that
--- means one picture deletes them all.
+-- means one image deletes them all.
 create function private.delete_own_account(p_email text) returns jsonb
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$

@@ -137,19 +137,19 @@ export function generationsStore(client: Client, limit: number | undefined): Gen
     isReading = false;
   }
 
-  const underWay = new Map<() => Promise<void>, Promise<void>>();
+  const pending = new Map<() => Promise<void>, Promise<void>>();
   /**
    * One thing at a time, in the order in which they were asked for: a page is never put behind one that is just being
    * replaced. What is asked for again before it is over is the same.
    */
   const alone = (work: () => Promise<void>): Promise<void> => {
-    const same = underWay.get(work);
+    const same = pending.get(work);
     if (same) return same;
-    const before = [...underWay.values()].at(-1);
+    const before = [...pending.values()].at(-1);
     const own = (before ? before.then(() => attempt(work)) : attempt(work)).finally(() => {
-      underWay.delete(work);
+      pending.delete(work);
     });
-    underWay.set(work, own);
+    pending.set(work, own);
     return own;
   };
   const newest = async () => {
