@@ -136,6 +136,13 @@ begin
 end
 $$;
 
+create function public.delete_own_account(p_email text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.delete_own_account(p_email);
+end
+$$;
+
 create function public.mark_image(p_image_id uuid, p_marks jsonb)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
@@ -667,8 +674,8 @@ begin
         admin_predictions admin_users admin_models admin_plans admin_audit admin_cancel_job admin_cancel_generation
         admin_requeue_job admin_requeue_jobs admin_pause admin_resume admin_switch_model admin_set_user_plan
         admin_save_plan admin_delete_plan admin_set_budget admin_undo admin_analytics
-        alerts cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation delete_image enqueue_job
-        delete_alert_receiver enqueue_jobs
+        alerts cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation delete_image delete_own_account enqueue_job
+        delete_alert_receiver delete_own_account enqueue_jobs
         extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations
         live_snapshot mark_image mark_images model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery
         record_predictions
@@ -878,6 +885,7 @@ grant execute on function
   public.retry_generation,
   public.delete_generation, private.delete_generation,
   public.delete_image, private.delete_image,
+  public.delete_own_account, private.delete_own_account,
   public.webhook_secret, private.webhook_secret,
   public.rotate_webhook_secret, private.rotate_webhook_secret,
   public.webhook_deliveries, private.webhook_deliveries,
@@ -1023,6 +1031,9 @@ comment on function public.delete_generation is
 'Deletes a generation of the caller with its image, file and jobs. A job stops its running prediction.';
 comment on function public.delete_image is
 'Deletes an image of the caller with its file. Its generation stays, without images.';
+comment on function public.delete_own_account is
+'Deletes the caller''s account for good, with generations, images, files and uploads; what runs for it is stopped.
+p_email is the account''s email address, as a confirmation; of an account without one it is empty.';
 comment on function public.mark_image is
 'Marks an image of the caller, {is_favorite, is_public, archived}, and returns it. What is left out stays as it is.';
 comment on function public.mark_images is

@@ -98,7 +98,10 @@ story('a picture is looked at in its full size', async ({ member }) => {
   const dialog = ada.page.getByRole('dialog', { name: 'Picture' });
   const image = dialog.getByRole('img', { name: 'A leaf' });
   const size = () =>
-    image.evaluate((one: HTMLImageElement) => [one.getBoundingClientRect().width, one.naturalWidth]);
+    image.evaluate((one: HTMLImageElement) => [
+      Math.round(one.getBoundingClientRect().width),
+      one.naturalWidth,
+    ]);
   await image.evaluate((one: HTMLImageElement) => one.decode());
   const [fitted, natural = 0] = await size();
   expect(fitted).toBeLessThan(natural);

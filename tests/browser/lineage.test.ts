@@ -26,7 +26,7 @@ story('the same is run again with another seed, for a price, once by a double cl
   await made(ada, 'A loft');
   const again = ada.card('A loft').getByRole('button', { name: 'Run again · $0.025' });
   await again.dblclick();
-  await ada.page.getByText('Another one of it is on its way.').waitFor();
+  await ada.page.getByText('Another one is on its way.').waitFor();
   await ada.picture('A loft').nth(1).waitFor();
   const predictions = await scene.stack.simulator.withPrompt('A loft');
   const inputs = predictions.map(({ prediction }) => prediction.input as Record<string, unknown>);

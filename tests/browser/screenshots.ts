@@ -23,6 +23,7 @@ const GALLERY: [prompt: string, shape: string][] = [
 ];
 const SEED = 20;
 const UNDERWAY = ['A greenhouse at night, lit from within', 'A tram in the rain, neon reflections'];
+const BATCH = ['A market at noon', 'A market at dusk, paper lanterns', 'The empty quay at night'];
 const FAILS = 'A portrait that the model refuses';
 
 const stack = await TestStack.start({ env: { SIMULATOR_GENERATION_MS: '200' } });
@@ -65,6 +66,11 @@ try {
   await page.getByRole('dialog', { name: 'Choose a model' }).waitFor();
   await take(page, 'models');
   await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Your account' }).click();
+  const account = page.getByRole('dialog', { name: 'Your account' });
+  await account.getByText('Pictures today').waitFor();
+  await take(page, 'account');
+  await page.keyboard.press('Escape');
 
   // One at a time for this user, so that the second one is seen in line.
   await limit(ada, { running_jobs: 1 });
@@ -83,6 +89,19 @@ try {
   await card.locator('[role=progressbar]:is([aria-valuenow="50"], [aria-valuenow="55"])').waitFor();
   await card.evaluate((element) => element.scrollIntoView({ block: 'center' }));
   await take(phone.page, 'phone');
+
+  const cleo = await arrive({ email: 'cleo@example.com' });
+  await cleo.signUp();
+  await cleo.page.getByRole('radio', { name: 'Several prompts' }).check();
+  for (const [index, prompt] of BATCH.entries()) {
+    if (index > 1) await cleo.page.getByRole('button', { name: 'Add a prompt' }).click();
+    await cleo.page.getByRole('textbox', { name: `Prompt ${index + 1}` }).fill(prompt);
+  }
+  await stack.simulator.fault('quay', { hold: 'run' });
+  await cleo.page.getByRole('button', { name: 'Make 3 pictures' }).click();
+  await cleo.page.getByText('2 of 3 done').waitFor();
+  await take(cleo.page, 'batch');
+  await stack.simulator.faults([]);
 
   const bob = await arrive({ email: 'bob@example.com' });
   await bob.signUp();

@@ -120,3 +120,45 @@ test('images and uploads go at once, those of others stay', async () => {
   const files = await db.service('removable_objects', { p_job_id: cleanup?.id, p_lease: cleanup?.lease });
   expect(files).toEqual({ outcome: 'removable', bucket: 'source-images', names: [upload(user)] });
 });
+
+test('a user deletes the account, by its own address alone, and nothing of it stays', async () => {
+  const { user, job } = await running();
+  const other = await db.createUser();
+  const theirs = await db.start(other);
+  await record(job, 'p1');
+  const remove = (as: string, p_email: string | null) => db.callAs(as, 'delete_own_account', { p_email });
+  for (const address of [null, '', 'someone@example.com', `${other}@example.com`]) {
+    await expect(remove(user, address), String(address)).rejects.toMatchObject({
+      code: 'PT422',
+      detail: 'invalid_request',
+      hint: 'field=p_email',
+    });
+  }
+  expect(await remove(user, ` ${user}@Example.com`)).toEqual({ deleted: true });
+  const rows = await db.sql`
+    select id from auth.users where id = ${user} union all select id from public.profiles where id = ${user}
+    union all select id from public.image_generations where user_id = ${user}`;
+  expect([...rows]).toEqual([]);
+  expect((await left()).map(({ job_type }) => job_type).sort()).toEqual([
+    'cancel-prediction',
+    'generate-image',
+  ]);
+  const [stays] =
+    await db.sql`select status from public.image_generations where id = ${theirs.generation_id}`;
+  expect(stays, 'the other one’s').toMatchObject({ status: 'pending' });
+  await expect(remove(user, `${user}@example.com`), 'once more').rejects.toMatchObject({ code: 'PT404' });
+});
+
+test('an account that other tables of the installation hold on to stays whole, and why is said', async () => {
+  const { user, generation_id } = await running();
+  await db.sql`create table public.invoices (user_id uuid references auth.users)`;
+  try {
+    await db.sql`insert into public.invoices values (${user})`;
+    await expect(
+      db.callAs(user, 'delete_own_account', { p_email: `${user}@example.com` }),
+    ).rejects.toMatchObject({ code: 'PT409', message: expect.stringContaining('Ask who runs it') });
+    expect(await db.sql`select from public.image_generations where id = ${generation_id}`).toHaveLength(1);
+  } finally {
+    await db.sql`drop table public.invoices`;
+  }
+});

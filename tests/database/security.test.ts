@@ -243,6 +243,7 @@ const USERS = [
   'retry_generation',
   'delete_generation',
   'delete_image',
+  'delete_own_account',
   'start_inserted_generation',
   'start_batch',
   'enqueue_job',
@@ -307,6 +308,7 @@ const PRIVATE_USERS = [
   'start_batch',
   'delete_generation',
   'delete_image',
+  'delete_own_account',
   'with_own_changes',
   // What the policies on generations and batches do before a row is locked.
   'lock_for_change',

@@ -20,12 +20,18 @@ const MAY_BE_MISSING = [
   '-webkit-font-smoothing',
   '-webkit-text-size-adjust',
   'accent-color',
+  'content-visibility',
+  'content-visibility: auto',
   'cursor: default',
+  'cursor: grab',
+  'cursor: grabbing',
   'cursor: not-allowed',
   'cursor: pointer',
   'cursor: zoom-in',
   'field-sizing',
   'field-sizing: content',
+  'overflow-anchor',
+  'overflow-anchor: none',
   'overscroll-behavior',
   'resize',
   'resize: vertical',
@@ -39,7 +45,7 @@ const MAY_BE_MISSING = [
   'text-wrap: balance',
 ];
 /** Names of ours that some new interface of browsers has too. */
-const OURS = ['last', 'range', 'take'];
+const OURS = ['last', 'move', 'range', 'take'];
 
 const lacks = (by: Versions, there: Versions) =>
   Object.entries(by).flatMap(([name, version]) => {

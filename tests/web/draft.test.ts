@@ -29,8 +29,7 @@ test('what it supports is', () => {
   expect(toParams(draft({ ...FULL, priority: 'high' }), ABLE)).toEqual({
     prompt: 'a fox',
     model_id: 'maker/model',
-    width: 1024,
-    height: 1024,
+    aspect_ratio: '1:1',
     num_inference_steps: 30,
     guidance_scale: 4.5,
     seed: 7,
@@ -105,4 +104,19 @@ test.each<[string, Partial<Draft>, RegExp | undefined]>([
   const missing = whatIsMissing(draft(changes), model({ supports: { seed: true } }));
   if (expected) expect(missing).toMatch(expected);
   else expect(missing).toBeUndefined();
+});
+
+test('a ratio goes by its name where the model knows it, else by a size that has it', () => {
+  expect(toParams(draft({ shape: '16:9' }), ABLE)).toMatchObject({ aspect_ratio: '16:9' });
+  expect(toParams(draft({ shape: '16:9' }), ABLE)).not.toHaveProperty('width');
+  const side = { min: 256, max: 2048, multiple_of: 16, only: [] };
+  const free = model({ limits: { width: side, height: side } });
+  expect(toParams(draft({ shape: '1:1' }), free)).toMatchObject({ width: 1024, height: 1024 });
+  expect(toParams(draft({ shape: '1:1' }), free)).not.toHaveProperty('aspect_ratio');
+});
+
+test('a file format is asked for where the model makes it', () => {
+  const many = model({ output: { format: 'webp', formats: ['webp', 'png'] } });
+  expect(toParams(draft({ format: 'png' }), many)).toMatchObject({ output_format: 'png' });
+  expect(toParams(draft({ format: 'jpg' }), many)).not.toHaveProperty('output_format');
 });

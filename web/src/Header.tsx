@@ -1,12 +1,14 @@
 import { useTheme } from './lib/theme.ts';
 import { Button, IconButton } from './ui/Button.tsx';
+import { Icon } from './ui/Icon.tsx';
 
 interface HeaderProps {
   email?: string;
+  onAccount?: () => void;
   onSignOut?: () => void;
 }
 
-export function Header({ email, onSignOut }: HeaderProps) {
+export function Header({ email, onAccount, onSignOut }: HeaderProps) {
   const [theme, choose] = useTheme();
   const other = theme === 'dark' ? 'light' : 'dark';
   return (
@@ -16,10 +18,20 @@ export function Header({ email, onSignOut }: HeaderProps) {
         <span translate="no">Picture Queue</span>
       </a>
       <div className="header-tools">
-        {email && (
-          <span className="email" translate="no">
-            {email}
-          </span>
+        {onAccount && (
+          <button
+            type="button"
+            className="account-button"
+            aria-haspopup="dialog"
+            title="Your account"
+            onClick={onAccount}
+          >
+            <Icon name="account" />
+            <span className="hidden">Your account</span>
+            <span className="email" translate="no">
+              {email}
+            </span>
+          </button>
         )}
         <IconButton
           icon={theme === 'dark' ? 'sun' : 'moon'}

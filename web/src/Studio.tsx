@@ -1,6 +1,8 @@
 import { createClient, type GenerateParams, type Generation } from 'picture-queue';
 import { PictureQueueProvider, useGenerations, useModels, usePictureQueue } from 'picture-queue/react';
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { memo, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import type { Usage } from '../../client/src/openapi.ts';
+import { AccountDialog } from './account/AccountDialog.tsx';
 import type { Account, Auth } from './auth/session.ts';
 import { Banners } from './Banners.tsx';
 import { Composer } from './composer/Composer.tsx';
@@ -39,11 +41,10 @@ export function Studio({ account, auth }: { account: Account; auth: Auth }) {
     const options = { url: location.origin, getToken, fetch };
     return [createClient(options), calls(options), remover(getToken, fetch)];
   }, [getToken, renew]);
+  const [isOpen, openAccount] = useState(false);
+  const { usage, renew: renewUsage } = useUsage(more);
   const leave = useCallback(() => {
-    // What a user wrote is not for the user who signs in next.
-    keep('draft', EMPTY_DRAFT);
-    keep('asked', []);
-    forgetStarts();
+    forget();
     void signOut();
   }, [signOut]);
   return (
@@ -51,29 +52,47 @@ export function Studio({ account, auth }: { account: Account; auth: Auth }) {
       <a className="skip" href="#feed-title">
         Skip to your pictures
       </a>
-      <Header email={account.email} onSignOut={leave} />
+      <Header email={account.email} onAccount={() => openAccount(true)} onSignOut={leave} />
       <Boundary>
-        <Desk more={more} removes={removes} />
+        <Desk {...{ more, removes, usage, renewUsage }} />
+        {isOpen && <AccountDialog {...{ account, auth, usage, forget }} onClose={() => openAccount(false)} />}
       </Boundary>
     </PictureQueueProvider>
   );
 }
 
-function Desk({ more, removes }: { more: Calls; removes: Remover }) {
+/** What a user wrote is not for the user who signs in next. */
+function forget(): void {
+  keep('draft', EMPTY_DRAFT);
+  keep('asked', []);
+  forgetStarts();
+}
+
+interface DeskProps {
+  more: Calls;
+  removes: Remover;
+  usage: Usage | undefined;
+  renewUsage: () => void;
+}
+
+const Desk = memo(function Desk({ more, removes, usage, renewUsage }: DeskProps) {
   const client = usePictureQueue();
   const online = useOnline();
   const { say } = useMessages();
   const { models, error: modelsError, refresh: refreshModels } = useModels();
   const list = useGenerations({ limit: PAGE });
-  const { error, refresh } = list;
+  const { error, refresh, isLoading, hasMore, loadMore } = list;
   const { gone, remove: removeOne } = useDeletions(removes);
   const { mark, marked } = useMarks(more);
-  const { usage, renew: renewUsage } = useUsage(more);
   const arrived = useArrivals(list.generations);
   const archive = useArchive(mark);
   const generations = useMemo(
     () => arrived.filter(({ id }) => !gone.has(id)).map(marked),
     [arrived, gone, marked],
+  );
+  const shown = useMemo(
+    () => ({ generations, isLoading, error, hasMore, loadMore, refresh }),
+    [generations, isLoading, error, hasMore, loadMore, refresh],
   );
   const [draft, change] = useDraft();
   const [filter, setFilter] = useState<Filter>('all');
@@ -158,6 +177,13 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
     },
     [client, models, change, toComposer, say],
   );
+  const onTryExample = useCallback(
+    (prompt: string) => {
+      change({ mode: 'one', prompts: [prompt] });
+      toComposer();
+    },
+    [change, toComposer],
+  );
   const remove = useCallback((one: Generation) => removeOne(one, nextAfter(one)), [removeOne]);
   const feed = useMemo(
     () => ({ refresh, models, start, runAgain, takeAsSource, edit, mark, archive, remove }),
@@ -183,19 +209,15 @@ function Desk({ more, removes }: { more: Calls; removes: Remover }) {
           )}
         </div>
         <Feed
-          list={{ ...list, generations }}
-          marked={marked}
-          {...{ filter, search, onFilter: setFilter, onSearch: setSearch }}
-          onTryExample={(prompt) => {
-            change({ mode: 'one', prompts: [prompt] });
-            toComposer();
-          }}
+          {...{ list: shown, marked, gone, filter, search, onTryExample }}
+          onFilter={setFilter}
+          onSearch={setSearch}
         />
         <ToComposer composer={composer} go={toComposer} />
       </main>
     </FeedProvider>
   );
-}
+});
 
 /** What stands in the composer, kept over reloads; an uploaded picture is not, its preview is gone with the page. */
 function useDraft(): [Draft, (change: Partial<Draft>) => void] {

@@ -137,32 +137,38 @@ export function generationsStore(client: Client, limit: number | undefined): Gen
     isReading = false;
   }
 
-  let loading: Promise<void> | undefined;
-  /** One thing at a time: a page is never put behind one that is just being replaced. */
-  const alone = (work: () => Promise<void>) => {
-    loading ??= attempt(work).finally(() => {
-      loading = undefined;
+  const pending = new Map<() => Promise<void>, Promise<void>>();
+  /**
+   * One thing at a time, in the order in which they were asked for: a page is never put behind one that is just being
+   * replaced. What is asked for again before it is over is the same.
+   */
+  const alone = (work: () => Promise<void>): Promise<void> => {
+    const same = pending.get(work);
+    if (same) return same;
+    const before = [...pending.values()].at(-1);
+    const own = (before ? before.then(() => attempt(work)) : attempt(work)).finally(() => {
+      pending.delete(work);
     });
-    return loading;
+    pending.set(work, own);
+    return own;
   };
-  const refresh = () =>
-    alone(async () => {
-      listen();
-      merge(await page());
+  const newest = async () => {
+    listen();
+    merge(await page());
+  };
+  const older = async () => {
+    if (cursor === null) return;
+    const next = await page(cursor);
+    cursor = next.next_cursor;
+    const { generations } = store.get();
+    const ids = new Set(generations.map(({ id }) => id));
+    store.set({
+      generations: [...generations, ...next.generations.filter(({ id }) => !ids.has(id))],
+      hasMore: cursor !== null,
     });
-  const loadMore = () =>
-    cursor === null
-      ? Promise.resolve()
-      : alone(async () => {
-          const next = await page(cursor);
-          cursor = next.next_cursor;
-          const { generations } = store.get();
-          const ids = new Set(generations.map(({ id }) => id));
-          store.set({
-            generations: [...generations, ...next.generations.filter(({ id }) => !ids.has(id))],
-            hasMore: cursor !== null,
-          });
-        });
+  };
+  const refresh = () => alone(newest);
+  const loadMore = () => (cursor === null ? Promise.resolve() : alone(older));
 
   return { ...store, loadMore, refresh };
 }

@@ -1,3 +1,4 @@
+import { useEffect } from 'react';
 import { describe, expect, test } from 'vitest';
 import { GenerationFailedError, PictureQueueError, UnknownModelError } from '../../../client/src/index.ts';
 import { useGenerations, useImageGeneration, useModels } from '../../../client/src/react/index.ts';
@@ -274,6 +275,34 @@ export function testHooks(renderer: Renderer, stage: Stage) {
       server.change('g6', 'queued', 0);
       await until('a new one is in front', () => shown.now().generations[0]?.id === 'g6');
       expect(shown.now().generations).toHaveLength(6);
+      await shown.unmount();
+    });
+
+    test('an older page that is asked for while the newest is read anew, or just at its end, is fetched', async () => {
+      const { server } = stage;
+      for (let number = 1; number <= 4; number += 1) server.change(`g${number}`, 'completed', 100);
+      let wanted = false;
+      const shown = await show(renderer, stage.client(), () => {
+        const list = useGenerations({ limit: 1 });
+        useEffect(() => {
+          if (!wanted || list.isLoading) return;
+          wanted = false;
+          void list.loadMore();
+        });
+        return list;
+      });
+      await until('the first page is there', () => !shown.now().isLoading);
+      const ids = () => shown.now().generations.map(({ id }) => id);
+      await doing(() => Promise.all([shown.now().refresh(), shown.now().loadMore()]));
+      expect(ids(), 'while it is read').toEqual(['g4', 'g3']);
+      // As soon as it is over: not taken for the same fetch.
+      await doing(async () => {
+        const over = shown.now().refresh();
+        wanted = true;
+        await over;
+      });
+      await until('the next page is there', () => ids().length > 2);
+      expect(ids(), 'at its end').toEqual(['g4', 'g3', 'g2']);
       await shown.unmount();
     });
 

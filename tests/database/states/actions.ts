@@ -157,6 +157,10 @@ export const actions: Record<string, Action> = {
     await asUser(sql, user);
     await sql`select public.delete_image(id) from public.images where generation_id = ${generation}`;
   },
+  delete_own_account: async (sql, { user }) => {
+    await asUser(sql, user);
+    await sql`select public.delete_own_account(${`${user}@example.com`})`;
+  },
   mark_image: async (sql, { user, generation }) => {
     await asUser(sql, user);
     await sql`select public.mark_image(id, '{"archived": true}') from public.images where generation_id = ${generation}`;

@@ -1,6 +1,8 @@
 import { type FormEvent, useId, useState } from 'react';
 import { Banner } from '../ui/Banner.tsx';
 import { Button } from '../ui/Button.tsx';
+import { Password } from '../ui/Password.tsx';
+import { Result } from '../ui/Result.tsx';
 import { Artwork } from './Artwork.tsx';
 import type { Auth, Outcome } from './session.ts';
 
@@ -39,6 +41,11 @@ export function Welcome({ auth }: { auth: Auth }) {
       <section className="welcome-form" aria-labelledby="welcome-title">
         <h1 id="welcome-title">{words.title}</h1>
         <p className="lead">{words.text}</p>
+        {auth.farewell && (
+          <p className="note" role="status">
+            {auth.farewell}
+          </p>
+        )}
         {auth.ended && way === 'in' && (
           <Banner tone="calm" title="You have been signed out">
             Sign in again to continue. Your pictures are safe.
@@ -54,7 +61,6 @@ export function Welcome({ auth }: { auth: Auth }) {
 function Form({ way, auth, submit }: { way: Way; auth: Auth; submit: string }) {
   const [email, setEmail] = useState('');
   const [password, setPassword] = useState('');
-  const [shown, setShown] = useState(false);
   const [busy, setBusy] = useState(false);
   const [result, setResult] = useState<Outcome>();
   const ids = useId();
@@ -90,46 +96,9 @@ function Form({ way, auth, submit }: { way: Way; auth: Auth; submit: string }) {
         </div>
       )}
       {way !== 'forgot' && (
-        <div className="field">
-          <label htmlFor={`${ids}password`}>Password</label>
-          <div className="with-button">
-            <input
-              id={`${ids}password`}
-              type={shown ? 'text' : 'password'}
-              autoComplete={way === 'in' ? 'current-password' : 'new-password'}
-              minLength={way === 'in' ? undefined : 6}
-              required
-              value={password}
-              aria-describedby={way === 'in' ? undefined : `${ids}hint`}
-              onChange={(event) => setPassword(event.target.value)}
-            />
-            <button
-              type="button"
-              className="text-button"
-              aria-pressed={shown}
-              onClick={() => setShown(!shown)}
-            >
-              <span>Show</span>
-              <span className="hidden"> password</span>
-            </button>
-          </div>
-          {way !== 'in' && (
-            <p className="hint" id={`${ids}hint`}>
-              At least six characters.
-            </p>
-          )}
-        </div>
+        <Password label="Password" value={password} onChange={setPassword} isNew={way !== 'in'} />
       )}
-      {result && !result.ok && (
-        <p className="error" role="alert">
-          {result.why}
-        </p>
-      )}
-      {result?.ok && result.next && (
-        <p className="note" role="status">
-          {result.next}
-        </p>
-      )}
+      <Result result={result} />
       <Button kind="primary" type="submit" busy={busy}>
         {submit}
       </Button>

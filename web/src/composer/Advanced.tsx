@@ -14,6 +14,7 @@ interface AdvancedProps {
 /** What few need: of the model's settings only those that it has. */
 export function Advanced({ draft, model, change }: AdvancedProps) {
   const ids = useId();
+  const { formats, format: usual } = model.output;
   const { steps, guidance, seed, negative_prompt, styles } = model.supports;
   return (
     <details className="advanced">
@@ -34,6 +35,23 @@ export function Advanced({ draft, model, change }: AdvancedProps) {
               {styles.map((style) => (
                 <option key={style} value={style}>
                   {style.replaceAll('_', ' ')}
+                </option>
+              ))}
+            </select>
+          </div>
+        )}
+        {formats.length > 1 && (
+          <div className="field">
+            <label htmlFor={`${ids}format`}>File format</label>
+            <select
+              id={`${ids}format`}
+              value={formats.includes(draft.format) ? draft.format : ''}
+              onChange={(event) => change({ format: event.target.value })}
+            >
+              <option value="">{usual ? `Default (${usual.toUpperCase()})` : 'Default'}</option>
+              {formats.map((format) => (
+                <option key={format} value={format}>
+                  {format.toUpperCase()}
                 </option>
               ))}
             </select>

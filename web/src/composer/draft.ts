@@ -1,4 +1,5 @@
 import type { GenerateParams, Model, Priority, Range } from 'picture-queue';
+import type { OutputFormat } from '../../../client/src/openapi.ts';
 import { shapesOf, takesAnySize } from './shapes.ts';
 
 export const MOST_PICTURES = 10;
@@ -31,6 +32,8 @@ export interface Draft {
   seed: string;
   negative: string;
   style: string;
+  /** The file's format; empty: as the model does it. */
+  format: string;
   priority: Priority;
   source?: ChosenSource | undefined;
 }
@@ -46,6 +49,7 @@ export const EMPTY_DRAFT: Draft = {
   seed: '',
   negative: '',
   style: '',
+  format: '',
   priority: 'normal',
 };
 
@@ -90,6 +94,7 @@ export function toParams(draft: Draft, model: Model): GenerateParams & { source_
     ...seed,
     ...(supports.negative_prompt && draft.negative.trim() ? { negative_prompt: draft.negative.trim() } : {}),
     ...(supports.styles.includes(draft.style) ? { style: draft.style } : {}),
+    ...(model.output.formats.includes(draft.format) ? { output_format: draft.format as OutputFormat } : {}),
     ...(draft.priority === 'normal' ? {} : { priority: draft.priority }),
     ...(source?.kind === 'upload' ? { source_id: source.id } : {}),
     ...(source?.kind === 'generation' ? { source_generation_id: source.id } : {}),
@@ -113,10 +118,13 @@ function operationWithSource({ operations }: Model) {
   return (['edit', 'variation'] as const).find((one) => operations.includes(one)) ?? operations[0];
 }
 
-function sizeOf(draft: Draft, model: Model): { width?: number; height?: number } {
+/** The ratio by its name where the model knows it, which then decides the size; else the size that has it. */
+function sizeOf(draft: Draft, model: Model): { aspect_ratio?: string; width?: number; height?: number } {
   if (draft.shape === 'custom' && takesAnySize(model)) return { width: draft.width, height: draft.height };
   const shape = shapesOf(model).find(({ ratio }) => ratio === draft.shape);
-  return shape ? { width: shape.width, height: shape.height } : {};
+  if (!shape) return {};
+  if (model.supports.aspect_ratios.includes(shape.ratio)) return { aspect_ratio: shape.ratio };
+  return { width: shape.width, height: shape.height };
 }
 
 /** US dollars for all of it; undefined: the model has no known price. */

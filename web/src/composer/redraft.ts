@@ -28,6 +28,7 @@ export function draftOf(
     seed: asked.seed === undefined || asked.seed === null ? '' : String(asked.seed),
     negative: asked.negative_prompt ?? '',
     style: asked.style ?? '',
+    format: asked.output_format ?? '',
     priority: asked.priority ?? 'normal',
     source: source && image && { kind: 'generation', id: source.id, url: image.url, name: source.prompt },
   };
@@ -40,9 +41,13 @@ export const lacksSource = (asked: GenerateParams, draft: Draft): boolean =>
     asked.source_id || asked.source_generation_id || (asked.operation && asked.operation !== 'generate'),
   );
 
-function shapeOf({ width, height }: GenerateParams, model: Model | undefined): Partial<Draft> {
-  if (!width || !height || !model) return {};
+function shapeOf(asked: GenerateParams, model: Model | undefined): Partial<Draft> {
+  if (!model) return {};
+  const { aspect_ratio, width, height } = asked;
   const shapes = shapesOf(model);
+  const named = shapes.find(({ ratio }) => ratio === aspect_ratio);
+  if (named) return { shape: named.ratio, width: named.width, height: named.height };
+  if (!width || !height) return {};
   const same = shapes.find((shape) => shape.width === width && shape.height === height);
   if (same) return { shape: same.ratio, width, height };
   if (takesAnySize(model)) return { shape: 'custom', width, height };

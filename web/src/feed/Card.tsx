@@ -1,31 +1,88 @@
 import type { Generation } from 'picture-queue';
-import { memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import {
+  type CSSProperties,
+  memo,
+  type ReactNode,
+  type RefObject,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from 'react';
 import { ago, money } from '../lib/format.ts';
 import { useNow } from '../lib/now.ts';
 import { Button } from '../ui/Button.tsx';
 import { Icon } from '../ui/Icon.tsx';
 import { cardId, useActions, useFeed } from './feed.ts';
 import { Heart } from './Heart.tsx';
+import { useNear } from './near.ts';
 import { Picture } from './Picture.tsx';
 import { PictureActions } from './PictureActions.tsx';
 import { hasEnded, modelName, outlook, statusName, whyFailed } from './wording.ts';
 
 const MINUTE_MS = 60_000;
+/** By so much cards differ that have a line more. CSS pixels. */
+const LINES = 60;
 
-/** One generation, from waiting in line to the finished picture. */
-export const Card = memo(function Card({ one, onOpen }: { one: Generation; onOpen: (id: string) => void }) {
-  const { models } = useFeed();
-  const now = useNow(MINUTE_MS);
+interface CardProps {
+  one: Generation;
+  onOpen: (id: string) => void;
+  /** One of the first on the page. */
+  isFirst?: boolean;
+}
+
+/**
+ * One generation, from waiting in line to the finished picture. Far from what is on the screen it is its prompt alone,
+ * in the place of the whole: so many pictures may be on the page, it holds few of them.
+ */
+export const Card = memo(function Card({ one, onOpen, isFirst = false }: CardProps) {
   const name = `${cardId(one.id)}-prompt`;
-  const [card, frame] = useFocusKept(one.status);
+  const rest = useRef<number>(undefined);
+  const [card, isNear] = useNear<HTMLElement>(isFirst, (element) => {
+    rest.current = restOf(element) ?? rest.current;
+  });
+  const prompt = (
+    <p className="card-prompt" id={name} translate="no">
+      {one.prompt}
+    </p>
+  );
   return (
     <article
-      className={`card ${one.status}`}
+      className={`card ${one.status}${isNear ? '' : ' far'}`}
       id={cardId(one.id)}
       aria-labelledby={name}
       ref={card}
       tabIndex={-1}
+      style={isNear || !rest.current ? undefined : ({ '--rest': `${rest.current}px` } as CSSProperties)}
     >
+      {isNear ? <Whole one={one} onOpen={onOpen} card={card} prompt={prompt} /> : prompt}
+    </article>
+  );
+});
+
+/** How high a card is below its picture, in CSS pixels; undefined: it is not the whole card. */
+function restOf(card: HTMLElement): number | undefined {
+  const frame = card.querySelector<HTMLElement>(':scope > .frame');
+  if (!frame || card.classList.contains('far')) return undefined;
+  const rest = card.offsetHeight - frame.offsetHeight;
+  // Those that have not been seen are taken to be as high.
+  const { style } = document.documentElement;
+  const usual = Number.parseFloat(style.getPropertyValue('--rest'));
+  if (!(Math.abs(usual - rest) < LINES)) style.setProperty('--rest', `${rest}px`);
+  return rest;
+}
+
+interface WholeProps extends CardProps {
+  card: RefObject<HTMLElement | null>;
+  prompt: ReactNode;
+}
+
+function Whole({ one, onOpen, card, prompt }: WholeProps) {
+  const { models } = useFeed();
+  const now = useNow(MINUTE_MS);
+  const frame = useFocusKept(card, one.status);
+  return (
+    <>
       <div className="frame" ref={frame}>
         {one.status === 'completed' ? (
           <>
@@ -36,9 +93,7 @@ export const Card = memo(function Card({ one, onOpen }: { one: Generation; onOpe
           <Unfinished one={one} />
         )}
       </div>
-      <p className="card-prompt" id={name} translate="no">
-        {one.prompt}
-      </p>
+      {prompt}
       <p className="card-meta">
         <span translate="no">{modelName(models, one.model_id)}</span>
         {one.cost_usd !== null && <span translate="no">{money(one.cost_usd)}</span>}
@@ -46,9 +101,9 @@ export const Card = memo(function Card({ one, onOpen }: { one: Generation; onOpe
       </p>
       {one.parent_id && <From id={one.parent_id} onOpen={onOpen} />}
       {one.status === 'completed' && <PictureActions one={one} />}
-    </article>
+    </>
   );
-});
+}
 
 function From({ id, onOpen }: { id: string; onOpen: (id: string) => void }) {
   return (
@@ -59,8 +114,7 @@ function From({ id, onOpen }: { id: string; onOpen: (id: string) => void }) {
 }
 
 /** Where the focused button goes with a stage, such as Cancel, the card itself takes the focus. */
-function useFocusKept(status: Generation['status']) {
-  const card = useRef<HTMLElement>(null);
+function useFocusKept(card: RefObject<HTMLElement | null>, status: Generation['status']) {
   const frame = useRef<HTMLDivElement>(null);
   const hadFocus = useRef(false);
   // biome-ignore lint/correctness/useExhaustiveDependencies: with each stage the frame has other contents.
@@ -75,7 +129,7 @@ function useFocusKept(status: Generation['status']) {
     document.addEventListener('focusin', note);
     return () => document.removeEventListener('focusin', note);
   }, [status]);
-  return [card, frame] as const;
+  return frame;
 }
 
 function Unfinished({ one }: { one: Generation }) {

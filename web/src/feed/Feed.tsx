@@ -1,13 +1,17 @@
 import type { Generation } from 'picture-queue';
 import type { Generations } from 'picture-queue/react';
-import { useEffect, useEffectEvent } from 'react';
+import { memo, useDeferredValue, useMemo } from 'react';
 import { explain } from '../lib/explain.ts';
+import { count } from '../lib/format.ts';
 import { useSettled } from '../lib/settled.ts';
-import { Button } from '../ui/Button.tsx';
 import { Choices } from '../ui/fields.tsx';
+import { Batch } from './Batch.tsx';
 import { Card } from './Card.tsx';
 import { Empty } from './Empty.tsx';
 import type { Filter } from './filter.ts';
+import { alone, type Group, grouped } from './groups.ts';
+import { KeptPlace } from './KeptPlace.tsx';
+import { More } from './More.tsx';
 import { Search } from './Search.tsx';
 import { useFiltered } from './use-filtered.ts';
 import { Viewer } from './Viewer.tsx';
@@ -22,12 +26,19 @@ const NOTHING: Record<Filter, string> = {
   archived: 'Nothing is archived.',
 };
 
+/** So many cards are drawn whole at once, before it is known what is on the screen. */
+const FIRST = 12;
+/** From so many on the end of them is worth a word. */
+const MANY = 12;
+
 const SKELETONS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
 interface FeedProps {
   list: Generations;
   /** With the marks that have just been set. */
   marked: (one: Generation) => Generation;
+  /** Those that have been deleted here. */
+  gone: ReadonlySet<string>;
   filter: Filter;
   /** As it is being typed. */
   search: string;
@@ -37,25 +48,27 @@ interface FeedProps {
 }
 
 /** The user's pictures, those that are being made first of all since they are the newest. */
-export function Feed({ list, marked, filter, search, onFilter, onSearch, onTryExample }: FeedProps) {
+export const Feed = memo(function Feed(props: FeedProps) {
+  const { list, marked, gone, filter, search, onFilter, onSearch, onTryExample } = props;
   const text = useSettled(search);
-  const { generations: shown, isLoading, hasMore, loadMore, error } = useFiltered(filter, text, list, marked);
-  const finished = shown.filter(({ status }) => status === 'completed');
+  // The choice is shown at once, what it lets through as soon as that is drawn.
+  const drawn = useDeferredValue(filter);
+  const {
+    generations: shown,
+    isLoading,
+    hasMore,
+    loadMore,
+    error,
+  } = useFiltered(drawn, text, list, marked, gone);
+  const finished = useMemo(() => shown.filter(({ status }) => status === 'completed'), [shown]);
   const { one: viewed, open, close } = useViewed(finished, marked);
+  const whole = drawn === 'all' && !text;
+  const groups = useMemo(() => (whole ? grouped(shown) : alone(shown)), [whole, shown]);
   // What is wrong with the list itself is said above it.
   const failure = error !== list.error && error ? explain(error) : undefined;
   const isFirstLoad = isLoading && shown.length === 0;
   const isEmpty = !isLoading && !hasMore && !error && shown.length === 0;
-  const isNew = isEmpty && filter === 'all' && !text && list.generations.length === 0;
-  // Of the newest ones all may be archived.
-  const lacks = filter === 'all' && !text && !isLoading && !error && hasMore && shown.length === 0;
-  const fetchMore = useEffectEvent(() => void loadMore());
-  useEffect(() => {
-    if (!lacks) return;
-    // Not within the end of the fetch before, which would be taken for the same one.
-    const timer = setTimeout(fetchMore);
-    return () => clearTimeout(timer);
-  }, [lacks]);
+  const isNew = isEmpty && whole && list.generations.length === 0;
 
   return (
     <section className="feed" aria-labelledby="feed-title" aria-busy={isFirstLoad}>
@@ -93,31 +106,45 @@ export function Feed({ list, marked, filter, search, onFilter, onSearch, onTryEx
       {isNew && <Empty onTry={onTryExample} />}
       {isEmpty && !isNew && (
         <p className="nothing" role="status">
-          {text ? `Nothing matches “${text}”.` : NOTHING[filter]}
+          {text ? `Nothing matches “${text}”.` : NOTHING[drawn]}
         </p>
       )}
-      {shown.length > 0 && (
-        <ul className="grid">
-          {shown.map((one) => (
-            <li key={one.id}>
-              <Card one={one} onOpen={open} />
-            </li>
-          ))}
-        </ul>
-      )}
+      {shown.length > 0 && <Pictures groups={groups} onOpen={open} />}
       {failure && (
         <p className="nothing" role="alert">
           {`${failure.title}. ${failure.text}`}
         </p>
       )}
-      {hasMore && !isFirstLoad && (
-        <div className="more">
-          <Button busy={isLoading} onClick={() => void loadMore()}>
-            {failure ? 'Try again' : 'Show older pictures'}
-          </Button>
-        </div>
+      {hasMore && !isFirstLoad && <More isLoading={isLoading} failed={error !== null} loadMore={loadMore} />}
+      {!hasMore && !isLoading && shown.length >= MANY && (
+        <p className="nothing" role="status">
+          {`That is all: ${count(shown.length, 'picture')}.`}
+        </p>
       )}
-      {viewed && <Viewer list={finished} one={viewed} onMove={open} onClose={close} />}
+      {viewed && <Viewer list={finished} one={viewed} gone={gone} onMove={open} onClose={close} />}
     </section>
   );
+});
+
+interface PicturesProps {
+  groups: Group[];
+  onOpen: (id: string) => void;
 }
+
+const Pictures = memo(function Pictures({ groups, onOpen }: PicturesProps) {
+  return (
+    <KeptPlace list={groups}>
+      <ul className="grid">
+        {groups.map(({ id, all }, index) => (
+          <li key={id} className={all.length > 1 ? 'together' : undefined}>
+            {all.length > 1 ? (
+              <Batch all={all} onOpen={onOpen} isFirst={index < FIRST} />
+            ) : (
+              <Card one={all[0]} onOpen={onOpen} isFirst={index < FIRST} />
+            )}
+          </li>
+        ))}
+      </ul>
+    </KeptPlace>
+  );
+});

@@ -10,14 +10,17 @@ interface LineageProps {
   one: Generation;
   /** The finished ones that the page shows: what has just been made is among them. */
   list: Generation[];
+  /** Those that have been deleted here. */
+  gone: ReadonlySet<string>;
   onOpen: (id: string) => void;
 }
 
 /** Where a picture came from, and what has come from it. */
-export function Lineage({ one, list, onOpen }: LineageProps) {
+export function Lineage({ one, list, gone, onOpen }: LineageProps) {
   const { found, more } = useChildren(one.id);
   const live = list.filter(({ parent_id }) => parent_id === one.id);
-  const children = [...new Map([...live, ...found].map((each) => [each.id, each])).values()];
+  const all = [...new Map([...live, ...found].map((each) => [each.id, each])).values()];
+  const children = all.filter(({ id }) => !gone.has(id));
   const parent = useParent(one.parent_id);
   const heading = useId();
   return (

@@ -7,7 +7,7 @@ import { useFeed } from './feed.ts';
 import { Heart } from './Heart.tsx';
 import { Lineage } from './Lineage.tsx';
 import { PictureActions } from './PictureActions.tsx';
-import { ViewerPicture } from './ViewerPicture.tsx';
+import { type PictureKeys, ViewerPicture } from './ViewerPicture.tsx';
 import { modelName } from './wording.ts';
 
 interface ViewerProps {
@@ -15,14 +15,17 @@ interface ViewerProps {
   list: Generation[];
   /** One of them, or one that the page does not show otherwise. */
   one: Generation;
+  /** Those that have been deleted here. */
+  gone: ReadonlySet<string>;
   onMove: (id: string) => void;
   onClose: () => void;
 }
 
 /** A picture in large, with all that is known of it. */
-export function Viewer({ list, one, onMove, onClose }: ViewerProps) {
+export function Viewer({ list, one, gone, onMove, onClose }: ViewerProps) {
   const { models } = useFeed();
   const prompt = useRef<HTMLParagraphElement>(null);
+  const keys = useRef<PictureKeys>(null);
   // What was pressed may have gone with the picture before.
   // biome-ignore lint/correctness/useExhaustiveDependencies: with each picture.
   useLayoutEffect(() => {
@@ -36,6 +39,9 @@ export function Viewer({ list, one, onMove, onClose }: ViewerProps) {
     if (next) onMove(next.id);
   };
   const onKeyDown = (event: KeyboardEvent) => {
+    // Those belong to the browser, which enlarges the page.
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (keys.current?.press(event.key)) return event.preventDefault();
     if (event.key === 'ArrowLeft') go(-1);
     if (event.key === 'ArrowRight') go(1);
   };
@@ -47,7 +53,7 @@ export function Viewer({ list, one, onMove, onClose }: ViewerProps) {
   return (
     <Dialog title="Picture" size="large" onClose={onClose} onKeyDown={onKeyDown}>
       <div className="viewer">
-        <ViewerPicture one={one} isFirst={!near(-1)} isLast={!near(1)} go={go} />
+        <ViewerPicture one={one} isFirst={!near(-1)} isLast={!near(1)} go={go} keys={keys} />
         <div className="viewer-text">
           <p className="viewer-prompt" ref={prompt} tabIndex={-1} translate="no">
             {one.prompt}
@@ -72,7 +78,7 @@ export function Viewer({ list, one, onMove, onClose }: ViewerProps) {
           )}
           <Heart one={one} words />
           <PictureActions one={one} words onRemove={leave} onLeave={onClose} />
-          <Lineage one={one} list={list} onOpen={onMove} />
+          <Lineage one={one} list={list} gone={gone} onOpen={onMove} />
           <CopyCode one={one} />
         </div>
       </div>

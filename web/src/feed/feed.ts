@@ -76,6 +76,25 @@ export function useGuarded() {
   );
 }
 
+/** Cancels each of some; what is made meanwhile stays. */
+export function useCancelAll(): (all: Generation[]) => Promise<void> {
+  const client = usePictureQueue();
+  const guarded = useGuarded();
+  const { refresh } = useFeed();
+  return useCallback(
+    (all) =>
+      guarded(async () => {
+        const cancel = async ({ id }: Generation) => {
+          await client.cancel(id).catch((error: unknown) => {
+            if (!(error instanceof ConflictError)) throw error; // it is made, or was faster
+          });
+        };
+        await Promise.all(all.map(cancel)).finally(refresh);
+      }),
+    [client, guarded, refresh],
+  );
+}
+
 /** What can be done with a generation; what goes wrong is said. */
 export function useActions(one: Generation): Actions {
   const client = usePictureQueue();
@@ -110,7 +129,7 @@ export function useActions(one: Generation): Actions {
           if (!next) throw new Error('No model can do that at the moment.');
           await start(next, operation);
         }, STARTED[operation]),
-      runAgain: () => guarded(() => runAgain(one.id, 'run again'), 'Another one of it is on its way.'),
+      runAgain: () => guarded(() => runAgain(one.id, 'run again'), 'Another one is on its way.'),
       takeAsSource: () => takeAsSource(one),
       edit: () => edit(one),
       remove: () => remove(one),

@@ -57,7 +57,9 @@ const known = (one: Generation): GenerateParams => ({
   prompt: one.prompt,
   model_id: one.model_id,
   ...(one.operation === 'generate' ? {} : { operation: one.operation }),
-  ...(one.width && one.height ? { width: one.width, height: one.height } : {}),
+  // The ratio by its name decides the size.
+  ...(one.width && one.height && !one.aspect_ratio ? { width: one.width, height: one.height } : {}),
+  ...told(one, 'aspect_ratio', 'output_format'),
   ...told(one, 'negative_prompt', 'style', 'num_inference_steps', 'guidance_scale', 'seed', 'strength'),
   ...told(one, 'source_image_url', 'source_generation_id', 'source_id'),
 });

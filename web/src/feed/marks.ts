@@ -51,11 +51,18 @@ export function useMarks({ mark: send }: Calls) {
     [send, say],
   );
 
+  /** The same object for the same marks, so that a card is drawn anew only where something of it has changed. */
+  const made = useRef(new WeakMap<Generation, [Marks, Generation]>());
   const marked = useCallback(
     (one: Generation): Generation => {
       const [image] = one.images;
       const marks = image && own.get(image.id);
-      return marks ? { ...one, images: [{ ...image, ...marks }] } : one;
+      if (!marks) return one;
+      const before = made.current.get(one);
+      if (before?.[0] === marks) return before[1];
+      const now = { ...one, images: [{ ...image, ...marks }] };
+      made.current.set(one, [marks, now]);
+      return now;
     },
     [own],
   );

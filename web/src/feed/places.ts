@@ -33,8 +33,8 @@ export function useComingTo(): (ids: string[]) => void {
 export function nextAfter({ id }: Generation): (() => HTMLElement | null) | undefined {
   const card = cardOf(id);
   if (!card?.querySelector(':focus-visible')) return undefined;
-  const place = card.closest('li');
-  const next = place?.nextElementSibling ?? place?.previousElementSibling;
-  const neighbour = next?.querySelector<HTMLElement>('article')?.id;
+  const all = [...document.querySelectorAll('.feed article')];
+  const place = all.indexOf(card);
+  const neighbour = (all[place + 1] ?? all[place - 1])?.id;
   return () => document.getElementById(neighbour ?? '') ?? document.getElementById('feed-title');
 }

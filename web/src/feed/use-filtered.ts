@@ -30,12 +30,14 @@ interface Asked {
  * all, the server is asked.
  *
  * @param marked puts the latest marks on one
+ * @param gone have been deleted here
  */
 export function useFiltered(
   filter: Filter,
   search: string,
   list: Generations,
   marked: (one: Generation) => Generation,
+  gone: ReadonlySet<string>,
 ): Generations {
   const client = usePictureQueue();
   const [latest, setAsked] = useState<Asked>();
@@ -98,7 +100,7 @@ export function useFiltered(
     const listed = hasMore ? generations.at(-1)?.created_at : undefined;
     const known = isAlways ? NOTHING_YET : listed;
     const horizon = further(known, asked ? asked.rows.horizon : known);
-    const found = asked?.found.map(marked) ?? [];
+    const found = asked?.found.filter(({ id }) => !gone.has(id)).map(marked) ?? [];
     const foundIds = new Set(found.map(({ id }) => id));
     const text = search.toLowerCase();
     const lets = (one: Generation) =>
@@ -111,7 +113,7 @@ export function useFiltered(
       hasMore: horizon !== undefined,
       loadMore: async () => (asked ? fetchMore(asked.rows) : loadMore()),
     };
-  }, [filter, search, list, marked, isAlways, isAsked, asked, fetchMore]);
+  }, [filter, search, list, marked, gone, isAlways, isAsked, asked, fetchMore]);
 }
 
 function ours(error: unknown): PictureQueueError {

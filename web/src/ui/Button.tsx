@@ -5,7 +5,7 @@ import { Icon, type IconName } from './Icon.tsx';
 type Native = Omit<ButtonHTMLAttributes<HTMLButtonElement>, 'className' | 'aria-label' | 'children'>;
 
 interface ButtonProps extends Native {
-  kind?: 'primary' | 'plain' | 'quiet';
+  kind?: 'primary' | 'plain' | 'quiet' | 'danger';
   icon?: IconName;
   /** Its work is under way: it stays in place and takes no second click. */
   busy?: boolean;
