@@ -14,6 +14,7 @@ const SHARED_SOURCES = [
   'functions/edge',
   'shared/Cargo.toml',
   'shared/src',
+  'shared/build.rs',
   'scripts/tools.mjs',
 ];
 

@@ -18,6 +18,8 @@ export interface Field {
   value?: unknown;
   when_source?: string;
   when_sized?: string;
+  paints?: 'white' | 'black';
+  with_source?: true;
   pixels?: Record<string, string>;
 }
 
@@ -66,12 +68,20 @@ export function derive(model: ProviderModel, given: Given, day: string): Derived
   const has = (role: Role) => [...roles.of.values()].includes(role);
   const byRole = (role: Role) => [...roles.of].find(([, its]) => its === role)?.[0];
   const isExact = has('width') || has('size');
+  const maskOf = (input: Input): Pick<Field, 'paints' | 'with_source'> =>
+    roles.of.get(input) === 'mask'
+      ? { paints: roles.paints, ...(roles.isMaskNeeded ? { with_source: true } : {}) }
+      : {};
   const fields = inputs.map(
-    (input) => [input.name, fieldOf(input, roles.of.get(input), isExact, has('source'))] as const,
+    (input) =>
+      [
+        input.name,
+        { ...fieldOf(input, roles.of.get(input), isExact, has('source')), ...maskOf(input) },
+      ] as const,
   );
   const input = Object.fromEntries(fields);
 
-  const operations = operationsOf(model, byRole('source'), has('prompt'));
+  const operations = operationsOf(model, byRole('source'), has('prompt'), roles.isMaskNeeded);
   const sized = isExact || has('aspect_ratio');
   const follows = fields.some(([, field]) => field.when_source !== undefined);
   const formatOf = inputs.find(({ name }) => /^(output_|image_)?format$/.test(name))?.default;
@@ -146,6 +156,7 @@ function operationsOf(
   { id, description }: ProviderModel,
   source: Input | undefined,
   hasPrompt: boolean,
+  isMaskNeeded: boolean,
 ): string[] {
   const words = `${id} ${description}`;
   if (source && (source.required || !hasPrompt)) {
@@ -154,6 +165,7 @@ function operationsOf(
     return ['edit', 'variation'];
   }
   if (!source) return ['generate'];
+  if (isMaskNeeded) return ['generate', 'edit'];
   const edits = source.kind === 'array' || /\bedit|kontext|instruct/i.test(words);
   return ['generate', 'variation', ...(edits ? ['edit'] : [])];
 }

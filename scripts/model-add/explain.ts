@@ -14,6 +14,8 @@ export function explain({ entry, doubts }: Derived): string {
     ['guidance', range(entry, 'guidance')],
     ['seed', named(entry, 'seed')],
     ['source image', sourceOf(entry)],
+    ['mask', maskOf(entry)],
+    ['scale', scaleOf(entry)],
     ['strength', strengthOf(entry)],
     ['styles', choices(entry, 'style')],
     ['files', choices(entry, 'format') === NONE ? (entry.format ?? 'not known') : choices(entry, 'format')],
@@ -76,6 +78,18 @@ function sourceOf(entry: Entry): string {
   const [name, { type, max_items: most, required }] = found;
   const many = type === 'array' ? `, a list${most === undefined ? '' : ` of at most ${most}`}` : '';
   return `${name}${many}${required ? ', required' : ''}`;
+}
+
+function maskOf(entry: Entry): string {
+  const found = fieldOf(entry, 'mask');
+  if (!found) return NONE;
+  const [name, { paints, with_source: isNeeded }] = found;
+  return `${name}: ${paints} is made anew${isNeeded ? '; no source image without it' : ''}`;
+}
+
+function scaleOf(entry: Entry): string {
+  const found = fieldOf(entry, 'scale');
+  return found?.[1].enum ? choices(entry, 'scale', /x$/) : range(entry, 'scale');
 }
 
 function strengthOf(entry: Entry): string {

@@ -8,6 +8,8 @@ export type Role =
   | 'steps'
   | 'guidance'
   | 'source'
+  | 'mask'
+  | 'scale'
   | 'strength'
   | 'source_weight'
   | 'style'
@@ -20,6 +22,10 @@ export type Role =
 
 export interface Roles {
   of: Map<Input, Role>;
+  /** The colour of the mask where the model paints. */
+  paints: 'white' | 'black';
+  /** Whether there is no source image without a mask. */
+  isMaskNeeded: boolean;
   /** What a person must look at. */
   doubts: string[];
 }
@@ -38,6 +44,8 @@ const NAMES: [Role, string[], (input: Input) => boolean][] = [
   ['megapixels', ['megapixels', 'output_megapixels'], hasOption(/^\d+(\.\d+)?$/)],
   ['format', ['output_format', 'format', 'image_format'], hasOption(/^(webp|png|jpg)$/)],
 ];
+const MASKS = ['mask', 'mask_image', 'inpaint_mask'];
+const SCALES = ['scale', 'scale_factor', 'upscale_factor', 'upscaling_factor'];
 const STYLES = ['style', 'style_type', 'style_preset'];
 const SOURCES = [
   'image',
@@ -76,27 +84,46 @@ export function findRoles(inputs: Input[]): Roles {
   pairOnly(of, 'width', 'height');
   pairOnly(of, 'height', 'width');
   if (![...of.values()].includes('aspect_ratio')) drop(of, 'megapixels');
-  findSource(inputs, named(SOURCES), named([...STRENGTHS, ...WEIGHTS]), of, doubts);
-  return { of, doubts };
+  findSource(named(SOURCES), named([...STRENGTHS, ...WEIGHTS]), of, doubts);
+  const source = [...of].find(([, role]) => role === 'source')?.[0];
+  const mask = source && named(MASKS).find(({ kind, isFile }) => kind === 'string' && isFile);
+  if (mask) of.set(mask, 'mask');
+  if (source) findScale(named(SCALES), of, doubts);
+  const hasAmount = [...of.values()].some((role) => role === 'strength' || role === 'source_weight');
+  const isMaskNeeded = mask !== undefined && source?.required !== true && !hasAmount;
+  if (isMaskNeeded)
+    doubts.push(
+      `${source?.name}: with a mask only, as no input tells how much of it is changed (with_source)`,
+    );
+  return { of, doubts, paints: mask ? coloursOf(mask, doubts) : 'white', isMaskNeeded };
 }
 
-function findSource(
-  inputs: Input[],
-  candidates: Input[],
-  amounts: Input[],
-  of: Roles['of'],
-  doubts: string[],
-): void {
+/** How many times as large an upscaler makes an image: a number, or a choice such as `2x`. */
+function findScale(candidates: Input[], of: Roles['of'], doubts: string[]): void {
+  const isChoice = hasOption(/^\d+(\.\d+)?x$/);
+  const scale = candidates.find(
+    (input) => isLimited('number')(input) || isLimited('integer')(input) || isChoice(input),
+  );
+  if (scale) of.set(scale, 'scale');
+  else
+    for (const { name } of candidates)
+      doubts.push(`${name}: give it limits and the role scale, or it stays unused`);
+}
+
+/** What a mask's colours mean: models differ, and only the description tells. */
+function coloursOf({ name, description }: Input, doubts: string[]): Roles['paints'] {
+  const [white, black] = ['white', 'black'].map((colour) =>
+    new RegExp(`${colour}[^.,;]{0,40}(inpaint|paint|edit|fill|generat|chang|replac)`, 'i').test(description),
+  );
+  if (white !== black) return white ? 'white' : 'black';
+  doubts.push(`${name}: paints white, which its description does not tell; white or black is made anew`);
+  return 'white';
+}
+
+function findSource(candidates: Input[], amounts: Input[], of: Roles['of'], doubts: string[]): void {
   const files = candidates.filter(({ kind, isFile }) => kind === 'array' || (kind === 'string' && isFile));
   const source = files.find(({ required }) => required) ?? files[0];
   if (!source) return;
-  const hasMask = inputs.some(({ name }) => name === 'mask');
-  if (hasMask && !source.required && amounts.length === 0) {
-    doubts.push(
-      `${source.name}: taken for inpainting only, as there is a mask and no strength; else role source`,
-    );
-    return;
-  }
   of.set(source, 'source');
   const others = files.filter((file) => file !== source).map(({ name }) => name);
   if (others.length > 0) doubts.push(`${source.name} takes the source image; unused: ${others.join(', ')}`);

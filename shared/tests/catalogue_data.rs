@@ -1,14 +1,35 @@
 //! What every entry of the catalogue must satisfy, and what the database must be told of it.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 use shared::catalogue::{Catalogue, Kind, Model, ModelPrice, Operation, Role};
 
 const JSON: &str = include_str!("../src/catalogue/models.json");
 
+/// As it is written; the Workers' lacks what they do not read.
 fn models() -> impl Iterator<Item = &'static Model> {
-    Catalogue::builtin().all()
+    static ALL: OnceLock<Catalogue> = OnceLock::new();
+    ALL.get_or_init(|| Catalogue::parse(JSON).unwrap_or_default()).all()
+}
+
+#[test]
+fn the_workers_are_told_the_same_of_every_model() {
+    // The prices are the database's.
+    let told = |model: &Model| {
+        Value::from_iter(
+            model
+                .describe()
+                .as_object()
+                .unwrap()
+                .iter()
+                .filter(|one| one.0 != "price")
+                .map(|(name, value)| (name.clone(), value.clone())),
+        )
+    };
+    let described = |catalogue: &Catalogue| catalogue.all().map(told).collect::<Vec<_>>();
+    assert_eq!(described(Catalogue::builtin()), described(&Catalogue::parse(JSON).unwrap()));
 }
 
 #[test]
@@ -72,7 +93,9 @@ fn a_role_is_given_once_and_to_a_field_of_its_type() {
                 Role::Source => matches!(field.kind, Kind::String | Kind::Array),
                 Role::Seed | Role::Width | Role::Height | Role::Steps => field.kind == Kind::Integer,
                 Role::Mask => field.kind == Kind::String && field.paints.is_some(),
-                Role::Scale => field.kind == Kind::Number || field.scales().next().is_some(),
+                Role::Scale => {
+                    matches!(field.kind, Kind::Number | Kind::Integer) || field.scales().next().is_some()
+                }
                 Role::Guidance | Role::Strength | Role::SourceWeight => field.kind == Kind::Number,
                 Role::Prompt | Role::NegativePrompt => field.kind == Kind::String,
                 _ => field.kind == Kind::String && !field.options.is_empty(),
@@ -114,8 +137,8 @@ fn accepts(model: &Model, name: &str, value: &Value) -> bool {
 
 #[test]
 fn the_schema_refuses_what_the_provider_would_refuse() {
-    let schema = &Catalogue::builtin().model("stability-ai/sdxl").unwrap().input;
-    let dev = &Catalogue::builtin().model("black-forest-labs/flux-2-dev").unwrap().input;
+    let named = |id: &str| &models().find(|model| model.id == id).unwrap().input;
+    let (schema, dev) = (named("stability-ai/sdxl"), named("black-forest-labs/flux-2-dev"));
     let fault = |schema: &shared::catalogue::Schema, name: &str, value: Value| {
         let mut input = Map::from_iter([("prompt".to_owned(), Value::from("a"))]);
         input.insert(name.to_owned(), value);
@@ -200,7 +223,7 @@ fn a_price_adds_up_its_parts() {
 
 #[test]
 fn descriptions_tell_what_a_model_supports() {
-    let describe = |id| Catalogue::builtin().model(id).unwrap().describe();
+    let describe = |id: &str| models().find(|model| model.id == id).unwrap().describe();
     let schnell = describe("black-forest-labs/flux-schnell");
     assert_eq!(schnell["supports"]["steps"]["max"], 4);
     assert_eq!(schnell["supports"]["guidance"], Value::Null);

@@ -41,15 +41,15 @@ end
 $$;
 
 -- Refuses a request for the first of its members that is none of them: who misspells one would pay for another image
--- than the one that was asked for. p_place: where in the request it stands, as in private.take_source.
-create function private.refuse_unknown(p_request jsonb, p_known text[], p_place text = '') returns void
+-- than the one that was asked for.
+create function private.refuse_unknown(p_request jsonb, p_known text[]) returns void
 language plpgsql set search_path = '' as $$
 declare
   v_name text := (
     select left(k.name, 60) from jsonb_object_keys(p_request - p_known) as k (name) order by k.name limit 1
   );
 begin
-  perform private.refuse_field(p_place || regexp_replace(v_name, '\s', '_', 'g'), format(
+  perform private.refuse_field(regexp_replace(v_name, '\s', '_', 'g'), format(
     '%s is not a field of this request. Its fields are: %s.', v_name, array_to_string(p_known, ', ')
   ));
 end
@@ -371,15 +371,14 @@ begin
   if jsonb_typeof(p_value) = 'string' then
     return private.take_source(jsonb_build_object('source_id', p_value), p_user_id, p_place || '.');
   end if;
-  if jsonb_typeof(p_value) = 'object' then
-    if p_value - '{source_image_url,source_generation_id,source_id}'::text[] <> '{}' then
-      perform private.refuse_unknown(p_value, '{source_image_url,source_generation_id,source_id}', p_place || '.');
-    end if;
+  if jsonb_typeof(p_value) = 'object'
+    and p_value - '{source_image_url,source_generation_id,source_id}'::text[] = '{}'
+  then
     v_source := private.take_source(p_value, p_user_id, p_place || '.');
   end if;
   if coalesce(v_source, '{}') = '{}' then
     perform private.refuse_field(p_place, format(
-      '%s must be the id of an upload, or an object with a source_image_url, a source_generation_id or a source_id.',
+      '%s must be the id of an upload, or an object with one of source_image_url, source_generation_id, source_id.',
       p_place
     ));
   end if;

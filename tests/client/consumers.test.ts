@@ -41,6 +41,9 @@ const SOURCE = `
   onServer.submit({ prompt: 'a', model_id: 'o/m' }, {});
   // @ts-expect-error an upload is a user's
   onServer.submit({ prompt: 'a', model_id: 'o/m', source_id: new Uint8Array() }, { userId: 'u' });
+  client.start({ prompt: 'a', model_id: 'o/m', sources: ['s', { uri: '' }, { source_image_url: '' }], mask: { uri: '' } });
+  // @ts-expect-error an image is named in one way
+  client.start({ prompt: 'a', model_id: 'o/m', mask: { source_url: '' } });
   // @ts-expect-error a file is no model
   client.start({ prompt: 'a', model_id: { uri: '' } });
   // @ts-expect-error the original's functions upload nothing

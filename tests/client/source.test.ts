@@ -97,6 +97,18 @@ describe('a file in place of an id', () => {
     expect(JSON.parse(sent[2]?.request.body).later_ids).toEqual(['s1', 's0', 's2']);
   });
 
+  test('several sources and a mask may be files beside ids and objects', async () => {
+    let last = 0;
+    const { fetch, sent } = script(
+      ...Array(2).fill(() => json({ ...SOURCE, source_id: `s${++last}` }, 201)),
+      json(STARTED, 202),
+    );
+    const own = { source_generation_id: 'g1' };
+    await client(fetch).start({ ...PARAMS, sources: [new Blob([PNG]), own, 's0'], mask: new Blob([JPEG]) });
+    const { sources, mask } = JSON.parse(sent[2]?.request.body);
+    expect({ sources, mask }).toEqual({ sources: ['s1', own, 's0'], mask: 's2' });
+  });
+
   test('a start that is sent again has the same upload', async () => {
     const { fetch, sent } = script(json(SOURCE, 201), new TypeError('fetch failed'), json(STARTED, 202));
     vi.spyOn(Math, 'random').mockReturnValue(0);

@@ -31,6 +31,13 @@ const FROM_ELSEWHERE = [
   // The schema has no limits for the size.
   /^stability-ai\/sdxl (size|(width|height)\.(role|minimum|maximum))$/,
   /^bytedance\/seedream-3 size$/,
+  // The fact sheet has no descriptions, which tell what a mask's colours mean.
+  /^\S+ mask\.paints$/,
+  // Below 1 nothing is enlarged.
+  /^nightmareai\/real-esrgan scale\.minimum$/,
+  // The schema has no limits for the scale.
+  /^philz1337x\/clarity-upscaler scale_factor\.(role|minimum|maximum)$/,
+  /^topazlabs\/image-upscale upscale_factor\.value$/,
 ];
 
 let simulator: Simulator;

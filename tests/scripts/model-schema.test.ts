@@ -101,14 +101,44 @@ test.each([
   expect(doubts.join('\n')).not.toContain('check the direction');
 });
 
-test('an optional image beside a mask, without a strength, is for inpainting', () => {
+test('an optional image beside a mask, without a strength, goes with the mask only', () => {
   const file = { type: 'string', format: 'uri' };
   const { images: _images, strength: _strength, ...rest } = properties;
   const schema = document();
-  Object.assign(schema.components.schemas.Input, { properties: { ...rest, image: file, mask: file } });
+  const mask = { ...file, description: 'Black pixels are inpainted, white pixels are preserved.' };
+  Object.assign(schema.components.schemas.Input, { properties: { ...rest, image: file, mask } });
   const { entry, doubts } = made(schema);
-  expect(entry.operations).toEqual(['generate']);
-  expect(doubts.join('\n')).toMatch(/image: taken for inpainting only/);
+  expect(entry.operations).toEqual(['generate', 'edit']);
+  expect(entry.input.image).toMatchObject({ role: 'source' });
+  expect(entry.input.mask).toMatchObject({ role: 'mask', paints: 'black', with_source: true });
+  expect(doubts.join('\n')).toMatch(/image: with a mask only/);
+});
+
+test.each([
+  ['Black areas will be preserved, white areas will be inpainted.', 'white', false],
+  ['White is changed', 'white', false],
+  ['A mask', 'white', true],
+])('the colours of a mask: %s', (description, paints, isDoubtful) => {
+  const file = { type: 'string', format: 'uri' };
+  const { entry, doubts } = made(document({ mask: { ...file, description } }));
+  expect(entry.input.mask).toMatchObject({ role: 'mask', paints });
+  expect(entry.input.mask, 'its strength tells how much is changed').not.toHaveProperty('with_source');
+  expect(doubts.join('\n').includes('white or black')).toBe(isDoubtful);
+});
+
+test.each<[string, object, object | undefined]>([
+  [
+    'a number with limits',
+    { type: 'number', minimum: 1, maximum: 8, default: 2 },
+    { role: 'scale', maximum: 8 },
+  ],
+  ['choices', { type: 'string', enum: ['None', '2x', '4x'] }, { role: 'scale', enum: ['None', '2x', '4x'] }],
+  ['a number without limits', { type: 'number', default: 2 }, undefined],
+])('a scale of %s', (_, schema, expected) => {
+  const { entry, doubts } = made(document({ scale_factor: schema }));
+  if (expected) expect(entry.input.scale_factor).toMatchObject(expected);
+  else expect(entry.input.scale_factor).not.toHaveProperty('role');
+  expect(doubts.join('\n').includes('scale_factor: give it limits')).toBe(!expected);
 });
 
 test('whether it is official is asked for where Replicate does not say', () => {

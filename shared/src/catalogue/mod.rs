@@ -29,7 +29,11 @@ pub use schema::{Field, Kind, Paints, Role, Schema};
 pub use shape::AspectRatio;
 
 /// The catalogue that is compiled in.
+#[cfg(feature = "openapi")]
 const BUILTIN: &str = include_str!("models.json");
+/// The same without what no Worker reads (`build.rs`).
+#[cfg(not(feature = "openapi"))]
+const BUILTIN: &str = include_str!(concat!(env!("OUT_DIR"), "/models.json"));
 
 /// An entry of it that need not have been read.
 struct Entry {

@@ -78,7 +78,7 @@ fn model(entry: &Value) -> Read<Model> {
         price_source: members.may("price_source", Value::as_str)?.map(str::to_owned),
         active: members.need("active", Value::as_bool)?,
         default: members.may("default", Value::as_bool)?.unwrap_or_default(),
-        facts: members.text("facts")?,
+        facts: members.may("facts", Value::as_str)?.unwrap_or_default().to_owned(),
     };
     members.done()?;
     Ok(model)

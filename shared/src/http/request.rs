@@ -165,22 +165,25 @@ fn sources(fields: &Fields<'_>) -> Result<Vec<SourceImage>, Problem> {
 
 /// An image that stands at `place` in the request: the id of an upload, or an object of its own.
 fn placed(value: &Value, place: &str) -> Result<SourceImage, Problem> {
-    let no_image = || {
-        let detail = format!(
-            "{place} must be the id of an upload, or an object with a source_image_url, a source_generation_id or a source_id."
-        );
-        Problem::invalid(place, detail)
+    let upload = value.is_string().then(|| json!({ SOURCE[2]: value }));
+    let one = match Fields::of(upload.as_ref().unwrap_or(value)) {
+        Ok(fields) if fields.names().all(|name| SOURCE.contains(&name)) => source(&fields),
+        _ => Ok(None),
     };
-    if value.is_string() {
-        return placed(&json!({ "source_id": value }), place);
+    match one {
+        Ok(Some(image)) => Ok(image),
+        Ok(None) => {
+            let detail = format!(
+                "{place} must be the id of an upload, or an object with one of {}.",
+                SOURCE.join(", ")
+            );
+            Err(Problem::invalid(place, detail))
+        }
+        Err(mut problem) => {
+            problem.field = problem.field.map(|field| format!("{place}.{field}"));
+            Err(problem)
+        }
     }
-    let fields = Fields::of(value).map_err(|_| no_image())?;
-    let within = |problem: Problem| {
-        let field = problem.field.as_deref().unwrap_or_default();
-        Problem::invalid(&format!("{place}.{field}"), format!("{place}: {}", problem.detail))
-    };
-    refuse_unknown(&fields, &[&SOURCE], place).map_err(within)?;
-    source(&fields).map_err(within)?.ok_or_else(no_image)
 }
 
 /// The one image that these fields name, if any.

@@ -260,7 +260,7 @@ fn several_sources_stand_in_their_order_and_a_mask_beside_them() {
         (with("sources", json!(["https://example.com/a.png"])), "sources[0].source_id"),
         (with("sources", json!([{ "source_id": id }, {}])), "sources[1]"),
         (with("sources", json!([{ "source_id": "x" }])), "sources[0].source_id"),
-        (with("sources", json!([{ "url": "https://example.com/a.png" }])), "sources[0].url"),
+        (with("sources", json!([{ "url": "https://example.com/a.png" }])), "sources[0]"),
         (
             with("sources", json!([{ "source_image_url": "http://localhost/" }])),
             "sources[0].source_image_url",
