@@ -1,0 +1,93 @@
+import type { Auth } from '../../../src/auth/session.ts';
+import type { Config } from '../../../src/lib/config.ts';
+import { renewing } from '../../../src/lib/renewing.ts';
+import type { Calls } from './contract.ts';
+
+/** So long the database may take to answer. Milliseconds. */
+const TIMEOUT_MS = 20_000;
+
+/** The database refused, or did not answer; `message` is a sentence for people. */
+export class CallError extends Error {
+  override name = 'CallError';
+  /** The HTTP status; 0: there was no answer. */
+  readonly status: number;
+  /** What can be done about it, where the database says so. */
+  readonly hint: string | undefined;
+
+  constructor(message: string, status: number, hint?: string) {
+    super(message);
+    this.status = status;
+    this.hint = hint;
+  }
+}
+
+/** Calls a function of the database as the user who is signed in; the database decides whether they may. */
+export type Call = <N extends keyof Calls>(
+  name: N,
+  args: Calls[N]['args'],
+  signal?: AbortSignal,
+) => Promise<Calls[N]['answer']>;
+
+/** The same, for the answer as CSV with a line of names. */
+export type Csv = <N extends 'admin_analytics'>(name: N, args: Calls[N]['args']) => Promise<string>;
+
+export function caller(
+  config: Config,
+  { getToken, renew }: Pick<Auth, 'getToken' | 'renew'>,
+): { call: Call; csv: Csv } {
+  const fetch = renewing(getToken, renew);
+  const send = async (name: string, args: object, accept: string, signal?: AbortSignal): Promise<string> => {
+    const limit = AbortSignal.timeout(TIMEOUT_MS);
+    const token = await getToken();
+    let text: string;
+    let answer: Response;
+    try {
+      answer = await fetch(`${config.supabase_url}/rest/v1/rpc/${name}`, {
+        method: 'POST',
+        headers: {
+          accept,
+          apikey: config.anon_key,
+          authorization: `Bearer ${token}`,
+          'content-type': 'application/json',
+        },
+        body: JSON.stringify(args),
+        signal: signal ? either(signal, limit) : limit,
+      });
+      text = await answer.text();
+    } catch {
+      const why = limit.aborted ? 'took too long to answer' : 'could not be reached';
+      throw new CallError(`The database ${why}.`, 0);
+    }
+    if (!answer.ok) throw refusal(answer.status, text);
+    return text;
+  };
+  return {
+    call: async (name, args, signal) => JSON.parse(await send(name, args, 'application/json', signal)),
+    csv: (name, args) => send(name, args, 'text/csv'),
+  };
+}
+
+/** As AbortSignal.any(), which the oldest of our browsers lack. */
+function either(one: AbortSignal, other: AbortSignal): AbortSignal {
+  const both = new AbortController();
+  for (const signal of [one, other]) {
+    if (signal.aborted) both.abort();
+    else signal.addEventListener('abort', () => both.abort(), { once: true });
+  }
+  return both.signal;
+}
+
+/** PostgREST's own words for a refusal: https://docs.postgrest.org/en/stable/references/errors.html */
+function refusal(status: number, text: string): CallError {
+  try {
+    const { message, hint } = JSON.parse(text) as { message?: unknown; hint?: unknown };
+    if (typeof message === 'string')
+      return new CallError(message, status, typeof hint === 'string' ? hint : undefined);
+  } catch {
+    // No JSON: it comes from something in between.
+  }
+  return new CallError(`The database answered ${status}.`, status);
+}
+
+/** The account lacks the role; not a token that has run out, which is 401. */
+export const isRefused = (error: unknown) => error instanceof CallError && error.status === 403;
