@@ -38,7 +38,7 @@ function SignedIn({ config, account, auth }: SignedInProps) {
   const { getToken, renew } = auth;
   const [isRefused, setRefused] = useState(false);
   const api = useMemo(
-    () => ({ ...caller(config, { getToken, renew }), refused: () => setRefused(true) }),
+    () => ({ call: caller(config, { getToken, renew }), refused: () => setRefused(true) }),
     [config, getToken, renew],
   );
   if (isRefused) return <Refused account={account} auth={auth} again={() => setRefused(false)} />;

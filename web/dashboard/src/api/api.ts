@@ -1,11 +1,10 @@
 import { createContext, useContext } from 'react';
 import { type Polled, usePoll } from '../lib/poll.ts';
-import { type Call, type Csv, isRefused } from './call.ts';
+import { type Call, isRefused } from './call.ts';
 import type { Calls, Overview } from './contract.ts';
 
 export interface Api {
   call: Call;
-  csv: Csv;
   /** The account has no longer, or never had, the role. */
   refused: () => void;
 }

@@ -28,15 +28,9 @@ export type Call = <N extends keyof Calls>(
   signal?: AbortSignal,
 ) => Promise<Calls[N]['answer']>;
 
-/** The same, for the answer as CSV with a line of names. */
-export type Csv = <N extends 'admin_analytics'>(name: N, args: Calls[N]['args']) => Promise<string>;
-
-export function caller(
-  config: Config,
-  { getToken, renew }: Pick<Auth, 'getToken' | 'renew'>,
-): { call: Call; csv: Csv } {
+export function caller(config: Config, { getToken, renew }: Pick<Auth, 'getToken' | 'renew'>): Call {
   const fetch = renewing(getToken, renew);
-  const send = async (name: string, args: object, accept: string, signal?: AbortSignal): Promise<string> => {
+  return async (name, args, signal) => {
     const limit = AbortSignal.timeout(TIMEOUT_MS);
     const token = await getToken();
     let text: string;
@@ -45,7 +39,6 @@ export function caller(
       answer = await fetch(`${config.supabase_url}/rest/v1/rpc/${name}`, {
         method: 'POST',
         headers: {
-          accept,
           apikey: config.anon_key,
           authorization: `Bearer ${token}`,
           'content-type': 'application/json',
@@ -59,11 +52,7 @@ export function caller(
       throw new CallError(`The database ${why}.`, 0);
     }
     if (!answer.ok) throw refusal(answer.status, text);
-    return text;
-  };
-  return {
-    call: async (name, args, signal) => JSON.parse(await send(name, args, 'application/json', signal)),
-    csv: (name, args) => send(name, args, 'text/csv'),
+    return JSON.parse(text);
   };
 }
 
@@ -91,3 +80,10 @@ function refusal(status: number, text: string): CallError {
 
 /** The account lacks the role; not a token that has run out, which is 401. */
 export const isRefused = (error: unknown) => error instanceof CallError && error.status === 403;
+
+/** The database has decided: asked again it would say the same. Not a token that is over, nor too many requests. */
+export const isFinal = (error: unknown) =>
+  error instanceof CallError &&
+  error.status >= 400 &&
+  error.status < 500 &&
+  ![401, 408, 429].includes(error.status);

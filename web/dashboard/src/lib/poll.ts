@@ -1,4 +1,5 @@
 import { useEffect, useEffectEvent, useRef, useState } from 'react';
+import { isFinal } from '../api/call.ts';
 import { useChanges } from './changes.ts';
 import { answered, clear, report, type Trouble, useLive } from './live.ts';
 
@@ -16,7 +17,8 @@ export interface Polled<T> {
 
 /**
  * Asks while it is looked at: at once, then each `everyMs` after the answer. A hidden page asks nothing, and asks at
- * once when it is shown again. Where it fails it waits twice as long each time, and tells the head of the page.
+ * once when it is shown again. Where it fails it waits twice as long each time, and tells the head of the page. A
+ * refusal that would stay the same is an answer, and not asked for again.
  *
  * @param question what is asked, as a text: another one has another answer
  * @param everyMs milliseconds; 0: once
@@ -64,8 +66,13 @@ export function usePoll<T>(
         if (everyMs > 0) later(everyMs);
       } catch (error) {
         if (own.signal.aborted) return;
-        failures += 1;
         settle();
+        if (isFinal(error)) {
+          hasAnswer.current = question;
+          setAnswer({ question, error });
+          return;
+        }
+        failures += 1;
         const wait =
           Math.min(LONGEST_MS, Math.max(everyMs, 2_000) * 2 ** failures) * (0.8 + Math.random() / 5);
         trouble = { error, nextAt: Date.now() + wait, retry: look };

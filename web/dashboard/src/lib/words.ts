@@ -47,6 +47,20 @@ export function duration(seconds: number): string {
   return two('d', 86_400, 'h', 3_600);
 }
 
+/** A length of time in one unit, for a chart's axis: `400 ms`, `100 s`, `15 min`, `6 h`. */
+export function briefly(seconds: number): string {
+  const inUnit = (length: number, unit: string) =>
+    `${NUMBER.format(Math.round((seconds / length) * 10) / 10)} ${unit}`;
+  if (seconds === 0) return '0';
+  if (seconds < 1) return inUnit(0.001, 'ms');
+  if (seconds < 600) return inUnit(1, 's');
+  return seconds < 3 * 3_600 ? inUnit(60, 'min') : inUnit(3_600, 'h');
+}
+
+/** `29 Nov 2026`, in the reader's own zone. */
+export const date = (at: string): string =>
+  new Date(at).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+
 /** `12:30:05`, with the day where it is not today; in the reader's own zone. */
 export function time(at: string | number | Date, now = new Date()): string {
   const date = new Date(at);

@@ -1,9 +1,8 @@
-import { useState } from 'react';
 import { Button } from '../../../src/ui/Button.tsx';
-import { useMessages } from '../../../src/ui/messages.tsx';
-import { given, useApi, useAsk } from '../api/api.ts';
+import { given, useAsk } from '../api/api.ts';
 import type { AnalyticsArgs, AnalyticsRow, Dimension } from '../api/contract.ts';
 import { databaseNow } from '../lib/clock.ts';
+import { toCsv } from '../lib/csv.ts';
 import { choose, useRoute } from '../lib/route.ts';
 import { save } from '../lib/save.ts';
 import { compact, duration, money, number } from '../lib/words.ts';
@@ -49,7 +48,15 @@ export function Analytics() {
         title="Analytics"
         lead="Generations that have ended, by UTC days; a minute behind, kept for 400 days."
       >
-        <Download args={args} />
+        <Button
+          icon="download"
+          waiting={!rows.data}
+          onClick={() =>
+            rows.data && save(toCsv(rows.data, fields(by)), `picture-queue-${from}-${to}.csv`, 'text/csv')
+          }
+        >
+          Download as CSV
+        </Button>
       </Head>
       <div className="filters">
         <TextFilter label="From" name="from" type="date" standard={from} submit="Set" />
@@ -84,26 +91,6 @@ function By({ chosen }: { chosen: readonly Dimension[] }) {
         </label>
       ))}
     </fieldset>
-  );
-}
-
-function Download({ args }: { args: AnalyticsArgs }) {
-  const { csv } = useApi();
-  const { say } = useMessages();
-  const [busy, setBusy] = useState(false);
-  const download = async () => {
-    setBusy(true);
-    try {
-      save(await csv('admin_analytics', args), `picture-queue-${args.p_from}-${args.p_to}.csv`, 'text/csv');
-    } catch (error) {
-      say(error instanceof Error ? error.message : String(error));
-    }
-    setBusy(false);
-  };
-  return (
-    <Button icon="download" busy={busy} onClick={() => void download()}>
-      Download as CSV
-    </Button>
   );
 }
 
@@ -195,6 +182,8 @@ function Days({ rows, isSplit }: { rows: readonly AnalyticsRow[]; isSplit: boole
 }
 
 const fieldOf = (name: Dimension) => (name === 'user' ? 'user_id' : name);
+const fields = (by: readonly Dimension[]) =>
+  [...by.map(fieldOf), 'generations', 'seconds', 'cost_usd'] as const;
 
 function columns(by: readonly Dimension[]): Column<AnalyticsRow>[] {
   const dimension = (name: Dimension, title: string, index: number): Column<AnalyticsRow> => ({

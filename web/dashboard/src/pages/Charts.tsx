@@ -3,7 +3,7 @@ import { useAsk } from '../api/api.ts';
 import type { Timeline as Data } from '../api/contract.ts';
 import { databaseNow } from '../lib/clock.ts';
 import { useRoute } from '../lib/route.ts';
-import { compact, duration, number, percent } from '../lib/words.ts';
+import { briefly, compact, duration, number, percent } from '../lib/words.ts';
 import { Select } from '../ui/filters.tsx';
 import { LineChart } from '../ui/LineChart.tsx';
 import { Answered, Panel } from '../ui/Page.tsx';
@@ -103,22 +103,24 @@ function All({ data: { points, counted_until: until }, every }: { data: Data; ev
         lead="From when a job was due to the begin of its last run"
         times={times}
         series={[
-          { name: 'half', values: values('wait_p50') },
-          { name: '95 %', values: values('wait_p95') },
-          { name: '99 %', values: values('wait_p99') },
+          { name: 'p50', values: values('wait_p50') },
+          { name: 'p95', values: values('wait_p95') },
+          { name: 'p99', values: values('wait_p99') },
         ]}
         say={duration}
+        tick={briefly}
       />
       <LineChart
         title="Run"
         lead="How long that run took"
         times={times}
         series={[
-          { name: 'half', values: values('run_p50') },
-          { name: '95 %', values: values('run_p95') },
-          { name: '99 %', values: values('run_p99') },
+          { name: 'p50', values: values('run_p50') },
+          { name: 'p95', values: values('run_p95') },
+          { name: 'p99', values: values('run_p99') },
         ]}
         say={duration}
+        tick={briefly}
       />
     </div>
   );

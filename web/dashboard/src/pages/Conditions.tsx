@@ -1,5 +1,7 @@
-import { Banner } from '../../../src/ui/Banner.tsx';
+import { useEffect } from 'react';
 import { Button } from '../../../src/ui/Button.tsx';
+import { Icon } from '../../../src/ui/Icon.tsx';
+import { useMessages } from '../../../src/ui/messages.tsx';
 import { type Api, useApi } from '../api/api.ts';
 import type { Overview } from '../api/contract.ts';
 import { address } from '../lib/route.ts';
@@ -24,32 +26,38 @@ const REASONS = {
   outage: 'It does not answer, or with errors of its own.',
 };
 
-/** What is not as it should be, and what can be done about it. */
+/**
+ * What is not as it should be, and what can be done about it. That something is new is read out once; the ages in the
+ * sentences change all the time and are not.
+ */
 export function Conditions({ overview }: { overview: Overview }) {
   const { call } = useApi();
+  const { announce } = useMessages();
   const act = useAct();
+  const all = found(overview, call);
+  const titles = all.map(({ title }) => title).join('. ');
+  useEffect(() => {
+    if (titles) announce(titles);
+  }, [titles, announce]);
+  if (all.length === 0) return null;
   return (
-    <div className="conditions">
-      {found(overview, call).map(({ key, tone, title, text, act: offer, to }) => (
-        <Banner
-          key={key}
-          tone={tone}
-          title={title}
-          action={
-            <>
-              {to && (
-                <a className="button plain" href={to.address}>
-                  {to.label}
-                </a>
-              )}
-              {offer && <Button onClick={() => act(offer.action)}>{offer.label}</Button>}
-            </>
-          }
-        >
-          {text}
-        </Banner>
+    <ul className="conditions" aria-label="What needs attention">
+      {all.map(({ key, tone, title, text, act: offer, to }) => (
+        <li key={key} className={`banner ${tone}`}>
+          <Icon name="alert" />
+          <div className="banner-text">
+            <strong>{title}</strong>
+            <p>{text}</p>
+          </div>
+          {to && (
+            <a className="button plain" href={to.address}>
+              {to.label}
+            </a>
+          )}
+          {offer && <Button onClick={() => act(offer.action)}>{offer.label}</Button>}
+        </li>
       ))}
-    </div>
+    </ul>
   );
 }
 

@@ -1,7 +1,7 @@
 import { useAsk } from '../api/api.ts';
 import type { CronRun } from '../api/contract.ts';
 import { useRoute } from '../lib/route.ts';
-import { duration, number, or } from '../lib/words.ts';
+import { briefly, duration, number, or } from '../lib/words.ts';
 import { Select } from '../ui/filters.tsx';
 import { LineChart } from '../ui/LineChart.tsx';
 import { Answered, Head, Panel } from '../ui/Page.tsx';
@@ -37,6 +37,7 @@ export function Cron() {
                 times={runs.map(({ ran_at: at }) => Date.parse(at)).reverse()}
                 series={[{ name: 'gap', values: runs.map(({ gap_seconds: gap }) => gap).reverse() }]}
                 say={duration}
+                tick={briefly}
                 least={60}
               />
             </Panel>

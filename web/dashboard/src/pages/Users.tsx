@@ -2,13 +2,13 @@ import { Button } from '../../../src/ui/Button.tsx';
 import { type Api, given, useApi, useAsk } from '../api/api.ts';
 import type { User } from '../api/contract.ts';
 import { address, useRoute } from '../lib/route.ts';
-import { money, NONE, number, or } from '../lib/words.ts';
+import { date, money, NONE, number } from '../lib/words.ts';
 import { type Action, useAct } from '../ui/actions.tsx';
 import { Pick } from '../ui/fields.tsx';
 import { Pager, Select, TextFilter } from '../ui/filters.tsx';
 import { Answered, Head } from '../ui/Page.tsx';
 import { type Column, Table } from '../ui/Table.tsx';
-import { At, Tag } from '../ui/values.tsx';
+import { Tag } from '../ui/values.tsx';
 
 const SORTS = [
   ['cost_month', 'Spend this month'],
@@ -73,12 +73,15 @@ const columns = (change: (user: User) => void): Column<User>[] => [
         <a href={address('users', undefined, { search: user.id })} translate="no">
           {user.email ?? user.id}
         </a>
-        <code translate="no">{user.id}</code>
+        <code title={user.id} translate="no">
+          {user.id.slice(0, 8)}
+        </code>
         {user.is_admin && <Tag>admin</Tag>}
         {user.is_banned && <Tag tone="bad">banned</Tag>}
       </span>
     ),
   },
+  { title: 'Since', cell: (user) => (user.created_at ? <span>{date(user.created_at)}</span> : NONE) },
   { title: 'Plan', cell: (user) => <span translate="no">{user.plan}</span> },
   {
     title: 'Asked for today',
@@ -86,25 +89,23 @@ const columns = (change: (user: User) => void): Column<User>[] => [
     cell: (user) => of(number(user.images_today), user.images_per_day, number),
   },
   {
-    title: 'Counted today',
+    title: 'Money today',
     numeric: true,
     cell: (user) => of(money(user.cost_today_usd), user.money_per_day, money),
   },
-  { title: 'Counted this month', numeric: true, cell: (user) => money(user.cost_this_month_usd) },
-  {
-    title: 'Slots',
-    numeric: true,
-    cell: (user) => of(number(user.slots_taken), user.running_jobs, number),
-  },
+  { title: 'Slots', numeric: true, cell: (user) => of(number(user.slots_taken), user.running_jobs, number) },
   { title: 'Blocked', numeric: true, cell: (user) => number(user.blocked) },
   {
     title: 'Ended this month',
     numeric: true,
-    cell: ({ this_month: month }) =>
-      `${number(month.completed)} done, ${number(month.failed)} failed, ${number(month.cancelled)} cancelled`,
+    cell: ({ this_month: month }) => (
+      <span className="user-cell">
+        <span>{`${number(month.completed)} completed`}</span>
+        <span className="hint">{`${number(month.failed)} failed, ${number(month.cancelled)} cancelled`}</span>
+      </span>
+    ),
   },
-  { title: 'Spent this month', numeric: true, cell: ({ this_month: month }) => money(month.cost_usd) },
-  { title: 'Since', cell: (user) => (user.created_at ? <At time={user.created_at} /> : NONE) },
+  { title: 'Cost this month', numeric: true, cell: ({ this_month: month }) => money(month.cost_usd) },
   {
     title: 'Actions',
     hideTitle: true,
@@ -129,7 +130,7 @@ const columns = (change: (user: User) => void): Column<User>[] => [
 ];
 
 const changePlan = (call: Api['call'], user: User, names: readonly string[]): Action => ({
-  title: `Change the plan of ${or(user.email, String) === NONE ? user.id : user.email}?`,
+  title: `Change the plan of ${user.email ?? user.id}?`,
   text: `It is “${user.plan}” now. The new one counts from the next request on.`,
   confirm: 'Change the plan',
   fields: (

@@ -104,7 +104,7 @@ export function LineChart({ title, lead, times, series, say, tick = say, least =
                     className="axis-words"
                     x={x(value)}
                     y={HEIGHT - 6}
-                    textAnchor="middle"
+                    textAnchor={x(value) > right - 20 ? 'end' : 'middle'}
                   >
                     {short(value.getTime(), times)}
                   </text>

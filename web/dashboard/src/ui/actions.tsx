@@ -83,6 +83,10 @@ function Confirm({ action, close }: { action: Action; close: () => void }) {
         <div className="field">
           <label htmlFor={`${ids}reason`}>Reason</label>
           <textarea
+            // Before the dialog opens: the focus goes there, and not to the button that closes it.
+            ref={(field) => {
+              field?.toggleAttribute('autofocus', !action.fields);
+            }}
             id={`${ids}reason`}
             rows={2}
             maxLength={MOST}
