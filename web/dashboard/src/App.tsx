@@ -37,11 +37,16 @@ interface SignedInProps {
 function SignedIn({ config, account, auth }: SignedInProps) {
   const { getToken, renew } = auth;
   const [isRefused, setRefused] = useState(false);
+  const [checks, setChecks] = useState(0);
   const api = useMemo(
     () => ({ call: caller(config, { getToken, renew }), refused: () => setRefused(true) }),
     [config, getToken, renew],
   );
-  if (isRefused) return <Refused account={account} auth={auth} again={() => setRefused(false)} />;
+  const again = () => {
+    setRefused(false);
+    setChecks(checks + 1);
+  };
+  if (isRefused) return <Refused {...{ account, auth, again }} wasChecked={checks > 0} />;
   return (
     <ApiProvider value={api}>
       <Shell account={account} auth={auth} />

@@ -6,12 +6,17 @@ import { Header } from './Header.tsx';
 interface RefusedProps {
   account: Account;
   auth: Auth;
+  /** It was asked for once more, in vain. */
+  wasChecked: boolean;
   /** Asks the database once more. */
   again: () => void;
 }
 
+const WHY =
+  'needs the role “admin”. Somebody who runs this installation gives it, in the SQL editor of its Supabase project:';
+
 /** For a user without the role: who gives it, and what then. */
-export function Refused({ account, auth, again }: RefusedProps) {
+export function Refused({ account, auth, wasChecked, again }: RefusedProps) {
   const [busy, setBusy] = useState(false);
   const check = async () => {
     setBusy(true);
@@ -27,12 +32,13 @@ export function Refused({ account, auth, again }: RefusedProps) {
         <h1>This account may not use the dashboard</h1>
         <p className="lead">
           <span translate="no">{account.email}</span>
-          <span>
-            {' '}
-            needs the role “admin”. Somebody who runs this installation gives it, in the SQL editor of its
-            Supabase project:
-          </span>
+          <span>{` ${WHY}`}</span>
         </p>
+        {wasChecked && (
+          <p className="error" role="status">
+            Checked again: the account does not have the role yet.
+          </p>
+        )}
         <pre className="code" translate="no">
           {`update auth.users
 set raw_app_meta_data = raw_app_meta_data || '{"role": "admin"}'
