@@ -31,6 +31,12 @@
 --   storage         uploads, and files that nobody needs any more
 --   apps            what users write into the tables themselves, as the original's apps do
 --   operators       the views, and the queue in numbers
+--   roll_ups        what has ended: by the minute, and by day, model, user and country
+--   audit           what admins may do over the API, the record of it, and how it is taken back
+--   admin_live      the dashboard's live page and timeline
+--   admin_jobs      its pages of jobs, the ledger, what an id is, one generation's story
+--   admin_use       its users, models, plans and analytics
+--   admin_actions   what operators do there
 --   api             what PostgREST exposes, and all rights
 --
 -- A function may call one of a later file, for its body is read when it runs; tables and types come before their use.
@@ -44,6 +50,10 @@ declare
   v_relations text[] := '{models,batch_generations,image_generations,images,job_queue,'
     'queue_health,failed_jobs_recent,stuck_jobs,queue_latency,tenant_usage}';
   v_functions text[] := regexp_split_to_array(btrim('
+    admin_overview admin_timeline admin_cron_history admin_jobs admin_job admin_find admin_generation
+    admin_predictions admin_users admin_models admin_plans admin_audit admin_cancel_job admin_cancel_generation
+    admin_requeue_job admin_requeue_jobs admin_pause admin_resume admin_switch_model admin_set_user_plan
+    admin_save_plan admin_delete_plan admin_set_budget admin_undo admin_analytics
     cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation
     delete_image enqueue_job enqueue_jobs
     extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations
@@ -51,7 +61,7 @@ declare
     record_predictions retry_generation
     record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook rotate_webhook_secret
     snooze_job start_batch start_generation start_inserted_generation sweep_storage tell_late_subscribers
-    user_usage webhook_deliveries webhook_message webhook_secret
+    usage_history user_usage webhook_deliveries webhook_message webhook_secret
   ', E' \n'), '\s+');
   v_taken text;
   v_profiles regclass := to_regclass('public.profiles');

@@ -7,12 +7,14 @@
 --
 --   not started   unstarted_generations
 --   who is next   user_slots, ready_queues, low_water
---   counts        job_deltas, folded into job_counts; last_cron_run
+--   counts        job_deltas, folded into job_counts; last_cron_run, cron_runs
+--   what ended    roll_up, ended_counts, ended_times, daily_totals, daily_users, user_totals
 --   limits        settings, plans and user_plans, usage, idempotency_keys
 --   the provider  predictions, budget_deltas, folded into budget; provider_pause, refused_models, model_times
 --   webhooks      webhook_secrets, webhook_deliveries
 --   live          live_listeners, told_subscriptions
 --   files         removed_objects, storage_scan
+--   operators     audit_log
 --
 -- `public` is exposed by the API. `private` never is: what users need of it is reached through the functions of the
 -- last file and the view public.job_queue. Rights and policies of all tables stand there, too.
@@ -253,7 +255,9 @@ create table public.image_generations (
   -- Where its end is told.
   webhook_url text,
   -- Raised by every change that a listener sees (private.next_seq).
-  seq bigint not null default 0
+  seq bigint not null default 0,
+  -- Two capital letters: where its request came from, as far as that is known.
+  country text
 )
 -- Rewritten three or four times within a minute, all but the last time in columns that no index has (HOT),
 -- then never again.
@@ -545,6 +549,103 @@ create table private.last_cron_run (
   stats jsonb not null
 );
 
+-- The runs of a day: each minute writes over what it wrote a day before (private.note_run).
+create table private.cron_runs (
+  minute int primary key check (minute between 0 and 1439),
+  ran_at timestamptz not null,
+  -- Since the run before.
+  gap_seconds numeric,
+  stats jsonb not null,
+  -- Ends that its roll-up took in.
+  rolled_up int not null
+)
+with (fillfactor = 50);
+
+-- What has ended, rolled up -------------------------------------------------------------------------------------------
+--
+-- The cron adds each job that has ended to these once, a little later (private.roll_up_ended): what reads them costs what
+-- it shows, however many jobs there are.
+
+create table private.roll_up (
+  only_row boolean primary key default true check (only_row),
+  -- What has ended until then has been added.
+  counted_until timestamptz not null default now()
+);
+insert into private.roll_up default values;
+
+-- Jobs that have ended, by minutes (kept for six hours and a bit) and by quarters of an hour (14 days).
+create table private.ended_counts (
+  -- 60 or 900.
+  seconds int not null,
+  -- When the time begins.
+  at timestamptz not null,
+  job_type text not null,
+  completed int not null,
+  failed int not null,
+  cancelled int not null,
+  primary key (seconds, at, job_type)
+)
+with (fillfactor = 50);
+
+-- How long they waited and ran: how many stand in each class of times (private.time_class).
+create table private.ended_times (
+  seconds int not null,
+  at timestamptz not null,
+  job_type text not null,
+  -- wait or run.
+  measure text not null,
+  class smallint not null,
+  jobs int not null,
+  primary key (seconds, at, job_type, measure, class)
+)
+with (fillfactor = 50);
+
+-- Generations that have ended, by days (UTC), kept for 400: of everybody, and of each user. Unknown is ''.
+create table private.daily_totals (
+  day date not null,
+  -- The model's name at the provider.
+  model text not null,
+  -- completed, failed or cancelled.
+  status text not null,
+  country text not null,
+  error_code text not null,
+  generations bigint not null,
+  -- From the start of the run to the stored image, of completed ones.
+  seconds numeric not null,
+  cost_usd numeric not null,
+  primary key (day, model, status, country, error_code)
+)
+with (fillfactor = 50);
+
+-- No foreign key: an account's go with it (private.after_user_delete).
+create table private.daily_users (
+  user_id uuid not null,
+  like private.daily_totals,
+  primary key (user_id, day, model, status, country, error_code)
+)
+with (fillfactor = 50);
+-- The users of one day (private.admin_analytics), and those whose time is over.
+create index daily_users_day on private.daily_users (day, user_id);
+
+-- The same added up, of each user for a day (kept for 35) and for a month (14): who has used most.
+create table private.user_totals (
+  user_id uuid not null,
+  -- day or month.
+  period text not null,
+  -- Its first day.
+  since date not null,
+  completed bigint not null,
+  failed bigint not null,
+  cancelled bigint not null,
+  generations bigint not null,
+  cost_usd numeric not null,
+  primary key (user_id, period, since)
+)
+with (fillfactor = 50);
+-- The most first (private.admin_users).
+create index user_totals_cost on private.user_totals (period, since, cost_usd desc, user_id desc);
+create index user_totals_generations on private.user_totals (period, since, generations desc, user_id desc);
+
 -- Settings, plans and what is used of them ----------------------------------------------------------------------------
 
 create table private.settings (
@@ -701,7 +802,12 @@ create table private.provider_pause (
   -- Nobody else is let out to try before that.
   probe_until timestamptz not null default '-infinity',
   -- How often it was taken up again in one outage: each time it lasts longer.
-  failures int not null default 0
+  failures int not null default 0,
+  -- What operators pause (private.admin_pause): all job types, these, images of these models. Here and not in a table of
+  -- its own: each claim reads this row anyway.
+  holds_all boolean not null default false,
+  held_types text[] not null default '{}',
+  held_models text[] not null default '{}'
 )
 with (fillfactor = 50);
 insert into private.provider_pause default values;
@@ -818,3 +924,27 @@ create table private.storage_scan (
   source_jobs uuid[] not null default '{}'
 );
 insert into private.storage_scan default values;
+
+-- Operators -----------------------------------------------------------------------------------------------------------
+
+-- What operators have done through the functions admin_…, written with it (private.note_action). Never deleted.
+create table private.audit_log (
+  id bigint generated always as identity primary key,
+  at timestamptz not null default now(),
+  -- No foreign key: what an account has done stays. Null: a server with the secret key, or SQL.
+  actor uuid,
+  action text not null,
+  -- What private.get_state and private.set_state know it by. Null: it cannot be undone.
+  subject text,
+  target text,
+  reason text not null,
+  before jsonb,
+  after jsonb,
+  -- The entry that took it back, and the one that it takes back.
+  undone_by bigint,
+  undoes bigint
+);
+-- Of one actor, one target or one action, the newest first (private.admin_audit).
+create index audit_log_actor on private.audit_log (actor, id desc) where actor is not null;
+create index audit_log_target on private.audit_log (target, id desc) where target is not null;
+create index audit_log_action on private.audit_log (action, id desc);

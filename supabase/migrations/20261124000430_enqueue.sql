@@ -537,7 +537,9 @@ begin
   if jsonb_typeof(v_request) = 'object' then
     perform private.check_size(v_request);
     v_request := v_request - array(
-      select k.name from jsonb_object_keys(v_request) as k (name) where k.name <> all(private.request_members())
+      -- The country is the Worker's to say.
+      select k.name from jsonb_object_keys(v_request) as k (name)
+      where k.name <> all(private.request_members()) or k.name = 'country'
     );
     v_request := v_request || jsonb_build_object('priority', case
       when p_priority > 0 then 'high' when p_priority < 0 then 'low' else 'normal' end);

@@ -103,16 +103,23 @@ declare
   v_window int := p_limit;
   v_seen tid[];
   v_rows tid[] := '{}';
-  v_paused boolean := (select until > now() from private.provider_pause);
+  v_pause private.provider_pause;
+  v_paused boolean;
   v_types text[] := coalesce(p_job_types, private.standing_types());
 begin
+  select * into v_pause from private.provider_pause;
+  if v_pause.holds_all then
+    return v_rows;
+  end if;
+  v_paused := v_pause.until > now();
   for v_try in 1..3 loop
     v_seen := array(
       select first.job from (
         (
           select j.ctid as job, j.priority, j.virtual_time, j.seq from private.ready_jobs as j
           where p_job_types is null and not j.standing
-            and (j.job_type <> 'generate-image' or not v_paused) and (j.expires_at is null or j.expires_at > now())
+            and (j.job_type <> 'generate-image' or not v_paused) and j.job_type <> all(v_pause.held_types)
+            and (j.expires_at is null or j.expires_at > now())
           order by j.priority desc, j.virtual_time, j.seq limit v_window
         )
         union
@@ -123,7 +130,7 @@ begin
           where j.job_type = t.job_type and (j.expires_at is null or j.expires_at > now())
           order by j.priority desc, j.virtual_time, j.seq limit v_window
         ) as of_type
-        where t.job_type <> 'generate-image' or not v_paused
+        where (t.job_type <> 'generate-image' or not v_paused) and t.job_type <> all(v_pause.held_types)
       ) as first
       order by first.priority desc, first.virtual_time, first.seq limit v_window
     );
@@ -165,7 +172,8 @@ begin
         union all
         select job_type, priority, low_time from private.ready_queues where job_type = any(p_job_types)
       ) as q
-      where q.job_type <> 'generate-image' or pause.until <= now()
+      where (q.job_type <> 'generate-image' or pause.until <= now())
+        and not pause.holds_all and q.job_type <> all(pause.held_types)
       limit v_many
     ), heads as materialized (
       -- Of those that have jobs, in order.
@@ -264,6 +272,7 @@ begin
       from private.provider_pause as pause cross join private.ready_queues as r
       where (p_job_types is null or r.job_type = any(p_job_types))
         and (r.job_type <> 'generate-image' or (pause.until <= now() and not pause.probing))
+        and not pause.holds_all and r.job_type <> all(pause.held_types)
     ) as q
     cross join lateral (
       select j.virtual_time from private.ready_jobs as j
@@ -274,8 +283,9 @@ begin
   )
   select
     array(select model from private.refused_models where until > now()) as refused,
+    pause.held_models as held,
     case
-      when (select probing from private.provider_pause) then null
+      when pause.probing then null
       when (select count(*) from (select from private.ready_queues limit private.many_queues()) as few)
         = private.many_queues() then null
       when (
@@ -295,9 +305,13 @@ begin
         limit p_limit
       )
     end as rows
-  into v;
+  into v
+  from private.provider_pause as pause;
   if v.rows is null then
     v.rows := private.pick_ready(p_limit, p_job_types, p_marked);
+  end if;
+  if v.held <> '{}' and v.rows <> '{}' then
+    v.rows := private.pass_held(v.rows, v.held, p_limit, p_job_types, p_marked);
   end if;
   if cardinality(v.rows) = 1 then
     -- In plain statements, which cost less than one for many.
@@ -354,6 +368,44 @@ begin
 end
 $$;
 
+-- Of ready jobs that the caller has locked, those that no operator pauses by their model; where there are none, further
+-- ones. An image of a paused model is put off for five minutes, so that its user's slot is free for others; by one claim
+-- at a time, for that touches the slots of several users (private.run_maintenance). The others pass it over.
+create function private.pass_held(
+  p_rows tid[], p_models text[], p_limit int, p_job_types text[], p_marked boolean
+) returns tid[]
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_rows tid[] := p_rows;
+  v_held tid[];
+  v record;
+begin
+  for v_try in 1..3 loop
+    v_held := array(
+      select ctid from private.ready_jobs
+      where ctid = any(v_rows) and job_type = 'generate-image' and payload ->> 'model_id' = any(p_models)
+    );
+    exit when v_held = '{}';
+    v_rows := array(select r from unnest(v_rows) with ordinality as u (r, n) where r <> all(v_held) order by n);
+    exit when not pg_try_advisory_xact_lock(7263590114);
+    with gone as (
+      delete from private.ready_jobs where ctid = any(v_held) returning *
+    ), put_off as (
+      insert into private.scheduled_jobs
+      select id, seq, created_at, now() + interval '5 minutes', lease, expires_at, retry_until, fair_key, generation_id,
+        priority, attempts, max_attempts, job_type, payload, error_message, error_details
+      from gone
+    )
+    select array_agg(fair_key) as fair_keys, array_agg(job_type) as job_types into v from gone where slot;
+    perform private.release_slots_of(v.fair_keys, v.job_types);
+    exit when v_rows <> '{}' or v_try = 3;
+    v_rows := private.pick_ready(greatest(p_limit, 100), p_job_types, p_marked);
+  end loop;
+  return v_rows[:p_limit];
+end
+$$;
+
 -- What a step hands on to its caller: up to p_limit images that are ready to be made, leased.
 create function private.next_jobs(p_limit int, p_lease_seconds int) returns jsonb
 language plpgsql set search_path = ''
@@ -393,7 +445,8 @@ declare
   v_marks private.low_water := private.low_water_marks();
 begin
   return not (exists (
-    select from private.provider_pause where probing or until > now()
+    select from private.provider_pause
+    where probing or until > now() or holds_all or held_models <> '{}' or 'generate-image' = any(held_types)
   ) or exists (
     select from private.scheduled_jobs where scheduled_at <= now() and scheduled_at >= v_marks.scheduled_at
   ) or exists (

@@ -624,6 +624,7 @@ begin
   if v_fair_keys is not null then
     perform private.release_slots(v_fair_keys, v_job_types, array_fill(0, array[cardinality(v_fair_keys)]));
   end if;
+  perform private.note_run(p_stats);
   insert into private.last_cron_run (ran_at, stats) values (now(), coalesce(p_stats, '{}'))
   on conflict (only_row) do update set ran_at = excluded.ran_at, stats = excluded.stats;
   v_alerts := array_remove(array[private.try_late_subscribers()], null);

@@ -109,6 +109,23 @@ create function private.read_ratio(p_request jsonb, p_key text) returns text
 language sql stable
 return case when p_request ->> p_key is not null then private.take_ratio(p_request -> p_key, p_key) end;
 
+create function private.take_country(p_value jsonb, p_key text) returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  v_text text := p_value #>> '{}';
+begin
+  if jsonb_typeof(p_value) <> 'string' or v_text !~ '^[A-Z][A-Z0-9]$' then
+    perform private.refuse_field(p_key, format('%s must be two capital letters such as DE.', p_key));
+  end if;
+  return nullif(v_text, 'XX');
+end
+$$;
+
+-- A country as Cloudflare names it, T1 being Tor; null where it is absent, null or XX, which is unknown.
+create function private.read_country(p_request jsonb, p_key text) returns text
+language sql stable
+return case when p_request ->> p_key is not null then private.take_country(p_request -> p_key, p_key) end;
+
 create function private.take_id(p_value jsonb, p_key text) returns uuid
 language plpgsql stable set search_path = '' as $$
 declare

@@ -25,7 +25,7 @@
 create function private.request_members() returns text[]
 language sql immutable
 return array[
-  'adjustments', 'aspect_ratio', 'expires_in', 'guidance_scale', 'height', 'items', 'model_id', 'model_version',
+  'adjustments', 'aspect_ratio', 'country', 'expires_in', 'guidance_scale', 'height', 'items', 'model_id', 'model_version',
   'negative_prompt', 'num_inference_steps', 'operation', 'output', 'output_format', 'parent_id', 'priority', 'prompt',
   'scheduled_at', 'seed', 'source_generation_id', 'source_id', 'source_image_url', 'strength', 'style', 'webhook_url',
   'width'
@@ -181,7 +181,7 @@ begin
   select made.generations, made.leased, made.has_budget into v_generations, v_leased, v_has_budget from private.insert_generations(
     v_user, v_items, v_payload, v_model, v_price, v_width, v_height, private.read_adjustments(p_request),
     v_priority, v_batch, v_scheduled, v_expires, p_generation_id, p_next > 0, v_plan.running_jobs,
-    private.read_parent(p_request, v_user, p_generation_id)
+    private.read_parent(p_request, v_user, p_generation_id), private.read_country(p_request, 'country')
   ) as made;
   v_answer := private.start_answer(v_batch, v_generations, false);
   if p_idempotency_key is not null then
@@ -257,8 +257,8 @@ $$;
 create function private.insert_generations(
   p_user_id uuid, p_items jsonb, p_payload jsonb, p_model public.models, p_price numeric, p_width int, p_height int,
   p_adjustments jsonb, p_priority int, p_batch_id uuid, p_scheduled_at timestamptz, p_expires_at timestamptz,
-  p_generation_id uuid, p_lease boolean, p_most int, p_parent_id uuid, out generations jsonb, out leased jsonb,
-  out has_budget boolean
+  p_generation_id uuid, p_lease boolean, p_most int, p_parent_id uuid, p_country text, out generations jsonb,
+  out leased jsonb, out has_budget boolean
 )
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -309,7 +309,8 @@ begin
         id, user_id, prompt, negative_prompt, model, model_id, style, width, height, steps, guidance_scale,
         seed, source_image_url, generation_strength, status, priority, batch_id, batch_index, job_id,
         adjustments, operation, source_generation_id, source_id, requested_width, requested_height, aspect_ratio,
-        output_format, model_version, has_source, parent_id, reserved_usd, reserved_on, webhook_url, budget_usd, seq
+        output_format, model_version, has_source, parent_id, reserved_usd, reserved_on, webhook_url, budget_usd, seq,
+        country
       )
       values (
         v_generation_id, p_user_id, v_item ->> 'prompt', v_payload ->> 'negative_prompt',
@@ -321,7 +322,7 @@ begin
         (p_payload ->> 'source_id')::uuid, (p_payload ->> 'width')::int, (p_payload ->> 'height')::int,
         p_payload ->> 'aspect_ratio', p_payload ->> 'output_format', p_model.version, p_payload ?| '{source_image_url,source_path}', v_parent_id,
         coalesce(p_price, 0), case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
-        p_payload ->> 'webhook_url', case when v_reserves then p_price else 0 end, private.next_seq(0)
+        p_payload ->> 'webhook_url', case when v_reserves then p_price else 0 end, private.next_seq(0), p_country
       );
     else
       update public.image_generations set
@@ -340,7 +341,7 @@ begin
         has_source = p_payload ?| '{source_image_url,source_path}', parent_id = v_parent_id,
         reserved_usd = coalesce(p_price, 0),
         reserved_on = case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
-        webhook_url = p_payload ->> 'webhook_url', seq = private.next_seq(seq)
+        webhook_url = p_payload ->> 'webhook_url', seq = private.next_seq(seq), country = p_country
       where id = p_generation_id and user_id = p_user_id and status = 'pending' and job_id is null;
       if not found then
         perform private.refuse(409, 'conflict', 'This generation was started already.');

@@ -89,6 +89,8 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 begin
   delete from private.usage where user_id = old.id;
   delete from private.idempotency_keys where user_id = old.id;
+  delete from private.daily_users where user_id = old.id;
+  delete from private.user_totals where user_id = old.id;
   return null;
 end
 $$;

@@ -157,6 +157,14 @@ begin
 end
 $$;
 
+create function public.usage_history(p_from date = null, p_to date = null) returns table (
+  day date, model text, completed bigint, failed bigint, cancelled bigint, seconds numeric, cost_usd numeric
+) language plpgsql stable set search_path = '' as $$
+begin
+  return query select * from private.usage_history(p_from, p_to);
+end
+$$;
+
 create function public.webhook_secret()
 returns jsonb language plpgsql set search_path = '' as $$
 begin
@@ -407,6 +415,197 @@ begin
 end
 $$;
 
+-- What admins call ----------------------------------------------------------------------------------------------------
+--
+-- Signed in users whose account is an admin's, and servers with the secret key: each private function begins with
+-- private.check_admin. web/dashboard/src/api/contract.ts has the shapes.
+
+create function public.admin_overview()
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_overview();
+end
+$$;
+
+create function public.admin_timeline(p_from timestamptz, p_step int, p_to timestamptz = null, p_job_type text = null)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_timeline(p_from, p_to, p_step, p_job_type);
+end
+$$;
+
+create function public.admin_cron_history(p_limit int = 120)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_cron_history(p_limit);
+end
+$$;
+
+create function public.admin_jobs(
+  p_state text, p_job_type text = null, p_user_id uuid = null, p_error_code text = null,
+  p_limit int = 50, p_cursor text = null
+) returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_jobs(p_state, p_job_type, p_user_id, p_error_code, p_limit, p_cursor);
+end
+$$;
+
+create function public.admin_job(p_job_id uuid)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_job(p_job_id);
+end
+$$;
+
+create function public.admin_find(p_id text)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_find(p_id);
+end
+$$;
+
+create function public.admin_generation(p_generation_id uuid)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_generation(p_generation_id);
+end
+$$;
+
+create function public.admin_predictions(p_search text = null, p_limit int = 50, p_cursor text = null)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_predictions(p_search, p_limit, p_cursor);
+end
+$$;
+
+create function public.admin_users(p_search text = null, p_sort text = 'cost_month', p_limit int = 50, p_cursor text = null)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_users(p_search, p_sort, p_limit, p_cursor);
+end
+$$;
+
+create function public.admin_models()
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_models();
+end
+$$;
+
+create function public.admin_plans()
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_plans();
+end
+$$;
+
+create function public.admin_audit(
+  p_action text = null, p_actor uuid = null, p_target text = null, p_limit int = 50,
+  p_cursor text = null
+) returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_audit(p_action, p_actor, p_target, p_limit, p_cursor);
+end
+$$;
+
+create function public.admin_cancel_job(p_job_id uuid, p_reason text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_cancel_job(p_job_id, p_reason);
+end
+$$;
+
+create function public.admin_cancel_generation(p_generation_id uuid, p_reason text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_cancel_generation(p_generation_id, p_reason);
+end
+$$;
+
+create function public.admin_requeue_job(p_job_id uuid, p_reason text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_requeue_job(p_job_id, p_reason);
+end
+$$;
+
+create function public.admin_requeue_jobs(
+  p_reason text, p_job_type text = null, p_error_code text = null, p_user_id uuid = null,
+  p_model text = null, p_failed_after timestamptz = null, p_failed_before timestamptz = null, p_limit int = 100
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_requeue_jobs(p_reason, p_job_type, p_error_code, p_user_id, p_model, p_failed_after, p_failed_before, p_limit);
+end
+$$;
+
+create function public.admin_pause(p_what text, p_reason text, p_name text = null)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_pause(p_what, p_reason, p_name);
+end
+$$;
+
+create function public.admin_resume(p_what text, p_reason text, p_name text = null)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_resume(p_what, p_reason, p_name);
+end
+$$;
+
+create function public.admin_switch_model(p_model text, p_is_active boolean, p_reason text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_switch_model(p_model, p_is_active, p_reason);
+end
+$$;
+
+create function public.admin_set_user_plan(p_user_id uuid, p_plan text, p_reason text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_set_user_plan(p_user_id, p_plan, p_reason);
+end
+$$;
+
+create function public.admin_save_plan(p_plan jsonb, p_reason text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_save_plan(p_plan, p_reason);
+end
+$$;
+
+create function public.admin_delete_plan(p_name text, p_reason text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_delete_plan(p_name, p_reason);
+end
+$$;
+
+create function public.admin_set_budget(p_per_day_usd numeric, p_per_month_usd numeric, p_reason text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_set_budget(p_per_day_usd, p_per_month_usd, p_reason);
+end
+$$;
+
+create function public.admin_undo(p_audit_id bigint, p_reason text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_undo(p_audit_id, p_reason);
+end
+$$;
+
+create function public.admin_analytics(
+  p_from date = null, p_to date = null, p_by text[] = '{day,model,status}', p_user_id uuid = null, p_model text = null,
+  p_country text = null
+) returns table (
+  day date, user_id uuid, model text, status text, country text, error_code text, generations bigint, seconds numeric,
+  cost_usd numeric
+) language plpgsql stable set search_path = '' as $$
+begin
+  return query select * from private.admin_analytics(p_from, p_to, p_by, p_user_id, p_model, p_country);
+end
+$$;
+
 -- Rights --------------------------------------------------------------------------------------------------------------
 --
 -- Hosted projects grant every new table and function of `public` to anon and authenticated, and Postgres grants every
@@ -420,6 +619,10 @@ begin
     select p.oid from pg_proc as p
     where p.pronamespace = 'private'::regnamespace
       or (p.pronamespace = 'public'::regnamespace and p.proname = any(regexp_split_to_array(btrim('
+        admin_overview admin_timeline admin_cron_history admin_jobs admin_job admin_find admin_generation
+        admin_predictions admin_users admin_models admin_plans admin_audit admin_cancel_job admin_cancel_generation
+        admin_requeue_job admin_requeue_jobs admin_pause admin_resume admin_switch_model admin_set_user_plan
+        admin_save_plan admin_delete_plan admin_set_budget admin_undo admin_analytics
         cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation delete_image enqueue_job
         enqueue_jobs
         extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations
@@ -428,7 +631,7 @@ begin
         record_prediction record_progress record_sweep refuse_model removable_objects requeue_job resend_webhook
         retry_generation
         rotate_webhook_secret snooze_job start_batch start_generation start_inserted_generation sweep_storage
-        tell_late_subscribers user_usage webhook_deliveries webhook_message webhook_secret
+        tell_late_subscribers usage_history user_usage webhook_deliveries webhook_message webhook_secret
       ', E' \n'), '\s+')))
   loop
     execute format('revoke all on function %s from public, anon, authenticated, service_role', v_function);
@@ -462,6 +665,14 @@ alter table private.low_water enable row level security;
 alter table private.job_deltas enable row level security;
 alter table private.job_counts enable row level security;
 alter table private.last_cron_run enable row level security;
+alter table private.cron_runs enable row level security;
+alter table private.roll_up enable row level security;
+alter table private.ended_counts enable row level security;
+alter table private.ended_times enable row level security;
+alter table private.daily_totals enable row level security;
+alter table private.daily_users enable row level security;
+alter table private.user_totals enable row level security;
+alter table private.audit_log enable row level security;
 alter table private.settings enable row level security;
 alter table private.plans enable row level security;
 alter table private.user_plans enable row level security;
@@ -612,6 +823,7 @@ grant execute on function
   public.mark_image, private.mark_image,
   public.mark_images, private.mark_images,
   public.user_usage, private.user_usage,
+  public.usage_history, private.usage_history,
   public.cancel_generation, private.cancel_generation,
   public.retry_generation,
   public.delete_generation, private.delete_generation,
@@ -623,6 +835,35 @@ grant execute on function
   public.enqueue_job, private.enqueue_own_job,
   private.with_own_changes, private.may_add_source
 to authenticated;
+
+-- Each of them checks that its caller is an admin.
+grant execute on function
+  public.admin_overview, private.admin_overview,
+  public.admin_timeline, private.admin_timeline,
+  public.admin_cron_history, private.admin_cron_history,
+  public.admin_jobs, private.admin_jobs,
+  public.admin_job, private.admin_job,
+  public.admin_find, private.admin_find,
+  public.admin_generation, private.admin_generation,
+  public.admin_predictions, private.admin_predictions,
+  public.admin_users, private.admin_users,
+  public.admin_models, private.admin_models,
+  public.admin_plans, private.admin_plans,
+  public.admin_audit, private.admin_audit,
+  public.admin_cancel_job, private.admin_cancel_job,
+  public.admin_cancel_generation, private.admin_cancel_generation,
+  public.admin_requeue_job, private.admin_requeue_job,
+  public.admin_requeue_jobs, private.admin_requeue_jobs,
+  public.admin_pause, private.admin_pause,
+  public.admin_resume, private.admin_resume,
+  public.admin_switch_model, private.admin_switch_model,
+  public.admin_set_user_plan, private.admin_set_user_plan,
+  public.admin_save_plan, private.admin_save_plan,
+  public.admin_delete_plan, private.admin_delete_plan,
+  public.admin_set_budget, private.admin_set_budget,
+  public.admin_undo, private.admin_undo,
+  public.admin_analytics, private.admin_analytics
+to authenticated, service_role;
 
 -- What the view queue_health is made of.
 grant execute on function private.queue_totals, private.is_user to authenticated, service_role;
@@ -793,6 +1034,59 @@ comment on function public.claim_next_job is
 comment on function public.complete_job(uuid, text, jsonb, jsonb, text) is
 'As in the original: ends a job without a lease, and raises where there is no such job. With an error it runs again
 after a backoff, until its attempts are used up.';
+
+comment on function public.admin_overview is
+'What the dashboards live page shows: each queue, what ended in the last minutes, the provider, budgets, the cron.';
+comment on function public.admin_timeline is
+'What ended, over time: {points, counted_until}, from minutes (six hours) or quarters of an hour (14 days).';
+comment on function public.admin_cron_history is
+'The last runs of the cron, the newest first: {runs}. A days are kept.';
+comment on function public.admin_jobs is
+'A page of jobs in one state: ready, blocked, scheduled, running, stuck, failed, completed or cancelled.';
+comment on function public.admin_job is
+'A job with each attempts error. Prompts and addresses of files are no part of it.';
+comment on function public.admin_find is
+'What an id is: {kind, id, generation_id, user_id}.';
+comment on function public.admin_generation is
+'One generations whole story: jobs, predictions, webhooks, image, costs.';
+comment on function public.admin_predictions is
+'The ledger of predictions, the newest first, or those of a prediction, job, generation or user.';
+comment on function public.admin_users is
+'Users by what they have used today or this month, or the one with that id or e-mail address.';
+comment on function public.admin_models is
+'All models with their use, prices and switches.';
+comment on function public.admin_plans is
+'All plans, and the installations budget.';
+comment on function public.admin_audit is
+'What operators have done, the newest first.';
+comment on function public.admin_cancel_job is
+'Ends a job that has not ended, with the generation that it makes.';
+comment on function public.admin_cancel_generation is
+'Cancels a generation as its user would.';
+comment on function public.admin_requeue_job is
+'Brings a failed job back with all its attempts, and its generation with it.';
+comment on function public.admin_requeue_jobs is
+'Brings up to 200 failed jobs back, the newest first: {requeued, skipped, left}.';
+comment on function public.admin_pause is
+'Pauses the queue, a job type or a model: what waits stays waiting, what runs goes on.';
+comment on function public.admin_resume is
+'Ends such a pause, or that of the provider.';
+comment on function public.admin_switch_model is
+'Switches a model on or off for new starts.';
+comment on function public.admin_set_user_plan is
+'Gives a user a plan; null: the plan default.';
+comment on function public.admin_save_plan is
+'Adds a plan, or changes what is given of one.';
+comment on function public.admin_delete_plan is
+'Deletes a plan that no user has.';
+comment on function public.admin_set_budget is
+'Sets both budgets anew; null is none.';
+comment on function public.admin_undo is
+'Takes an action back, where what it changed is as it has left it.';
+comment on function public.admin_analytics is
+'Rows of the daily roll-ups, by what p_by names: day, model, status, country, error_code, user. As JSON or CSV.';
+comment on function public.usage_history is
+'The caller''s generations that have ended, by day and model. As JSON or CSV.';
 
 comment on function public.record_sweep is
 'The cron''s maintenance, each minute: records that it ran, folds the counts, makes blocked jobs ready whose user''s

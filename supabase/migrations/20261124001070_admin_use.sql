@@ -1,0 +1,249 @@
+-- What the dashboard shows of use: users, models, plans, and the daily roll-ups. From what is kept for each user, model and
+-- day: no call counts generations.
+
+create function private.ended_json(
+  p_completed bigint, p_failed bigint, p_cancelled bigint, p_cost_usd numeric
+) returns jsonb
+language sql stable
+return jsonb_build_object(
+  'completed', coalesce(p_completed, 0), 'failed', coalesce(p_failed, 0), 'cancelled', coalesce(p_cancelled, 0),
+  'cost_usd', coalesce(p_cost_usd, 0)
+);
+
+create function private.user_total_json(p_user_id uuid, p_period text, p_since date) returns jsonb
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v private.user_totals;
+begin
+  select * into v from private.user_totals where user_id = p_user_id and period = p_period and since = p_since;
+  return private.ended_json(v.completed, v.failed, v.cancelled, v.cost_usd);
+end
+$$;
+
+create function private.admin_user_json(p_user_id uuid) returns jsonb
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_today date := private.today();
+  v_month date := date_trunc('month', v_today);
+  v_user record;
+  v_usage private.usage;
+  v_plan private.plans := private.plan_of(p_user_id);
+begin
+  select u.email, u.created_at, u.banned_until, u.raw_app_meta_data into v_user from auth.users as u
+  where u.id = p_user_id;
+  select * into v_usage from private.usage where user_id = p_user_id;
+  return jsonb_build_object(
+    'id', p_user_id, 'email', v_user.email, 'created_at', v_user.created_at,
+    'is_banned', coalesce(v_user.banned_until > now(), false),
+    'is_admin', coalesce(v_user.raw_app_meta_data ->> 'role' = 'admin', false),
+    'plan', v_plan.name, 'images_per_day', v_plan.images_per_day, 'money_per_day', v_plan.money_per_day,
+    'running_jobs', v_plan.running_jobs,
+    'images_today', case when v_usage.day = v_today then v_usage.day_images else 0 end,
+    'cost_today_usd', case when v_usage.day = v_today then v_usage.day_cost else 0 end,
+    'cost_this_month_usd', case when v_usage.day >= v_month then v_usage.month_cost else 0 end,
+    'slots_taken', (
+      -- Of each type the latest version of its row.
+      select coalesce(sum(s.taken), 0) from (
+        select distinct on (l.job_type) l.taken from private.user_slots as l where l.fair_key = p_user_id
+        order by l.job_type, l.version desc
+      ) as s
+    ),
+    'blocked', (
+      select count(*) from (select from private.blocked_jobs as j where j.fair_key = p_user_id limit 1000) as b
+    ),
+    'today', private.user_total_json(p_user_id, 'day', v_today),
+    'this_month', private.user_total_json(p_user_id, 'month', v_month)
+  );
+end
+$$;
+
+-- Users of whom generations have ended in the period, the most first; or the one that is searched for.
+create function private.admin_users(p_search text, p_sort text, p_limit int, p_cursor text) returns jsonb
+language plpgsql stable security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_limit int := private.page_limit(p_limit);
+  v_sort text := coalesce(p_sort, 'cost_month');
+  v_cursor text[] := private.read_cursor(p_cursor, '^\d{1,20}(\.\d{1,20})?_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$');
+  v_value numeric := coalesce(v_cursor[1]::numeric, 'Infinity');
+  v_id uuid := coalesce(v_cursor[2], 'ffffffff-ffff-ffff-ffff-ffffffffffff')::uuid;
+  v_period text := split_part(v_sort, '_', 2);
+  v_since date;
+  v_ids uuid[];
+  v_values numeric[];
+begin
+  perform private.check_admin();
+  if v_sort <> all('{cost_today,images_today,cost_month,images_month}'::text[]) then
+    perform private.refuse_field('p_sort', 'p_sort must be one of: cost_today, images_today, cost_month, images_month.');
+  end if;
+  if p_search is not null then
+    if char_length(btrim(p_search)) not between 1 and 320 then
+      perform private.refuse_field('p_search', 'p_search must be a user''s id or whole e-mail address.');
+    end if;
+    -- auth.users has an index of e-mail addresses, which Supabase Auth writes in small letters.
+    v_ids := array(
+      select u.id from auth.users as u where u.id = private.as_uuid(btrim(p_search))
+      union
+      select u.id from auth.users as u where u.email = lower(btrim(p_search)) and not u.is_sso_user
+      limit 10
+    );
+  else
+    v_period := case v_period when 'today' then 'day' else v_period end;
+    v_since := date_trunc(v_period, private.today()::timestamp);
+    if v_sort like 'cost%' then
+      select array_agg(t.user_id order by t.cost_usd desc, t.user_id desc), array_agg(t.cost_usd order by t.cost_usd desc, t.user_id desc)
+      into v_ids, v_values
+      from (
+        select u.user_id, u.cost_usd from private.user_totals as u
+        where u.period = v_period and u.since = v_since and (u.cost_usd, u.user_id) < (v_value, v_id)
+        order by u.cost_usd desc, u.user_id desc limit v_limit + 1
+      ) as t;
+    else
+      select array_agg(t.user_id order by t.generations desc, t.user_id desc), array_agg(t.generations order by t.generations desc, t.user_id desc)
+      into v_ids, v_values
+      from (
+        select u.user_id, u.generations from private.user_totals as u
+        where u.period = v_period and u.since = v_since
+          and (u.generations, u.user_id) < (least(v_value, 9223372036854775807)::bigint, v_id)
+        order by u.generations desc, u.user_id desc limit v_limit + 1
+      ) as t;
+    end if;
+  end if;
+  return jsonb_build_object(
+    'users', (
+      select coalesce(jsonb_agg(private.admin_user_json(v_ids[n]) order by n), '[]')
+      from generate_series(1, least(cardinality(v_ids), v_limit)) as n
+    ),
+    'next_cursor', case when v_values is not null and cardinality(v_ids) > v_limit
+      then v_values[v_limit] || '_' || v_ids[v_limit] end
+  );
+end
+$$;
+
+-- All models with their use, from the daily roll-ups of everybody.
+create function private.admin_models() returns jsonb
+language plpgsql stable security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_today date := private.today();
+  v_held text[] := (select p.held_models from private.provider_pause as p);
+begin
+  perform private.check_admin();
+  return jsonb_build_object('models', (
+    with used as materialized (
+      select
+        d.model, p.period,
+        coalesce(sum(d.generations) filter (where d.status = 'completed'), 0) as completed,
+        coalesce(sum(d.generations) filter (where d.status = 'failed'), 0) as failed,
+        coalesce(sum(d.generations) filter (where d.status = 'cancelled'), 0) as cancelled,
+        sum(d.seconds) as seconds, sum(d.cost_usd) as cost_usd
+      from private.daily_totals as d
+      cross join (values ('today', v_today), ('last_30_days', v_today - 29)) as p (period, since)
+      where d.day between v_today - 29 and v_today and d.day >= p.since
+      group by d.model, p.period
+    ), uses as (
+      select u.model, jsonb_object_agg(u.period, private.ended_json(
+        u.completed::bigint, u.failed::bigint, u.cancelled::bigint, u.cost_usd
+      ) || jsonb_build_object(
+        'success_rate', round(u.completed / nullif(u.completed + u.failed, 0), 4),
+        'mean_seconds', round(u.seconds / nullif(u.completed, 0), 3)
+      )) as by_period
+      from used as u group by u.model
+    )
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'model', m.replicate_id, 'display_name', m.display_name, 'is_active', m.is_active, 'is_default', m.is_default,
+      'is_held', m.replicate_id = any(v_held),
+      'refused', (
+        select jsonb_build_object('since', r.since, 'until', r.until, 'status', r.status, 'refusals', r.refusals)
+        from private.refused_models as r where r.model = m.replicate_id
+      ),
+      'usd_per_image', private.expected_cost(m.row, m.default_width, m.default_height),
+      'mean_seconds', (select round(t.seconds, 3) from private.model_times as t where t.model_id = m.id),
+      'today', coalesce(u.by_period -> 'today', v.none), 'last_30_days', coalesce(u.by_period -> 'last_30_days', v.none)
+    ) order by m.is_active desc, m.sort_order, m.replicate_id), '[]')
+    from (
+      select a as row, a.* from public.models as a
+      order by a.is_active desc, a.sort_order, a.replicate_id limit 500
+    ) as m
+    left join uses as u on u.model = m.replicate_id
+    cross join (
+      select private.ended_json(0, 0, 0, 0) || '{"success_rate": null, "mean_seconds": null}' as none
+    ) as v
+  ));
+end
+$$;
+
+create function private.admin_plans() returns jsonb
+language plpgsql stable security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  perform private.check_admin();
+  return jsonb_build_object(
+    'plans', (
+      select coalesce(jsonb_agg(to_jsonb(p) || jsonb_build_object('users', (
+        select count(*) from (select from private.user_plans as u where u.plan = p.name limit 10000) as given
+      )) order by p.name), '[]')
+      from (select * from private.plans as a order by a.name limit 500) as p
+    ),
+    'budget', private.spending()
+  );
+end
+$$;
+
+-- Rows of the daily roll-ups, with what is not told apart added up and null. A table, so that PostgREST writes it as CSV
+-- for who asks so. Those of users are read where one user or one day is asked for.
+create function private.admin_analytics(
+  p_from date, p_to date, p_by text[], p_user_id uuid, p_model text, p_country text
+) returns table (
+  day date, user_id uuid, model text, status text, country text, error_code text, generations bigint, seconds numeric,
+  cost_usd numeric
+)
+language plpgsql stable security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_by text[] := coalesce(p_by, '{day,model,status}');
+  v_to date := coalesce(p_to, private.today());
+  v_from date := coalesce(p_from, case when 'user' = any(v_by) and p_user_id is null then v_to else v_to - 29 end);
+  v_rows bigint;
+begin
+  perform private.check_admin();
+  if not v_by <@ '{day,model,status,country,error_code,user}' then
+    perform private.refuse_field('p_by', 'p_by must be some of: day, model, status, country, error_code, user.');
+  end if;
+  if v_from > v_to or v_to - v_from >= 400 then
+    perform private.refuse_field('p_from', 'p_from must be a day up to p_to, and at most 399 days before it.');
+  end if;
+  if 'user' = any(v_by) and p_user_id is null and v_from <> v_to then
+    perform private.refuse_field('p_by', 'user in p_by needs p_user_id, or the same day as p_from and p_to.');
+  end if;
+  return query
+  select
+    case when 'day' = any(v_by) then d.day end, case when 'user' = any(v_by) then d.user_id end,
+    case when 'model' = any(v_by) then d.model end, case when 'status' = any(v_by) then d.status end,
+    case when 'country' = any(v_by) then d.country end, case when 'error_code' = any(v_by) then d.error_code end,
+    sum(d.generations)::bigint, sum(d.seconds), sum(d.cost_usd)
+  from (
+    select t.day, null::uuid as user_id, t.model, t.status, t.country, t.error_code, t.generations, t.seconds, t.cost_usd
+    from private.daily_totals as t
+    where p_user_id is null and 'user' <> all(v_by) and t.day between v_from and v_to
+    union all
+    select u.day, u.user_id, u.model, u.status, u.country, u.error_code, u.generations, u.seconds, u.cost_usd
+    from private.daily_users as u
+    where u.user_id = p_user_id and u.day between v_from and v_to
+    union all
+    select u.day, u.user_id, u.model, u.status, u.country, u.error_code, u.generations, u.seconds, u.cost_usd
+    from private.daily_users as u
+    where p_user_id is null and 'user' = any(v_by) and u.day = v_to
+  ) as d
+  where (p_model is null or d.model = p_model) and (p_country is null or d.country = p_country)
+  group by 1, 2, 3, 4, 5, 6
+  order by 1, 2, 3, 4, 5, 6
+  limit 50001;
+  get diagnostics v_rows = row_count;
+  if v_rows > 50000 then
+    perform private.refuse_field('p_from', 'These are more than 50,000 rows: ask for fewer days, or tell less apart.');
+  end if;
+end
+$$;

@@ -1,0 +1,42 @@
+import { afterAll, expect, test } from 'vitest';
+import { expectAdminFlat, fillAdmin, pagesOfCalls, splitsAreRight } from './admin-flat.ts';
+import { Admin } from './admin-support.ts';
+import { Meter } from './flat.ts';
+import { Database } from './support.ts';
+
+// What the dashboard asks costs the same however much there is, and what it does to the queue costs claims nothing.
+
+const db = await Database.open();
+const admin = await Admin.open(db);
+
+test('each call costs the same over 20,000 jobs of each kind as over 100', async () => {
+  await fillAdmin(db, 100);
+  const before = await pagesOfCalls(admin);
+  await splitsAreRight(admin);
+  await fillAdmin(db, 20_000);
+  const after = await pagesOfCalls(admin);
+  await splitsAreRight(admin);
+  console.info('pages:', { before, after });
+  expectAdminFlat(before, after);
+}, 240_000);
+
+test('pauses by operators cost a claim no page', async () => {
+  const own = await Database.open();
+  const meter = await Meter.open(own);
+  afterAll(() => meter.close());
+  const steps = async () => {
+    await meter.enqueue(1_000);
+    await meter.settle();
+    const costs = await meter.steps(null);
+    await own.clear();
+    return costs;
+  };
+  const before = await steps();
+  await own.sql`update private.provider_pause set held_types = '{other,another}', held_models = '{a/b}' where only_row`;
+  const after = await steps();
+  for (const [step, pages] of Object.entries(before))
+    expect(
+      after[step],
+      `${step}: what is paused stands in a row that claims read anyway`,
+    ).toBeLessThanOrEqual(pages + 2);
+}, 120_000);
