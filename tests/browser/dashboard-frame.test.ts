@@ -96,21 +96,26 @@ story(
   async (scene) => {
     const ada = await Operator.arrive(scene);
     const { page, visitor } = ada;
-    visitor.forgive(/503|ERR_FAILED/);
-    let refused: number[] = [];
-    await page.route('**/rest/v1/rpc/admin_overview', (route) => {
-      refused = [...refused, Date.now()];
-      return route.fulfill({ status: 503, body: 'upstream connect error' });
-    });
+    const { stack } = scene;
+    visitor.forgive(/503/);
+    const refused: number[] = [];
+    page.on('response', (answer) => answer.status() === 503 && refused.push(Date.now()));
     const alert = page.getByRole('alert').getByText('The numbers are not up to date');
-    await alert.waitFor();
-    await page.getByText('Not up to date', { exact: true }).waitFor();
-    expect(await page.getByRole('table').count(), 'what is known stays').toBeGreaterThan(0);
-    await expectAccessible(page, 'the database does not answer');
-    await scene.stack.until('it to be tried three times', async () => refused.length >= 3);
-    const [first = 0, second = 0, third = 0] = refused;
-    expect(third - second, 'the second pause over the first').toBeGreaterThan((second - first) * 1.3);
-    await page.unroute('**/rest/v1/rpc/admin_overview');
+    try {
+      await stack.supabase.fault(
+        { path: 'rpc/admin_overview' },
+        { status: 503, body: 'upstream connect error' },
+      );
+      await alert.waitFor();
+      await page.getByText('Not up to date', { exact: true }).waitFor();
+      expect(await page.getByRole('table').count(), 'what is known stays').toBeGreaterThan(0);
+      await stack.until('it to be tried three times', async () => refused.length >= 3);
+      const [first = 0, second = 0, third = 0] = refused;
+      expect(third - second, 'the second pause over the first').toBeGreaterThan((second - first) * 1.3);
+      await expectAccessible(page, 'the database does not answer');
+    } finally {
+      await stack.supabase.heal();
+    }
     await page.getByRole('button', { name: 'Try now' }).click();
     await alert.waitFor({ state: 'detached' });
     await page.getByText('Live', { exact: true }).waitFor();
@@ -122,7 +127,7 @@ story('by keyboard: past the navigation, to another page, into an action and out
   const { page } = ada;
   const { keyboard } = page;
   await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
-  await tabTo(page, page.getByRole('link', { name: 'Skip to the page' }));
+  await tabTo(page, page.getByRole('button', { name: 'Skip to the page' }));
   await keyboard.press('Enter');
   await expectFocus(ada.heading('Overview'), 'past the navigation');
   await tabTo(page, page.getByRole('button', { name: 'Pause the queue' }));

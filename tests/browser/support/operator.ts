@@ -72,6 +72,12 @@ export class Operator {
     await this.heading(heading).waitFor();
   }
 
+  /** What the overview says that is not as it should be. */
+  condition(title: string): Locator {
+    const list = this.page.getByRole('list', { name: 'What needs attention' });
+    return list.getByText(title, { exact: true });
+  }
+
   /** The row of a table that has a text in it. */
   row(text: string | RegExp): Locator {
     return this.page.getByRole('row').filter({ hasText: text });

@@ -5,13 +5,20 @@ import { LiveState } from './LiveState.tsx';
 interface HeaderProps {
   email?: string;
   onSignOut?: () => void;
+  /** Leads past the navigation. Not a link: what is behind # is the page's address here. */
+  onSkip?: () => void;
 }
 
-export function Header({ email, onSignOut }: HeaderProps) {
+export function Header({ email, onSignOut, onSkip }: HeaderProps) {
   const [theme, choose] = useTheme();
   const other = theme === 'dark' ? 'light' : 'dark';
   return (
     <header className="header">
+      {onSkip && (
+        <button type="button" className="skip" onClick={onSkip}>
+          Skip to the page
+        </button>
+      )}
       <a className="brand" href="#/">
         <img src="/icon.svg" alt="" width="26" height="26" />
         <span>

@@ -39,18 +39,7 @@ export function Shell({ account, auth }: { account: Account; auth: Auth }) {
 
   return (
     <>
-      <a
-        className="skip"
-        href={location.hash || '#/'}
-        onClick={(event) => {
-          // The part behind # is the page's address here.
-          event.preventDefault();
-          toMain();
-        }}
-      >
-        Skip to the page
-      </a>
-      <Header email={account.email} onSignOut={() => void auth.signOut()} />
+      <Header email={account.email} onSignOut={() => void auth.signOut()} onSkip={toMain} />
       <div className="nav">
         <nav aria-label="Pages">
           <ul>

@@ -96,7 +96,7 @@ function useColumns(): Column<Model>[] {
           <span className="cell-tools">
             <Button
               kind="quiet"
-              aria-label={`Switch ${model} ${isActive ? 'off' : 'on'}`}
+              aria-label={`Switch ${isActive ? 'off' : 'on'}: ${model}`}
               onClick={() => act(switchModel(call, model, !isActive))}
             >
               {isActive ? 'Switch off' : 'Switch on'}

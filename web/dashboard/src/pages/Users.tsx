@@ -113,7 +113,7 @@ const columns = (change: (user: User) => void): Column<User>[] => [
       <span className="cell-tools">
         <Button
           kind="quiet"
-          aria-label={`Change the plan of ${user.email ?? user.id}`}
+          aria-label={`Change plan: ${user.email ?? user.id}`}
           onClick={() => change(user)}
         >
           Change plan

@@ -136,6 +136,7 @@ export function LineChart({ title, lead, times, series, say, tick = say, least =
               rows={times.map((_, index) => index).reverse()}
               keyOf={String}
               empty=""
+              isBoxed
             />
           </details>
         </>

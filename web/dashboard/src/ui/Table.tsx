@@ -22,16 +22,19 @@ interface TableProps<R> {
   keyOf: (row: R) => string;
   /** What is said when there is no row. */
   empty: string;
+  /** It is scrolled in a box of its own: that is reached by keyboard. */
+  isBoxed?: boolean;
 }
 
 /**
  * A table; on a phone each row is a card, with the titles beside the cells. The roles are named, because browsers
  * forget them of elements that are shown otherwise.
  */
-export function Table<R>({ caption, hideCaption = true, columns, rows, keyOf, empty }: TableProps<R>) {
+export function Table<R>(props: TableProps<R>) {
+  const { caption, hideCaption = true, columns, rows, keyOf, empty, isBoxed = false } = props;
   if (rows.length === 0) return <p className="empty">{empty}</p>;
   return (
-    <div className="table-box">
+    <div className="table-box" {...(isBoxed ? { tabIndex: 0, role: 'region', 'aria-label': caption } : {})}>
       {/* biome-ignore-start lint/a11y/noRedundantRoles: see above */}
       <table className="table" role="table">
         <caption className={hideCaption ? 'hidden' : undefined}>{caption}</caption>
