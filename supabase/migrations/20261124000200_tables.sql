@@ -563,8 +563,8 @@ with (fillfactor = 50);
 
 -- What has ended, rolled up -------------------------------------------------------------------------------------------
 --
--- The cron adds each job that has ended to these once, a little later (private.roll_up_ended): what reads them costs what
--- it shows, however many jobs there are.
+-- The cron adds each job that has ended to these once, a little later (private.roll_up_ended): what reads them costs
+-- what it shows, however many jobs there are.
 
 create table private.roll_up (
   only_row boolean primary key default true check (only_row),
@@ -803,11 +803,11 @@ create table private.provider_pause (
   probe_until timestamptz not null default '-infinity',
   -- How often it was taken up again in one outage: each time it lasts longer.
   failures int not null default 0,
-  -- What operators pause (private.admin_pause): all job types, these, images of these models. Here and not in a table of
-  -- its own: each claim reads this row anyway.
-  holds_all boolean not null default false,
-  held_types text[] not null default '{}',
-  held_models text[] not null default '{}'
+  -- What operators pause (private.admin_pause): all job types, these, images of these models. Here and not in a table
+  -- of its own: each claim reads this row anyway.
+  all_paused boolean not null default false,
+  paused_types text[] not null default '{}',
+  paused_models text[] not null default '{}'
 )
 with (fillfactor = 50);
 insert into private.provider_pause default values;

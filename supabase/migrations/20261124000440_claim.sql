@@ -108,7 +108,7 @@ declare
   v_types text[] := coalesce(p_job_types, private.standing_types());
 begin
   select * into v_pause from private.provider_pause;
-  if v_pause.holds_all then
+  if v_pause.all_paused then
     return v_rows;
   end if;
   v_paused := v_pause.until > now();
@@ -118,7 +118,7 @@ begin
         (
           select j.ctid as job, j.priority, j.virtual_time, j.seq from private.ready_jobs as j
           where p_job_types is null and not j.standing
-            and (j.job_type <> 'generate-image' or not v_paused) and j.job_type <> all(v_pause.held_types)
+            and (j.job_type <> 'generate-image' or not v_paused) and j.job_type <> all(v_pause.paused_types)
             and (j.expires_at is null or j.expires_at > now())
           order by j.priority desc, j.virtual_time, j.seq limit v_window
         )
@@ -130,7 +130,7 @@ begin
           where j.job_type = t.job_type and (j.expires_at is null or j.expires_at > now())
           order by j.priority desc, j.virtual_time, j.seq limit v_window
         ) as of_type
-        where (t.job_type <> 'generate-image' or not v_paused) and t.job_type <> all(v_pause.held_types)
+        where (t.job_type <> 'generate-image' or not v_paused) and t.job_type <> all(v_pause.paused_types)
       ) as first
       order by first.priority desc, first.virtual_time, first.seq limit v_window
     );
@@ -173,7 +173,7 @@ begin
         select job_type, priority, low_time from private.ready_queues where job_type = any(p_job_types)
       ) as q
       where (q.job_type <> 'generate-image' or pause.until <= now())
-        and not pause.holds_all and q.job_type <> all(pause.held_types)
+        and not pause.all_paused and q.job_type <> all(pause.paused_types)
       limit v_many
     ), heads as materialized (
       -- Of those that have jobs, in order.
@@ -272,7 +272,7 @@ begin
       from private.provider_pause as pause cross join private.ready_queues as r
       where (p_job_types is null or r.job_type = any(p_job_types))
         and (r.job_type <> 'generate-image' or (pause.until <= now() and not pause.probing))
-        and not pause.holds_all and r.job_type <> all(pause.held_types)
+        and not pause.all_paused and r.job_type <> all(pause.paused_types)
     ) as q
     cross join lateral (
       select j.virtual_time from private.ready_jobs as j
@@ -283,7 +283,7 @@ begin
   )
   select
     array(select model from private.refused_models where until > now()) as refused,
-    pause.held_models as held,
+    pause.paused_models as paused,
     case
       when pause.probing then null
       when (select count(*) from (select from private.ready_queues limit private.many_queues()) as few)
@@ -310,8 +310,8 @@ begin
   if v.rows is null then
     v.rows := private.pick_ready(p_limit, p_job_types, p_marked);
   end if;
-  if v.held <> '{}' and v.rows <> '{}' then
-    v.rows := private.pass_held(v.rows, v.held, p_limit, p_job_types, p_marked);
+  if v.paused <> '{}' and v.rows <> '{}' then
+    v.rows := private.pass_paused(v.rows, v.paused, p_limit, p_job_types, p_marked);
   end if;
   if cardinality(v.rows) = 1 then
     -- In plain statements, which cost less than one for many.
@@ -369,28 +369,28 @@ end
 $$;
 
 -- Of ready jobs that the caller has locked, those that no operator pauses by their model; where there are none, further
--- ones. An image of a paused model is put off for five minutes, so that its user's slot is free for others; by one claim
--- at a time, for that touches the slots of several users (private.run_maintenance). The others pass it over.
-create function private.pass_held(
+-- ones. An image of a paused model is put off for five minutes, so that its user's slot is free for others; by one
+-- claim at a time, for that touches the slots of several users (private.run_maintenance). The others pass it over.
+create function private.pass_paused(
   p_rows tid[], p_models text[], p_limit int, p_job_types text[], p_marked boolean
 ) returns tid[]
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_rows tid[] := p_rows;
-  v_held tid[];
+  v_paused_rows tid[];
   v record;
 begin
   for v_try in 1..3 loop
-    v_held := array(
+    v_paused_rows := array(
       select ctid from private.ready_jobs
       where ctid = any(v_rows) and job_type = 'generate-image' and payload ->> 'model_id' = any(p_models)
     );
-    exit when v_held = '{}';
-    v_rows := array(select r from unnest(v_rows) with ordinality as u (r, n) where r <> all(v_held) order by n);
+    exit when v_paused_rows = '{}';
+    v_rows := array(select r from unnest(v_rows) with ordinality as u (r, n) where r <> all(v_paused_rows) order by n);
     exit when not pg_try_advisory_xact_lock(7263590114);
     with gone as (
-      delete from private.ready_jobs where ctid = any(v_held) returning *
+      delete from private.ready_jobs where ctid = any(v_paused_rows) returning *
     ), put_off as (
       insert into private.scheduled_jobs
       select id, seq, created_at, now() + interval '5 minutes', lease, expires_at, retry_until, fair_key, generation_id,
@@ -446,7 +446,7 @@ declare
 begin
   return not (exists (
     select from private.provider_pause
-    where probing or until > now() or holds_all or held_models <> '{}' or 'generate-image' = any(held_types)
+    where probing or until > now() or all_paused or paused_models <> '{}' or 'generate-image' = any(paused_types)
   ) or exists (
     select from private.scheduled_jobs where scheduled_at <= now() and scheduled_at >= v_marks.scheduled_at
   ) or exists (

@@ -25,10 +25,10 @@
 create function private.request_members() returns text[]
 language sql immutable
 return array[
-  'adjustments', 'aspect_ratio', 'country', 'expires_in', 'guidance_scale', 'height', 'items', 'model_id', 'model_version',
-  'negative_prompt', 'num_inference_steps', 'operation', 'output', 'output_format', 'parent_id', 'priority', 'prompt',
-  'scheduled_at', 'seed', 'source_generation_id', 'source_id', 'source_image_url', 'strength', 'style', 'webhook_url',
-  'width'
+  'adjustments', 'aspect_ratio', 'country', 'expires_in', 'guidance_scale', 'height', 'items', 'model_id',
+  'model_version', 'negative_prompt', 'num_inference_steps', 'operation', 'output', 'output_format', 'parent_id',
+  'priority', 'prompt', 'scheduled_at', 'seed', 'source_generation_id', 'source_id', 'source_image_url', 'strength',
+  'style', 'webhook_url', 'width'
 ];
 
 -- With p_next, up to so many of the jobs come back under a lease where they are next (private.hand_over): who has

@@ -196,7 +196,7 @@ begin
 end
 $$;
 
--- A user's own ---------------------------------------------------------------------------------------------------------
+-- A user's own --------------------------------------------------------------------------------------------------------
 
 -- The caller's generations that have ended, by day and model; from the first to the last day, both included.
 create function private.usage_history(p_from date, p_to date) returns table (

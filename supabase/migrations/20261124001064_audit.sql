@@ -1,10 +1,10 @@
--- What operators may do over the API, and the record of it. Begin at private.change: every action that can be taken back
--- is a change of one thing's state, read before and after.
+-- What operators may do over the API, and the record of it. Begin at private.change: every action that can be taken
+-- back is a change of one thing's state, read before and after.
 --
 --   subject     target         state
 --   queue       null           {is_held}
 --   job_type    its name       {is_held}
---   held_model  owner/name     {is_held}
+--   paused_model  owner/name     {is_held}
 --   model       owner/name     {is_active}
 --   user_plan   the user's id  {plan}; null: the plan default
 --   plan        its name       the plan's row; null: there is none
@@ -12,8 +12,8 @@
 
 -- Who may -------------------------------------------------------------------------------------------------------------
 
--- The admin who calls; null for a server with the secret key and for SQL of the owner's. Refuses everybody else. The token
--- may be an hour old: that its account is still an admin's is looked up.
+-- The admin who calls; null for a server with the secret key and for SQL of the owner's. Refuses everybody else. The
+-- token may be an hour old: that its account is still an admin's is looked up.
 create function private.check_admin() returns uuid
 language plpgsql stable security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -80,11 +80,11 @@ declare
 begin
   case p_subject
     when 'queue' then
-      select jsonb_build_object('is_held', holds_all) into v_state from private.provider_pause;
+      select jsonb_build_object('is_held', all_paused) into v_state from private.provider_pause;
     when 'job_type' then
-      select jsonb_build_object('is_held', p_target = any(held_types)) into v_state from private.provider_pause;
-    when 'held_model' then
-      select jsonb_build_object('is_held', p_target = any(held_models)) into v_state from private.provider_pause;
+      select jsonb_build_object('is_held', p_target = any(paused_types)) into v_state from private.provider_pause;
+    when 'paused_model' then
+      select jsonb_build_object('is_held', p_target = any(paused_models)) into v_state from private.provider_pause;
     when 'model' then
       select jsonb_build_object('is_active', m.is_active) into v_state from public.models as m
       where m.replicate_id = p_target;
@@ -114,13 +114,13 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 begin
   case p_subject
     when 'queue' then
-      update private.provider_pause set holds_all = (p_state ->> 'is_held')::boolean where only_row;
+      update private.provider_pause set all_paused = (p_state ->> 'is_held')::boolean where only_row;
     when 'job_type' then
       update private.provider_pause
-      set held_types = private.with_member(held_types, p_target, (p_state ->> 'is_held')::boolean) where only_row;
-    when 'held_model' then
+      set paused_types = private.with_member(paused_types, p_target, (p_state ->> 'is_held')::boolean) where only_row;
+    when 'paused_model' then
       update private.provider_pause
-      set held_models = private.with_member(held_models, p_target, (p_state ->> 'is_held')::boolean) where only_row;
+      set paused_models = private.with_member(paused_models, p_target, (p_state ->> 'is_held')::boolean) where only_row;
       if not (p_state ->> 'is_held')::boolean then
         perform private.bring_forward(p_target);
       end if;
@@ -190,8 +190,8 @@ begin
 end
 $$;
 
--- Images of a model that was paused, and that wait for five minutes since (private.pass_held): they are due. Of the next
--- 10,000 that are; the others wait those minutes.
+-- Images of a model that was paused, and that wait for five minutes since (private.pass_paused): they are due. Of the
+-- next 10,000 that are; the others wait those minutes.
 create function private.bring_forward(p_model text) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$

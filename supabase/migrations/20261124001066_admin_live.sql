@@ -1,5 +1,5 @@
--- What the dashboard's live page and its timeline show. Both are asked again every few seconds: they read what is counted
--- anyway, and of the queue no more than 1,000 jobs of each kind, however many there are.
+-- What the dashboard's live page and its timeline show. Both are asked again every few seconds: they read what is
+-- counted anyway, and of the queue no more than 1,000 jobs of each kind, however many there are.
 
 -- Jobs by type, the fullest first. How many are pending and how many run is counted as jobs move. How the pending ones
 -- split is not: where at most 1,000 are blocked and as many scheduled, the others are ready; else the ready ones of the
@@ -94,7 +94,8 @@ set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode
   ) as head
 $$;
 
--- What is spent today and this month: exact where a budget is set, which is kept as it changes; else from what has ended.
+-- What is spent today and this month: exact where a budget is set, which is kept as it changes; else from what has
+-- ended.
 create function private.spending() returns jsonb
 language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -179,7 +180,7 @@ begin
       'is_split_exact', s.is_split_exact, 'running', s.running,
       'oldest_ready_at', private.oldest_next(s.job_type), 'oldest_blocked_at', s.oldest_blocked_at,
       'next_scheduled_at', s.next_scheduled_at, 'oldest_running_at', v_running.oldest ->> s.job_type,
-      'is_held', v_pause.holds_all or s.job_type = any(v_pause.held_types)
+      'is_held', v_pause.all_paused or s.job_type = any(v_pause.paused_types)
     ) order by s.waiting desc, s.running desc, s.job_type), '[]'),
     jsonb_build_object(
       'waiting', sum(s.waiting), 'ready', sum(s.ready), 'blocked', sum(s.blocked), 'scheduled', sum(s.scheduled),
@@ -209,7 +210,7 @@ begin
       ) as r
     ),
     'holds', jsonb_build_object(
-      'queue', v_pause.holds_all, 'job_types', to_jsonb(v_pause.held_types), 'models', to_jsonb(v_pause.held_models)
+      'queue', v_pause.all_paused, 'job_types', to_jsonb(v_pause.paused_types), 'models', to_jsonb(v_pause.paused_models)
     ),
     'budget', private.spending(),
     'cron', jsonb_build_object(

@@ -1,5 +1,9 @@
--- What the dashboard shows of single things: jobs by pages, the ledger, and what an id is. A page ends when it has looked
--- at 2,000 rows, however few of them are listed.
+-- What the dashboard shows of single things: jobs by pages, the ledger, and what an id is. A page ends when it has
+-- looked at 2,000 rows, however few of them are listed.
+
+create function private.last_error_code(p_history jsonb) returns text
+language sql immutable
+return case jsonb_typeof(p_history) when 'array' then p_history -> -1 ->> 'code' end;
 
 -- A job as operators see it. What users wrote and addresses of files are no part of it.
 create function private.admin_job_json(p_job public.job_queue) returns jsonb
@@ -11,7 +15,7 @@ return jsonb_build_object(
   'prediction_id', p_job.prediction_id, 'created_at', p_job.created_at, 'scheduled_at', p_job.scheduled_at,
   'started_at', p_job.started_at, 'completed_at', p_job.completed_at, 'lease_expires_at', p_job.lease_expires_at,
   'expires_at', p_job.expires_at, 'retry_until', p_job.retry_until, 'error_message', left(p_job.error_message, 1000),
-  'error_code', case jsonb_typeof(p_job.error_details) when 'array' then left(p_job.error_details -> -1 ->> 'code', 100) end
+  'error_code', left(private.last_error_code(p_job.error_details), 100)
 );
 
 create function private.admin_job_detail(p_job public.job_queue) returns jsonb
@@ -30,7 +34,8 @@ return private.admin_job_json(p_job) || jsonb_build_object(
   'can_requeue', p_job.status = 'failed'
 );
 
--- The jobs of a state in their order, at most p_most, behind the one that p_key is of; fits: it is one that is asked for.
+-- The jobs of a state in their order, at most p_most, behind the one that p_key is of; fits: it is one that is asked
+-- for.
 create function private.admin_job_ids(
   p_state text, p_job_type text, p_user_id uuid, p_error_code text, p_key jsonb, p_most int
 ) returns table (id uuid, key jsonb, fits boolean)
@@ -129,10 +134,6 @@ begin
 end
 $$;
 
-create function private.last_error_code(p_history jsonb) returns text
-language sql immutable
-return case jsonb_typeof(p_history) when 'array' then p_history -> -1 ->> 'code' end;
-
 -- A page of jobs in one state, in the order of what comes next; of what has ended, the newest first.
 create function private.admin_jobs(
   p_state text, p_job_type text, p_user_id uuid, p_error_code text, p_limit int, p_cursor text
@@ -229,18 +230,19 @@ $$;
 -- The ledger ----------------------------------------------------------------------------------------------------------
 
 create function private.admin_prediction_json(p_prediction private.predictions) returns jsonb
-language sql stable
-return jsonb_build_object(
-  'id', p_prediction.id, 'job_id', p_prediction.job_id, 'generation_id', p_prediction.generation_id,
-  'user_id', (select g.user_id from public.image_generations as g where g.id = p_prediction.generation_id),
-  'attempt', p_prediction.attempt, 'model', p_prediction.model, 'source', p_prediction.source,
-  'recorded_at', p_prediction.recorded_at, 'ended_at', p_prediction.ended_at, 'status', p_prediction.status,
-  'predict_seconds', p_prediction.predict_time, 'cost_usd', p_prediction.cost_usd,
-  'is_unwanted', p_prediction.is_unwanted
-);
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'id', p_prediction.id, 'job_id', p_prediction.job_id, 'generation_id', p_prediction.generation_id,
+    'user_id', (select g.user_id from public.image_generations as g where g.id = p_prediction.generation_id),
+    'attempt', p_prediction.attempt, 'model', p_prediction.model, 'source', p_prediction.source,
+    'recorded_at', p_prediction.recorded_at, 'ended_at', p_prediction.ended_at, 'status', p_prediction.status,
+    'predict_seconds', p_prediction.predict_time, 'cost_usd', p_prediction.cost_usd,
+    'is_unwanted', p_prediction.is_unwanted
+  )
+$$;
 
--- The newest first; with a text, those of the prediction, job, generation or user that it is the id of: of a user's, those
--- of their newest 200 generations.
+-- The newest first; with a text, those of the prediction, job, generation or user that it is the id of: of a user's,
+-- those of their newest 200 generations.
 create function private.admin_predictions(p_search text, p_limit int, p_cursor text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$

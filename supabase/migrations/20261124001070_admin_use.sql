@@ -1,5 +1,5 @@
--- What the dashboard shows of use: users, models, plans, and the daily roll-ups. From what is kept for each user, model and
--- day: no call counts generations.
+-- What the dashboard shows of use: users, models, plans, and the daily roll-ups. From what is kept for each user, model
+-- and day: no call counts generations.
 
 create function private.ended_json(
   p_completed bigint, p_failed bigint, p_cancelled bigint, p_cost_usd numeric
@@ -128,7 +128,7 @@ language plpgsql stable security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_today date := private.today();
-  v_held text[] := (select p.held_models from private.provider_pause as p);
+  v_paused text[] := (select p.paused_models from private.provider_pause as p);
 begin
   perform private.check_admin();
   return jsonb_build_object('models', (
@@ -154,7 +154,7 @@ begin
     )
     select coalesce(jsonb_agg(jsonb_build_object(
       'model', m.replicate_id, 'display_name', m.display_name, 'is_active', m.is_active, 'is_default', m.is_default,
-      'is_held', m.replicate_id = any(v_held),
+      'is_held', m.replicate_id = any(v_paused),
       'refused', (
         select jsonb_build_object('since', r.since, 'until', r.until, 'status', r.status, 'refusals', r.refusals)
         from private.refused_models as r where r.model = m.replicate_id
@@ -192,8 +192,8 @@ begin
 end
 $$;
 
--- Rows of the daily roll-ups, with what is not told apart added up and null. A table, so that PostgREST writes it as CSV
--- for who asks so. Those of users are read where one user or one day is asked for.
+-- Rows of the daily roll-ups, with what is not told apart added up and null. A table, so that PostgREST writes it as
+-- CSV for who asks so. Those of users are read where one user or one day is asked for.
 create function private.admin_analytics(
   p_from date, p_to date, p_by text[], p_user_id uuid, p_model text, p_country text
 ) returns table (

@@ -3,8 +3,8 @@
 
 -- Jobs ----------------------------------------------------------------------------------------------------------------
 
--- Ends a job that has not ended; one that makes an image with its generation, as its user would. An image that is made is
--- paid for: its storing goes on.
+-- Ends a job that has not ended; one that makes an image with its generation, as its user would. An image that is made
+-- is paid for: its storing goes on.
 create function private.admin_cancel_job(p_job_id uuid, p_reason text) returns jsonb
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -41,8 +41,8 @@ begin
 end
 $$;
 
--- What a cancellation locks and settles is its user's: it runs as if that one had asked for it (private.act_as), and the
--- admin is the caller again after it.
+-- What a cancellation locks and settles is its user's: it runs as if that one had asked for it (private.act_as), and
+-- the admin is the caller again after it.
 create function private.cancel_noted(
   p_action text, p_target text, p_generation_id uuid, p_reason text
 ) returns jsonb
@@ -127,8 +127,8 @@ begin
 end
 $$;
 
--- Brings failed jobs back, the newest first, and tells how many are left. It touches the rows of several users: it takes
--- its place among the transactions that do (private.run_maintenance), and all its jobs before the rest.
+-- Brings failed jobs back, the newest first, and tells how many are left. It touches the rows of several users: it
+-- takes its place among the transactions that do (private.run_maintenance), and all its jobs before the rest.
 create function private.admin_requeue_jobs(
   p_reason text, p_job_type text, p_error_code text, p_user_id uuid, p_model text, p_failed_after timestamptz,
   p_failed_before timestamptz, p_limit int
@@ -200,7 +200,7 @@ begin
   perform private.begin_action(p_reason);
   perform private.check_pause(p_what, p_name);
   return private.change(
-    'pause', case p_what when 'model' then 'held_model' else p_what end, p_name, '{"is_held": true}', p_reason
+    'pause', case p_what when 'model' then 'paused_model' else p_what end, p_name, '{"is_held": true}', p_reason
   );
 end
 $$;
@@ -224,7 +224,7 @@ begin
     delete from private.refused_models where model = p_name;
   end if;
   return private.change(
-    'resume', case p_what when 'model' then 'held_model' else p_what end, p_name, '{"is_held": false}', p_reason
+    'resume', case p_what when 'model' then 'paused_model' else p_what end, p_name, '{"is_held": false}', p_reason
   );
 end
 $$;

@@ -478,8 +478,9 @@ begin
 end
 $$;
 
-create function public.admin_users(p_search text = null, p_sort text = 'cost_month', p_limit int = 50, p_cursor text = null)
-returns jsonb language plpgsql stable set search_path = '' as $$
+create function public.admin_users(
+  p_search text = null, p_sort text = 'cost_month', p_limit int = 50, p_cursor text = null
+) returns jsonb language plpgsql stable set search_path = '' as $$
 begin
   return private.admin_users(p_search, p_sort, p_limit, p_cursor);
 end

@@ -32,7 +32,7 @@ test('pauses by operators cost a claim no page', async () => {
     return costs;
   };
   const before = await steps();
-  await own.sql`update private.provider_pause set held_types = '{other,another}', held_models = '{a/b}' where only_row`;
+  await own.sql`update private.provider_pause set paused_types = '{other,another}', paused_models = '{a/b}' where only_row`;
   const after = await steps();
   for (const [step, pages] of Object.entries(before))
     expect(

@@ -200,8 +200,38 @@ describe('a signed-in user', () => {
 const USERS_WEBHOOKS = ['webhook_secret', 'rotate_webhook_secret', 'webhook_deliveries', 'resend_webhook'];
 /** Open to anybody, as the rows of models are. */
 const PUBLIC = ['model_prices'];
+/** Anybody who is signed in may call them, and is refused who is not an admin. */
+const ADMINS = [
+  'admin_analytics',
+  'admin_audit',
+  'admin_cancel_generation',
+  'admin_cancel_job',
+  'admin_cron_history',
+  'admin_delete_plan',
+  'admin_find',
+  'admin_generation',
+  'admin_job',
+  'admin_jobs',
+  'admin_models',
+  'admin_overview',
+  'admin_pause',
+  'admin_plans',
+  'admin_predictions',
+  'admin_requeue_job',
+  'admin_requeue_jobs',
+  'admin_resume',
+  'admin_save_plan',
+  'admin_set_budget',
+  'admin_set_user_plan',
+  'admin_switch_model',
+  'admin_timeline',
+  'admin_undo',
+  'admin_users',
+];
 const USERS = [
   ...PUBLIC,
+  ...ADMINS,
+  'usage_history',
   'start_generation',
   'get_generation',
   'list_generations',
@@ -222,6 +252,7 @@ const USERS = [
 const SERVERS = ['start_generation', 'get_generation', 'cancel_generation', 'retry_generation'];
 const SERVICE = [
   ...PUBLIC,
+  ...ADMINS,
   ...SERVERS,
   'enqueue_job',
   'enqueue_jobs',
@@ -255,6 +286,8 @@ const SERVICE = [
 const HEALTH = ['queue_totals', 'is_user'];
 const PRIVATE_USERS = [
   ...PUBLIC,
+  ...ADMINS,
+  'usage_history',
   ...HEALTH,
   'start_generation',
   'get_generation',

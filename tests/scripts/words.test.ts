@@ -61,6 +61,7 @@ const RETIRED: Retired[] = [
     word: /\bheld\b/,
     instead: 'blocked',
     files: /^(supabase\/migrations|tests\/database\/(slots|running|metrics|views))/,
+    except: [/'is_held'|"is_held"|\{is_held\}/, 'paused by an operator, in answers to the dashboard'],
   },
   { word: /\bheld\b/, instead: 'blocked', files: /^docs\/operations\/(operate|troubleshooting|logs)/ },
   {

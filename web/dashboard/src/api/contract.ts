@@ -51,7 +51,8 @@ export interface Calls {
   admin_audit: { args: AuditArgs; answer: Page<'entries', AuditEntry> };
   /**
    * Rows of the daily roll-ups. Answers a bare array; with the header `Accept: text/csv` the same as CSV with a line of
-   * names. At most 50,000 rows: a longer answer is refused, with the way out in its sentence.
+   * names. At most 50,000 rows: a longer answer is refused, with the way out in its sentence. A project gives at most its
+   * own "max rows" in one answer, 1,000 unless it is set: ask on with `?offset=1000&limit=1000` until fewer come.
    */
   admin_analytics: { args: AnalyticsArgs; answer: AnalyticsRow[] };
   /** For any signed-in user: the same of their own, by day and model. Bare array, or CSV. At most 400 days. */
