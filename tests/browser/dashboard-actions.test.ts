@@ -56,8 +56,8 @@ story('without a reason nothing is done, and a refusal is said in the dialog', a
   await dialog.getByRole('button', { name: 'Back' }).click();
   await dialog.waitFor({ state: 'detached' });
   const [hold] = await scene.stack
-    .sql`select holds_all, to_jsonb(held_types) as held_types from private.provider_pause`;
-  expect(hold).toEqual({ holds_all: false, held_types: [] });
+    .sql`select all_paused, to_jsonb(paused_types) as paused_types from private.provider_pause`;
+  expect(hold).toEqual({ all_paused: false, paused_types: [] });
 });
 
 story('a running job is looked at, with its lease, and cancelled', async (scene) => {
@@ -138,7 +138,7 @@ story('a user’s plan is changed to one that was just added, and back in the au
   const ada = await Operator.arrive(scene);
   const { page } = ada;
   const bob = await TestUser.signUp(stack);
-  const name = `plan-${bob.id.slice(0, 8)}`;
+  const name = `plan-${bob.id.slice(-8)}`;
   await page.getByRole('link', { name: 'Plans', exact: true }).click();
   await page.getByRole('button', { name: 'Add a plan' }).click();
   const dialog = page.getByRole('dialog');
@@ -158,7 +158,7 @@ story('a user’s plan is changed to one that was just added, and back in the au
   await page.getByRole('button', { name: /^Change plan: / }).click();
   await dialog.getByLabel('Plan').selectOption(name);
   await ada.confirm('Change the plan', 'A trial');
-  await ada.row(bob.id.slice(0, 8)).getByRole('cell', { name }).waitFor();
+  await ada.row(bob.id.slice(-8)).getByRole('cell', { name }).waitFor();
   const planOf = async () =>
     (await stack.sql`select plan from private.user_plans where user_id = ${bob.id}`).map(
       ({ plan: one }) => one,
@@ -200,8 +200,8 @@ story('a model is switched off, and its jobs are paused and resumed', async (sce
   await ada.confirm('Pause', 'It makes everything green');
   await ada.row(MODEL).getByText('paused', { exact: true }).waitFor();
   const paused = async () =>
-    (await stack.sql`select to_jsonb(held_models) as held_models from private.provider_pause`)[0]
-      ?.held_models;
+    (await stack.sql`select to_jsonb(paused_models) as paused_models from private.provider_pause`)[0]
+      ?.paused_models;
   expect(await paused()).toEqual([MODEL]);
   await page.getByRole('button', { name: `Resume ${MODEL}` }).click();
   await ada.confirm('Resume', 'Mended');

@@ -161,7 +161,7 @@ story('users, models and the ledger show what somebody has used; a file has the 
   const { page } = ada;
 
   await page.getByRole('link', { name: 'Users', exact: true }).click();
-  const user = ada.row(bob.id.slice(0, 8));
+  const user = ada.row(bob.id.slice(-8));
   await user.getByText('2 completed').waitFor();
   await expectAccessible(page, 'users are looked at');
   await user.getByRole('link', { name: 'Ledger' }).click();
@@ -188,4 +188,11 @@ story('users, models and the ledger show what somebody has used; a file has the 
   const lines = (await fs.readFile(await file.path(), 'utf8')).trim().split('\r\n');
   expect(lines[0]).toBe('day,model,status,generations,seconds,cost_usd');
   expect(lines.slice(1).map((line) => line.split(',').slice(1, 4))).toEqual([[MODEL, 'completed', '2']]);
+
+  // More rows than a project gives in one answer.
+  await stack.sql`insert into private.daily_users
+    select ${bob.id}, private.today() - n % 20, 'many/models-' || n, 'completed', '', '', 1, 1, 0
+    from generate_series(1, 1200) as n`;
+  await page.reload();
+  await page.getByText('The first 500 of 1,201: download the file for all.').waitFor();
 });

@@ -8,8 +8,11 @@ import type { Visitor, VisitorOptions } from './visitor.ts';
 const PASSWORD = 'correct-horse-battery';
 
 /** An account that is there before its person comes, with the role or without it. */
-export async function account(stack: TestStack, role?: 'admin'): Promise<{ id: string; email: string }> {
-  const email = `${randomUUID()}@example.com`;
+export async function account(
+  stack: TestStack,
+  role?: 'admin',
+  email = `${randomUUID()}@example.com`,
+): Promise<{ id: string; email: string }> {
   const answer = await fetch(`${stack.addresses.supabaseUrl}/auth/v1/signup`, {
     method: 'POST',
     headers: { apikey: stack.addresses.publishableKey, 'content-type': 'application/json' },
@@ -45,7 +48,7 @@ export class Operator {
     { stack, visit }: Scene,
     { role = 'admin', ...options }: VisitorOptions & { role?: 'admin' | 'none' } = {},
   ): Promise<Operator> {
-    const own = await account(stack, role === 'admin' ? role : undefined);
+    const own = await account(stack, role === 'admin' ? role : undefined, options.email);
     const visitor = await visit({ ...options, email: own.email });
     const operator = new Operator(visitor, own);
     await operator.page.goto(operator.url);

@@ -1,6 +1,6 @@
 import { createContext, useContext } from 'react';
 import { type Polled, usePoll } from '../lib/poll.ts';
-import { type Call, isRefused } from './call.ts';
+import { allRows, type Call, isRefused } from './call.ts';
 import type { Calls, Overview } from './contract.ts';
 
 export interface Api {
@@ -29,13 +29,32 @@ export function useAsk<N extends keyof Calls>(
   everyMs: number,
   question = JSON.stringify(args),
 ): Polled<Calls[N]['answer']> {
-  const { call, refused } = useApi();
-  const ask = (signal: AbortSignal) =>
-    call(name, args, signal).catch((error: unknown) => {
+  const { call } = useApi();
+  return useAnswer(`${name} ${question}`, (signal) => call(name, args, signal), everyMs);
+}
+
+/** The same, of a function that may answer more rows than one call gives. */
+export function useRows<N extends 'admin_analytics'>(
+  name: N,
+  args: Calls[N]['args'],
+  everyMs: number,
+): Polled<Calls[N]['answer']> {
+  const { call } = useApi();
+  return useAnswer(`${name} ${JSON.stringify(args)}`, (signal) => allRows(call, name, args, signal), everyMs);
+}
+
+function useAnswer<T>(
+  question: string,
+  ask: (signal: AbortSignal) => Promise<T>,
+  everyMs: number,
+): Polled<T> {
+  const { refused } = useApi();
+  const watched = (signal: AbortSignal) =>
+    ask(signal).catch((error: unknown) => {
       if (isRefused(error)) refused();
       throw error;
     });
-  return usePoll(`${name} ${question}`, ask, everyMs);
+  return usePoll(question, watched, everyMs);
 }
 
 const OverviewContext = createContext<Polled<Overview> | null>(null);

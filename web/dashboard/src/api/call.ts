@@ -26,17 +26,38 @@ export type Call = <N extends keyof Calls>(
   name: N,
   args: Calls[N]['args'],
   signal?: AbortSignal,
+  /** Of a function that answers rows: so many, after so many. */
+  range?: { offset: number; limit: number },
 ) => Promise<Calls[N]['answer']>;
+
+/** More rows than that a project gives in one answer only if its "max rows" is set so. */
+const ROWS = 1_000;
+
+/** All rows that a function answers, in as many calls as that takes. */
+export async function allRows<N extends 'admin_analytics'>(
+  call: Call,
+  name: N,
+  args: Calls[N]['args'],
+  signal?: AbortSignal,
+): Promise<Calls[N]['answer']> {
+  const rows: Calls[N]['answer'] = [];
+  for (;;) {
+    const page = await call(name, args, signal, { offset: rows.length, limit: ROWS });
+    rows.push(...page);
+    if (page.length < ROWS) return rows;
+  }
+}
 
 export function caller(config: Config, { getToken, renew }: Pick<Auth, 'getToken' | 'renew'>): Call {
   const fetch = renewing(getToken, renew);
-  return async (name, args, signal) => {
+  return async (name, args, signal, range) => {
     const limit = AbortSignal.timeout(TIMEOUT_MS);
     const token = await getToken();
+    const query = range ? `?offset=${range.offset}&limit=${range.limit}` : '';
     let text: string;
     let answer: Response;
     try {
-      answer = await fetch(`${config.supabase_url}/rest/v1/rpc/${name}`, {
+      answer = await fetch(`${config.supabase_url}/rest/v1/rpc/${name}${query}`, {
         method: 'POST',
         headers: {
           apikey: config.anon_key,

@@ -41,7 +41,7 @@ export function Refused({ account, auth, wasChecked, again }: RefusedProps) {
         )}
         <pre className="code" translate="no">
           {`update auth.users
-set raw_app_meta_data = raw_app_meta_data || '{"role": "admin"}'
+set raw_app_meta_data = coalesce(raw_app_meta_data, '{}') || '{"role": "admin"}'
 where email = '${account.email.replaceAll("'", "''")}';`}
         </pre>
         <div className="row-of-buttons">

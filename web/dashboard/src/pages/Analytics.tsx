@@ -1,5 +1,5 @@
 import { Button } from '../../../src/ui/Button.tsx';
-import { given, useAsk } from '../api/api.ts';
+import { given, useRows } from '../api/api.ts';
 import type { AnalyticsArgs, AnalyticsRow, Dimension } from '../api/contract.ts';
 import { databaseNow } from '../lib/clock.ts';
 import { toCsv } from '../lib/csv.ts';
@@ -41,7 +41,7 @@ export function Analytics() {
     p_country: query.get('country') ?? '',
   });
   const args: AnalyticsArgs = { p_from: from, p_to: to, p_by: by, ...filters };
-  const rows = useAsk('admin_analytics', args, 60_000);
+  const rows = useRows('admin_analytics', args, 60_000);
   return (
     <>
       <Head

@@ -65,14 +65,22 @@ function Timeline({ args, question, every, tools }: TimelineProps) {
   const timeline = useAsk('admin_timeline', args, 15_000, question);
   return (
     <Panel title="Over time" tools={tools}>
-      <Answered polled={timeline}>{(data) => <All data={data} every={every} />}</Answered>
+      <Answered polled={timeline}>{(data) => <All data={data} step={args.p_step} every={every} />}</Answered>
     </Panel>
   );
 }
 
-function All({ data: { points, counted_until: until }, every }: { data: Data; every: string }) {
+interface AllProps {
+  data: Data;
+  /** Seconds. */
+  step: number;
+  every: string;
+}
+
+function All({ data: { points, counted_until: until }, step, every }: AllProps) {
   // A point that is not whole yet looks like a fall.
-  const whole = until ? points.filter(({ at }) => Date.parse(at) < Date.parse(until)) : [];
+  const end = until ? Date.parse(until) - step * 1_000 : 0;
+  const whole = points.filter(({ at }) => Date.parse(at) <= end);
   const times = whole.map(({ at }) => Date.parse(at));
   const values = <K extends keyof Data['points'][number]>(key: K) => whole.map((point) => point[key]);
   return (

@@ -8,7 +8,7 @@ import { Pick } from '../ui/fields.tsx';
 import { Pager, Select, TextFilter } from '../ui/filters.tsx';
 import { Answered, Head } from '../ui/Page.tsx';
 import { type Column, Table } from '../ui/Table.tsx';
-import { Tag } from '../ui/values.tsx';
+import { brief, Tag } from '../ui/values.tsx';
 
 const SORTS = [
   ['cost_month', 'Spend this month'],
@@ -74,7 +74,7 @@ const columns = (change: (user: User) => void): Column<User>[] => [
           {user.email ?? user.id}
         </a>
         <code title={user.id} translate="no">
-          {user.id.slice(0, 8)}
+          {brief(user.id)}
         </code>
         {user.is_admin && <Tag>admin</Tag>}
         {user.is_banned && <Tag tone="bad">banned</Tag>}

@@ -45,7 +45,10 @@ interface IdProps {
   children?: string | undefined;
 }
 
-/** An id that leads to what it names: as short as it can be told apart, all of it when pointed at and read out. */
+/** The end of an id: those that are made at the same time begin alike. */
+export const brief = (id: string): string => `…${id.slice(-8)}`;
+
+/** An id that leads to what it names: its end, and all of it when pointed at. */
 export function Id({ kind, id, children }: IdProps) {
   if (!id) return <span>{NONE}</span>;
   const to =
@@ -56,7 +59,7 @@ export function Id({ kind, id, children }: IdProps) {
         : address(kind, id);
   return (
     <a className="id" href={to} title={id} translate="no">
-      {children ?? `${id.slice(0, 8)}…`}
+      {children ?? brief(id)}
     </a>
   );
 }
