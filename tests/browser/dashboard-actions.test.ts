@@ -143,7 +143,7 @@ story('a user’s plan is changed to one that was just added, and back in the au
   await page.getByRole('button', { name: 'Add a plan' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Name').fill(name);
-  await dialog.getByLabel('Pictures a day').fill('7');
+  await dialog.getByLabel('Images a day').fill('7');
   await dialog.getByRole('checkbox', { name: 'high' }).uncheck();
   await expectAccessible(page, 'a plan is added');
   await ada.confirm('Add the plan', 'For a trial');

@@ -137,7 +137,7 @@ story('one generation’s whole story is on one page, and each of its ids leads 
       return element.naturalWidth;
     }),
   ).toBeGreaterThan(0);
-  await page.getByRole('region', { name: 'What happened' }).getByText('picture stored').waitFor();
+  await page.getByRole('region', { name: 'What happened' }).getByText('image stored').waitFor();
   await expectAccessible(page, 'a generation is looked at');
 
   await page.getByRole('searchbox', { name: 'Find by any id' }).fill('nothing-like-it');

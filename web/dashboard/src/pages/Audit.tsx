@@ -6,7 +6,7 @@ import { type Action, useAct } from '../ui/actions.tsx';
 import { Pager, Select, TextFilter } from '../ui/filters.tsx';
 import { Answered, Head } from '../ui/Page.tsx';
 import { type Column, Table } from '../ui/Table.tsx';
-import { At, Tag } from '../ui/values.tsx';
+import { At, Id, Tag } from '../ui/values.tsx';
 
 const ACTIONS: Record<AuditAction, string> = {
   cancel_job: 'Cancelled a job',
@@ -84,7 +84,7 @@ const columns = (takeBack: (entry: AuditEntry) => void): Column<AuditEntry>[] =>
       </span>
     ),
   },
-  { title: 'Of', cell: ({ target }) => <span translate="no">{target ?? '–'}</span> },
+  { title: 'Of', cell: ({ action, target }) => <Target action={action} target={target} /> },
   { title: 'Reason', cell: ({ reason }) => <span translate="no">{reason}</span> },
   { title: 'Changed', cell: ({ before, after }) => <Changes before={before} after={after} /> },
   {
@@ -100,6 +100,15 @@ const columns = (takeBack: (entry: AuditEntry) => void): Column<AuditEntry>[] =>
     },
   },
 ];
+
+/** What it was done to; a pause of everything and the budget have no name. */
+function Target({ action, target }: Pick<AuditEntry, 'action' | 'target'>) {
+  if (!target) return action === 'pause' || action === 'resume' ? 'the queue' : '–';
+  if (action === 'cancel_job' || action === 'requeue_job') return <Id kind="job" id={target} />;
+  if (action === 'cancel_generation') return <Id kind="generation" id={target} />;
+  if (action === 'set_user_plan') return <Id kind="user" id={target} />;
+  return <span translate="no">{target}</span>;
+}
 
 type Values = Record<string, unknown> | null;
 

@@ -119,7 +119,7 @@ function found(overview: Overview, call: Api['call']): Condition[] {
     all.push({
       key: 'outputs',
       tone: 'bad',
-      title: `${count(outputs.at_risk, 'picture')} made and not stored`,
+      title: `${count(outputs.at_risk, 'image')} made and not stored`,
       text: `The provider deletes the oldest in ${duration(outputs.seconds_left ?? 0)}. See whether Storage answers.`,
       to: {
         label: 'Downloads',

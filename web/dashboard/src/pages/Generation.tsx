@@ -176,7 +176,7 @@ function Timeline({ story: { generation, jobs, predictions, webhooks, image } }:
       ...moment(one.recorded_at, `prediction ${one.id} ${one.source}`),
       ...moment(one.ended_at, `prediction ${one.id}: ${one.status ?? 'ended'}`),
     ]),
-    ...moment(image?.created_at, 'picture stored'),
+    ...moment(image?.created_at, 'image stored'),
     ...webhooks.flatMap((one) =>
       one.attempts.flatMap((attempt) =>
         moment(

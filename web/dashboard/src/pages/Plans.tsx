@@ -82,7 +82,7 @@ const limit = (value: number | null, say: (value: number) => string = number) =>
 const columns = (change: (plan: Plan) => void, remove: (plan: Plan) => void): Column<Plan>[] => [
   { title: 'Plan', head: true, cell: ({ name }) => <span translate="no">{name}</span> },
   { title: 'Requests a minute', numeric: true, cell: (plan) => limit(plan.requests_per_minute) },
-  { title: 'Pictures a day', numeric: true, cell: (plan) => limit(plan.images_per_day) },
+  { title: 'Images a day', numeric: true, cell: (plan) => limit(plan.images_per_day) },
   { title: 'Money a day', numeric: true, cell: (plan) => limit(plan.money_per_day, money) },
   { title: 'Slots', numeric: true, cell: (plan) => limit(plan.running_jobs) },
   { title: 'Stored sources', numeric: true, cell: (plan) => limit(plan.stored_sources) },
@@ -109,10 +109,10 @@ const columns = (change: (plan: Plan) => void, remove: (plan: Plan) => void): Co
 const PRIORITIES = ['low', 'normal', 'high'] as const;
 const LIMITS = [
   ['requests_per_minute', 'Requests a minute', 1],
-  ['images_per_day', 'Pictures a day', 1],
+  ['images_per_day', 'Images a day', 1],
   ['money_per_day', 'US dollars a day', 'any'],
   ['running_jobs', 'Slots: jobs of one type at once', 1],
-  ['stored_sources', 'Stored source pictures', 1],
+  ['stored_sources', 'Stored source images', 1],
 ] as const;
 
 const amount = (form: FormData, name: string): number | null => {

@@ -13,8 +13,8 @@ import { brief, Tag } from '../ui/values.tsx';
 const SORTS = [
   ['cost_month', 'Spend this month'],
   ['cost_today', 'Spend today'],
-  ['images_month', 'Pictures this month'],
-  ['images_today', 'Pictures today'],
+  ['images_month', 'Images this month'],
+  ['images_today', 'Images today'],
 ] as const;
 
 /** Who uses it, how much, and what they may. */

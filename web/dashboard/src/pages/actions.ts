@@ -8,7 +8,7 @@ type Call = Api['call'];
 
 export const cancelJob = (call: Call, id: string): Action => ({
   title: 'Cancel this job?',
-  text: 'It ends now. If it makes a picture, its generation is cancelled as its user would cancel it, and a running prediction is stopped at the provider. This cannot be undone.',
+  text: 'It ends now. If it makes an image, its generation is cancelled as its user would cancel it, and a running prediction is stopped at the provider. This cannot be undone.',
   confirm: 'Cancel the job',
   run: (reason) => call('admin_cancel_job', { p_job_id: id, p_reason: reason }),
   done: () => 'The job is cancelled.',
