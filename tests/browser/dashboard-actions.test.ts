@@ -245,6 +245,12 @@ story('the provider’s pause is shown with its reason, and ended', async (scene
   await ada.condition('Nothing is created at the provider').waitFor();
   await page.getByText(/It refuses this account/).waitFor();
   await expectAccessible(page, 'the provider is paused');
+  const listed = await page.getByRole('list', { name: 'What needs attention' }).getByRole('listitem').count();
+  await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+  await ada.heading('Jobs').waitFor();
+  const told = page.getByRole('navigation', { name: 'Pages' }).getByText(String(listed), { exact: true });
+  await told.waitFor();
+  await page.getByRole('link', { name: 'Overview', exact: true }).click();
   await page.getByRole('button', { name: 'Try now' }).click();
   await ada.confirm('Try now', 'The bill is paid');
   expect(await ada.audited()).toMatchObject({ action: 'resume', target: 'provider' });

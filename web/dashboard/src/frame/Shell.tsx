@@ -1,8 +1,9 @@
 import { useCallback, useEffect, useRef } from 'react';
 import type { Account, Auth } from '../../../src/auth/session.ts';
-import { OverviewProvider, useAsk } from '../api/api.ts';
+import { OverviewProvider, useApi, useAsk } from '../api/api.ts';
 import { setClock } from '../lib/clock.ts';
 import { address, useRoute } from '../lib/route.ts';
+import { conditionsOf } from '../pages/Conditions.tsx';
 import { ActionsProvider } from '../ui/actions.tsx';
 import { Boundary } from './Boundary.tsx';
 import { FindForm } from './FindForm.tsx';
@@ -10,7 +11,7 @@ import { Header } from './Header.tsx';
 import { PAGES } from './pages.ts';
 import { Troubles } from './Troubles.tsx';
 
-/** How often the overview is asked for: where it is looked at, and for the other pages' badges. Milliseconds. */
+/** How often the overview is asked for: where it is looked at, and for what the frame shows of it. Milliseconds. */
 const OFTEN_MS = 2_000;
 const SELDOM_MS = 15_000;
 
@@ -19,6 +20,8 @@ export function Shell({ account, auth }: { account: Account; auth: Auth }) {
   const { page, id } = useRoute();
   const entry = PAGES.find(({ path }) => path === page);
   const overview = useAsk('admin_overview', {}, page === '' ? OFTEN_MS : SELDOM_MS);
+  const { call } = useApi();
+  const wrong = overview.data ? conditionsOf(overview.data, call).length : 0;
   const at = overview.data?.at;
   useEffect(() => {
     if (at) setClock(at);
@@ -45,13 +48,25 @@ export function Shell({ account, auth }: { account: Account; auth: Auth }) {
           <ul>
             {PAGES.filter(({ isListed }) => isListed).map(({ path, title }) => (
               <li key={path}>
-                <a href={address(path)} aria-current={path === page ? 'page' : undefined}>
-                  {title}
+                <a
+                  href={address(path)}
+                  aria-current={path === page ? 'page' : undefined}
+                  aria-describedby={path === '' && wrong > 0 ? 'wrong' : undefined}
+                >
+                  <span>{title}</span>
+                  {path === '' && wrong > 0 && (
+                    <span className="tag warn" aria-hidden="true">
+                      {wrong}
+                    </span>
+                  )}
                 </a>
               </li>
             ))}
           </ul>
         </nav>
+        <span hidden id="wrong">
+          {`${wrong} need attention`}
+        </span>
         <FindForm />
       </div>
       <Troubles />

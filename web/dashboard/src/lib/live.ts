@@ -32,6 +32,9 @@ function subscribe(listener: () => void): () => void {
 /** Whether and since when the page is up to date: of all that asks. */
 export const useLive = (): Live => useSyncExternalStore(subscribe, () => live);
 
+/** That alone: who asks need not be drawn anew with each answer. */
+export const useIsPaused = (): boolean => useSyncExternalStore(subscribe, () => live.isPaused);
+
 export const pause = (isPaused: boolean) => change({ isPaused });
 export const answered = () => change({ answeredAt: Date.now() });
 export function clear(trouble: Trouble | undefined): void {

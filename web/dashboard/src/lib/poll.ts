@@ -1,7 +1,7 @@
 import { useEffect, useEffectEvent, useRef, useState } from 'react';
 import { isFinal } from '../api/call.ts';
 import { useChanges } from './changes.ts';
-import { answered, clear, report, type Trouble, useLive } from './live.ts';
+import { answered, clear, report, type Trouble, useIsPaused } from './live.ts';
 
 const isHidden = () => document.visibilityState === 'hidden';
 
@@ -29,7 +29,7 @@ export function usePoll<T>(
   everyMs: number,
 ): Polled<T> {
   const [answer, setAnswer] = useState<{ question: string; data?: T; error?: unknown }>({ question });
-  const { isPaused } = useLive();
+  const isPaused = useIsPaused();
   const send = useEffectEvent((signal: AbortSignal) => ask(signal));
   const again = useRef<() => void>(undefined);
   const hasAnswer = useRef('');

@@ -34,7 +34,7 @@ export function Conditions({ overview }: { overview: Overview }) {
   const { call } = useApi();
   const { announce } = useMessages();
   const act = useAct();
-  const all = found(overview, call);
+  const all = conditionsOf(overview, call);
   const titles = all.map(({ title }) => title).join('. ');
   useEffect(() => {
     if (titles) announce(titles);
@@ -61,7 +61,8 @@ export function Conditions({ overview }: { overview: Overview }) {
   );
 }
 
-function found(overview: Overview, call: Api['call']): Condition[] {
+/** The most urgent first. */
+export function conditionsOf(overview: Overview, call: Api['call']): Condition[] {
   const { provider, holds, cron, outputs, budget, refused_models: refused, totals } = overview;
   const all: Condition[] = [];
   if (cron.lag_seconds === null || cron.lag_seconds > 180)
