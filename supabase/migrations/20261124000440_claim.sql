@@ -369,7 +369,7 @@ end
 $$;
 
 -- Of ready jobs that the caller has locked, those that no operator pauses by their model; where there are none, further
--- ones. An image of a paused model is put off for five minutes, so that its user's slot is free for others; by one
+-- ones. An image of a paused model is put off for two minutes, so that its user's slot is free for others; by one
 -- claim at a time, for that touches the slots of several users (private.run_maintenance). The others pass it over.
 create function private.pass_paused(
   p_rows tid[], p_models text[], p_limit int, p_job_types text[], p_marked boolean
@@ -393,7 +393,7 @@ begin
       delete from private.ready_jobs where ctid = any(v_paused_rows) returning *
     ), put_off as (
       insert into private.scheduled_jobs
-      select id, seq, created_at, now() + interval '5 minutes', lease, expires_at, retry_until, fair_key, generation_id,
+      select id, seq, created_at, now() + interval '2 minutes', lease, expires_at, retry_until, fair_key, generation_id,
         priority, attempts, max_attempts, job_type, payload, error_message, error_details
       from gone
     )

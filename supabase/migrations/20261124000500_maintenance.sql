@@ -596,6 +596,7 @@ declare
   v_alerts text[];
 begin
   perform private.roll_up_counts();
+  perform private.note_run(p_stats);
   perform private.measure_model_times();
   perform private.end_unstarted(1000);
   -- Users whose plan has come to allow more.
@@ -624,7 +625,6 @@ begin
   if v_fair_keys is not null then
     perform private.release_slots(v_fair_keys, v_job_types, array_fill(0, array[cardinality(v_fair_keys)]));
   end if;
-  perform private.note_run(p_stats);
   insert into private.last_cron_run (ran_at, stats) values (now(), coalesce(p_stats, '{}'))
   on conflict (only_row) do update set ran_at = excluded.ran_at, stats = excluded.stats;
   v_alerts := array_remove(array[private.try_late_subscribers()], null);

@@ -121,9 +121,6 @@ begin
     when 'paused_model' then
       update private.provider_pause
       set paused_models = private.with_member(paused_models, p_target, (p_state ->> 'is_held')::boolean) where only_row;
-      if not (p_state ->> 'is_held')::boolean then
-        perform private.bring_forward(p_target);
-      end if;
     when 'model' then
       update public.models set is_active = (p_state ->> 'is_active')::boolean where replicate_id = p_target;
     when 'user_plan' then
@@ -187,23 +184,6 @@ begin
     requests_per_minute = excluded.requests_per_minute, images_per_day = excluded.images_per_day,
     priorities = excluded.priorities, running_jobs = excluded.running_jobs, money_per_day = excluded.money_per_day,
     stored_sources = excluded.stored_sources;
-end
-$$;
-
--- Images of a model that was paused, and that wait for five minutes since (private.pass_paused): they are due. Of the
--- next 10,000 that are; the others wait those minutes.
-create function private.bring_forward(p_model text) returns void
-language plpgsql set search_path = ''
-set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
-begin
-  update private.scheduled_jobs set scheduled_at = now() where id = any(array(
-    select next.id from (
-      select j.id, j.job_type, j.payload from private.scheduled_jobs as j
-      where j.scheduled_at > now() and j.scheduled_at <= now() + interval '5 minutes'
-      order by j.scheduled_at limit 10000 for update skip locked
-    ) as next
-    where next.job_type = 'generate-image' and next.payload ->> 'model_id' = p_model
-  ));
 end
 $$;
 

@@ -165,9 +165,9 @@ describe('a pause', () => {
     expect(late?.n, 'they are put off').toBe(4);
 
     await admin.call('admin_resume', { p_what: 'model', p_name: MODEL, p_reason });
-    await db.sql`update public.job_queue set scheduled_at = now() - interval '1 second'
-      where status = 'pending' and scheduled_at = now()`;
-    expect(await db.claim(10), 'one slot is free').toHaveLength(1);
+    await db.pass(121);
+    const next = (await db.claim(10)).filter((job) => job.id !== job_id);
+    expect(next, 'one slot is free').toHaveLength(1);
   });
 
   test('of a paused model hands nothing over with a start', async () => {

@@ -9,7 +9,7 @@ import { Database } from './support.ts';
 const db = await Database.open();
 const admin = await Admin.open(db);
 
-test('each call costs the same over 20,000 jobs of each kind as over 100', async () => {
+test('each call costs the same over 20,000 jobs as over 100', async () => {
   await fillAdmin(db, 100);
   const before = await pagesOfCalls(admin);
   await splitsAreRight(admin);

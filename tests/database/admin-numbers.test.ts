@@ -371,3 +371,42 @@ test('what has stood its time goes, and no more', async () => {
     union all select model from private.daily_totals`;
   expect(rows.map((row) => row.name)).toEqual(['kept', 'kept', 'kept']);
 });
+
+test('the cron keeps the runs of a day, and each of them rolls up', async () => {
+  await db.sql`truncate private.cron_runs, private.last_cron_run`;
+  await db.sql`insert into private.cron_runs (minute, ran_at, stats, rolled_up)
+    select n, now() - interval '2 days', '{"old": true}', 0 from generate_series(0, 1439) as n`;
+  await db.sql`insert into private.last_cron_run (ran_at, stats) values (now() - interval '90 seconds', '{}')`;
+  await db.service('enqueue_job', { p_job_type: 'work', p_payload: {} });
+  await db.complete([await db.claimOne()]);
+  await db.sql`update private.finished_jobs set completed_at = completed_at - interval '11 seconds' where true`;
+  await db.sql`update private.roll_up set counted_until = counted_until - interval '1 minute' where only_row`;
+  await db.service('record_sweep', { p_stats: { claimed: 1 } });
+  await db.service('record_sweep', { p_stats: { claimed: 2 } });
+  const { runs } = await admin.call('admin_cron_history', { p_limit: 1440 });
+  expect(runs, 'a row for each minute of the day').toHaveLength(1440);
+  // The second run may have come with the next minute.
+  const fresh = runs.filter((run) => !('old' in run.stats));
+  expect(fresh[0]?.stats).toEqual({ claimed: 2 });
+  expect(fresh.reduce((sum, run) => sum + run.rolled_up, 0)).toBe(1);
+  expect(await refusal(admin.call('admin_cron_history', { p_limit: 1441 }))).toMatchObject({
+    field: 'p_limit',
+  });
+});
+
+test('a country is two capital letters, and an app’s own member of that name is none', async () => {
+  const user = await db.createUser();
+  for (const country of ['Germany', 'de', 'D', 1])
+    expect(await refusal(db.start(user, { country })), String(country)).toMatchObject({
+      sqlstate: 'PT422',
+      field: 'country',
+    });
+  const countryOf = async (id: string) => (await db.generation(id)).country;
+  expect(await countryOf((await db.start(user, { country: 'T1' })).generation_id)).toBe('T1');
+  expect(await countryOf((await db.start(user, { country: 'XX' })).generation_id), 'unknown').toBeNull();
+  const job = await db.callAs<string>(user, 'enqueue_job', {
+    p_job_type: 'generate-image',
+    p_payload: { prompt: 'x', model_id: MODEL, country: 'Germany' },
+  });
+  expect(await countryOf((await db.job(job)).generation_id as string)).toBeNull();
+});

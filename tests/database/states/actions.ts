@@ -203,4 +203,40 @@ export const actions: Record<string, Action> = {
     (sql, { user }) => sql`update private.plans set running_jobs = 3 where name = ${user}`,
     (sql) => sql`select public.record_sweep('{}')`,
   ),
+  admin_cancel_job: (sql, { job }) => sql`select public.admin_cancel_job(${job}, 'why')`,
+  admin_cancel_generation: (sql, { generation }) =>
+    sql`select public.admin_cancel_generation(${generation}, 'why')`,
+  admin_requeue_job: (sql, { job }) => sql`select public.admin_requeue_job(${job}, 'why')`,
+  admin_requeue_jobs: (sql) => sql`select public.admin_requeue_jobs('why')`,
+  'admin_pause of the queue, and a claim': async (sql, made, now) => {
+    await sql`select public.admin_pause('queue', 'why')`;
+    await claim(sql, made, now);
+  },
+  'admin_pause of the model, and a claim': async (sql, made, now) => {
+    await sql`select public.admin_pause('model', 'why', ${MODEL})`;
+    await claim(sql, made, now);
+  },
+  'admin_resume of the model, and a claim': async (sql, made, now) => {
+    await sql`select public.admin_pause('model', 'why', ${MODEL})`;
+    await claim(sql, made, now);
+    await sql`select public.admin_resume('model', 'why', ${MODEL})`;
+    await claim(sql, made, now);
+  },
+  admin_switch_model: (sql) => sql`select public.admin_switch_model(${MODEL}, false, 'why')`,
+  'admin_set_user_plan and a claim': async (sql, made, now) => {
+    await sql`select public.admin_set_user_plan(${made.user}, 'default', 'why')`;
+    await claim(sql, made, now);
+  },
+  'admin_save_plan, admin_undo and admin_delete_plan': async (sql) => {
+    await sql`select public.admin_save_plan('{"name": "tried"}', 'why')`;
+    await sql`select public.admin_undo((select max((e ->> 'id')::bigint)
+      from jsonb_array_elements(public.admin_audit() -> 'entries') as e), 'why')`;
+    await sql`select public.admin_save_plan('{"name": "tried"}', 'why')`;
+    await sql`select public.admin_delete_plan('tried', 'why')`;
+  },
+  'admin_undo of a pause': async (sql) => {
+    await sql`select public.admin_undo((public.admin_pause('queue', 'why') ->> 'audit_id')::bigint, 'why')`;
+  },
+  admin_delete_plan: (sql) => sql`select public.admin_delete_plan('none', 'why')`,
+  admin_set_budget: (sql) => sql`select public.admin_set_budget(100, 1000, 'why')`,
 };
