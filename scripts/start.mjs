@@ -90,6 +90,7 @@ Both go into the header apikey; the legacy keys are in .local/env.sh beside them
 `;
   console.log(`
 The studio: ${stack.startGenerationUrl}
+The dashboard for operators: ${stack.startGenerationUrl}/dashboard
 
 The same address is the API's. In another terminal:
 

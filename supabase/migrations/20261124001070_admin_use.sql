@@ -114,7 +114,7 @@ begin
   return jsonb_build_object(
     'users', (
       select coalesce(jsonb_agg(private.admin_user_json(v_ids[n]) order by n), '[]')
-      from generate_series(1, least(cardinality(v_ids), v_limit)) as n
+      from generate_series(1, least(coalesce(cardinality(v_ids), 0), v_limit)) as n
     ),
     'next_cursor', case when v_values is not null and cardinality(v_ids) > v_limit
       then v_values[v_limit] || '_' || v_ids[v_limit] end

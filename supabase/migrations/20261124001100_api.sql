@@ -674,7 +674,7 @@ begin
         admin_predictions admin_users admin_models admin_plans admin_audit admin_cancel_job admin_cancel_generation
         admin_requeue_job admin_requeue_jobs admin_pause admin_resume admin_switch_model admin_set_user_plan
         admin_save_plan admin_delete_plan admin_set_budget admin_undo admin_analytics
-        alerts cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation delete_image delete_own_account enqueue_job
+        alerts cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation delete_image enqueue_job
         delete_alert_receiver delete_own_account enqueue_jobs
         extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations
         live_snapshot mark_image mark_images model_prices pause_provider prune_jobs queue_metrics queue_status record_delivery

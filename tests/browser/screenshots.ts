@@ -1,16 +1,9 @@
-import fs from 'node:fs/promises';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Page } from 'playwright-core';
-import sharp from 'sharp';
 import { TestStack } from '../e2e/support/stack.ts';
 import { launch } from './launch.ts';
+import { take } from './support/take.ts';
 import { PHONE, Visitor, type VisitorOptions } from './support/visitor.ts';
 
 /** `npm run screenshots`: the studio's main states, for docs/ and README. Look at each before it is committed. */
-
-const FOLDER = fileURLToPath(new URL('../../docs/screenshots/', import.meta.url));
-const MOST_BYTES = 150_000;
 
 /** The newest last; the shape is as the form has it. */
 const GALLERY: [prompt: string, shape: string][] = [
@@ -29,7 +22,6 @@ const FAILS = 'A portrait that the model refuses';
 const stack = await TestStack.start({ env: { SIMULATOR_GENERATION_MS: '200' } });
 const browser = await launch();
 try {
-  await fs.mkdir(FOLDER, { recursive: true });
   const ada = await arrive({ email: 'ada@example.com' });
   const { page } = ada;
   await page.getByRole('heading', { name: 'Welcome back' }).waitFor();
@@ -134,26 +126,4 @@ async function limit(
 ): Promise<void> {
   await stack.sql`insert into private.plans ${stack.sql({ name: visitor.email, ...plan })}`;
   await stack.sql`insert into private.user_plans (user_id, plan) values (${await visitor.userId()}, ${visitor.email})`;
-}
-
-/** Of what is in sight, once all pictures in it are there. */
-async function take(page: Page, name: string): Promise<void> {
-  await page.mouse.move(0, 0);
-  await page.evaluate(async () => {
-    const pictures = [...document.images].filter((image) => {
-      const { top, bottom } = image.getBoundingClientRect();
-      return bottom > 0 && top < innerHeight;
-    });
-    await Promise.all(pictures.map((image) => image.decode()));
-    // What has just been opened is drawn by now.
-    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-    await Promise.allSettled(document.getAnimations().map(({ finished }) => finished));
-  });
-  const file = path.join(FOLDER, `${name}.webp`);
-  const { size } = await sharp(await page.screenshot())
-    .webp({ quality: 82, effort: 6 })
-    .toFile(file);
-  if (size > MOST_BYTES)
-    throw new Error(`${file} has ${size} bytes; more than ${MOST_BYTES} is too heavy for a page of docs`);
-  process.stdout.write(`${path.relative(process.cwd(), file)} (${Math.round(size / 1_000)} KB)\n`);
 }

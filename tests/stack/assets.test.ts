@@ -50,6 +50,7 @@ main = "worker.js"
 directory = "site"`,
     'worker.js': WORKER,
     'site/index.html': '<!doctype html><title>Page</title>',
+    'site/desk.html': '<!doctype html><title>Desk</title>',
     'site/assets/page-1a2b.js': 'console.log(1)',
     'site/icon.svg': '<svg xmlns="http://www.w3.org/2000/svg"/>',
     'site/_headers': HEADERS,
@@ -120,8 +121,21 @@ test('a file is there for GET and HEAD alone, and the page has one address', asy
   expect([old.status, old.headers.get('location')]).toEqual([307, '/?a=1']);
 });
 
+test('another page is at its name without .html, and there alone', async () => {
+  const desk = await get('/desk?from=mail');
+  expect([desk.status, await desk.text()]).toEqual([200, '<!doctype html><title>Desk</title>']);
+  expect(desk.headers.get('content-type')).toBe('text/html; charset=utf-8');
+  expect(desk.headers.get('x-frame-options')).toBe('DENY');
+  expect(desk.headers.get('x-worker'), 'the worker was asked for a page').toBeNull();
+  for (const old of ['/desk.html', '/desk/']) {
+    const answer = await get(`${old}?a=1`);
+    expect([answer.status, answer.headers.get('location')], old).toEqual([307, '/desk?a=1']);
+  }
+});
+
 test.each([
   '/nothing',
+  '/desk/deeper',
   '/_headers',
   '/assets',
   '/assets/',

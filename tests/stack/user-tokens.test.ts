@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { client } from '../../dev/stack/postgres.ts';
 import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
 import { JwtVerifier, signJwt } from '../../dev/stack/supabase/jwt.ts';
 import { SigningKey } from '../../dev/stack/supabase/signing-key.ts';
@@ -44,6 +45,20 @@ test('a user’s token works everywhere, and after a refresh', async () => {
     alg: 'ES256',
   });
   await works();
+});
+
+test('it says what the account is, as hosted Auth’s do: after a sign-in and a refresh, as it is then', async () => {
+  const user = await signUp(supabase);
+  const claims = async () => (await user.client.auth.getClaims()).data?.claims;
+  expect(await claims()).toMatchObject({
+    app_metadata: { provider: 'email', providers: ['email'] },
+    user_metadata: { email: user.email },
+  });
+  const sql = client(supabase.databaseUrl);
+  await sql`update auth.users set raw_app_meta_data = raw_app_meta_data || '{"role": "admin"}' where id = ${user.id}`;
+  await sql.end();
+  await user.client.auth.refreshSession();
+  expect(await claims()).toMatchObject({ role: 'authenticated', app_metadata: { role: 'admin' } });
 });
 
 test('the keys of both kinds work beside it', async () => {

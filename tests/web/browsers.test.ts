@@ -11,7 +11,7 @@ import { isAtMost, since, usedInCss, usedInSources, type Versions } from './supp
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const at = (...names: string[]) => path.join(ROOT, ...names);
 
-/** Without these the page works and looks nearly the same. */
+/** Without these the pages work and look nearly the same. */
 const MAY_BE_MISSING = [
   ':-webkit-details-marker',
   ':-webkit-inner-spin-button',
@@ -45,7 +45,7 @@ const MAY_BE_MISSING = [
   'text-wrap: balance',
 ];
 /** Names of ours that some new interface of browsers has too. */
-const OURS = ['last', 'move', 'range', 'take'];
+const OURS = ['last', 'move', 'range', 'run', 'take'];
 
 const lacks = (by: Versions, there: Versions) =>
   Object.entries(by).flatMap(([name, version]) => {
@@ -112,7 +112,8 @@ test('the syntax of what is built is as old', async () => {
 });
 
 test('and so is what the sources call', () => {
-  const text = read('web/src', /\.tsx?$/) + read('client/src', /\.ts$/);
+  const text =
+    read('web/src', /\.tsx?$/) + read('web/dashboard/src', /\.tsx?$/) + read('client/src', /\.ts$/);
   const used = usedInSources(text);
   expect([...used.keys()]).toEqual(expect.arrayContaining(['showModal', 'toSorted', 'WebSocket']));
   const newer = [...used].filter(([, entries]) =>

@@ -2,8 +2,9 @@ import { type JwtVerifier, signJwt } from './jwt.ts';
 import type { SigningKey } from './signing-key.ts';
 
 /**
- * lite signs and knows HS256 only. Where the project signs its users' tokens with a key of its own, the gateway signs
- * anew: what lite issues on the way out, what users bring on the way in.
+ * lite signs and knows HS256 only, and leaves out of its tokens what the account is: there, hosted Auth's have
+ * `app_metadata` and `user_metadata` as well. So the gateway signs anew what lite issues; where the project signs its
+ * users' tokens with a key of its own, with that, and what users bring for lite.
  */
 export class UserTokens {
   readonly #secret: string;
@@ -29,15 +30,19 @@ export class UserTokens {
     return 'claims' in verified ? signJwt(verified.claims, this.#secret) : token;
   }
 
-  /** Auth's answer, with the project's signature under the user's token in it. */
+  /** Auth's answer, with the whole of the user's token in it, under the project's signature. */
   async issued(answer: Response, issuer: string): Promise<Response> {
     const isJson = answer.headers.get('content-type')?.includes('json');
-    if (!this.#key || !answer.ok || !isJson) return answer;
-    const body = (await answer.json()) as { access_token?: unknown } | null;
+    if (!answer.ok || !isJson) return answer;
+    const body = (await answer.json()) as { access_token?: unknown; user?: Record<string, unknown> } | null;
     const verified =
       typeof body?.access_token === 'string' ? this.#verifier.verify(body.access_token) : undefined;
     if (body && verified && 'claims' in verified) {
-      body.access_token = this.#key.sign({ iss: issuer, ...verified.claims });
+      const { app_metadata = {}, user_metadata = {} } = body.user ?? {};
+      const claims = { ...verified.claims, app_metadata, user_metadata };
+      body.access_token = this.#key
+        ? this.#key.sign({ iss: issuer, ...claims })
+        : signJwt(claims, this.#secret);
     }
     const headers = new Headers(answer.headers);
     headers.delete('content-length');

@@ -53,7 +53,7 @@ export async function readAssets(dir: string, supabaseUrl?: string): Promise<Rec
       .update(await fs.readFile(path.join(dir, name)))
       .digest('hex')
       .slice(0, 32);
-    const at = file === 'index.html' ? '/' : `/${file}`;
+    const at = addressOf(file);
     const headers = {
       'content-type': TYPES[path.extname(file).slice(1)] ?? 'application/octet-stream',
       'cache-control': DEFAULT_CACHE,
@@ -61,11 +61,26 @@ export async function readAssets(dir: string, supabaseUrl?: string): Promise<Rec
       ...headersFor(at, rules, supabaseUrl),
     };
     assets[at] = { file, headers };
-    if (at === '/')
-      assets['/index.html'] = { file, headers: headersFor('/index.html', rules), redirect: '/' };
+    for (const old of otherAddresses(file))
+      assets[old] = { file, headers: headersFor(old, rules), redirect: at };
   }
   return assets;
 }
+
+/**
+ * Where a file is: a page at its name without `.html`, as Cloudflare's html_handling "auto-trailing-slash" has it.
+ * Of the pages in folders there are none here.
+ */
+const addressOf = (file: string) =>
+  file === 'index.html' ? '/' : file.endsWith('.html') ? `/${file.slice(0, -'.html'.length)}` : `/${file}`;
+
+/** From where a browser is sent to a page's one address. */
+const otherAddresses = (file: string) =>
+  !file.endsWith('.html')
+    ? []
+    : file === 'index.html'
+      ? ['/index.html']
+      : [`/${file}`, `${addressOf(file)}/`];
 
 interface Rule {
   pattern: RegExp;

@@ -19,7 +19,7 @@ const OFFERED_MS = 8_000;
 /** Something that can still be done about what is said. */
 export interface Offer {
   /** One takes the place of another; of its own kind, that is part of it and does not lapse. */
-  kind: 'archive' | 'delete';
+  kind: 'archive' | 'delete' | 'undo';
   label: string;
   take: () => void;
   /** It was not taken, and is gone. */
