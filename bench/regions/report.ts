@@ -26,13 +26,13 @@ export function section({ options, cells, load, date }: Run): string {
   return [
     'Written by `npm run bench:regions`; do not edit. The whole stack on one machine, with ways of a set length between its parts.',
     '',
-    `${date.toISOString().slice(0, 10)}, ${os.availableParallelism()} cores. Load average before the run: ${load.toFixed(2)}.${options.note ? ` ${options.note}` : ''} Medians of ${options.images} images one after another, milliseconds, with a model that takes no time.`,
+    `${date.toISOString().slice(0, 10)}, ${os.availableParallelism()} cores. Load average before the run: ${load.toFixed(2)}.${options.note ? ` ${options.note}` : ''} ${options.images} images one after another; milliseconds of the faster quarter, with a model that takes no time.`,
     '',
     '| edge to database | user to edge | start | model begins | live event | whole picture | whole, not placed | the original’s start |',
     '|---|---:|---:|---:|---:|---:|---:|---:|',
     ...rows,
     '',
-    `Between edge and database, in all of it: ${sum(near)} new connections of placed Workers, ${sum(cells) - sum(near)} of the others; each costs ${HANDSHAKE_TRIPS} round trips more, which medians do not show.`,
+    `Between edge and database, in all of it: ${sum(near)} new connections of placed Workers, ${sum(cells) - sum(near)} of the others; each costs ${HANDSHAKE_TRIPS} round trips more, which these numbers do not show.`,
   ].join('\n');
 }
 
