@@ -17,7 +17,7 @@ const USERS = '0,100,300';
 export const HELP = `npm run bench:regions [-- OPTIONS]
 
 Images through the whole system while user, edge and database are apart: the start, the pick-up, the live event and the
-whole picture, with the Workers placed near the database and without, beside the original's five requests of a start.
+whole image, with the Workers placed near the database and without, beside the original's five requests of a start.
 Each distance of the database has a stack of its own. It takes some 6 minutes and writes docs/operations/regions.md.
 
   --databases A,B  milliseconds of a round trip between edge and database (${DATABASES})

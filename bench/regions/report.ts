@@ -28,7 +28,7 @@ export function section({ options, cells, load, date }: Run): string {
     '',
     `${date.toISOString().slice(0, 10)}, ${os.availableParallelism()} cores. Load average before the run: ${load.toFixed(2)}.${options.note ? ` ${options.note}` : ''} ${options.images} images one after another; milliseconds of the faster quarter, with a model that takes no time.`,
     '',
-    '| edge to database | user to edge | start | model begins | live event | whole picture | whole, not placed | the original’s start |',
+    '| edge to database | user to edge | start | model begins | live event | whole image | whole, not placed | the original’s start |',
     '|---|---:|---:|---:|---:|---:|---:|---:|',
     ...rows,
     '',

@@ -1,4 +1,4 @@
-/** `npm run rehearse:restore`: a dump, more work, a new database, and the books; see --help. */
+/** `npm run rehearse:restore`: a dump, more work, a new database, and what the ledger knows; see --help. */
 import { main } from '../../scripts/user-error.mjs';
 import { writeSection } from '../section.ts';
 import { HELP, parseOptions } from './options.ts';

@@ -13,11 +13,11 @@ import { projectKeys } from '../../dev/stack/supabase/jwt.ts';
 import { MIGRATIONS, SEED } from '../../dev/stack/test-server.ts';
 import { TestStack } from '../../tests/e2e/support/stack.ts';
 import { TestUser } from '../../tests/e2e/support/user.ts';
-import { type Books, booksOf, differences, tablesOf } from './books.ts';
+import { compareLedger, differences, type Findings, tablesOf } from './ledger.ts';
 import { commandsUnder, runShell } from './programs.ts';
 import { playAfter, playBefore, type Scene, settle } from './scene.ts';
 
-export interface Result extends Books {
+export interface Result extends Findings {
   /** Tables that were compared row by row. */
   tables: number;
 }
@@ -104,8 +104,8 @@ export async function rehearse({ bin, batch, say, resume = true }: RehearsalOpti
     say(`restored${resume ? `; ${await run('Go on')}` : ''}`);
     running = await startAfter();
     await settle({ ...scene, sql: after, supabase: running }, played);
-    const books = await booksOf(after, played, lost, await stack.simulator.predictions());
-    return { ...books, wrong: [...wrong, ...books.wrong], tables: Object.keys(tables).length };
+    const found = await compareLedger(after, played, lost, await stack.simulator.predictions());
+    return { ...found, wrong: [...wrong, ...found.wrong], tables: Object.keys(tables).length };
   } finally {
     for (const each of undo.reverse()) await each().catch(() => {});
   }

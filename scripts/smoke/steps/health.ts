@@ -63,7 +63,7 @@ async function jobs(smoke: Smoke): Promise<void> {
 export function accountTrouble(provider: string): string | undefined {
   const fixes: Record<string, string> = {
     no_credit:
-      'Add credit at https://replicate.com/account/billing; the queue goes on by itself. docs/operations/troubleshooting.md#replicate-refuses-the-account',
+      'Add credit at https://replicate.com/account/billing; the queue goes on by itself. docs/operations/runbook/provider-refuses.md',
     bad_token:
       'Put a valid token into both Workers: npx wrangler secret put REPLICATE_API_TOKEN --env process-jobs, and --env process-generation.',
     refused: 'Replicate answers 403: look at the account at https://replicate.com/account.',

@@ -41,7 +41,7 @@ export interface Line {
   paid: number;
 }
 
-export interface Books {
+export interface Findings {
   lines: Line[];
   /** Sentences on what must not be. */
   wrong: string[];
@@ -56,12 +56,12 @@ interface Ledger {
 }
 
 /** Sets the restored database beside what the provider has made and is paid for. */
-export async function booksOf(
+export async function compareLedger(
   sql: postgres.Sql,
   played: Played[],
   lost: Played[],
   predictions: PredictionRecord[],
-): Promise<Books> {
+): Promise<Findings> {
   const wrong: string[] = [];
   const rows = await sql<{ id: string; status: string; images: number }[]>`
     select g.id, g.status, (select count(*)::int from public.images as i where i.generation_id = g.id) as images
