@@ -51,7 +51,10 @@ const TOUCHES = [
   [/^scripts\/move\//, ['tests/move']],
   [/^docs\/guides\/move-from-the-original\.md$/, ['tests/move/cli.test.ts', 'tests/move/page.test.ts']],
   [/^scripts\/smoke/, ['tests/e2e/smoke.test.ts']],
-  [/^docs\/operations\/runbook\/|^scripts\/export-user\//, ['tests/e2e/runbook.test.ts', 'tests/bench/restore.test.ts']],
+  [
+    /^docs\/operations\/runbook\/|^scripts\/export-user\//,
+    ['tests/e2e/runbook.test.ts', 'tests/bench/restore.test.ts'],
+  ],
   [/^bench\/soak\//, ['tests/e2e/soak.test.ts', 'tests/e2e/soak-weather.test.ts']],
   [/^bench\/model-check\//, ['tests/database/model.test.ts']],
   // Clients and the studio: tests build and pack them.
