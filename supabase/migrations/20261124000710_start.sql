@@ -285,8 +285,12 @@ begin
       (select t.seconds from private.model_times as t where t.model_id = p_model.id), p_model.estimated_time_seconds, 20
     ) as seconds,
     coalesce(s.budget_per_day_usd, s.budget_per_month_usd) is not null as has_budget,
-    exists (select from private.live_listeners where user_id = p_user_id and until > now()) as has_listener
+    exists (select from private.live_listeners where user_id = p_user_id and until > now()) as has_listener,
+    s.refused_prompts
   into v_state from private.settings as s;
+  if v_state.refused_prompts is not null then
+    perform private.check_prompts(p_items, v_state.refused_prompts);
+  end if;
   has_budget := v_state.has_budget;
   v_reserves := p_price > 0 and p_scheduled_at is null and has_budget;
   for v_index in 0..v_count - 1 loop
