@@ -240,6 +240,19 @@ test('export and delete a user: everything is in the folder, and then nowhere', 
   });
 });
 
+test('moderation: a word is refused with the operator’s sentence, and let in again', async () => {
+  const values = { WORD: 'grenade', USER_ID: user.id };
+  await runbook.run('moderation', 'insert into', values);
+  const refused = await user.call('POST', '/start-generation', { prompt: 'two Grenades', model_id: MODEL });
+  expect(refused).toMatchObject({ status: 422, body: { code: 'content_flagged' } });
+  await runbook.run('moderation', 'delete from', values);
+  await user.start({ prompt: 'two grenades' });
+  expect(await rows('moderation', 'from image_generations', values)).toContainEqual(
+    expect.objectContaining({ prompt: 'two grenades' }),
+  );
+  await runbook.run('moderation', 'MODERATION_SECRET --env');
+});
+
 test.each(['region-outage', 'upgrade', 'roll-back', 'key-leak'])('%s: its commands answer', async (page) => {
   await runbook.run(page);
 });

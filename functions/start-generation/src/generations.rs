@@ -20,6 +20,7 @@ use uuid::Uuid;
 use worker::Context;
 
 use crate::access::{Access, admit, admit_asker, problem};
+use crate::moderation::moderate;
 
 /// How an endpoint's body is read.
 pub(crate) type Read = fn(&[u8], &AllowedOrigins) -> Result<StartPlan, Problem>;
@@ -64,9 +65,11 @@ async fn start_by(
     }
     let allowed = webhook_allowed_origins(env)?;
     let plan = read(&body, &allowed)?;
-    if let Some(user_id) = plan.user(access.is_server())? {
+    let named = plan.user(access.is_server())?;
+    if let Some(user_id) = named {
         access.count(env, user_id).await?;
     }
+    moderate(env, &plan, named.or(access.user_id())).await?;
     let live = LiveUpdates::new(env, context);
     let generations = Generations::new(access.rpc().with_live_channel(&live));
     let started = plan.start(key.as_ref(), hand_over(env), &generations).await;
@@ -93,6 +96,7 @@ pub(crate) async fn rerun(
     let generations = Generations::new(access.rpc().with_live_channel(&live));
     let kept = generations.kept_request(id).await.map_err(problem)?;
     let plan = StartPlan::of_rerun(id, &kept, &changes, &allowed)?;
+    moderate(env, &plan, access.user_id()).await?;
     let started = plan.start(key.as_ref(), hand_over(env), &generations).await.map_err(problem)?;
     Ok(started_answer(incoming, env, context, prefix, &plan, started, true))
 }
