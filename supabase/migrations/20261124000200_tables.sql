@@ -567,7 +567,7 @@ create table private.settings (
   -- Pixels. How wide thumbnail_url of an image is, by Supabase's image transformation, which a project must have. Null:
   -- thumbnail_url is the image itself.
   thumbnail_width int check (thumbnail_width between 16 and 2500),
-  -- All of private.refused_words in one regular expression, which a start's prompts are held against. Null: none.
+  -- All of private.refused_words in one regular expression, which a start looks for in its prompts. Null: none.
   refused_prompts text
 );
 insert into private.settings default values;
