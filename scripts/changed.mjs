@@ -9,6 +9,8 @@ const SYSTEM = [
   'tests/e2e',
   'tests/examples',
   'tests/original',
+  'tests/bench/regions.test.ts',
+  'tests/bench/restore.test.ts',
   'tests/client/compat.test.ts',
   'tests/client/docs.test.ts',
   'tests/client/stack.test.ts',
@@ -51,6 +53,10 @@ const TOUCHES = [
   [/^scripts\/(install|smoke|setup)|^wrangler\.toml$|^web\/_headers$/, ['tests/install']],
   [/^\.github\/|^mise\.toml$/, ['tests/scripts/workflows.test.ts']],
   [/^scripts\/smoke/, ['tests/e2e/smoke.test.ts']],
+  [
+    /^docs\/operations\/runbook\/|^scripts\/export-user\//,
+    ['tests/e2e/runbook.test.ts', 'tests/bench/restore.test.ts'],
+  ],
   [/^bench\/soak\//, ['tests/e2e/soak.test.ts', 'tests/e2e/soak-weather.test.ts']],
   [/^bench\/model-check\//, ['tests/database/model.test.ts']],
   // Clients and the studio: tests build and pack them.

@@ -112,6 +112,8 @@ export class UnsupportedMediaTypeError extends ApiError {}
 export class InvalidImageError extends ApiError {}
 /** 422: the model cannot do what `field` asks. */
 export class UnsupportedError extends ApiError {}
+/** The operators of the installation do not let this prompt be made: `message` may say why. */
+export class ContentFlaggedError extends ApiError {}
 /** 422: the idempotency key was used for another request. */
 export class IdempotencyMismatchError extends ApiError {}
 /** 426: the path is for live updates; `subscribe()` asks for them as the server wants it. */
@@ -141,6 +143,7 @@ const classes = (): Record<string, typeof ApiError> => ({
   UnsupportedMediaTypeError,
   InvalidImageError,
   UnsupportedError,
+  ContentFlaggedError,
   IdempotencyMismatchError,
   UpgradeRequiredError,
   QuotaExceededError,

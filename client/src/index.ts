@@ -6,6 +6,7 @@ export {
   BudgetExhaustedError,
   ConflictError,
   ConnectionError,
+  ContentFlaggedError,
   ForbiddenError,
   GenerationFailedError,
   IdempotencyMismatchError,

@@ -82,6 +82,7 @@ export type Priority = 'low' | 'normal' | 'high';
  * - `unsupported_media_type`: The path does not accept this type of body.
  * - `invalid_image`: The image file in the body is damaged or incomplete.
  * - `unsupported`: The model does not support what the request asks for.
+ * - `content_flagged`: The operators of this installation do not let this prompt be made; `detail` may say why.
  * - `idempotency_mismatch`: The idempotency key was already used with another body.
  * - `upgrade_required`: This path needs a WebSocket or an event stream.
  * - `quota_exceeded`: The user has used up a quota; `retry_after` says how long to wait.
@@ -103,6 +104,7 @@ export type ProblemCode =
   | 'unsupported_media_type'
   | 'invalid_image'
   | 'unsupported'
+  | 'content_flagged'
   | 'idempotency_mismatch'
   | 'upgrade_required'
   | 'quota_exceeded'

@@ -47,7 +47,8 @@ npm run stack -- [options]
 Environment: SUPABASE_URL with SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY (the publishable and the secret key, or
 the legacy ones) use that project instead of a local one; REPLICATE_API_TOKEN without --replicate-url uses the real
 Replicate. REPLICATE_WEBHOOK_SECRET, PUBLIC_URL, MAX_PARALLEL_JOBS, ALLOWED_ORIGINS, WEBHOOK_ALLOWED_ORIGINS,
-DNS_OVER_HTTPS_URL, SUPABASE_JWT_SECRET and REPLICATE_API_URL are handed on to the workers.
+DNS_OVER_HTTPS_URL, MODERATION_URL (with _SECRET, _TIMEOUT_MS, _ON_FAILURE), SUPABASE_JWT_SECRET and
+REPLICATE_API_URL are handed on to the workers.
 SIMULATOR_GENERATION_MS is how long the simulator takes for an image.
 `;
 

@@ -9,7 +9,7 @@ import { setUp } from '../setup.mjs';
 import { UserError } from '../user-error.mjs';
 import { Cloudflare, newRelease, type Version } from './cloudflare.ts';
 import { REQUIRED } from './converse.ts';
-import { dryRun } from './dry-run.ts';
+import { dryRollback, dryRun } from './dry-run.ts';
 import type { Values } from './env-file.ts';
 import { healthOf } from './health.ts';
 import type { DeployOptions } from './options.ts';
@@ -23,6 +23,7 @@ import { folderOf, type Prepared, prepare } from './workers.ts';
 export async function deploy(options: DeployOptions): Promise<void> {
   const values = readValues(options);
   if (options.build && !options.rollback) await setUp();
+  if (options.dryRun && options.rollback) return dryRollback(options, values);
   if (options.dryRun) return dryRun(options, values, options);
   const where = envFileOf(options).file;
   requireAll(

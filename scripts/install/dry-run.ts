@@ -64,4 +64,16 @@ export async function dryRun(options: Options, values: Values, deploy?: DeployOp
   for (const one of unchecked) say(`  – ${one}`);
 }
 
+/** What `npm run deploy -- --rollback` would ask and run. */
+export function dryRollback(options: Options, values: Values): void {
+  for (const { name, config } of prepare(options, values).toReversed()) {
+    const own = ['--config', config];
+    say(`▸ ${name}`);
+    say(`  $ ${shown('wrangler', ['deployments', 'status', ...own, '--json'])}`);
+    say(`  $ ${shown('wrangler', ['versions', 'deploy', 'BEFORE@100%', ...own, '--yes'])}`);
+  }
+  say('\nNothing was changed. Not checked, because it needs your accounts:');
+  say('  – which versions the last release has replaced: a Worker that it left alone is left alone again');
+}
+
 const names = (values: Values) => Object.keys(values).join(', ');

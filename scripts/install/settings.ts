@@ -47,6 +47,13 @@ export const SETTINGS = {
   WEBHOOK_ALLOWED_ORIGINS: { workers: ALL },
   DNS_OVER_HTTPS_URL: { workers: PRIVATE, check: matches(/^https:\/\//, 'is an https address') },
   WAKE: { workers: ['start-generation'], check: matches(/^(on|off)$/, 'is on or off') },
+  MODERATION_URL: { workers: ['start-generation'], check: matches(/^https:\/\//, 'is an https address') },
+  MODERATION_SECRET: { secret: true, workers: ['start-generation'], check: key },
+  MODERATION_TIMEOUT_MS: { workers: ['start-generation'], check: wholeNumber(1, 10_000) },
+  MODERATION_ON_FAILURE: {
+    workers: ['start-generation'],
+    check: matches(/^(refuse|allow)$/, 'is refuse or allow'),
+  },
   START_GENERATION_URL: { check: origin },
   PROCESS_JOBS_URL: { check: origin },
   PROCESS_GENERATION_URL: { check: origin },

@@ -2,6 +2,8 @@
 
 mod kept;
 
+use std::time::Duration;
+
 use crate::auth::service_key::{self, ServiceKeys};
 use crate::policy::url_policy::{AllowedOrigins, MAX_URL_BYTES};
 
@@ -35,6 +37,19 @@ impl SupabaseSettings {
 /// bearer token they are refused, <https://supabase.com/docs/guides/api/api-keys>.
 pub fn bearer(key: &str) -> Option<&str> {
     (!key.starts_with("sb_")).then_some(key)
+}
+
+/// Who judges prompts before a start.
+#[derive(Debug, Clone)]
+pub struct Moderation {
+    /// `MODERATION_URL`.
+    pub url: String,
+    /// `MODERATION_SECRET`, the bearer token that it knows us by.
+    pub secret: Option<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// A start goes on where it says nothing.
+    pub allows_on_failure: bool,
 }
 
 /// The variables by name.
@@ -154,6 +169,27 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     /// (10,000) 2,000 is right.
     pub fn max_jobs_per_invocation(&self) -> u32 {
         self.count("MAX_JOBS_PER_INVOCATION", 2_000).unwrap_or(20)
+    }
+
+    /// The judge of prompts: `MODERATION_URL`, none by default. It has `MODERATION_TIMEOUT_MS`, 2,000 of at most 10,000.
+    /// Where it fails, `MODERATION_ON_FAILURE` decides: `refuse`, the default, or `allow`.
+    pub fn moderation(&self) -> Result<Option<Moderation>, SettingsError> {
+        const ON_FAILURE: &str = "MODERATION_ON_FAILURE";
+        const SECRET: &str = "MODERATION_SECRET";
+        let Some(url) = self.url("MODERATION_URL")? else { return Ok(None) };
+        let secret = self.optional(SECRET).map(|_| self.key(SECRET)).transpose()?;
+        let allows_on_failure = match self.optional(ON_FAILURE).as_deref() {
+            None | Some("refuse") => false,
+            Some("allow") => true,
+            Some(_) => return Err(SettingsError(format!("{ON_FAILURE} is neither refuse nor allow"))),
+        };
+        let timeout = self.count("MODERATION_TIMEOUT_MS", 10_000).unwrap_or(2_000);
+        Ok(Some(Moderation {
+            url,
+            secret,
+            timeout: Duration::from_millis(timeout.into()),
+            allows_on_failure,
+        }))
     }
 
     fn count(&self, name: &str, max: u32) -> Option<u32> {

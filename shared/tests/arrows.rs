@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every room, with what it may name besides itself: rooms that stand further down.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("pipeline", &["auth", "ports", "job", "http", "catalogue", "policy", "progress"]),
     (
         "adapters/supabase",
@@ -28,6 +28,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
         &["adapters/provider", "adapters/json_body", "settings", "ports", "job", "policy"],
     ),
     ("adapters/dns", &["adapters/json_body", "ports"]),
+    ("adapters/moderation", &["adapters/json_body", "settings", "ports"]),
     ("adapters/provider", &["settings", "ports"]),
     ("adapters/json_body", &["ports"]),
     ("rate_limit", &["ports", "http"]),

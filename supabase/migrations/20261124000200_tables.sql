@@ -684,9 +684,21 @@ create table private.settings (
   budget_per_month_usd numeric check (budget_per_month_usd >= 0),
   -- Pixels. How wide thumbnail_url of an image is, by Supabase's image transformation, which a project must have. Null:
   -- thumbnail_url is the image itself.
-  thumbnail_width int check (thumbnail_width between 16 and 2500)
+  thumbnail_width int check (thumbnail_width between 16 and 2500),
+  -- All of private.refused_words in one regular expression, which a start looks for in its prompts. Null: none.
+  refused_prompts text
 );
 insert into private.settings default values;
+
+-- What no prompt may have in it (private.check_prompts).
+create table private.refused_words (
+  -- A word or a phrase, found as a whole and whatever its case; or, with is_pattern, a regular expression.
+  word text primary key check (length(word) between 1 and 200),
+  is_pattern boolean not null default false,
+  -- What the user is told. Null: a general sentence.
+  message text check (length(message) between 1 and 300),
+  added_at timestamptz not null default now()
+);
 
 -- What a user may do; null is no limit. A user without a row in user_plans has the plan 'default'.
 create table private.plans (

@@ -330,8 +330,12 @@ begin
     ) as seconds,
     coalesce(s.budget_per_day_usd, s.budget_per_month_usd) is not null as has_budget,
     (select r.ran_at < now() - interval '2 minutes' from private.last_cron_run as r) as is_unswept,
-    exists (select from private.live_listeners where user_id = p_user_id and until > now()) as has_listener
+    exists (select from private.live_listeners where user_id = p_user_id and until > now()) as has_listener,
+    s.refused_prompts
   into v_state from private.settings as s;
+  if v_state.refused_prompts is not null then
+    perform private.check_prompts(p_items, v_state.refused_prompts);
+  end if;
   has_budget := v_state.has_budget;
   is_unswept := v_state.is_unswept;
   v_reserves := p_price > 0 and p_scheduled_at is null and has_budget;

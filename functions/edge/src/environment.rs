@@ -16,7 +16,7 @@ use shared::http::problem::Problem;
 use shared::pipeline::{Budget, Drained, Pipeline, PipelineOptions, Sweep, WebhookSender};
 use shared::policy::url_policy::AllowedOrigins;
 use shared::ports::{Monitoring, Ports, QueueError, WebhookPorts};
-use shared::settings::{Kept, PerEnvironment, SettingsError, SupabaseSettings, Variables};
+use shared::settings::{Kept, Moderation, PerEnvironment, SettingsError, SupabaseSettings, Variables};
 use worker::{Env, console_error};
 
 use crate::client::FetchClient;
@@ -35,6 +35,7 @@ pub(crate) struct Made {
     app: Kept<Configured>,
     supabase: Kept<SupabaseSettings>,
     allowed: Kept<AllowedOrigins>,
+    moderation: Kept<Option<Moderation>>,
     pub(crate) secret: Kept<Option<SharedSecret>>,
     /// The project's public keys.
     pub(crate) jwks: RefCell<JwksCache>,
@@ -80,6 +81,11 @@ pub fn variables(env: &Environment) -> Variables<impl Fn(&str) -> Option<String>
 pub fn webhook_allowed_origins(env: &Environment) -> Result<Rc<AllowedOrigins>, Problem> {
     let made = env.made.allowed.get_or_make(|| variables(env).webhook_allowed_origins());
     made.map_err(|error| misconfigured(&error))
+}
+
+/// Who judges prompts before a start, if anybody.
+pub fn moderation(env: &Environment) -> Result<Rc<Option<Moderation>>, Problem> {
+    env.made.moderation.get_or_make(|| variables(env).moderation()).map_err(|error| misconfigured(&error))
 }
 
 /// Supabase with the anon key, for calls in a user's name.

@@ -20,7 +20,8 @@ pub use answer::Answer;
 pub use authorize::{Asker, Caller, SignedIn, service_caller, signed_in, user_or_server};
 pub use client::FetchClient;
 pub use environment::{
-    App, Environment, budget, misconfigured, supabase_for_users, variables, webhook_allowed_origins,
+    App, Environment, budget, misconfigured, moderation, supabase_for_users, variables,
+    webhook_allowed_origins,
 };
 pub use forward::forward;
 pub use live::{Invocation, LISTEN_PATH, LiveUpdates, PUBLISH_PATH, listen};

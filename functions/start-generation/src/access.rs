@@ -32,6 +32,14 @@ impl Access {
         matches!(self.asker, Asker::Server(_))
     }
 
+    /// Whose token it is; a server has none.
+    pub(crate) fn user_id(&self) -> Option<Uuid> {
+        match &self.asker {
+            Asker::User(user) => Some(user.user_id),
+            Asker::Server(_) => None,
+        }
+    }
+
     /// SQL functions, called with what the asker has shown.
     pub(crate) fn rpc(&self) -> Rpc<'_, FetchClient> {
         let rpc = |token| Rpc::new(&FetchClient, &self.supabase.url, &self.supabase.key, token);

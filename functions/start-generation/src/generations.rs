@@ -21,6 +21,7 @@ use uuid::Uuid;
 use worker::Context;
 
 use crate::access::{Access, admit, admit_asker, problem};
+use crate::moderation::moderate;
 
 /// How an endpoint's body is read.
 pub(crate) type Read = fn(&[u8], &AllowedOrigins) -> Result<StartPlan, Problem>;
@@ -65,9 +66,11 @@ async fn start_by(
     }
     let allowed = webhook_allowed_origins(env)?;
     let plan = read(&body, &allowed)?;
-    if let Some(user_id) = plan.user(access.is_server())? {
+    let named = plan.user(access.is_server())?;
+    if let Some(user_id) = named {
         access.count(env, user_id).await?;
     }
+    moderate(env, &plan, named.or(access.user_id())).await?;
     let live = LiveUpdates::new(env, context);
     let traceparent = traceparent::read(incoming.header(TRACEPARENT));
     let rpc = access.rpc().with_live_channel(&live).with_traceparent(traceparent.as_deref());
@@ -107,6 +110,7 @@ pub(crate) async fn rerun(
             return Ok(started_answer(incoming, env, context, prefix, &again, first, true));
         }
     };
+    moderate(env, &plan, access.user_id()).await?;
     let started = plan.start(key.as_ref(), hand_over(env), &generations).await.map_err(problem)?;
     Ok(started_answer(incoming, env, context, prefix, &plan, started, true))
 }

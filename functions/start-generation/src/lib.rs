@@ -5,6 +5,7 @@ mod events;
 mod generations;
 mod images;
 mod models;
+mod moderation;
 mod sources;
 
 use edge::{Answer, Environment, Incoming, forward, misconfigured, serve, variables};

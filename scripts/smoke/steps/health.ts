@@ -63,7 +63,7 @@ async function jobs(smoke: Smoke): Promise<void> {
 export function accountTrouble(provider: string): string | undefined {
   const fixes: Record<string, string> = {
     no_credit:
-      'Add credit at https://replicate.com/account/billing; the queue goes on by itself. docs/operations/troubleshooting.md#replicate-refuses-the-account',
+      'Add credit at https://replicate.com/account/billing; the queue goes on by itself. docs/operations/runbook/provider-refuses.md',
     bad_token: 'Put a valid REPLICATE_API_TOKEN into .env.production, then npm run setup.',
     refused: 'Replicate answers 403: look at the account at https://replicate.com/account.',
   };

@@ -103,7 +103,7 @@ function late(status: string, seconds: number): StepFailure {
   }
   return new StepFailure(
     detail,
-    'Either the model is slow (--timeout, --model), or no webhook comes and no cron runs: docs/operations/troubleshooting.md#images-come-minutes-late. An image that stays at "downloading" waits for Storage: docs/operations/troubleshooting.md#supabase-is-down',
+    'Either the model is slow (--timeout, --model), or no webhook comes and no cron runs: docs/operations/troubleshooting.md#images-come-minutes-late. An image that stays at "downloading" waits for Storage: docs/operations/runbook/region-outage.md',
   );
 }
 

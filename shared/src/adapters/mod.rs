@@ -2,6 +2,7 @@
 
 pub mod dns;
 mod json_body;
+pub mod moderation;
 pub mod provider;
 pub mod replicate;
 pub mod supabase;

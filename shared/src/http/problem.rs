@@ -39,6 +39,8 @@ pub enum Code {
     InvalidImage,
     /// The model does not support what the request asks for.
     Unsupported,
+    /// The operators of this installation do not let this prompt be made; `detail` may say why.
+    ContentFlagged,
     /// The idempotency key was already used with another body.
     IdempotencyMismatch,
     /// This path needs a WebSocket or an event stream.
@@ -77,6 +79,7 @@ impl Code {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::InvalidImage => "invalid_image",
             Self::Unsupported => "unsupported",
+            Self::ContentFlagged => "content_flagged",
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::UpgradeRequired => "upgrade_required",
             Self::QuotaExceeded => "quota_exceeded",
@@ -99,6 +102,7 @@ impl Code {
             Self::Conflict,
             Self::BodyTooLarge,
             Self::Unsupported,
+            Self::ContentFlagged,
             Self::IdempotencyMismatch,
             Self::QuotaExceeded,
             Self::BudgetExhausted,
@@ -118,9 +122,11 @@ impl Code {
             Self::Conflict => 409,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
-            Self::ModelUnavailable | Self::InvalidImage | Self::Unsupported | Self::IdempotencyMismatch => {
-                422
-            }
+            Self::ModelUnavailable
+            | Self::InvalidImage
+            | Self::Unsupported
+            | Self::ContentFlagged
+            | Self::IdempotencyMismatch => 422,
             Self::UpgradeRequired => 426,
             Self::QuotaExceeded | Self::RateLimited => 429,
             Self::InternalError => 500,
@@ -142,6 +148,7 @@ impl Code {
             Self::UnsupportedMediaType => "Unsupported media type",
             Self::InvalidImage => "Invalid image",
             Self::Unsupported => "Unsupported",
+            Self::ContentFlagged => "Content flagged",
             Self::IdempotencyMismatch => "Idempotency key reused",
             Self::UpgradeRequired => "Upgrade required",
             Self::QuotaExceeded => "Quota exceeded",

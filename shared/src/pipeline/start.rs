@@ -130,6 +130,12 @@ impl StartPlan {
         }
     }
 
+    /// The model's id and the prompts of all images, for whoever judges them; `None` where an inserted row says them.
+    pub fn to_judge(&self) -> Option<(&str, Vec<&str>)> {
+        let (_, request) = self.asked.as_ref()?;
+        Some((&request.params.model_id, request.items.iter().map(|item| item.prompt.as_str()).collect()))
+    }
+
     fn of(request: StartRequest, endpoint: Endpoint) -> Result<Self, Problem> {
         let mapped = map(&request)?;
         Ok(Self { asked: Some((mapped, request)), endpoint })

@@ -29,6 +29,7 @@ fn codes(target: Target) -> &'static [Code] {
             Conflict,
             BodyTooLarge,
             Unsupported,
+            ContentFlagged,
             IdempotencyMismatch,
             QuotaExceeded,
             RateLimited,

@@ -84,6 +84,9 @@ fn problem(code: Code) -> Problem {
             say("The file is no PNG, JPEG or WebP. Send one of these as it is, as the body of the request.")
         }
         Code::InvalidImage => say("The image file is damaged, or not all of it was sent."),
+        Code::ContentFlagged => {
+            say("This prompt asks for something that is not made here. Please change it.")
+        }
         Code::Unsupported => say("This model takes no source image.").with_field("source_image_url"),
         Code::IdempotencyMismatch => say("This idempotency key was used for another request."),
         Code::UpgradeRequired => {
