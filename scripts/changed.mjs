@@ -70,6 +70,11 @@ const TOUCHES = [
   // Pages, and what they show.
   [/\.md$/, ['tests/scripts/help.test.ts']],
   [/^(functions|shared\/src)\/.*\.rs$|^docs\/operations\/logs\.md$/, ['tests/scripts/logs.test.ts']],
+  [
+    /^docs\/operations\/.*\.(yml|json)$|^tests\/scripts\/prometheus-rules/,
+    ['tests/scripts/prometheus.test.ts', 'tests/e2e/metrics.test.ts'],
+  ],
+  [/^functions\/edge\/src\/host\.mjs$/, ['tests/scripts/logs.test.ts']],
   [/^docs\/reference\//, ['tests/scripts/reference.test.ts']],
   [/^(README|client\/README|docs\/guides\/.*|docs\/start\/.*)\.md$/, ['tests/client/docs.test.ts']],
   [/^docs\/guides\/client\.md$/, ['tests/client/docs-react.test.ts']],

@@ -113,7 +113,9 @@ describe('an alert', () => {
     await pass(100);
     expect(await sweep(), 'not for three minutes').toEqual([]);
     await pass(80);
-    expect(await sweep()).toEqual(['Running jobs that have lost their lease, or have run for over 30 minutes: 1.']);
+    expect(await sweep()).toEqual([
+      'Running jobs that have lost their lease, or have run for over 30 minutes: 1.',
+    ]);
   });
 
   test('that comes and goes is told at most a few times an hour', async () => {
