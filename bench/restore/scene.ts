@@ -78,6 +78,9 @@ export async function playBefore(scene: Scene, batch: number): Promise<Played[]>
   });
   if (error) throw new Error(`the start that hands its job over was refused: ${error.message}`);
   const next = data as { generation_id: string; job_id: string };
+  // On a slow machine their leases would run out before the dump, and the next claim would look after them.
+  await sql`update private.running_jobs set lease_expires_at = now() + interval '1 hour'
+    where id in ${sql([unrecorded.job, next.job_id])}`;
   supabase.faults.set([
     { match: { method: 'POST', path: 'object/generated-images' }, fault: { status: 503 } },
   ]);

@@ -112,7 +112,7 @@ export class UnsupportedMediaTypeError extends ApiError {}
 export class InvalidImageError extends ApiError {}
 /** 422: the model cannot do what `field` asks. */
 export class UnsupportedError extends ApiError {}
-/** The operators of the installation do not let this prompt be made: `message` may say why. */
+/** 422: the operators of the installation do not let this prompt be made: `message` may say why. */
 export class ContentFlaggedError extends ApiError {}
 /** 422: the idempotency key was used for another request. */
 export class IdempotencyMismatchError extends ApiError {}
