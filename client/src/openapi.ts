@@ -511,15 +511,15 @@ export interface ImageMarks {
   /**
    * Whether the image is archived: put aside, but not deleted.
    */
-  archived?: boolean;
+  archived?: boolean | null;
   /**
    * Whether the image is a favourite.
    */
-  is_favorite?: boolean;
+  is_favorite?: boolean | null;
   /**
    * Whether every signed-in user may find the image.
    */
-  is_public?: boolean;
+  is_public?: boolean | null;
 }
 /**
  * The marks of several images. Give at least one; a field that is left out or `null` stays as it is.
@@ -535,15 +535,15 @@ export interface ImagesMarks {
   /**
    * Whether the images are archived: put aside, but not deleted.
    */
-  archived?: boolean;
+  archived?: boolean | null;
   /**
    * Whether the images are favourites.
    */
-  is_favorite?: boolean;
+  is_favorite?: boolean | null;
   /**
    * Whether every signed-in user may find the images.
    */
-  is_public?: boolean;
+  is_public?: boolean | null;
 }
 /**
  * The image sizes that a model supports.
