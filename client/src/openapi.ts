@@ -1032,7 +1032,7 @@ export interface RerunRequest {
    */
   sources?: NamedImage[] | null;
   /**
-   * A picture in black and white, as large as the source image, that says which part of it is made anew: the part that has the colour of the model's `mask`. Needs a source image.
+   * An image in black and white, as large as the source image, that says which part of it is made anew: the part that has the colour of the model's `mask`. Needs a source image.
    */
   mask?: NamedImage | null;
   /**
@@ -1189,7 +1189,7 @@ export interface StartRequest {
    */
   sources?: NamedImage[];
   /**
-   * A picture in black and white, as large as the source image, that says which part of it is made anew: the part that has the colour of the model's `mask`. Needs a source image.
+   * An image in black and white, as large as the source image, that says which part of it is made anew: the part that has the colour of the model's `mask`. Needs a source image.
    */
   mask?: NamedImage;
   /**
