@@ -513,15 +513,15 @@ export interface ImageMarks {
   /**
    * Whether the image is archived: put aside, but not deleted.
    */
-  archived?: boolean;
+  archived?: boolean | null;
   /**
    * Whether the image is a favourite.
    */
-  is_favorite?: boolean;
+  is_favorite?: boolean | null;
   /**
    * Whether every signed-in user may find the image.
    */
-  is_public?: boolean;
+  is_public?: boolean | null;
 }
 /**
  * The marks of several images. Give at least one; a field that is left out or `null` stays as it is.
@@ -537,15 +537,15 @@ export interface ImagesMarks {
   /**
    * Whether the images are archived: put aside, but not deleted.
    */
-  archived?: boolean;
+  archived?: boolean | null;
   /**
    * Whether the images are favourites.
    */
-  is_favorite?: boolean;
+  is_favorite?: boolean | null;
   /**
    * Whether every signed-in user may find the images.
    */
-  is_public?: boolean;
+  is_public?: boolean | null;
 }
 /**
  * The image sizes that a model supports.
@@ -1034,7 +1034,7 @@ export interface RerunRequest {
    */
   sources?: NamedImage[] | null;
   /**
-   * A picture in black and white, as large as the source image, that says which part of it is made anew: the part that has the colour of the model's `mask`. Needs a source image.
+   * An image in black and white, as large as the source image, that says which part of it is made anew: the part that has the colour of the model's `mask`. Needs a source image.
    */
   mask?: NamedImage | null;
   /**
@@ -1191,7 +1191,7 @@ export interface StartRequest {
    */
   sources?: NamedImage[];
   /**
-   * A picture in black and white, as large as the source image, that says which part of it is made anew: the part that has the colour of the model's `mask`. Needs a source image.
+   * An image in black and white, as large as the source image, that says which part of it is made anew: the part that has the colour of the model's `mask`. Needs a source image.
    */
   mask?: NamedImage;
   /**

@@ -156,6 +156,17 @@ fn the_parser_of_a_start_enforces_the_documented_bounds() {
             refused(&field, json!(format!("https://example.com/{}", "a".repeat(max))));
             checked.insert(field.clone());
         }
+        // What names an image stands in a place of its own, and a refusal says where.
+        if ["sources", "mask"].contains(&field.as_str()) {
+            let image = json!({ "source_image_url": "https://example.com/a.png" });
+            let good = |value: &Value| if field == "mask" { value.clone() } else { json!([value]) };
+            for value in [&image, &json!("0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11")] {
+                accepted(&field, good(value));
+            }
+            refused(&field, json!(7));
+            checked.insert(field.clone());
+            continue;
+        }
         if let Some(name) = member["$ref"].as_str() {
             let words = document().pointer(name.trim_start_matches('#')).unwrap()["enum"].clone();
             for word in words.as_array().unwrap() {
@@ -165,6 +176,20 @@ fn the_parser_of_a_start_enforces_the_documented_bounds() {
             checked.insert(field.clone());
         }
     }
+    let documented = |path: &str| document().pointer(path).unwrap()["maxLength"].clone();
+    assert_eq!(
+        documented("/components/schemas/SourceImage/oneOf/0/properties/source_image_url"),
+        documented("/components/schemas/StartRequest/properties/source_image_url"),
+    );
+    let list = &schema["properties"]["sources"];
+    let many = |count: u64| {
+        json!(vec![json!({ "source_id": "0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11" }); count as usize])
+    };
+    let [min, max] = ["/minItems", "/maxItems"].map(|at| list.pointer(at).unwrap().as_u64().unwrap());
+    accepted("sources", many(min));
+    accepted("sources", many(max));
+    refused("sources", many(min - 1));
+    refused("sources", many(max + 1));
     let list = &schema["properties"]["prompts"];
     let prompts = |count: u64, length: u64| json!(vec!["é".repeat(length as usize); count as usize]);
     let [min, max, longest] =

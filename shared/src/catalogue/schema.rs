@@ -50,7 +50,7 @@ pub enum Role {
     Guidance,
     /// The source image, as a URL or a list of URLs.
     Source,
-    /// Which part of the source image is made anew, as the URL of a picture in black and white.
+    /// Which part of the source image is made anew, as the URL of an image in black and white.
     Mask,
     /// How many times as wide and as high as the source image: a number, or an enum such as `2x`.
     Scale,

@@ -47,6 +47,11 @@ pub fn schemas() -> Value {
         let rerun = rerun(request);
         all.insert("RerunRequest".into(), Value::Object(rerun));
     }
+    for name in ["ImageMarks", "ImagesMarks"] {
+        if let Some(Value::Object(marks)) = all.get_mut(name) {
+            null_is_left_out(marks);
+        }
+    }
     Value::Object(all)
 }
 

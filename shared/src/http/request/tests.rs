@@ -243,8 +243,8 @@ fn several_sources_stand_in_their_order_and_a_mask_beside_them() {
     body["scale"] = json!(2.5);
     let params = parse(body).unwrap().params;
     let own = Uuid::try_parse(id).unwrap();
-    let picture = SourceImage::Url("https://example.com/a.png".to_owned());
-    assert_eq!(params.sources, [SourceImage::Upload(own), picture, SourceImage::Generation(own)]);
+    let public = SourceImage::Url("https://example.com/a.png".to_owned());
+    assert_eq!(params.sources, [SourceImage::Upload(own), public, SourceImage::Generation(own)]);
     assert_eq!((params.mask, params.scale), (Some(SourceImage::Upload(own)), Some(2.5)));
 
     let with_both = |name: &str, value: Value| {

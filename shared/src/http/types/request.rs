@@ -69,7 +69,7 @@ pub struct StartRequest {
     /// `max_source_images`. Use it instead of the three fields above.
     #[schemars(length(min = 1, max = MAX_SOURCES))]
     pub sources: Option<Vec<NamedImage>>,
-    /// A picture in black and white, as large as the source image, that says which part of it is made anew: the part
+    /// An image in black and white, as large as the source image, that says which part of it is made anew: the part
     /// that has the colour of the model's `mask`. Needs a source image.
     pub mask: Option<NamedImage>,
     /// How much to change the source image, from 0 (keep it) to 1 (change everything). Needs a source image.
