@@ -54,8 +54,11 @@ begin
   with ended as materialized (
     select
       j.job_type, j.status, j.completed_at, j.fair_key, j.generation_id, j.payload ->> 'model_id' as model,
-      greatest(extract(epoch from j.started_at - j.scheduled_at), 0)::double precision as wait,
-      extract(epoch from j.completed_at - j.started_at)::double precision as run
+      -- By hand a job may have been due since for ever.
+      case when isfinite(j.scheduled_at) and isfinite(j.started_at)
+        then greatest(extract(epoch from j.started_at - j.scheduled_at), 0) end::double precision as wait,
+      case when isfinite(j.started_at)
+        then extract(epoch from j.completed_at - j.started_at) end::double precision as run
     from (values ('completed'), ('failed'), ('cancelled')) as its (status)
     cross join lateral (
       select * from private.finished_jobs as f

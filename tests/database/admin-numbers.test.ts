@@ -356,6 +356,14 @@ test('a roll-up is bounded, and goes on where it was', async () => {
   expect(sum?.n).toBe(100);
 });
 
+test('a job that was due since for ever does not stop the cron', async () => {
+  await db.sql`insert into public.job_queue (job_type, scheduled_at) values ('work', '-infinity')`;
+  await db.complete([await db.claimOne()]);
+  expect(await rollUp(db)).toBe(1);
+  const [times] = await db.sql`select count(*)::int as n from private.ended_times where measure = 'wait'`;
+  expect(times?.n).toBe(0);
+});
+
 test('what has stood its time goes, and no more', async () => {
   for (const [seconds, keep] of [
     [60, '6 hours'],
