@@ -66,6 +66,8 @@ async fn start_by(
     }
     let allowed = webhook_allowed_origins(env)?;
     let plan = read(&body, &allowed)?;
+    // A server is where it is, and its users elsewhere.
+    let plan = if access.is_server() { plan } else { plan.from_country(incoming.header("cf-ipcountry")) };
     let named = plan.user(access.is_server())?;
     if let Some(user_id) = named {
         access.count(env, user_id).await?;
@@ -110,6 +112,7 @@ pub(crate) async fn rerun(
             return Ok(started_answer(incoming, env, context, prefix, &again, first, true));
         }
     };
+    let plan = plan.from_country(incoming.header("cf-ipcountry"));
     moderate(env, &plan, access.user_id()).await?;
     let started = plan.start(key.as_ref(), hand_over(env), &generations).await.map_err(problem)?;
     Ok(started_answer(incoming, env, context, prefix, &plan, started, true))

@@ -48,6 +48,8 @@ pub struct StartRequest {
     pub webhook_url: Option<String>,
     /// Whose they are. Only a server may say so.
     pub user_id: Option<Uuid>,
+    /// Whence it came, for the analytics: two letters of ISO 3166-1, or one of Cloudflare's own codes, such as `T1`.
+    pub country: Option<String>,
 }
 
 impl StartRequest {
@@ -82,6 +84,7 @@ impl StartRequest {
             expires_in: fields.integer("expires_in", EXPIRES_IN)?,
             webhook_url,
             user_id: id(&fields, "user_id", "a user")?,
+            country: None,
         })
     }
 }

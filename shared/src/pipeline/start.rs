@@ -130,6 +130,20 @@ impl StartPlan {
         }
     }
 
+    /// The same, from a country: what Cloudflare says in `CF-IPCountry`
+    /// (<https://developers.cloudflare.com/fundamentals/reference/http-headers/#cf-ipcountry>). Anything else is none.
+    #[must_use]
+    pub fn from_country(mut self, header: Option<String>) -> Self {
+        let is_code = |code: &String| {
+            matches!(code.as_bytes(), [first, second] if first.is_ascii_uppercase()
+                && (second.is_ascii_uppercase() || second.is_ascii_digit()))
+        };
+        if let Some((_, request)) = &mut self.asked {
+            request.country = header.filter(is_code);
+        }
+        self
+    }
+
     /// The model's id and the prompts of all images, for whoever judges them; `None` where an inserted row says them.
     pub fn to_judge(&self) -> Option<(&str, Vec<&str>)> {
         let (_, request) = self.asked.as_ref()?;
@@ -299,6 +313,21 @@ mod tests {
         assert_eq!(body["generations"][0]["generation_id"], ID);
         assert_eq!(body["generations"][2]["generation_id"], json!(Uuid::from_u128(2)));
         assert_eq!(body["generations"][2]["queue_position"], json!(null));
+    }
+
+    #[test]
+    fn a_country_is_two_letters_or_none() {
+        let body = br#"{"prompt":"a","model_id":"black-forest-labs/flux-schnell"}"#;
+        let country = |header: Option<&str>| {
+            let plan = StartPlan::from_body(body, &AllowedOrigins::default()).unwrap();
+            plan.from_country(header.map(Into::into)).asked.and_then(|(_, request)| request.country)
+        };
+        for code in ["CH", "T1", "XX"] {
+            assert_eq!(country(Some(code)).as_deref(), Some(code));
+        }
+        for other in [None, Some(""), Some("ch"), Some("CHE"), Some("1A"), Some("\u{e9}")] {
+            assert_eq!(country(other), None);
+        }
     }
 
     #[test]

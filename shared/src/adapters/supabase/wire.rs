@@ -124,6 +124,7 @@ pub(super) fn start_request(request: &StartRequest, mapped: &Mapped, parent: Opt
     put(&mut told, "expires_in", &request.expires_in);
     put(&mut told, "webhook_url", &request.webhook_url);
     put(&mut told, "parent_id", &parent);
+    put(&mut told, "country", &request.country);
     Value::Object(told)
 }
 
