@@ -169,3 +169,15 @@ test('a project with keys of today, which are no tokens', async () => {
     await hosted.stop();
   }
 });
+
+test('the country of a user’s start is kept for the analytics; a server’s is not', async () => {
+  const from = { 'cf-ipcountry': 'CH' };
+  const theirs = await user.start({ prompt: 'from somewhere' }, from);
+  const nightly = await start({}, { ...key, ...from });
+  const rerun = await user.call<Started>('POST', `/generations/${theirs.generation_id}/rerun`, {}, from);
+  const ids = [theirs.generation_id, nightly.body.generation_id, rerun.body.generation_id];
+  const rows = await stack.sql<{ id: string; country: string | null }[]>`
+    select id, country from public.image_generations where id = any(${ids})`;
+  expect(ids.map((id) => rows.find((row) => row.id === id)?.country)).toEqual(['CH', null, 'CH']);
+  for (const id of ids) await user.completed(id);
+});
