@@ -463,6 +463,7 @@ alter table private.job_deltas enable row level security;
 alter table private.job_counts enable row level security;
 alter table private.last_cron_run enable row level security;
 alter table private.settings enable row level security;
+alter table private.refused_words enable row level security;
 alter table private.plans enable row level security;
 alter table private.user_plans enable row level security;
 alter table private.usage enable row level security;
