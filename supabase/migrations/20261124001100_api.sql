@@ -726,6 +726,7 @@ alter table private.daily_users enable row level security;
 alter table private.user_totals enable row level security;
 alter table private.audit_log enable row level security;
 alter table private.settings enable row level security;
+alter table private.refused_words enable row level security;
 alter table private.plans enable row level security;
 alter table private.user_plans enable row level security;
 alter table private.usage enable row level security;
