@@ -412,10 +412,11 @@ begin
     v_all := jsonb_build_array(v_found);
   end if;
   if v_mask is not null then
+    v_mask := private.take_placed_source(v_mask, p_user_id, 'mask');
     if v_all = '[]' then
       perform private.refuse_field('mask', 'mask needs a source image.');
     end if;
-    v_all := v_all || private.take_placed_source(v_mask, p_user_id, 'mask');
+    v_all := v_all || v_mask;
   end if;
   if jsonb_array_length(v_all) < 2 then
     return coalesce(v_all -> 0, '{}');

@@ -133,6 +133,19 @@ class Generator {
     ]);
     return JSON.stringify(start + 'x'.repeat(Math.max(0, bytes - start.length)));
   }
+  /** An image as a list of them or a mask names it. */
+  image(): string {
+    return this.pick([
+      '{"source_image_url": "https://example.com/a.png"}',
+      `{"source_image_url": ${this.url()}}`,
+      '{"source_image_url": "https://example.com/a.png", "source_id": null}',
+      '{"source_image_url": "https://example.com/a.png", "other": null}',
+      '{"source_id": "x"}',
+      '"x"',
+      '{}',
+      'null',
+    ]);
+  }
   time(): string {
     const day = this.pick([FAR.slice(0, 10), '2026-02-30', '1970-01-01', '2999-01-01', '10000-01-01']);
     const clock = this.pick([
@@ -220,12 +233,16 @@ class Generator {
       webhook_url: () => this.url(),
       source_generation_id: () => this.id(),
       source_id: () => this.id(),
+      sources: () =>
+        `[${Array.from({ length: this.pick([0, 1, 1, 2, 10, 11]) }, () => this.image()).join()}]`,
+      mask: () => this.image(),
+      scale: () => this.number(1, 10),
       scheduled_at: () => this.time(),
       another_unknown_member: () => this.deep(),
       body: () => `"${'x'.repeat(this.pick([60_000, 63_000, 70_000, 200_000]))}"`,
     };
     const member = this.pick(Object.keys(makers));
-    if (member === 'strength' && this.#random() < 0.8)
+    if ((member === 'strength' || member === 'mask') && this.#random() < 0.8)
       raw.set('source_image_url', '"https://example.com/a.png"');
     const value = this.#random() < 0.15 ? this.odd() : (makers[member] as () => string)();
     // A source takes the place of pixels.

@@ -70,6 +70,7 @@ pub struct Supports<'a> {
     /// Whether the model accepts a source image without a mask. If not, and it has a `mask`, it accepts both together.
     pub source_image: bool,
     /// How many source images the model accepts; 0 if it accepts none. With more than one they are `sources`.
+    #[cfg_attr(feature = "openapi", schemars(with = "u32"))]
     pub max_source_images: usize,
     /// The colour that `mask` has where the model makes the source image anew: `white` or `black`, the other one where
     /// it is kept. `null` if the model does not use a mask.
