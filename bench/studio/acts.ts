@@ -70,7 +70,7 @@ export async function actsOf(ada: Visitor, first: string): Promise<Act[]> {
       headers: { authorization: `Bearer ${data.session?.access_token}` },
     });
     if (started.status !== 202) throw new Error(`the start was answered ${started.status}`);
-    await page.locator(`#card-${started.body.generation_id} .picture.shown`).waitFor();
+    await page.locator(`#card-${started.body.generation_id} [aria-haspopup] img:not(.behind)`).waitFor();
   };
   return [
     {
