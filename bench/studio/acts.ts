@@ -37,7 +37,9 @@ export async function actsOf(ada: Visitor, first: string): Promise<Act[]> {
   };
   let at = { x: 0, y: 0 };
   const aim = async (what: keyof typeof targets) => {
-    const box = await targets[what].first().boundingBox();
+    const target = targets[what].first();
+    await target.scrollIntoViewIfNeeded();
+    const box = await target.boundingBox();
     if (!box) throw new Error(`not to be seen: ${what}`);
     at = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
   };
