@@ -37,7 +37,9 @@ export async function actsOf(ada: Visitor, first: string): Promise<Act[]> {
   };
   let at = { x: 0, y: 0 };
   const aim = async (what: keyof typeof targets) => {
-    const box = await targets[what].first().boundingBox();
+    const target = targets[what].first();
+    await target.scrollIntoViewIfNeeded();
+    const box = await target.boundingBox();
     if (!box) throw new Error(`not to be seen: ${what}`);
     at = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
   };
@@ -70,7 +72,7 @@ export async function actsOf(ada: Visitor, first: string): Promise<Act[]> {
       headers: { authorization: `Bearer ${data.session?.access_token}` },
     });
     if (started.status !== 202) throw new Error(`the start was answered ${started.status}`);
-    await page.locator(`#card-${started.body.generation_id} .picture.shown`).waitFor();
+    await page.locator(`#card-${started.body.generation_id} [aria-haspopup] img:not(.behind)`).waitFor();
   };
   return [
     {

@@ -70,7 +70,7 @@ async function measure(): Promise<Measured> {
   await ada.signUp();
   for (const prompt of FIRST) {
     await ada.make(prompt);
-    await ada.picture(prompt).waitFor();
+    await ada.card(prompt).getByRole('img').waitFor();
   }
   await fill(stack, await ada.userId(), most + FIRST.length);
   await page.reload();
@@ -101,7 +101,7 @@ async function measure(): Promise<Measured> {
 /** Scrolls on until so many cards are there, and back to the top. */
 async function show({ page }: Visitor, amount: number): Promise<void> {
   const shown = page.locator('article[id^=card-]');
-  const older = page.getByRole('button', { name: 'Show older pictures' });
+  const older = page.getByRole('button', { name: /^Show older/ });
   await shown.first().waitFor();
   while ((await shown.count()) < amount) {
     const before = await shown.count();
