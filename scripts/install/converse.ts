@@ -103,9 +103,12 @@ async function supabaseProject(options: Options, values: Values, { supabase, lea
     learn({ SUPABASE_PROJECT_REF: ref });
   }
   const ref = values.SUPABASE_PROJECT_REF ?? '';
-  if (!projects.some((project) => project.ref === ref))
-    throw new UserError(`the login at Supabase has no project ${ref}. It has: ${known}.`);
+  const project = projects.find((each) => each.ref === ref);
+  if (!project) throw new UserError(`the login at Supabase has no project ${ref}. It has: ${known}.`);
   if (!values.SUPABASE_URL) learn({ SUPABASE_URL: `https://${ref}.supabase.co` });
+  // All of Supabase's regions are of AWS.
+  if (!values.PLACEMENT_REGION && /^[a-z]{2}-[a-z]+-[0-9]$/.test(project.region))
+    learn({ PLACEMENT_REGION: `aws:${project.region}` });
   if (publishable && secret) return;
   const keys = await supabase.keys(ref);
   if (!publishable && keys.publishable) learn({ SUPABASE_ANON_KEY: keys.publishable });

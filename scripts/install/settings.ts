@@ -54,6 +54,9 @@ export const SETTINGS = {
     workers: ['start-generation'],
     check: matches(/^(refuse|allow)$/, 'is refuse or allow'),
   },
+  PLACEMENT_REGION: {
+    check: matches(/^[a-z]+:[a-z0-9-]+$/, 'is a cloud and its region, such as aws:eu-central-1'),
+  },
   START_GENERATION_URL: { check: origin },
   PROCESS_JOBS_URL: { check: origin },
   PROCESS_GENERATION_URL: { check: origin },

@@ -21,6 +21,7 @@ interface Config {
   services?: { service: string }[];
   assets?: { directory: string };
   ratelimits?: { namespace_id: string }[];
+  placement?: Record<string, string>;
   [key: string]: unknown;
 }
 
@@ -93,6 +94,8 @@ function configOf(worker: Worker, raw: RawConfig, options: Options, values: Valu
   }
   if (own.services) config.services = own.services.map((each) => ({ ...each, service: named(each.service) }));
   if (own.assets) config.assets = { ...own.assets, directory: studio };
+  // Those that run near the database: surer by its region than by what Cloudflare measures.
+  if (own.placement && values.PLACEMENT_REGION) config.placement = { region: values.PLACEMENT_REGION };
   if (own.ratelimits) {
     const namespace_id = values.RATE_LIMIT_NAMESPACE_ID ?? namespaceOf(options.name);
     if (namespace_id) config.ratelimits = own.ratelimits.map((each) => ({ ...each, namespace_id }));

@@ -22,6 +22,7 @@ export interface Version {
   number: number;
   annotations: Record<string, string>;
   bindings: Binding[];
+  placement: unknown;
 }
 
 interface Deployment {
@@ -275,6 +276,7 @@ export class Cloudflare {
       number: script.versions.length + 1,
       annotations,
       bindings: [...given, ...inherited],
+      placement: metadata.placement,
     };
     script.versions.push(version);
     return versionView(version);

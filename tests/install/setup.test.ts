@@ -39,6 +39,7 @@ describe('npm run setup', () => {
       REPLICATE_WEBHOOK_SECRET: one.replicate.webhookSecret,
       PUBLIC_URL: LOCAL,
       START_GENERATION_URL: 'https://start-generation.rehearsal.workers.dev',
+      PLACEMENT_REGION: 'aws:eu-central-1',
     });
     expect(fs.statSync(one.file.file).mode & 0o777).toBe(0o600);
     expect(bindings(one, 'process-generation')).toMatchObject({
@@ -48,6 +49,9 @@ describe('npm run setup', () => {
       REPLICATE_API_TOKEN: one.replicate.token,
     });
     expect(Object.keys(bindings(one, 'start-generation'))).not.toContain('SUPABASE_SERVICE_ROLE_KEY');
+    const placement = (worker: string) => one.cloudflare.current(worker).placement;
+    expect(placement('process-jobs')).toMatchObject({ region: 'aws:eu-central-1' });
+    expect(placement('start-generation')).toBeUndefined();
     expect(one.cloudflare.scripts.get('process-jobs')?.crons).toEqual(['* * * * *']);
     expect(one.secrets.filter((secret) => output.includes(secret))).toEqual([]);
     expect(shown, 'arguments of processes').toEqual([]);
