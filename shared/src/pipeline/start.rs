@@ -134,8 +134,8 @@ impl StartPlan {
     /// (<https://developers.cloudflare.com/fundamentals/reference/http-headers/#cf-ipcountry>). Anything else is none.
     #[must_use]
     pub fn from_country(mut self, header: Option<String>) -> Self {
-        let is_code = |code: &String| {
-            matches!(code.as_bytes(), [first, second] if first.is_ascii_uppercase()
+        let is_code = |told: &String| {
+            matches!(told.as_bytes(), [first, second] if first.is_ascii_uppercase()
                 && (second.is_ascii_uppercase() || second.is_ascii_digit()))
         };
         if let Some((_, request)) = &mut self.asked {
