@@ -128,9 +128,9 @@ test('budget: who has spent it is seen, and a higher one lets the next start in'
 });
 
 test.each([
-  ['provider-refuses', 401],
-  ['provider-outage', 503],
-] as const)('%s: nothing is lost, and one call goes on at once', async (page, status) => {
+  ['provider-refuses', 401, 'admin_resume'],
+  ['provider-outage', 503, 'set until = now()'],
+] as const)('%s: nothing is lost, and one call goes on at once', async (page, status, resume) => {
   await stack.simulator.configure({ create_status: status });
   const started = await user.start({ prompt: 'waits for the provider' });
   await stack.until('the pause', async () => {
@@ -142,7 +142,7 @@ test.each([
   await runbook.run(page, 'select until');
   await stack.simulator.configure({ create_status: null });
   if (page === 'provider-outage') expect(await runbook.run(page, 'v1/predictions')).toBe('200');
-  await runbook.run(page, 'set until = now()');
+  await runbook.run(page, resume);
   await stack.letTimePass(started.generation_id);
   await runbook.run(page, 'X POST');
   await stack.until('it to be made', async () => {

@@ -50,8 +50,13 @@ export class Runbook {
       mode: 0o755,
     });
     const install = path.join(ROOT, 'scripts/install/main.ts');
-    // `npm run setup|deploy -- --dry-run` with what is built, and nothing written into the checkout.
-    const npm = `[ "$4" = --dry-run ] || [ "$5" = --dry-run ] || exit 1; name=$2; shift 3; exec "${process.execPath}" "${install}" "$name" --no-build --dir "${bin}" "$@"`;
+    // Set-up and upgrade only show what they would do, of what is built, and write nothing into the checkout.
+    const dry = `exec "${process.execPath}" "${install}" "$name" --no-build --dir "${bin}" "$@" 2>&1`;
+    const npm = `case "$*" in
+"run setup -- "*--dry-run|"run deploy -- "*--dry-run) name=$2; shift 3; ${dry};;
+"run setup"*|"run deploy"*) echo "only with --dry-run: npm $*"; exit 1;;
+esac
+PATH=\${PATH#*:}; exec npm "$@"`;
     await fs.writeFile(path.join(bin, 'npm'), `#!/bin/sh\n${npm}\n`, { mode: 0o755 });
     return new Runbook(stack, bin);
   }
