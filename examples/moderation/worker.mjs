@@ -17,6 +17,7 @@ export default {
   /** @param {Request} request @param {Record<string, string>} env */
   async fetch(request, env) {
     if (request.method !== 'POST') return new Response('POST only', { status: 405 });
+    if (!env.MODERATION_SECRET) return new Response('MODERATION_SECRET is not set', { status: 503 });
     if (!(await isSame(request.headers.get('authorization') ?? '', `Bearer ${env.MODERATION_SECRET}`))) {
       return new Response('unknown caller', { status: 401 });
     }

@@ -8,6 +8,8 @@ import type { Options } from './options.ts';
 
 /** Rows that are read at once: a user may have a million. */
 const ROWS = 1_000;
+/** For one file. */
+const FILE_MS = 300_000;
 
 /** What is written line by line: a query of one column `line` for a user. */
 const LISTS: Record<string, (sql: postgres.Sql, user: string) => postgres.PendingQuery<{ line: string }[]>> =
@@ -41,9 +43,12 @@ export type Counts = Record<string, number>;
 export async function exportUser(options: Options, say: (line: string) => void): Promise<Counts> {
   const sql = postgres(options.databaseUrl, { max: 1, onnotice: () => {} });
   try {
-    return (await sql.begin('isolation level repeatable read read only', (transaction) =>
+    const { counts, files } = await sql.begin('isolation level repeatable read read only', (transaction) =>
       write(transaction as unknown as postgres.Sql, options, say),
-    )) as Counts;
+    );
+    // After the snapshot: one that is held for long keeps old rows of the whole queue alive.
+    if (options.storage) for (const file of files) await bring(file, options.storage, options.out);
+    return counts;
   } catch (error) {
     const code = (error as { code?: string }).code ?? '';
     if (['ECONNREFUSED', 'ENOTFOUND', 'CONNECT_TIMEOUT', '28P01'].includes(code)) {
@@ -57,7 +62,11 @@ export async function exportUser(options: Options, say: (line: string) => void):
   }
 }
 
-async function write(sql: postgres.Sql, options: Options, say: (line: string) => void): Promise<Counts> {
+async function write(
+  sql: postgres.Sql,
+  options: Options,
+  say: (line: string) => void,
+): Promise<{ counts: Counts; files: StoredFile[] }> {
   const { userId, out } = options;
   const [user] = await sql<{ text: string }[]>`
     select jsonb_pretty(jsonb_build_object(
@@ -89,8 +98,7 @@ async function write(sql: postgres.Sql, options: Options, say: (line: string) =>
   await fs.writeFile(path.join(out, 'files.tsv'), table.join(''));
   counts.files = files.length;
   say(`files: ${files.length}`);
-  if (options.storage) for (const file of files) await bring(file, options.storage, out);
-  return counts;
+  return { counts, files };
 }
 
 async function lines(file: string, query: postgres.PendingQuery<{ line: string }[]>): Promise<number> {
@@ -112,7 +120,10 @@ async function bring({ bucket, name }: StoredFile, { url, key }: { url: string; 
   // The names are ours, but anybody with the service key may have written one.
   if (!target.startsWith(path.join(out, 'files', bucket) + path.sep)) return;
   const address = `${url}/storage/v1/object/${bucket}/${name.split('/').map(encodeURIComponent).join('/')}`;
-  const answer = await fetch(address, { headers: credentials(key) });
+  const answer = await fetch(address, { headers: credentials(key), signal: AbortSignal.timeout(FILE_MS) });
+  // Deleted since; files.tsv has its name.
+  if (answer.status === 404 || (answer.status === 400 && (await answer.clone().text()).includes('404')))
+    return;
   if (!answer.ok || !answer.body) {
     throw new UserError(`Storage answered ${answer.status} to ${bucket}/${name}: is the key the secret one?`);
   }

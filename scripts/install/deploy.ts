@@ -1,4 +1,5 @@
 /** `npm run deploy`: upgrades an installation, step by step, and gives the requests back on `--rollback`. */
+import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lockComplaints } from '../migrations/locks.ts';
@@ -10,7 +11,7 @@ import { UserError } from '../user-error.mjs';
 import { Cloudflare, newRelease, type Version } from './cloudflare.ts';
 import { REQUIRED } from './converse.ts';
 import { dryRollback, dryRun } from './dry-run.ts';
-import type { Values } from './env-file.ts';
+import { type Values, writePrivately } from './env-file.ts';
 import { healthOf } from './health.ts';
 import type { DeployOptions } from './options.ts';
 import { envFileOf, type Outcome, readValues, runSteps } from './run.ts';
@@ -18,11 +19,12 @@ import { requireAll } from './settings.ts';
 import { smoke } from './smoke.ts';
 import { Supabase } from './supabase.ts';
 import { Tools } from './tools.ts';
-import { folderOf, type Prepared, prepare } from './workers.ts';
+import { folderOf, type Prepared, prepare, WORKERS } from './workers.ts';
 
 export async function deploy(options: DeployOptions): Promise<void> {
   const values = readValues(options);
-  if (options.build && !options.rollback) await setUp();
+  // A rollback brings no code, so one that is built will do; a fresh checkout has none.
+  if (options.build && !(options.rollback && isBuilt())) await setUp();
   if (options.dryRun && options.rollback) return dryRollback(options, values);
   if (options.dryRun) return dryRun(options, values, options);
   const where = envFileOf(options).file;
@@ -36,9 +38,12 @@ export async function deploy(options: DeployOptions): Promise<void> {
   const cloudflare = new Cloudflare(tools, folderOf(options));
   const workers = prepare(options, values);
   const command = `npm run deploy${options.name === 'production' ? '' : ` -- --name ${options.name}`}`;
-  if (options.rollback) return rollBack(workers, cloudflare);
+  if (options.rollback) {
+    await rollBack(workers, cloudflare);
+    return fs.rmSync(markOf(options), { force: true });
+  }
   const supabase = new Supabase(tools, values);
-  const release = newRelease();
+  const release = releaseOf(options);
   let changed = false;
   await runSteps(command, [
     { title: 'database', run: () => migrate(options, supabase) },
@@ -58,7 +63,24 @@ export async function deploy(options: DeployOptions): Promise<void> {
         }),
     },
   ]);
+  fs.rmSync(markOf(options), { force: true });
   say(`\nGo back with ${backCommand(options)}.`);
+}
+
+const isBuilt = () =>
+  ['web/dist', ...WORKERS.map((worker) => `functions/${worker}/build`)].every((folder) =>
+    fs.existsSync(path.join(ROOT, folder)),
+  );
+
+const markOf = (options: DeployOptions) => path.join(folderOf(options), 'release.under-way');
+
+/** One that was cut is gone on with under its name: its Workers go back together. */
+function releaseOf(options: DeployOptions): string {
+  const mark = markOf(options);
+  if (fs.existsSync(mark)) return fs.readFileSync(mark, 'utf8').trim();
+  const release = newRelease();
+  writePrivately(mark, `${release}\n`);
+  return release;
 }
 
 const backCommand = ({ name }: DeployOptions) =>
@@ -122,8 +144,9 @@ async function upgrade(
       `the new version answered ${now.said} at ${now.url}, so all requests go to the one of before again.`,
     );
   }
-  await cloudflare.share(prepared, [[version, 100]], `Release ${release}`);
+  // Before the last share: a run that is cut here finds the version on its way, and comes by again.
   await cloudflare.triggers(prepared);
+  await cloudflare.share(prepared, [[version, 100]], `Release ${release}`);
   return { done: `version ${version} in place of ${before.versionId}` };
 }
 

@@ -32,9 +32,11 @@ export class EnvFile {
     let text = this.#text() || HEAD;
     for (const [name, value] of Object.entries(values)) {
       const line = `${name}=${quoted(name, value)}`;
-      const present = new RegExp(`^[ \\t]*(?:export[ \\t]+)?${name}[ \\t]*=.*$`, 'm');
-      text = present.test(text)
-        ? text.replace(present, () => line)
+      // Of a name that stands there twice the last line counts.
+      const present = new RegExp(`^[ \\t]*(?:export[ \\t]+)?${name}[ \\t]*=.*$`, 'gm');
+      const last = [...text.matchAll(present)].at(-1);
+      text = last
+        ? `${text.slice(0, last.index)}${line}${text.slice(last.index + last[0].length)}`
         : `${text}${text.endsWith('\n') ? '' : '\n'}${line}\n`;
     }
     writePrivately(this.file, text);

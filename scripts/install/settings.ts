@@ -20,7 +20,7 @@ export const SETTINGS = {
   SUPABASE_PROJECT_REF: {
     check: matches(/^[a-z]{20}$/, 'is the 20 letters after /project/ in the dashboard'),
   },
-  SUPABASE_DB_URL: { secret: true, check: matches(/^postgres(ql)?:\/\//, 'is a postgres:// address') },
+  SUPABASE_DB_URL: { secret: true, check: databaseUrl },
   SUPABASE_DB_PASSWORD: { secret: true },
   SUPABASE_ACCESS_TOKEN: { secret: true, check: matches(/^sbp_/, 'begins with sbp_') },
   CLOUDFLARE_API_TOKEN: { secret: true, check: key },
@@ -134,6 +134,17 @@ export function parseRoutes(text: string): Route[] {
       const [pattern = '', zone] = each.split('@');
       return zone === undefined ? { pattern } : { pattern, zone };
     });
+}
+
+function databaseUrl(value: string): string | undefined {
+  try {
+    const { protocol, password } = new URL(value);
+    decodeURIComponent(password);
+    if (/^postgres(ql)?:$/.test(protocol)) return undefined;
+  } catch {
+    // Said below.
+  }
+  return 'is a postgres:// address, its password percent-encoded (# is %23, / is %2F, % is %25)';
 }
 
 function routesAreWrong(value: string): string | undefined {

@@ -132,6 +132,7 @@ export function jsonOf<T>(what: string, { stdout }: Answer): T {
   try {
     return JSON.parse(stdout.slice(Math.max(start, 0))) as T;
   } catch {
-    throw new UserError(`${what} answered something that is no JSON: ${stdout.slice(0, 200)}`);
+    // Not what it said: keys may be in it.
+    throw new UserError(`${what} answered something that is no JSON. Run it yourself to see what.`);
   }
 }

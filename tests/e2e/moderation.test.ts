@@ -76,6 +76,26 @@ test('an image that is made again is judged as well', async () => {
   expect(JSON.parse(receiver.deliveries.at(-1)?.body ?? '')).toMatchObject({ prompts: ['a wolf'] });
 });
 
+test('who asks once more under a key hears the first answer, whatever the judge thinks by now', async () => {
+  const key = { 'idempotency-key': 'a-fox-once' };
+  const once = (path: string, body: object) =>
+    strict.call<{ generation_id: string }>('POST', path, body, key);
+  const request = { prompt: 'a fox', model_id: MODEL };
+  says('/strict', { allow: true });
+  const first = await once('/start-generation', request);
+  const path = `/generations/${first.body.generation_id}/rerun`;
+  const rerun = await once(path, {});
+  says('/strict', { allow: false });
+  for (const [was, again] of [
+    [first, await once('/start-generation', request)],
+    [rerun, await once(path, {})],
+  ] as const) {
+    expect([was.status, again.status]).toEqual([202, 202]);
+    expect(again.body.generation_id).toBe(was.body.generation_id);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+  }
+});
+
 test('a request that is refused anyway is not judged', async () => {
   const before = receiver.deliveries.length;
   expect((await start(strict, { model_id: 'no/such' })).status).toBe(404);

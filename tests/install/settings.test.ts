@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { EnvFile } from '../../scripts/install/env-file.ts';
 import { parseDeploy, parseSetup } from '../../scripts/install/options.ts';
 import { combine, complaints, valuesFor } from '../../scripts/install/settings.ts';
-import { Tools } from '../../scripts/install/tools.ts';
+import { jsonOf, Tools } from '../../scripts/install/tools.ts';
 import { prepare } from '../../scripts/install/workers.ts';
 
 let dir: string;
@@ -44,6 +44,13 @@ describe('.env.production', () => {
     expect(() => env.write({ SUPABASE_DB_PASSWORD: 'a\nb' })).toThrow('more than one line');
   });
 
+  test('keeps a new value in the line that counts, where a name stands there twice', () => {
+    const env = new EnvFile(path.join(dir, '.env.twice'));
+    fs.writeFileSync(env.file, 'PUBLIC_URL=https://a.example\nPUBLIC_URL=https://b.example\n');
+    env.write({ PUBLIC_URL: 'https://c.example' });
+    expect(env.read()).toEqual({ PUBLIC_URL: 'https://c.example' });
+  });
+
   test('stands above the environment, which fills what it lacks', () => {
     const { values, overruled } = combine(
       { SUPABASE_URL: 'https://a.supabase.co' },
@@ -73,6 +80,8 @@ describe('settings', () => {
   test.each([
     ['REPLICATE_WEBHOOK_SECRET', 'a-secret-of-another-kind'],
     ['SUPABASE_JWT_SECRET', 'too-short'],
+    ['SUPABASE_DB_URL', 'postgres://postgres:a#b@db.example.com/postgres'],
+    ['SUPABASE_DB_URL', 'postgres://postgres:a%pb@db.example.com/postgres'],
     ['SUPABASE_SERVICE_ROLE_KEY', 'one two three four five'],
     ['REPLICATE_API_TOKEN', 'r8_with a space'],
   ])('%s is a secret: what is wrong is said without it', (name, value) => {
@@ -100,6 +109,12 @@ describe('settings', () => {
       'SUPABASE_SERVICE_ROLE_KEY',
       'REPLICATE_API_TOKEN',
     ]);
+  });
+
+  test('what is no JSON is not shown: keys may be in it', () => {
+    const answer = { code: 0, stdout: '{"keys": ["sb_secret_demo"]}\nand more', stderr: '' };
+    expect(() => jsonOf('the tool', answer)).toThrow(/^the tool answered something that is no JSON/);
+    expect(() => jsonOf('the tool', answer)).not.toThrow(/sb_secret_demo/);
   });
 
   test('a secret is struck out of what a tool says, each of several too', () => {

@@ -72,11 +72,16 @@ async fn start_by(
     if let Some(user_id) = named {
         access.count(env, user_id).await?;
     }
-    moderate(env, &plan, named.or(access.user_id())).await?;
     let live = LiveUpdates::new(env, context);
     let traceparent = traceparent::read(incoming.header(TRACEPARENT));
     let rpc = access.rpc().with_live_channel(&live).with_traceparent(traceparent.as_deref());
     let generations = Generations::new(rpc);
+    if let Err(refusal) = moderate(env, &plan, named.or(access.user_id())).await {
+        // A repetition names no user, which a server's has to.
+        let key = if named.is_some() { None } else { key.as_ref() };
+        let (again, first) = first_answer(None, key, &generations, refusal).await?;
+        return Ok(started_answer(incoming, env, context, prefix, &again, first, has_keys));
+    }
     let started = plan.start(key.as_ref(), hand_over(env), &generations).await;
     let started = access.judged(started)?;
     Ok(started_answer(incoming, env, context, prefix, &plan, started, has_keys))
@@ -103,19 +108,37 @@ pub(crate) async fn rerun(
     let generations = Generations::new(rpc);
     let kept = generations.kept_request(id).await.map_err(problem);
     let plan = match kept.and_then(|kept| StartPlan::of_rerun(id, &kept, &changes, &allowed)) {
+        Ok(plan) => {
+            let plan = plan.from_country(incoming.header("cf-ipcountry"));
+            moderate(env, &plan, access.user_id()).await.map(|()| plan)
+        }
+        Err(refusal) => Err(refusal),
+    };
+    let plan = match plan {
         Ok(plan) => plan,
-        Err(refusal) if key.is_none() => return Err(refusal),
         Err(refusal) => {
-            // Who asks once more hears the first answer, whatever has become of the parent since.
-            let again = StartPlan::repetition(id);
-            let first = again.start(key.as_ref(), 0, &generations).await.map_err(|_| refusal)?;
+            let (again, first) = first_answer(Some(id), key.as_ref(), &generations, refusal).await?;
             return Ok(started_answer(incoming, env, context, prefix, &again, first, true));
         }
     };
-    let plan = plan.from_country(incoming.header("cf-ipcountry"));
-    moderate(env, &plan, access.user_id()).await?;
     let started = plan.start(key.as_ref(), hand_over(env), &generations).await.map_err(problem)?;
     Ok(started_answer(incoming, env, context, prefix, &plan, started, true))
+}
+
+/// Who asks once more under a key hears the first answer, whatever has become since of the parent, or of the judge's
+/// mind; everybody else the refusal.
+async fn first_answer(
+    parent: Option<Uuid>,
+    key: Option<&Key>,
+    generations: &impl UserGenerations,
+    refusal: Problem,
+) -> Result<(StartPlan, Started), Problem> {
+    if key.is_none() {
+        return Err(refusal);
+    }
+    let again = StartPlan::repetition(parent);
+    let first = again.start(key, 0, generations).await.map_err(|_| refusal)?;
+    Ok((again, first))
 }
 
 /// How many jobs of a start come back with its answer: whoever leaves jobs to the cron trigger has nobody to hand them

@@ -84,6 +84,11 @@ impl<P: Ports> Pipeline<'_, P> {
                 }
             }
         }
+        // Several may have taken long: whoever has the job by now creates its prediction.
+        if image.files.len() > 1 && self.ports.queue().extend_lease(job, JOB_LEASE).await? == Step::Stale {
+            self.ports.runtime().warn("lease lost", job, "while its source images were signed");
+            return Ok(Begun::Ended(RunEnd::Failed));
+        }
         match map_params(&params) {
             Ok(mapped) => self.create(job, image, mapped).await,
             Err(problem) => self.give_up(job, refused(problem)).await.map(Begun::Ended),

@@ -105,9 +105,10 @@ impl StartPlan {
         Self::of(request, Endpoint::BatchGenerate { name, has_tags })
     }
 
-    /// A rerun that can only be the repetition of one under its key: it says nothing of what is to be made.
-    pub fn repetition(id: Uuid) -> Self {
-        Self { asked: None, endpoint: Endpoint::Rerun(id) }
+    /// A start that can only be the repetition of one under its key, of a rerun where it has a parent: it says nothing
+    /// of what is to be made.
+    pub fn repetition(parent: Option<Uuid>) -> Self {
+        Self { asked: None, endpoint: parent.map_or(Endpoint::StartGeneration, Endpoint::Rerun) }
     }
 
     /// Whose generations they are to be, if not the caller's: a server of the app's, which holds the secret key, has to
