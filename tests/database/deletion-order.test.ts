@@ -160,7 +160,11 @@ const halves: Record<string, () => Promise<Half>> = {
         from public.image_generations where id = ${generation_id}`;
     }
     const marks = { p_image_ids: ids, p_marks: { is_favorite: true } };
-    return { user, call: () => db.callAs(user, 'mark_images', marks), held: one('public.images', ids[0] as string) };
+    return {
+      user,
+      call: () => db.callAs(user, 'mark_images', marks),
+      held: one('public.images', ids[0] as string),
+    };
   },
   'a claim that moves jobs on which are due': async () => {
     const { user } = await started(2, { scheduled_at: new Date(Date.now() + 3_600_000) });
