@@ -20,7 +20,15 @@ story('an open alert is seen from every page, and its rule is changed and back',
     detail = '71 jobs are ready.' where rule = 'queue_depth'`;
   const alert = open.getByRole('row').filter({ hasText: 'queue_depth' });
   await alert.waitFor();
-  for (const text of ['Jobs pile up', 'warning', '20 min', '71', 'over 50', '71 jobs are ready.'])
+  for (const text of [
+    'Jobs pile up',
+    'warning',
+    '20 min',
+    '71',
+    'over 50',
+    '71 jobs are ready.',
+    'runbook/queue-depth.md',
+  ])
     expect(await alert.textContent(), 'what is open is told').toContain(text);
   await expectAccessible(page, 'an alert is open');
 
@@ -58,7 +66,10 @@ story(
     const { stack } = scene;
     const ada = await Operator.arrive(scene, { viewport: PHONE, isMobile: true, hasTouch: true });
     const { page } = ada;
+    await stack.sql`update private.alerts set is_open = true, opened_at = now(), value = 3, detail = '3 are stuck.'
+      where rule = 'stuck_jobs'`;
     await ada.open('alerts', 'Alerts');
+    await page.getByText('docs/operations/runbook/stuck-jobs.md').waitFor();
     await page.getByRole('button', { name: 'Add a receiver' }).tap();
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Name').fill('ops-slack');

@@ -1,6 +1,7 @@
 import { Button } from '../../../src/ui/Button.tsx';
 import { useApi, useAsk } from '../api/api.ts';
 import type { AlertReceiver, AlertRule, Alerts as Answer, Severity } from '../api/contract.ts';
+import { runbook } from '../lib/runbook.ts';
 import { briefly, number, or } from '../lib/words.ts';
 import { useAct } from '../ui/actions.tsx';
 import { Answered, Head, Panel } from '../ui/Page.tsx';
@@ -22,7 +23,10 @@ export function Alerts() {
       <Answered polled={alerts}>
         {({ rules, receivers, notices }) => (
           <>
-            <Panel title="Open" lead="What to do about each: docs/operations/alerts.md, The rules.">
+            <Panel
+              title="Open"
+              lead="What to do about each is in the page of the documentation that it names."
+            >
               <Table
                 caption="Open alerts"
                 columns={OPEN}
@@ -112,6 +116,7 @@ const OPEN: Column<AlertRule>[] = [
   { title: 'Value', numeric: true, cell: ({ value }) => or(value, number) },
   { title: 'Alerts when', cell: bound },
   { title: 'It says', cell: ({ detail }) => <span translate="no">{detail ?? '–'}</span> },
+  { title: 'What to do', cell: ({ name }) => <code translate="no">{runbook(name)}</code> },
 ];
 
 const rulesWith = (change: (rule: AlertRule) => void): Column<AlertRule>[] => [
