@@ -74,7 +74,17 @@ story(
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Name').fill('ops-slack');
     await dialog.getByLabel('Address').fill('https://hooks.example.com/services/not-shown');
-    await expectAccessible(page, 'a receiver is added on a phone');
+    await dialog.getByLabel('Kind').selectOption('email');
+    await dialog.getByLabel('Body').fill('to: ops');
+    await dialog.getByLabel('Reason').fill('We moved to Slack');
+    await expectAccessible(page, 'a receiver of e-mail is added on a phone');
+    await dialog.getByRole('button', { name: 'Add the receiver' }).tap();
+    await dialog
+      .getByRole('alert')
+      .getByText(/^The body must be JSON/)
+      .waitFor();
+    await dialog.getByLabel('Kind').selectOption('slack');
+    expect(await dialog.getByLabel('Body').count(), 'Slack has no body').toBe(0);
     await ada.confirm('Add the receiver', 'We moved to Slack');
     const receivers = page.getByRole('region', { name: 'Receivers' });
     await receivers.getByText('hooks.example.com').waitFor();
