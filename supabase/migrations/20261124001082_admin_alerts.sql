@@ -1,10 +1,19 @@
 -- Alerts for admins: what *_alerts.sql answers and does, with the check and the record of *_audit.sql.
 
+-- Of the last attempt at a notice its numbers alone: what a receiver says may repeat a part of its address.
 create function private.admin_alerts() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_state jsonb;
 begin
   perform private.check_admin();
-  return private.alert_state();
+  v_state := private.alert_state();
+  return v_state || jsonb_build_object('receivers', (
+    select coalesce(jsonb_agg(
+      s.receiver #- '{last_notice,attempt,response}' #- '{last_notice,attempt,error}' order by s.place
+    ), '[]')
+    from jsonb_array_elements(v_state -> 'receivers') with ordinality as s (receiver, place)
+  ));
 end
 $$;
 

@@ -126,7 +126,17 @@ test('a receiver is added, changed, tested and deleted; the record has no addres
     p_secret: 'token-of-the-mailer',
     p_template: { to: 'in-the-template', text: '{text}', subject: '{subject}' },
   });
+  const attempt = { attempt: 1, at: new Date().toISOString(), status: 404, duration_ms: 12 };
+  await db.sql`update private.alert_notices set status = 'failed', last_attempt = ${db.sql.json({
+    ...attempt,
+    response: 'Cannot POST /secret-path',
+    error: 'at /secret-path',
+  })} where true`;
   const shown = await admin.call('admin_alerts', {});
+  expect(shown.receivers[1]?.last_notice, 'how it went, without its words').toMatchObject({
+    status: 'failed',
+    attempt,
+  });
   expect(shown.receivers.map(({ name, last_notice }) => [name, last_notice?.kind])).toEqual([
     ['mail', undefined],
     ['ops', 'test'],

@@ -645,7 +645,8 @@ export interface AlertReceiver {
   label: string | null;
   least_severity: Severity;
   is_on: boolean;
-  last_notice: Notice | null;
+  /** With its last attempt, where there was one. `status`: of HTTP; null: no answer came. */
+  last_notice: (Notice & { attempt: { attempt: number; at: Time; status: number | null } | null }) | null;
 }
 
 export interface Notice {

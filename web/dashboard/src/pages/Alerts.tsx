@@ -172,6 +172,7 @@ const receiversWith = ({ test, change, remove }: ReceiverActs): Column<AlertRece
         <span className="with-tag">
           <At time={last.at} />
           <Status of={last.status} />
+          {typeof last.attempt?.status === 'number' && <span>{`answered ${last.attempt.status}`}</span>}
         </span>
       ) : (
         '–'
