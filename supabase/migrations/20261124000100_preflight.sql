@@ -38,6 +38,7 @@
 --   admin_use       its users, models, plans and analytics
 --   admin_actions   what operators do there
 --   alerts          what operators are told of, and by what they are reached
+--   admin_alerts    the same for the dashboard
 --   api             what PostgREST exposes, and all rights
 --
 -- A function may call one of a later file, for its body is read when it runs; tables and types come before their use.
@@ -55,6 +56,7 @@ declare
     admin_predictions admin_users admin_models admin_plans admin_audit admin_cancel_job admin_cancel_generation
     admin_requeue_job admin_requeue_jobs admin_pause admin_resume admin_switch_model admin_set_user_plan
     admin_save_plan admin_delete_plan admin_set_budget admin_undo admin_analytics
+    admin_alerts admin_set_alert_rule admin_set_alert_receiver admin_delete_alert_receiver admin_test_alert_receiver
     alerts cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_alert_receiver
     delete_generation delete_image delete_own_account enqueue_job enqueue_jobs
     extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations

@@ -9,6 +9,7 @@
 --   user_plan   the user's id  {plan}; null: the plan default
 --   plan        its name       the plan's row; null: there is none
 --   budget      null           {per_day_usd, per_month_usd}
+--   alert_rule  its name       {threshold, holds_seconds, repeats_seconds, severity, is_on}
 
 -- Who may -------------------------------------------------------------------------------------------------------------
 
@@ -103,6 +104,15 @@ begin
     when 'budget' then
       select jsonb_build_object('per_day_usd', s.budget_per_day_usd, 'per_month_usd', s.budget_per_month_usd)
       into v_state from private.settings as s;
+    when 'alert_rule' then
+      select jsonb_build_object(
+        'threshold', r.threshold, 'holds_seconds', extract(epoch from r.holds)::int,
+        'repeats_seconds', extract(epoch from r.repeats)::int, 'severity', r.severity, 'is_on', r.is_on
+      ) into v_state
+      from private.alert_rules as r where r.name = p_target;
+      if not found then
+        perform private.refuse(404, 'not_found', 'There is no such rule: admin_alerts() lists them.');
+      end if;
   end case;
   return v_state;
 end
@@ -138,6 +148,11 @@ begin
         budget_per_day_usd = (p_state ->> 'per_day_usd')::numeric,
         budget_per_month_usd = (p_state ->> 'per_month_usd')::numeric
       where only_row;
+    when 'alert_rule' then
+      perform private.set_alert_rule(
+        p_target, (p_state ->> 'threshold')::numeric, (p_state ->> 'holds_seconds')::int,
+        coalesce((p_state ->> 'repeats_seconds')::int, 0), p_state ->> 'severity', (p_state ->> 'is_on')::boolean
+      );
   end case;
 end
 $$;

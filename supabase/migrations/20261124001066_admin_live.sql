@@ -217,7 +217,8 @@ begin
       'last_run_at', v_run.ran_at, 'lag_seconds', round(extract(epoch from now() - v_run.ran_at), 3),
       'last_run', v_run.stats
     ),
-    'outputs', jsonb_build_object('at_risk', v_outputs.at_risk, 'seconds_left', v_outputs.seconds_left)
+    'outputs', jsonb_build_object('at_risk', v_outputs.at_risk, 'seconds_left', v_outputs.seconds_left),
+    'alerts', private.open_alerts()
   );
 end
 $$;

@@ -614,6 +614,49 @@ begin
 end
 $$;
 
+create function public.admin_alerts()
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_alerts();
+end
+$$;
+
+create function public.admin_set_alert_rule(
+  p_name text, p_reason text, p_threshold numeric = null, p_holds_seconds int = null, p_repeats_seconds int = null,
+  p_severity text = null, p_is_on boolean = null
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_set_alert_rule(
+    p_name, p_reason, p_threshold, p_holds_seconds, p_repeats_seconds, p_severity, p_is_on
+  );
+end
+$$;
+
+create function public.admin_set_alert_receiver(
+  p_name text, p_reason text, p_kind text = null, p_url text = null, p_secret text = null, p_header text = null,
+  p_template jsonb = null, p_label text = null, p_least_severity text = null, p_is_on boolean = null
+) returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_set_alert_receiver(
+    p_name, p_reason, p_kind, p_url, p_secret, p_header, p_template, p_label, p_least_severity, p_is_on
+  );
+end
+$$;
+
+create function public.admin_delete_alert_receiver(p_name text, p_reason text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_delete_alert_receiver(p_name, p_reason);
+end
+$$;
+
+create function public.admin_test_alert_receiver(p_name text, p_reason text)
+returns jsonb language plpgsql set search_path = '' as $$
+begin
+  return private.admin_test_alert_receiver(p_name, p_reason);
+end
+$$;
+
 -- Alerts ----------------------------------------------------------------------------------------------------------
 
 create function public.alerts()
@@ -674,6 +717,7 @@ begin
         admin_predictions admin_users admin_models admin_plans admin_audit admin_cancel_job admin_cancel_generation
         admin_requeue_job admin_requeue_jobs admin_pause admin_resume admin_switch_model admin_set_user_plan
         admin_save_plan admin_delete_plan admin_set_budget admin_undo admin_analytics
+        admin_alerts admin_set_alert_rule admin_set_alert_receiver admin_delete_alert_receiver admin_test_alert_receiver
         alerts cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation delete_image enqueue_job
         delete_alert_receiver delete_own_account enqueue_jobs
         extend_lease fail_job finish_download finish_prediction get_generation kept_request list_generations
@@ -921,7 +965,12 @@ grant execute on function
   public.admin_delete_plan, private.admin_delete_plan,
   public.admin_set_budget, private.admin_set_budget,
   public.admin_undo, private.admin_undo,
-  public.admin_analytics, private.admin_analytics
+  public.admin_analytics, private.admin_analytics,
+  public.admin_alerts, private.admin_alerts,
+  public.admin_set_alert_rule, private.admin_set_alert_rule,
+  public.admin_set_alert_receiver, private.admin_set_alert_receiver,
+  public.admin_delete_alert_receiver, private.admin_delete_alert_receiver,
+  public.admin_test_alert_receiver, private.admin_test_alert_receiver
 to authenticated, service_role;
 
 -- What the view queue_health is made of.
@@ -1152,6 +1201,16 @@ comment on function public.admin_undo is
 'Takes an action back, where what it changed is as it has left it.';
 comment on function public.admin_analytics is
 'Rows of the daily roll-ups, by what p_by names: day, model, status, country, error_code, user. As JSON or CSV.';
+comment on function public.admin_alerts is
+'What alerts() answers: the rules of alerts and where each stands, the receivers, and the newest 50 notices.';
+comment on function public.admin_set_alert_rule is
+'Changes a rule of alerts as set_alert_rule does. Null leaves what is.';
+comment on function public.admin_set_alert_receiver is
+'Adds a receiver of alerts, or changes one, as set_alert_receiver does. The record has neither its address nor secret.';
+comment on function public.admin_delete_alert_receiver is
+'Deletes a receiver of alerts and its notices.';
+comment on function public.admin_test_alert_receiver is
+'Sends a receiver a notice, once in 30 seconds at most. What came of it stands in admin_alerts().';
 comment on function public.usage_history is
 'The caller''s generations that have ended, by day and model. As JSON or CSV.';
 

@@ -174,6 +174,7 @@ story('a page that the browser translates goes on living', async (scene) => {
   const before = ada.asked('admin_overview');
   await scene.stack.until('the numbers to come anew', async () => ada.asked('admin_overview') > before + 1);
   for (const [name, heading = name] of [
+    ['Alerts'],
     ['Jobs'],
     ['Users'],
     ['Plans', 'Plans and budget'],

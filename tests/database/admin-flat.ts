@@ -12,6 +12,7 @@ const CALLS: Partial<Record<keyof Calls, string>> = {
   admin_users: '',
   admin_models: '',
   admin_plans: '',
+  admin_alerts: '',
   admin_audit: '',
   admin_cron_history: '',
   admin_analytics: '',

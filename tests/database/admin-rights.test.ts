@@ -35,6 +35,16 @@ const ARGS: { [Name in Exclude<keyof Calls, 'usage_history'>]: Calls[Name]['args
   admin_delete_plan: { p_name: 'none', p_reason: 'x' },
   admin_set_budget: { p_per_day_usd: null, p_per_month_usd: null, p_reason: 'x' },
   admin_undo: { p_audit_id: 0, p_reason: 'x' },
+  admin_alerts: {},
+  admin_set_alert_rule: { p_name: 'queue_depth', p_reason: 'x' },
+  admin_set_alert_receiver: {
+    p_name: 'rights',
+    p_reason: 'x',
+    p_kind: 'slack',
+    p_url: 'https://hooks.example.com/x',
+  },
+  admin_delete_alert_receiver: { p_name: 'none', p_reason: 'x' },
+  admin_test_alert_receiver: { p_name: 'none', p_reason: 'x' },
 };
 const NAMES = Object.keys(ARGS) as (keyof typeof ARGS)[];
 

@@ -202,11 +202,13 @@ const USERS_WEBHOOKS = ['webhook_secret', 'rotate_webhook_secret', 'webhook_deli
 const PUBLIC = ['model_prices'];
 /** Anybody who is signed in may call them, and is refused who is not an admin. */
 const ADMINS = [
+  'admin_alerts',
   'admin_analytics',
   'admin_audit',
   'admin_cancel_generation',
   'admin_cancel_job',
   'admin_cron_history',
+  'admin_delete_alert_receiver',
   'admin_delete_plan',
   'admin_find',
   'admin_generation',
@@ -221,9 +223,12 @@ const ADMINS = [
   'admin_requeue_jobs',
   'admin_resume',
   'admin_save_plan',
+  'admin_set_alert_receiver',
+  'admin_set_alert_rule',
   'admin_set_budget',
   'admin_set_user_plan',
   'admin_switch_model',
+  'admin_test_alert_receiver',
   'admin_timeline',
   'admin_undo',
   'admin_users',

@@ -12,6 +12,7 @@
  * | 422 | `PT422` | an argument is refused; `details` is `invalid_request`, `hint` is `field=<its name>` |
  * | 404 | `PT404` | there is no such thing; `details` is `not_found` |
  * | 409 | `PT409` | it cannot be done as things stand; `details` is `conflict` |
+ * | 429 | `PT429` | too soon after the last one; `details` is `quota_exceeded` |
  *
  * Times are ISO 8601 texts, durations are seconds, money is US dollars, days are `YYYY-MM-DD` (UTC). No call reads more
  * of the queue than it shows: a count that may be cut off says so in its comment.
@@ -86,6 +87,16 @@ export interface Calls {
     args: { p_per_day_usd: number | null; p_per_month_usd: number | null; p_reason: string };
     answer: Done;
   };
+  /** The rules of alerts and where each stands, whom they tell, and the newest 50 notices. */
+  admin_alerts: { args: Record<never, never>; answer: Alerts };
+  /** Changes what is given of a rule. */
+  admin_set_alert_rule: { args: AlertRuleArgs; answer: Done };
+  /** Adds a receiver, or changes what is given of one. At most 20. Neither its address nor its secret is answered. */
+  admin_set_alert_receiver: { args: AlertReceiverArgs; answer: Done };
+  /** Deletes a receiver and its notices. */
+  admin_delete_alert_receiver: { args: { p_name: string; p_reason: string }; answer: Done };
+  /** Sends it a notice. 429 where it was tested less than 30 seconds ago. */
+  admin_test_alert_receiver: { args: { p_name: string; p_reason: string }; answer: Done };
   /** Takes an action back. 409 where what it changed has changed since, or it cannot be undone. */
   admin_undo: { args: { p_audit_id: number; p_reason: string }; answer: Done };
 }
@@ -163,6 +174,8 @@ export interface Overview {
     /** Until the oldest is deleted; null: none waits. */
     seconds_left: number | null;
   };
+  /** Open ones, the longest first. */
+  alerts: { name: string; title: string; severity: Severity; opened_at: Time }[];
 }
 
 export interface Queue {
@@ -545,7 +558,7 @@ export interface AuditArgs {
   p_action?: AuditAction;
   /** Who did it. */
   p_actor?: Uuid;
-  /** A job, a generation, a user, a model or a plan, as `target` names it. */
+  /** A job, a generation, a user, a model, a plan, a rule or a receiver of alerts, as `target` names it. */
   p_target?: string;
   /** 1 to 100, default 50. */
   p_limit?: number;
@@ -563,7 +576,11 @@ export type AuditAction =
   | 'set_user_plan'
   | 'save_plan'
   | 'delete_plan'
-  | 'set_budget';
+  | 'set_budget'
+  | 'set_alert_rule'
+  | 'set_alert_receiver'
+  | 'delete_alert_receiver'
+  | 'test_alert_receiver';
 
 export interface AuditEntry {
   id: number;
@@ -581,6 +598,91 @@ export interface AuditEntry {
   undone_by: number | null;
   /** The entry that it takes back; null: it is an action of its own. */
   undoes: number | null;
+}
+
+// Alerts ----------------------------------------------------------------------------------------------------------
+
+export type Severity = 'warning' | 'critical';
+
+export interface Alerts {
+  /** By name. */
+  rules: AlertRule[];
+  receivers: AlertReceiver[];
+  /** The newest first. `rule` is null of a test. */
+  notices: (Notice & { receiver: string })[];
+}
+
+export interface AlertRule {
+  name: string;
+  title: string;
+  severity: Severity;
+  comparison: 'over' | 'at_least' | 'under';
+  threshold: number;
+  /** How long the value must be beyond the threshold. */
+  holds_seconds: number;
+  /** How often an open alert is told again; null: never. */
+  repeats_seconds: number | null;
+  is_on: boolean;
+  /** `pending`: beyond the threshold, but not for long enough yet. */
+  state: 'clear' | 'pending' | 'open';
+  /** Unless it is clear. */
+  value: number | null;
+  detail: string | null;
+  pending_since: Time | null;
+  opened_at: Time | null;
+  resolved_at: Time | null;
+  last_sent_at: Time | null;
+}
+
+export type ReceiverKind = 'slack' | 'discord' | 'json' | 'email';
+
+export interface AlertReceiver {
+  name: string;
+  kind: ReceiverKind;
+  /** Of its address. */
+  host: string;
+  has_secret: boolean;
+  label: string | null;
+  least_severity: Severity;
+  is_on: boolean;
+  /** With its last attempt, where there was one. `status`: of HTTP; null: no answer came. */
+  last_notice: (Notice & { attempt: { attempt: number; at: Time; status: number | null } | null }) | null;
+}
+
+export interface Notice {
+  at: Time;
+  kind: 'raised' | 'repeated' | 'resolved' | 'test';
+  rule: string | null;
+  status: 'pending' | 'delivered' | 'failed' | 'gone';
+}
+
+export interface AlertRuleArgs {
+  p_name: string;
+  p_reason: string;
+  p_threshold?: number;
+  /** 0 to 86,400. */
+  p_holds_seconds?: number;
+  /** 300 to 2,592,000; 0: never. */
+  p_repeats_seconds?: number;
+  p_severity?: Severity;
+  p_is_on?: boolean;
+}
+
+export interface AlertReceiverArgs {
+  p_name: string;
+  p_reason: string;
+  p_kind?: ReceiverKind;
+  p_url?: string;
+  /** json: `whsec_…`, which signs. email: the mailer's token. */
+  p_secret?: string;
+  /** email: which header has the token. Default `authorization`. */
+  p_header?: string;
+  /** email: the mailer's JSON body, with `{subject}` and `{text}` in its texts. */
+  p_template?: Record<string, unknown>;
+  /** What its notices begin with; `''` takes it away. */
+  p_label?: string;
+  p_least_severity?: Severity;
+  p_is_on?: boolean;
 }
 
 // Analytics -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef } from 'react';
+import { useCallback, useEffect, useId, useRef } from 'react';
 import type { Account, Auth } from '../../../src/auth/session.ts';
 import { OverviewProvider, useApi, useAsk } from '../api/api.ts';
 import { setClock } from '../lib/clock.ts';
@@ -21,7 +21,11 @@ export function Shell({ account, auth }: { account: Account; auth: Auth }) {
   const entry = PAGES.find(({ path }) => path === page);
   const overview = useAsk('admin_overview', {}, page === '' ? OFTEN_MS : SELDOM_MS);
   const { call } = useApi();
-  const wrong = overview.data ? conditionsOf(overview.data, call).length : 0;
+  /** What the navigation counts, by page. */
+  const counts: Record<string, readonly [number: number, says: string]> = {
+    '': [overview.data ? conditionsOf(overview.data, call).length : 0, 'need attention'],
+    alerts: [overview.data?.alerts.length ?? 0, 'open'],
+  };
   const at = overview.data?.at;
   useEffect(() => {
     if (at) setClock(at);
@@ -48,25 +52,11 @@ export function Shell({ account, auth }: { account: Account; auth: Auth }) {
           <ul>
             {PAGES.filter(({ isListed }) => isListed).map(({ path, title }) => (
               <li key={path}>
-                <a
-                  href={address(path)}
-                  aria-current={path === page ? 'page' : undefined}
-                  aria-describedby={path === '' && wrong > 0 ? 'wrong' : undefined}
-                >
-                  <span>{title}</span>
-                  {path === '' && wrong > 0 && (
-                    <span className="tag warn" aria-hidden="true">
-                      {wrong}
-                    </span>
-                  )}
-                </a>
+                <NavLink path={path} title={title} isHere={path === page} counted={counts[path]} />
               </li>
             ))}
           </ul>
         </nav>
-        <span hidden id="wrong">
-          {`${wrong} need attention`}
-        </span>
         <FindForm />
       </div>
       <Troubles />
@@ -79,6 +69,36 @@ export function Shell({ account, auth }: { account: Account; auth: Auth }) {
           </ActionsProvider>
         </OverviewProvider>
       </Boundary>
+    </>
+  );
+}
+
+interface NavLinkProps {
+  path: string;
+  title: string;
+  isHere: boolean;
+  counted: readonly [number: number, says: string] | undefined;
+}
+
+function NavLink({ path, title, isHere, counted: [number, says] = [0, ''] }: NavLinkProps) {
+  const id = useId();
+  return (
+    <>
+      <a
+        href={address(path)}
+        aria-current={isHere ? 'page' : undefined}
+        aria-describedby={number > 0 ? id : undefined}
+      >
+        <span>{title}</span>
+        {number > 0 && (
+          <span className="tag warn" aria-hidden="true">
+            {number}
+          </span>
+        )}
+      </a>
+      <span hidden id={id}>
+        {`${number} ${says}`}
+      </span>
     </>
   );
 }

@@ -1,4 +1,5 @@
 import type { ComponentType } from 'react';
+import { Alerts } from '../pages/Alerts.tsx';
 import { Analytics } from '../pages/Analytics.tsx';
 import { Audit } from '../pages/Audit.tsx';
 import { Cron } from '../pages/Cron.tsx';
@@ -30,6 +31,7 @@ const listed = (path: string, title: string, Page: PageEntry['Page']) => ({
 
 export const PAGES: readonly PageEntry[] = [
   listed('', 'Overview', Overview),
+  listed('alerts', 'Alerts', Alerts),
   listed('jobs', 'Jobs', Jobs),
   listed('users', 'Users', Users),
   listed('plans', 'Plans', Plans),

@@ -20,6 +20,10 @@ const ACTIONS: Record<AuditAction, string> = {
   save_plan: 'Saved a plan',
   delete_plan: 'Deleted a plan',
   set_budget: 'Changed the budget',
+  set_alert_rule: 'Changed a rule of alerts',
+  set_alert_receiver: 'Saved a receiver of alerts',
+  delete_alert_receiver: 'Deleted a receiver of alerts',
+  test_alert_receiver: 'Tested a receiver of alerts',
 };
 
 const isAction = (name: string | null): name is AuditAction => name !== null && Object.hasOwn(ACTIONS, name);

@@ -7,7 +7,7 @@ interface FieldProps {
   /** What stands in it first. */
   value: string;
   hint?: string;
-  type?: 'text' | 'number';
+  type?: 'text' | 'number' | 'password';
   min?: number;
   max?: number;
   step?: number | 'any';
@@ -25,7 +25,7 @@ export function Field({ label, name, value, hint, type = 'text', ...native }: Fi
         name={name}
         type={type}
         defaultValue={value}
-        autoComplete="off"
+        autoComplete={type === 'password' ? 'new-password' : 'off'}
         spellCheck={false}
         aria-describedby={hint ? `${id}hint` : undefined}
         {...native}
@@ -44,15 +44,17 @@ interface PickProps {
   name: string;
   value: string;
   choices: readonly (readonly [value: string, label: string])[];
+  /** What is chosen now, where other fields depend on it. */
+  onChoose?: (value: string) => void;
 }
 
 /** One of several, in a form that is confirmed. */
-export function Pick({ label, name, value, choices }: PickProps) {
+export function Pick({ label, name, value, choices, onChoose }: PickProps) {
   const id = useId();
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      <select id={id} name={name} defaultValue={value}>
+      <select id={id} name={name} defaultValue={value} onChange={(event) => onChoose?.(event.target.value)}>
         {choices.map(([one, text]) => (
           <option key={one} value={one}>
             {text}
