@@ -183,6 +183,11 @@ create function private.carries_generation(p_job_type text) returns boolean
 language sql stable
 return p_job_type in ('generate-image', 'download-image');
 
+-- Those that end what was begun: they go on while operators pause the whole queue.
+create function private.is_ending(p_job_type text) returns boolean
+language sql immutable
+return p_job_type in ('download-image', 'cancel-prediction', 'process-webhook');
+
 -- Null where it is none. Asking Postgres first needs version 16; reading it takes a subtransaction.
 create function private.read_uuid(p_text text) returns uuid
 language plpgsql immutable set search_path = '' as $$

@@ -108,9 +108,6 @@ declare
   v_types text[] := coalesce(p_job_types, private.standing_types());
 begin
   select * into v_pause from private.provider_pause;
-  if v_pause.all_paused then
-    return v_rows;
-  end if;
   v_paused := v_pause.until > now();
   for v_try in 1..3 loop
     v_seen := array(
@@ -119,6 +116,7 @@ begin
           select j.ctid as job, j.priority, j.virtual_time, j.seq from private.ready_jobs as j
           where p_job_types is null and not j.standing
             and (j.job_type <> 'generate-image' or not v_paused) and j.job_type <> all(v_pause.paused_types)
+            and (not v_pause.all_paused or private.is_ending(j.job_type))
             and (j.expires_at is null or j.expires_at > now())
           order by j.priority desc, j.virtual_time, j.seq limit v_window
         )
@@ -131,6 +129,7 @@ begin
           order by j.priority desc, j.virtual_time, j.seq limit v_window
         ) as of_type
         where (t.job_type <> 'generate-image' or not v_paused) and t.job_type <> all(v_pause.paused_types)
+          and (not v_pause.all_paused or private.is_ending(t.job_type))
       ) as first
       order by first.priority desc, first.virtual_time, first.seq limit v_window
     );
@@ -173,7 +172,7 @@ begin
         select job_type, priority, low_time from private.ready_queues where job_type = any(p_job_types)
       ) as q
       where (q.job_type <> 'generate-image' or pause.until <= now())
-        and not pause.all_paused and q.job_type <> all(pause.paused_types)
+        and (not pause.all_paused or private.is_ending(q.job_type)) and q.job_type <> all(pause.paused_types)
       limit v_many
     ), heads as materialized (
       -- Of those that have jobs, in order.
@@ -272,7 +271,7 @@ begin
       from private.provider_pause as pause cross join private.ready_queues as r
       where (p_job_types is null or r.job_type = any(p_job_types))
         and (r.job_type <> 'generate-image' or (pause.until <= now() and not pause.probing))
-        and not pause.all_paused and r.job_type <> all(pause.paused_types)
+        and (not pause.all_paused or private.is_ending(r.job_type)) and r.job_type <> all(pause.paused_types)
     ) as q
     cross join lateral (
       select j.virtual_time from private.ready_jobs as j
@@ -389,6 +388,18 @@ begin
     exit when v_paused_rows = '{}';
     v_rows := array(select r from unnest(v_rows) with ordinality as u (r, n) where r <> all(v_paused_rows) order by n);
     exit when not pg_try_advisory_xact_lock(7263590114);
+    -- Of users whose slots can be had at once: a claim waits for nobody.
+    v_paused_rows := array(
+      select j.ctid from private.ready_jobs as j
+      cross join lateral (
+        select from private.user_slots as s
+        where j.slot and s.fair_key = j.fair_key and s.job_type = j.job_type
+        order by s.version desc limit 1
+        for update skip locked
+      ) as free
+      where j.ctid = any(v_paused_rows)
+    ) || array(select j.ctid from private.ready_jobs as j where j.ctid = any(v_paused_rows) and not j.slot);
+    exit when v_paused_rows = '{}';
     with gone as (
       delete from private.ready_jobs where ctid = any(v_paused_rows) returning *
     ), put_off as (

@@ -33,6 +33,11 @@ begin
   if length(v_all) > 20000 then
     raise exception 'The list has become too long: 20,000 characters in all';
   end if;
+  begin
+    perform '' ~* v_all;
+  exception when invalid_regular_expression then
+    raise exception 'All together they cannot be looked for: %. Make the patterns simpler', sqlerrm;
+  end;
   update private.settings set refused_prompts = v_all where only_row;
   return null;
 end

@@ -438,6 +438,8 @@ begin
       'Only a failed generation can be tried again. This one is %s.', p_old.status));
   end if;
   perform private.check_account(p_old.user_id);
+  perform private.check_prompts(jsonb_build_array(jsonb_build_object('prompt', p_old.prompt)), s.refused_prompts)
+  from private.settings as s where s.refused_prompts is not null;
   v_new.error_message := null;
   v_new.error_code := null;
   v_new.completed_at := null;

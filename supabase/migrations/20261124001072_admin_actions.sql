@@ -20,6 +20,10 @@ begin
   if private.carries_generation(v_job.job_type) and exists (
     select from public.image_generations as g where g.id = v_job.generation_id
   ) then
+    -- Its generation may have another run by now.
+    if v_job.status not in ('pending', 'processing') then
+      perform private.refuse(409, 'conflict', 'The job has ended already.');
+    end if;
     return private.cancel_noted('cancel_job', p_job_id::text, v_job.generation_id, p_reason);
   end if;
   v_job := private.lock_job(p_job_id);
@@ -139,7 +143,7 @@ declare
   v_limit int := coalesce(p_limit, 100);
   v_ids uuid[];
   v_id uuid;
-  v_requeued int := 0;
+  v_requeued uuid[] := '{}';
   v_done jsonb;
 begin
   perform private.begin_action(p_reason);
@@ -151,11 +155,11 @@ begin
   perform private.lock_job(mine.id) from (select u.id from unnest(v_ids[:v_limit]) as u (id) order by u.id) as mine;
   foreach v_id in array v_ids[:v_limit] loop
     if private.requeue_job(v_id) ->> 'outcome' = 'requeued' then
-      v_requeued := v_requeued + 1;
+      v_requeued := v_requeued || v_id;
     end if;
   end loop;
   v_done := jsonb_build_object(
-    'requeued', v_requeued, 'skipped', least(cardinality(v_ids), v_limit) - v_requeued,
+    'requeued', cardinality(v_requeued), 'skipped', least(cardinality(v_ids), v_limit) - cardinality(v_requeued),
     'left', greatest(cardinality(v_ids) - v_limit, 0)
   );
   return v_done || private.note_action(
@@ -163,7 +167,7 @@ begin
     jsonb_strip_nulls(jsonb_build_object(
       'job_type', p_job_type, 'error_code', p_error_code, 'user_id', p_user_id, 'model', p_model,
       'failed_after', p_failed_after, 'failed_before', p_failed_before
-    )), v_done
+    )), v_done || jsonb_build_object('job_ids', v_requeued)
   );
 end
 $$;
@@ -171,7 +175,8 @@ $$;
 -- Pauses --------------------------------------------------------------------------------------------------------------
 --
 -- A claim reads private.provider_pause anyway, and so learns what it may not hand out. What waits stays, starts are
--- accepted, and what runs goes on to its end.
+-- accepted, and what runs goes on to its end: also while the whole queue is paused, images that are made are stored,
+-- predictions are stopped and webhooks are sent (private.is_ending).
 
 create function private.check_pause(p_what text, p_name text) returns void
 language plpgsql stable set search_path = ''

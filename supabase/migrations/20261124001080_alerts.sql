@@ -177,6 +177,8 @@ begin
     order by a.rule
     for update of a skip locked
   loop
+    -- Too few images have ended to tell: that is neither worse nor better.
+    continue when v_one.value is null and (v_one.rule).name = 'success_rate' and (v_one.rule).is_on;
     v_alert := v_one.alert;
     v_kind := null;
     if v_one.is_beyond then
