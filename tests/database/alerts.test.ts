@@ -479,3 +479,12 @@ test('costs the cron the same over 45,000 jobs and over 345,000', async () => {
     small * 1.2 + 20,
   );
 }, 120_000);
+
+test('too few ends to tell by are no end of an alert', async () => {
+  await db.sql`
+    update private.alerts set is_open = true, opened_at = now() - interval '1 hour', value = 10,
+      last_sent_at = now() - interval '1 minute', clear_since = now() - interval '6 minutes', detail = 'Of 100, 10.'
+    where rule = 'success_rate'`;
+  expect(await sweep()).toEqual([]);
+  expect(await rule('success_rate')).toMatchObject({ state: 'open' });
+});

@@ -70,3 +70,18 @@ test('users do not see the list', async () => {
     db.as('authenticated', user, (sql) => sql`select * from private.refused_words`),
   ).rejects.toThrow('permission denied');
 });
+
+test('a retry is a start: a word that was added since refuses it', async () => {
+  const user = await db.createUser();
+  const { job_id, generation_id } = await db.start(user, { items: [{ prompt: 'two grenades' }] });
+  const job = await db.claimOne();
+  expect(job.id).toBe(job_id);
+  await db.sql`update public.job_queue set max_attempts = 1 where id = ${job.id}`;
+  await db.service('fail_job', { p_job_id: job.id, p_lease: job.lease, p_error_message: 'Broken.' });
+  expect((await db.generation(generation_id)).status).toBe('failed');
+  await refuse('grenades');
+  const retry = () => db.callAs(user, 'retry_generation', { p_generation_id: generation_id });
+  expect(await refusal(retry())).toMatchObject(FLAGGED);
+  await db.sql`delete from private.refused_words where true`;
+  await retry();
+});
