@@ -65,7 +65,10 @@ try {
 
 async function measure(): Promise<Measured> {
   await stack.sql`update private.plans set requests_per_minute = 1000000, images_per_day = 1000000`;
-  const ada = await Visitor.arrive(browser, stack, { before: (context) => context.addInitScript(note) });
+  const ada = await Visitor.arrive(browser, stack, {
+    before: (context) => context.addInitScript(note),
+    reportsTexts: false,
+  });
   const { page } = ada;
   await ada.signUp();
   for (const prompt of FIRST) {

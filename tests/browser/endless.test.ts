@@ -88,7 +88,7 @@ story('far ones are their prompt alone, and whole where one looks', async ({ mem
   const ada = await member();
   const { page } = ada;
   await withMany(ada);
-  const whole = () => page.locator('article:not(.far)').evaluateAll((all) => all.length);
+  const whole = () => page.locator(':not(.far) > article').evaluateAll((all) => all.length);
   const parts = (prompt: string) => ada.card(prompt).getByRole('button').count();
   await expect.poll(whole, { message: 'few are whole' }).toBeLessThan(20);
   expect(await parts('number 23'), 'a far one').toBe(0);

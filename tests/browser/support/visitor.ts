@@ -21,6 +21,8 @@ export interface VisitorOptions extends BrowserContextOptions {
   email?: string;
   /** Before the first page is opened: routes that stand in for a hostile network, say. */
   before?: (context: BrowserContext) => Promise<unknown>;
+  /** Complains of mixed texts (default true). It takes the page's own time: not where that is measured. */
+  reportsTexts?: boolean;
 }
 
 /** A live connection that a page has opened. */
@@ -63,14 +65,14 @@ export class Visitor {
   }
 
   static async arrive(browser: Browser, stack: TestStack, options: VisitorOptions = {}): Promise<Visitor> {
-    const { before, email, ...own } = options;
+    const { before, email, reportsTexts = true, ...own } = options;
     const context = await browser.newContext({
       viewport: DESK,
       reducedMotion: 'reduce',
       locale: 'en-GB',
       ...own,
     });
-    await context.addInitScript(reportMixedTexts);
+    if (reportsTexts) await context.addInitScript(reportMixedTexts);
     const visitor = new Visitor(stack, context, email);
     await before?.(context);
     visitor.#page = await visitor.tab();

@@ -40,9 +40,7 @@ export function Batch({ all, onOpen, isFirst }: BatchProps) {
       </header>
       <ul className="grid">
         {all.map((one) => (
-          <li key={one.id}>
-            <Card one={one} onOpen={onOpen} isFirst={isFirst} />
-          </li>
+          <Card key={one.id} one={one} onOpen={onOpen} isFirst={isFirst} />
         ))}
       </ul>
     </section>

@@ -32,14 +32,15 @@ interface CardProps {
 }
 
 /**
- * One generation, from waiting in line to the finished picture. Far from what is on the screen it is its prompt alone,
+ * One generation in a list, from waiting in line to the finished picture. Far from what is on the screen it is its prompt alone,
  * in the place of the whole: so many pictures may be on the page, it holds few of them.
  */
 export const Card = memo(function Card({ one, onOpen, isFirst = false }: CardProps) {
   const name = `${cardId(one.id)}-prompt`;
   const rest = useRef<number>(undefined);
-  const [card, isNear] = useNear<HTMLElement>(isFirst, (element) => {
-    rest.current = restOf(element) ?? rest.current;
+  const card = useRef<HTMLElement>(null);
+  const [place, isNear] = useNear<HTMLLIElement>(isFirst, () => {
+    rest.current = (card.current && restOf(card.current)) ?? rest.current;
   });
   const prompt = (
     <p className="card-prompt" id={name} translate="no">
@@ -47,23 +48,28 @@ export const Card = memo(function Card({ one, onOpen, isFirst = false }: CardPro
     </p>
   );
   return (
-    <article
-      className={`card ${one.status}${isNear ? '' : ' far'}`}
-      id={cardId(one.id)}
-      aria-labelledby={name}
-      ref={card}
-      tabIndex={-1}
+    <li
+      className={isNear ? undefined : 'far'}
+      ref={place}
       style={isNear || !rest.current ? undefined : ({ '--rest': `${rest.current}px` } as CSSProperties)}
     >
-      {isNear ? <Whole one={one} onOpen={onOpen} card={card} prompt={prompt} /> : prompt}
-    </article>
+      <article
+        className={`card ${one.status}`}
+        id={cardId(one.id)}
+        aria-labelledby={name}
+        ref={card}
+        tabIndex={-1}
+      >
+        {isNear ? <Whole one={one} onOpen={onOpen} card={card} prompt={prompt} /> : prompt}
+      </article>
+    </li>
   );
 });
 
 /** How high a card is below its picture, in CSS pixels; undefined: it is not the whole card. */
 function restOf(card: HTMLElement): number | undefined {
   const frame = card.querySelector<HTMLElement>(':scope > .frame');
-  if (!frame || card.classList.contains('far')) return undefined;
+  if (!frame) return undefined;
   const rest = card.offsetHeight - frame.offsetHeight;
   // Those that have not been seen are taken to be as high.
   const { style } = document.documentElement;

@@ -135,15 +135,15 @@ const Pictures = memo(function Pictures({ groups, onOpen }: PicturesProps) {
   return (
     <KeptPlace list={groups}>
       <ul className="grid">
-        {groups.map(({ id, all }, index) => (
-          <li key={id} className={all.length > 1 ? 'together' : undefined}>
-            {all.length > 1 ? (
+        {groups.map(({ id, all }, index) =>
+          all.length > 1 ? (
+            <li key={id} className="together">
               <Batch all={all} onOpen={onOpen} isFirst={index < FIRST} />
-            ) : (
-              <Card one={all[0]} onOpen={onOpen} isFirst={index < FIRST} />
-            )}
-          </li>
-        ))}
+            </li>
+          ) : (
+            <Card key={id} one={all[0]} onOpen={onOpen} isFirst={index < FIRST} />
+          ),
+        )}
       </ul>
     </KeptPlace>
   );

@@ -31,7 +31,7 @@ export class KeptPlace extends Component<KeptPlaceProps> {
 
   /** At the top of the page what is new is what one wants to see. */
   readonly #note = () => {
-    const cards = [...document.querySelectorAll('.feed .card:not(.far)')];
+    const cards = [...document.querySelectorAll('.feed .grid > li:not(.far) > .card')];
     const isSeen = (card: Element) => {
       const { top } = card.getBoundingClientRect();
       return top >= TOP && top < innerHeight;
