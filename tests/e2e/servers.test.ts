@@ -177,7 +177,7 @@ test('the country of a user’s start is kept for the analytics; a server’s is
   const rerun = await user.call<Started>('POST', `/generations/${theirs.generation_id}/rerun`, {}, from);
   const ids = [theirs.generation_id, nightly.body.generation_id, rerun.body.generation_id];
   const rows = await stack.sql<{ id: string; country: string | null }[]>`
-    select id, country from public.image_generations where id = any(${ids})`;
+    select id, country from public.image_generations where id in ${stack.sql(ids)}`;
   expect(ids.map((id) => rows.find((row) => row.id === id)?.country)).toEqual(['CH', null, 'CH']);
   for (const id of ids) await user.completed(id);
 });
