@@ -77,17 +77,17 @@ test('an image that is made again is judged as well', async () => {
 });
 
 test('who asks once more under a key hears the first answer, whatever the judge thinks by now', async () => {
-  const once = (path: string, body: object) =>
-    strict.call<{ generation_id: string }>('POST', path, body, { 'idempotency-key': `once${path}` });
+  const once = (path: string, body: object, allow: boolean) => {
+    says('/strict', { allow });
+    return strict.call<{ generation_id: string }>('POST', path, body, { 'idempotency-key': `once${path}` });
+  };
   const request = { prompt: 'a fox', model_id: MODEL };
-  says('/strict', { allow: true });
-  const first = await once('/start-generation', request);
+  const first = await once('/start-generation', request, true);
   const path = `/generations/${first.body.generation_id}/rerun`;
-  const rerun = await once(path, {});
-  says('/strict', { allow: false });
+  const rerun = await once(path, {}, true);
   for (const [was, again] of [
-    [first, await once('/start-generation', request)],
-    [rerun, await once(path, {})],
+    [first, await once('/start-generation', request, false)],
+    [rerun, await once(path, {}, false)],
   ] as const) {
     expect([was.status, again.status], JSON.stringify(was.body)).toEqual([202, 202]);
     expect(again.body.generation_id).toBe(was.body.generation_id);
