@@ -9,6 +9,9 @@ export type Action = (
   now: { lease: string; prediction: string },
 ) => Promise<unknown>;
 
+/** Of alerts. */
+const RECEIVER = 'https://hooks.slack.com/services/x';
+
 export const asService = (sql: postgres.TransactionSql) => become(sql, 'service_role', {});
 export const asOwner = (sql: postgres.TransactionSql) => become(sql, 'none', {});
 const asUser = (sql: postgres.TransactionSql, user: string) => become(sql, 'authenticated', { sub: user });
@@ -243,4 +246,27 @@ export const actions: Record<string, Action> = {
   },
   admin_delete_plan: (sql) => sql`select public.admin_delete_plan('none', 'why')`,
   admin_set_budget: (sql) => sql`select public.admin_set_budget(100, 1000, 'why')`,
+
+  set_alert_rule: (sql) => sql`select public.set_alert_rule('queue_depth', 0)`,
+  'set_alert_receiver, and it is tested': async (sql) => {
+    await sql`select public.set_alert_receiver('ops', 'slack', ${RECEIVER})`;
+    await sql`select public.test_alert_receiver('ops')`;
+  },
+  test_alert_receiver: (sql) => sql`select public.test_alert_receiver('none')`,
+  delete_alert_receiver: async (sql) => {
+    await sql`select public.set_alert_receiver('ops', 'slack', ${RECEIVER})`;
+    await sql`select public.test_alert_receiver('ops')`;
+    await sql`select public.delete_alert_receiver('ops')`;
+  },
+  admin_set_alert_rule: (sql) => sql`select public.admin_set_alert_rule('queue_depth', 'why', 0)`,
+  'admin_set_alert_receiver, and it is tested': async (sql) => {
+    await sql`select public.admin_set_alert_receiver('ops', 'why', 'slack', ${RECEIVER})`;
+    await sql`select public.admin_test_alert_receiver('ops', 'why')`;
+  },
+  admin_test_alert_receiver: (sql) => sql`select public.admin_test_alert_receiver('none', 'why')`,
+  admin_delete_alert_receiver: async (sql) => {
+    await sql`select public.admin_set_alert_receiver('ops', 'why', 'slack', ${RECEIVER})`;
+    await sql`select public.admin_test_alert_receiver('ops', 'why')`;
+    await sql`select public.admin_delete_alert_receiver('ops', 'why')`;
+  },
 };
