@@ -150,13 +150,16 @@ export function batchesWrong(common: Common, { batches, generations }: Snapshot)
   });
 }
 
-/** More jobs of a user than may run; counted in one snapshot. */
+/**
+ * More jobs of a user than may run; counted in one snapshot. One that was brought back to be looked for is nobody's run
+ * until a claim takes it: its lease is over, and it has no slot (private.requeue).
+ */
 export async function slotsWrong(common: Common): Promise<string[]> {
   // What is allowed from before the look on: a plan may be lowered meanwhile.
   const bounds = new Map(common.users.map((user) => [user.id, user]));
   const rows = await common.calls.sql<{ user: string; type: string; n: number }[]>`
     select payload ->> 'user_id' as user, job_type as type, count(*)::int as n from public.job_queue
-    where status = 'processing' group by 1, 2`;
+    where status = 'processing' and (slot or lease_expires_at > now()) group by 1, 2`;
   const over = rows.flatMap(({ user, type, n }) => {
     const bound = bounds.get(user)?.bound ?? null;
     return bound === null || bound >= n || !isLimited(type) ? [] : [{ user, type, n, bound }];
