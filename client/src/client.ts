@@ -105,7 +105,8 @@ export interface Client {
 export function createClient(options: ClientOptions): Client {
   const base = baseOf(options);
   const http = createHttp(base, options);
-  const path = (id: string) => `/generations/${encodeURIComponent(id)}`;
+  // Without an id the path would be the list's; nothing has this one.
+  const path = (id: string) => `/generations/${encodeURIComponent(id || 0)}`;
 
   const start: Client['start'] = async (params, { idempotencyKey = newKey(), signal } = {}) =>
     http<Started>({
@@ -117,9 +118,12 @@ export function createClient(options: ClientOptions): Client {
     });
   const get: Client['get'] = (id, { signal } = {}) =>
     http<Generation>({ method: 'GET', path: path(id), signal });
-  const page = (params: { [K in keyof ListParams]: ListParams[K] | undefined }, signal?: SignalLike) => {
+  const page = (
+    params: { [K in keyof ListParams]: ListParams[K] | null | undefined },
+    signal?: SignalLike,
+  ) => {
     const query = Object.entries(params).flatMap(([name, value]) =>
-      value === undefined ? [] : `${name}=${encodeURIComponent(value)}`,
+      value == null ? [] : `${name}=${encodeURIComponent(value)}`,
     );
     return http<GenerationPage>({ method: 'GET', path: `/generations?${query.join('&')}`, signal });
   };
@@ -169,7 +173,11 @@ export function createClient(options: ClientOptions): Client {
     list: (params = {}, { signal } = {}) =>
       pages((cursor = params.cursor) => page({ ...params, cursor }, signal)),
     async cancel(id, { signal } = {}) {
-      const cancelled = await http<Cancelled>({ method: 'POST', path: `${path(id)}/cancel`, signal });
+      const cancelled = await http<Cancelled>({
+        method: 'POST',
+        path: `${path(id)}/cancel`,
+        signal,
+      });
       transport.pollNow();
       return cancelled;
     },

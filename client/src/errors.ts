@@ -167,16 +167,21 @@ const CODES: Record<number, string> = {
   500: 'internal_error',
 };
 
-/** The error of an answer that is no success. */
+/**
+ * The error of an answer that is no success.
+ *
+ * @param who answered; it is told where the answer says nothing
+ */
 export function toApiError(
   status: number,
+  who: string,
   text: string,
   header: (name: string) => string | null | undefined,
 ): ApiError {
   const problem = objectOf<Problem>(text);
   const code = problem.code ?? CODES[status] ?? (status < 500 ? 'invalid_request' : 'unavailable');
   return new (classes()[nameOf(code)] ?? ApiError)(
-    problem.detail ?? problem.error ?? `The server answered ${status}.`,
+    problem.detail ?? problem.error ?? `${who} answered ${status}.`,
     {
       status,
       code,

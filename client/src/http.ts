@@ -28,9 +28,6 @@ export interface Call {
 /** Sends a call, again if need be, and gives the JSON that came back. */
 export type Http = <T>(call: Call) => Promise<T>;
 
-/** Seconds. If the server asks for a longer pause, the caller gets the error at once. */
-const LONGEST_PAUSE = 60;
-
 /** @param base where the server's paths begin */
 export function createHttp(base: string, options: HttpOptions): Http {
   const maxRetries = options.maxRetries ?? 3;
@@ -72,8 +69,10 @@ function pauseAfter(error: unknown, attempt: number): number | undefined {
   if (!isTransient(error)) return undefined;
   const asked = (error as Partial<ApiError>).retryAfter;
   if (asked === undefined) return backoff(attempt);
+  // Seconds. After a longer pause the caller would rather know at once.
+  const longest = 60;
   // Jitter: clients that were told the same time do not all come at once.
-  return asked <= LONGEST_PAUSE ? asked * 1_000 + backoff(0) : undefined;
+  return asked <= longest ? asked * 1_000 + backoff(0) : undefined;
 }
 
 /** One attempt. */
@@ -98,6 +97,7 @@ function send(options: HttpOptions, url: string, call: Call, body?: unknown): Pr
 }
 
 async function receive(fetch: FetchLike, url: string, request: RequestLike): Promise<unknown> {
+  const asked = shown(url);
   let response: ResponseLike;
   let text: string | undefined;
   try {
@@ -106,8 +106,8 @@ async function receive(fetch: FetchLike, url: string, request: RequestLike): Pro
     if (response.ok) return JSON.parse(text);
   } catch (cause) {
     // What is no JSON comes from something else: the sign-in page of a hotel's network, for one.
-    const problem = text === undefined ? 'reached' : 'understood';
-    throw new ConnectionError(`The server could not be ${problem}.`, { url: shown(url), cause });
+    const problem = `The server could not be ${text === undefined ? 'reached' : 'understood'}.`;
+    throw new ConnectionError(problem, { url: asked, cause });
   }
-  throw toApiError(response.status, text, (name) => response.headers.get(name));
+  throw toApiError(response.status, asked, text, (name) => response.headers.get(name));
 }

@@ -18,15 +18,16 @@ import type {
 } from './openapi.ts';
 import { baseOf, type HttpOptions } from './options.ts';
 import { newKey } from './platform.ts';
-import { type SourceFile, uploadFiles, uploadSource } from './source.ts';
+import { uploadFiles, uploadSource } from './source.ts';
+import type { WithFiles } from './types.ts';
 
 export type { HttpOptions } from './options.ts';
 export type { Deleted, ImageMarks, ImagesMarks, MarkedImages, RerunRequest, Usage };
 
-/** What is to be different; in the place of `source_id`, the file itself may be given. `null` takes a field away. */
-export type RerunChanges = Omit<RerunRequest, 'source_id'> & {
-  source_id?: RerunRequest['source_id'] | SourceFile;
-};
+/**
+ * What is to be different; `source_id`, `mask` and each of `sources` may be the file itself. `null` takes a field away.
+ */
+export type RerunChanges = WithFiles<RerunRequest>;
 
 export interface Library {
   /**
@@ -56,8 +57,9 @@ export interface Library {
  */
 export function createLibrary(options: HttpOptions): Library {
   const http = createHttp(baseOf(options), options);
-  const generation = (id: string, step = '') => `/generations/${encodeURIComponent(id)}${step}`;
-  const image = (id: string) => `/images/${encodeURIComponent(id)}`;
+  // Without an id the path would be the list's; nothing has this one.
+  const generation = (id: string, step = '') => `/generations/${encodeURIComponent(id || 0)}${step}`;
+  const image = (id: string) => `/images/${encodeURIComponent(id || 0)}`;
   const remove = async (path: string, { signal }: CallOptions = {}) => {
     try {
       await http<Deleted>({ method: 'DELETE', path, signal });

@@ -19,9 +19,6 @@ export interface FileUri {
 /** A PNG, JPEG or WebP of at most 10 MiB, whatever its name and its declared type say. */
 export type SourceFile = BlobLike | ArrayBuffer | Uint8Array | FileUri;
 
-/** Milliseconds: 10 MiB over a slow line. */
-const TIMEOUT_MS = 300_000;
-
 export async function uploadSource(http: Http, file: SourceFile, signal?: SignalLike): Promise<Source> {
   let body: unknown = file;
   if ('uri' in file) {
@@ -31,7 +28,9 @@ export async function uploadSource(http: Http, file: SourceFile, signal?: Signal
   }
   // What it is, the server sees in its bytes: phones and browsers have many names for the same type.
   const contentType = 'application/octet-stream';
-  return http<Source>({ method: 'POST', path: '/sources', body, contentType, timeoutMs: TIMEOUT_MS, signal });
+  // 10 MiB over a slow line.
+  const timeoutMs = 300_000;
+  return http<Source>({ method: 'POST', path: '/sources', body, contentType, timeoutMs, signal });
 }
 
 const isFile = (value: unknown): value is SourceFile => {

@@ -43,13 +43,17 @@ export type StartBody = Omit<StartRequest, 'prompt' | 'prompts' | 'num_images'> 
   );
 
 /** `T`, with a file as good as the id of its upload. */
-type WithFiles<T> = {
-  [K in keyof T]: K extends 'source_id' | 'mask'
+export type WithFiles<T> = {
+  [K in keyof T]: K extends 'source_id'
     ? T[K] | SourceFile
-    : K extends 'sources'
-      ? (NamedImage | SourceFile)[]
-      : T[K];
+    : K extends 'mask'
+      ? T[K] | ImageOrFile
+      : K extends 'sources'
+        ? ImageOrFile[] | Extract<T[K], null>
+        : T[K];
 };
+
+type ImageOrFile = NamedImage | SourceFile;
 
 /** What is asked for: a body of a start, in which `source_id`, `mask` and each of `sources` may be the file itself. The client uploads it. */
 export type GenerateParams = WithFiles<StartBody>;

@@ -65,13 +65,16 @@ const MAX_SIGNATURES = 16;
  * @param secret what the SQL function `webhook_secret` gave, with or without `whsec_` and padding
  * @returns the event that it announces; the same event may come again, with the same `webhook-id`
  * @throws WebhookVerificationError where it is not to be trusted
- * @throws InvalidOptionError where the secret is none, or the body is not what came
+ * @throws InvalidOptionError where the secret is none, or the request is not what came
  */
 export async function verifyWebhook(
   request: WebhookRequest | WebhookParts,
   secret: string,
 ): Promise<WebhookEvent> {
   const key = keyOf(secret);
+  if (!request?.headers) {
+    throw new InvalidOptionError('request', 'must be what came: its headers and its body');
+  }
   const [id, timestamp, signatures] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) =>
     headerOf(request.headers, name),
   ) as [string, string, string];

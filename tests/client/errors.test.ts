@@ -66,7 +66,7 @@ test.each([
     name,
     code,
     status,
-    message: `The server answered ${status}.`,
+    message: `https://pq.example/functions/v1/generations/g1 answered ${status}.`,
     requestId: undefined,
   });
 });

@@ -32,7 +32,7 @@ export async function invoke<T>(supabase: SupabaseLike, name: string, body: unkn
   const { message, context } = error as FunctionsFailure;
   if (context?.status && context.text) {
     const text = await context.text();
-    throw toApiError(context.status, text, (header) => context.headers?.get(header));
+    throw toApiError(context.status, name, text, (header) => context.headers?.get(header));
   }
   throw new ConnectionError(message ?? `${name} could not be reached.`, { cause: error });
 }
@@ -58,7 +58,7 @@ export async function query<T>(asked: PromiseLike<Result>): Promise<T> {
   if (status) {
     const named = Object.fromEntries((hint ?? '').split(' ').map((word) => word.split('=')));
     const problem = JSON.stringify({ ...named, code: details ?? undefined, detail: message });
-    throw toApiError(Number(status), problem, (header) =>
+    throw toApiError(Number(status), 'The database', problem, (header) =>
       header === 'retry-after' ? named.retry_after : undefined,
     );
   }

@@ -39,5 +39,5 @@ async function removed(sent: Promise<Response>): Promise<void> {
   // It has gone already: that is what was asked for.
   if (answer.ok || answer.status === 404) return;
   const text = await answer.text().catch(() => '');
-  throw toApiError(answer.status, text, (name) => answer.headers.get(name));
+  throw toApiError(answer.status, 'The server', text, (name) => answer.headers.get(name));
 }
