@@ -193,6 +193,15 @@ test('no secret, token, prompt or address of somebody’s own is in the log, wha
   for (const fault of [
     { error: 'E005' },
     { error: 'PA' },
+    // As providers do, it quotes what it was asked for.
+    { error: `NSFW content detected in prompt "${CANARIES.prompt} a lighthouse"` },
+    {
+      status: 422,
+      body: JSON.stringify({
+        title: 'Input validation failed',
+        detail: `- input.prompt: "${CANARIES.prompt}" is not allowed, nor is "${CANARIES.negative}"`,
+      }),
+    },
     { status: 422 },
     { status: 400 },
     { file: 'not_image' },

@@ -117,7 +117,8 @@ impl<P: Ports> Pipeline<'_, P> {
                 self.ports.runtime().warn("further files are not stored", job_id, &detail);
             }
             Outcome::Failed { class, failure } => {
-                self.ports.runtime().warn("prediction failed", job_id, &failure.cause);
+                // Not the provider's words, which may quote the prompt: they are in the job's `error_details`.
+                self.ports.runtime().warn("prediction failed", job_id, failure.code.as_str());
                 retry_in =
                     (*class != FailureClass::Permanent).then(|| backoff(attempts, self.ports.runtime()));
             }

@@ -56,7 +56,7 @@ impl<P: Ports> Pipeline<'_, P> {
 
     /// The run failed in a way that the next one may not: another attempt after the backoff.
     pub(super) async fn try_later(&self, job: &Job, failure: Failure) -> Result<RunEnd, QueueError> {
-        self.ports.runtime().warn("attempt failed", job, &failure.cause);
+        self.ports.runtime().warn("attempt failed", job, failure.logged());
         let wait = backoff(job.attempts, self.ports.runtime());
         self.ended(job, self.ports.queue().fail(job, &failure, Some(wait)).await?)
     }
@@ -76,14 +76,14 @@ impl<P: Ports> Pipeline<'_, P> {
         if job.retry_until.is_none() && job.job_type() != JobType::GenerateImage {
             return self.try_later(job, failure).await;
         }
-        self.ports.runtime().warn("put off", job, &failure.cause);
+        self.ports.runtime().warn("put off", job, failure.logged());
         let wait = retry_wait(job.lease, self.ports.runtime());
         self.ended(job, self.ports.queue().snooze(job, wait, false).await?)
     }
 
     /// The run failed in a way that every other one would too.
     pub(super) async fn give_up(&self, job: &Job, failure: Failure) -> Result<RunEnd, QueueError> {
-        self.ports.runtime().warn("job failed", job, &failure.cause);
+        self.ports.runtime().warn("job failed", job, failure.logged());
         self.ended(job, self.ports.queue().fail(job, &failure, None).await?)
     }
 

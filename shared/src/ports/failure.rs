@@ -119,6 +119,11 @@ impl Failure {
         self
     }
 
+    /// What the log may hold: of words about the request, which may quote its prompt, the code alone.
+    pub fn logged(&self) -> &str {
+        if self.code == FailureCode::Rejected { self.code.as_str() } else { &self.cause }
+    }
+
     /// Allows one more attempt, and no further.
     #[must_use]
     pub fn once(mut self) -> Self {
