@@ -546,6 +546,10 @@ export interface ImagesMarks {
    * Whether every signed-in user may find the images.
    */
   is_public?: boolean | null;
+  /**
+   * Whose images they are. Servers send it, and have to, with the project's secret key; a request with a user's token that has it is refused with `forbidden`.
+   */
+  user_id?: string | null;
 }
 /**
  * The image sizes that a model supports.
@@ -1432,6 +1436,10 @@ export interface Woken {
  * Which of the generations are wanted.
  */
 export interface ListQuery {
+  /**
+   * Whose generations. Servers send it, and have to, with the project's secret key; a request with a user's token that has it is refused with `forbidden`.
+   */
+  user_id?: string;
   /**
    * The number of generations on a page, 1 to 100. The default is 20.
    */

@@ -30,4 +30,7 @@ pub struct ImagesMarks {
     pub is_public: Option<bool>,
     /// Whether the images are archived: put aside, but not deleted.
     pub archived: Option<bool>,
+    /// Whose images they are. Servers send it, and have to, with the project's secret key; a request with a user's token
+    /// that has it is refused with `forbidden`.
+    pub user_id: Option<Uuid>,
 }
