@@ -507,7 +507,7 @@ export interface Health {
   status: 'ok';
 }
 /**
- * The marks of an image. Give at least one; a field that is left out or `null` stays as it is.
+ * The marks of an image. A field that is left out or `null` stays as it is.
  */
 export interface ImageMarks {
   /**
@@ -524,7 +524,7 @@ export interface ImageMarks {
   is_public?: boolean | null;
 }
 /**
- * The marks of several images. Give at least one; a field that is left out or `null` stays as it is.
+ * The marks of several images. A field that is left out or `null` stays as it is.
  */
 export interface ImagesMarks {
   /**

@@ -11,7 +11,7 @@ use crate::http::request::{id, json_of};
 use crate::policy::bounds::MAX_MARKED;
 
 /// The names of the marks.
-const MARKS: [&str; 3] = ["is_favorite", "is_public", "archived"];
+pub const MARKS: [&str; 3] = ["is_favorite", "is_public", "archived"];
 
 /// What is to be changed of an image's marks; `None` stays as it is. One of them is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -17,6 +17,7 @@ pub struct ListQuery {
     #[schemars(range(min = 1, max = MAX_LIMIT), extend("default" = DEFAULT_LIMIT))]
     pub limit: Option<u32>,
     /// The `next_cursor` of the previous page.
+    #[schemars(extend("pattern" = "^[0-9]{1,17}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))]
     pub cursor: Option<String>,
     /// Lists only generations with this status.
     pub status: Option<Status>,
