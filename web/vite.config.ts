@@ -29,6 +29,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^picture-queue$/, replacement: here('../client/src/index.ts') },
+      { find: /^picture-queue\/library$/, replacement: here('../client/src/library.ts') },
       { find: /^picture-queue\/react$/, replacement: here('../client/src/react/index.ts') },
     ],
   },

@@ -507,7 +507,7 @@ export interface Health {
   status: 'ok';
 }
 /**
- * The marks of an image. Give at least one; a field that is left out or `null` stays as it is.
+ * The marks of an image. A field that is left out or `null` stays as it is.
  */
 export interface ImageMarks {
   /**
@@ -524,7 +524,7 @@ export interface ImageMarks {
   is_public?: boolean | null;
 }
 /**
- * The marks of several images. Give at least one; a field that is left out or `null` stays as it is.
+ * The marks of several images. A field that is left out or `null` stays as it is.
  */
 export interface ImagesMarks {
   /**
@@ -546,6 +546,10 @@ export interface ImagesMarks {
    * Whether every signed-in user may find the images.
    */
   is_public?: boolean | null;
+  /**
+   * Whose images they are. Servers send it, and have to, with the project's secret key; a request with a user's token that has it is refused with `forbidden`.
+   */
+  user_id?: string | null;
 }
 /**
  * The image sizes that a model supports.
@@ -1432,6 +1436,10 @@ export interface Woken {
  * Which of the generations are wanted.
  */
 export interface ListQuery {
+  /**
+   * Whose generations. Servers send it, and have to, with the project's secret key; a request with a user's token that has it is refused with `forbidden`.
+   */
+  user_id?: string;
   /**
    * The number of generations on a page, 1 to 100. The default is 20.
    */

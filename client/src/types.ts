@@ -59,7 +59,7 @@ type ImageOrFile = NamedImage | SourceFile;
 export type GenerateParams = WithFiles<StartBody>;
 
 /** Which of the user's generations are wanted. */
-export type ListParams = ListQuery;
+export type ListParams = Omit<ListQuery, 'user_id'>;
 
 /** RFC 9457 problem details, as every refusal has them. */
 export type Problem = Omit<ProblemToday, 'code'> & {

@@ -75,8 +75,10 @@ function bounded(name: string, least?: number, most?: number, unit = ''): string
 /** A type of its own: what it is, and its members or values. */
 export function typeSection(name: string, schema: Schema): string {
   const parts = [`### ${name}`, schema.description ?? ''];
+  const isOneAtLeast = schema.anyOf?.every(({ required }) => required);
+  if (isOneAtLeast) parts.push(`It has at least one of: ${schema.anyOf?.map(alternative).join(', ')}.`);
   const variants = schema.anyOf?.map((each) => `- ${typeOf(each)}: ${each.description ?? ''}`);
-  if (variants) parts.push(variants.join('\n'));
+  if (variants && !isOneAtLeast) parts.push(variants.join('\n'));
   if (schema.oneOf) parts.push(`It has one of: ${schema.oneOf.map(alternative).join(', ')}.`);
   if (schema.properties) {
     const required = schema.required ?? [];

@@ -40,7 +40,7 @@ pub fn address_key(address: Option<&str>) -> String {
     format!("address:{}", network(address))
 }
 
-/// The key under which a server's request is counted: `about` is the user, or the generation, that it names. Not the
+/// The key under which a server's request is counted: `about` is the user, the generation or the image that it names. Not the
 /// server: its users do not wait for each other.
 pub fn server_key(about: Uuid) -> String {
     format!("server:{about}")

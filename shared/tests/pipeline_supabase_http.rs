@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use shared::adapters::supabase::{Generations, Prices, Queue, Rpc, Storage};
 use shared::http::idempotency::Key;
 use shared::http::list_query::ListQuery;
-use shared::http::marks::ImageMarks;
+use shared::http::marks::{ImageMarks, ImagesMarks};
 use shared::http::models::{Charged, ChargedModel};
 use shared::http::problem::Code;
 use shared::http::types::Price;
@@ -625,13 +625,19 @@ fn what_a_user_reads_comes_as_the_database_wrote_it() {
         assert_eq!(block_on(generations(&http).kept_request(id)).unwrap().as_str(), text);
         assert_eq!(body(&http), json!({ "p_generation_id": id }));
         let http = Recorder::default().answers(200, text);
-        assert_eq!(block_on(generations(&http).usage()).unwrap().as_str(), text);
+        assert_eq!(block_on(generations(&http).usage(None)).unwrap().as_str(), text);
+        assert_eq!(body(&http), json!({}));
         let http = Recorder::default().answers(200, text);
         let marks = ImageMarks { is_favorite: Some(true), is_public: None, archived: Some(false) };
-        assert_eq!(block_on(generations(&http).mark_images(&[id], marks)).unwrap().as_str(), text);
+        let asked = ImagesMarks { ids: vec![id], marks, user_id: None };
+        assert_eq!(block_on(generations(&http).mark_images(&asked)).unwrap().as_str(), text);
         let marked = json!({ "is_favorite": true, "archived": false });
         assert_eq!(body(&http), json!({ "p_image_ids": [id], "p_marks": marked }));
     }
+    let user = Some(Uuid::from_u128(2));
+    let http = Recorder::default().answers(200, "{}");
+    block_on(generations(&http).usage(user)).unwrap();
+    assert_eq!(body(&http), json!({ "p_user_id": user }));
     for page in ["", "<html>Sign in to the network</html>", "{}{}", r#"{"a":"#] {
         let http = Recorder::default().answers(200, page).answers(200, page);
         let error = block_on(generations(&http).get(id)).unwrap_err();

@@ -45,6 +45,29 @@ fn upload(sent: Sent<'_>) -> Result<Source, UploadError> {
     block_on(upload_source(sent, &Sources::new(&supabase, "a.b.c", USER), ID, &TestRuntime::new(1)))
 }
 
+#[test]
+fn a_server_stores_with_the_key_that_it_has_sent() {
+    let supabase = SupabaseSettings { url: "https://project.supabase.co".into(), key: "anon-key".into() };
+    for (key, token) in [("sb_secret_x", None), ("a.b.c", Some("Bearer a.b.c".to_owned()))] {
+        let store = |status, body| {
+            let http = Recorder::default().answers(status, body);
+            let sources = Sources::of_server(&supabase, key, USER);
+            let stored =
+                block_on(upload_source(sent(&http, "image/png", PNG), &sources, ID, &TestRuntime::new(1)));
+            let headers = http.only().headers;
+            let header =
+                |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+            assert_eq!((header("apikey").as_deref(), header("authorization")), (Some(key), token.clone()));
+            stored.map_err(|error| upload_problem(error).code)
+        };
+        assert!(store(200, KEY).is_ok());
+        assert_eq!(store(400, r#"{"statusCode":"403"}"#).unwrap_err(), Code::Unauthorized);
+        assert_eq!(store(401, "").unwrap_err(), Code::Unauthorized);
+        assert_eq!(store(400, r#"{"statusCode":"400"}"#).unwrap_err(), Code::Unauthorized);
+        assert_eq!(store(503, "").unwrap_err(), Code::Unavailable);
+    }
+}
+
 fn refused(sent: Sent<'_>) -> Code {
     let http = sent.http;
     let code = upload_problem(upload(sent).unwrap_err()).code;

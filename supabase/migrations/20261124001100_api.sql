@@ -29,21 +29,32 @@ begin
 end
 $$;
 
--- The same of the user whose generation it is. Where there is none, of nobody, who has none.
+-- The same of the user whose generation it is. Where there is none, of one that nobody is, who has none.
 create function private.act_as_owner(p_generation_id uuid) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
-  perform private.act_as((select user_id from public.image_generations where id = p_generation_id));
+  perform private.act_as(
+    coalesce((select user_id from public.image_generations where id = p_generation_id), gen_random_uuid())
+  );
+end
+$$;
+
+-- And of the user whose image it is.
+create function private.act_as_owner_of_image(p_image_id uuid) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  perform private.act_as(coalesce((select user_id from public.images where id = p_image_id), gen_random_uuid()));
 end
 $$;
 
 -- What users call -----------------------------------------------------------------------------------------------------
 --
 -- And servers of the apps', with the secret key, for a user of theirs: the transaction goes on as that user's own
--- (docs/decisions/0053).
+-- (docs/decisions/0053). By the id of a generation or an image as its owner, else as the user whom p_user_id names: for
+-- the service alone, as nobody else may call private.act_as.
 
--- With p_user_id for the service alone: as nobody else may call private.act_as.
 create function public.start_generation(
   p_request jsonb, p_idempotency_key text = null, p_request_hash text = null, p_next int = 0, p_user_id uuid = null
 ) returns jsonb language plpgsql set search_path = '' as $$
@@ -82,9 +93,12 @@ $$;
 create function public.list_generations(
   p_limit int = 20, p_cursor text = null, p_status text = null, p_batch_id uuid = null, p_model_id text = null,
   p_operation text = null, p_favorite boolean = null, p_archived boolean = null, p_parent_id uuid = null,
-  p_q text = null, p_created_after timestamptz = null, p_created_before timestamptz = null
+  p_q text = null, p_created_after timestamptz = null, p_created_before timestamptz = null, p_user_id uuid = null
 ) returns jsonb language plpgsql stable set search_path = '' as $$
 begin
+  if p_user_id is not null then
+    perform private.act_as(p_user_id);
+  end if;
   return private.list_generations(
     p_limit, p_cursor, p_status, p_batch_id, p_model_id, p_operation, p_favorite, p_archived, p_parent_id, p_q,
     p_created_after, p_created_before
@@ -95,6 +109,11 @@ $$;
 create function public.kept_request(p_generation_id uuid)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
+  if current_user = 'service_role' then
+    perform private.act_as_owner(p_generation_id);
+    -- Whom the start that follows names.
+    return private.kept_request(p_generation_id) || jsonb_build_object('user_id', auth.uid());
+  end if;
   return private.kept_request(p_generation_id);
 end
 $$;
@@ -125,6 +144,9 @@ $$;
 create function public.delete_generation(p_generation_id uuid)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
+  if current_user = 'service_role' then
+    perform private.act_as_owner(p_generation_id);
+  end if;
   return private.delete_generation(p_generation_id);
 end
 $$;
@@ -132,6 +154,9 @@ $$;
 create function public.delete_image(p_image_id uuid)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
+  if current_user = 'service_role' then
+    perform private.act_as_owner_of_image(p_image_id);
+  end if;
   return private.delete_image(p_image_id);
 end
 $$;
@@ -146,20 +171,29 @@ $$;
 create function public.mark_image(p_image_id uuid, p_marks jsonb)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
+  if current_user = 'service_role' then
+    perform private.act_as_owner_of_image(p_image_id);
+  end if;
   return private.mark_image(p_image_id, p_marks);
 end
 $$;
 
-create function public.mark_images(p_image_ids uuid[], p_marks jsonb)
+create function public.mark_images(p_image_ids uuid[], p_marks jsonb, p_user_id uuid = null)
 returns jsonb language plpgsql set search_path = '' as $$
 begin
+  if p_user_id is not null then
+    perform private.act_as(p_user_id);
+  end if;
   return private.mark_images(p_image_ids, p_marks);
 end
 $$;
 
-create function public.user_usage()
+create function public.user_usage(p_user_id uuid = null)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
+  if p_user_id is not null then
+    perform private.act_as(p_user_id);
+  end if;
   return private.user_usage();
 end
 $$;
@@ -977,8 +1011,10 @@ to authenticated, service_role;
 grant execute on function private.queue_totals, private.is_user to authenticated, service_role;
 
 grant execute on function
-  public.start_generation, public.get_generation, public.cancel_generation, public.retry_generation,
-  private.act_as, private.act_as_owner,
+  public.start_generation, public.get_generation, public.list_generations, public.kept_request,
+  public.cancel_generation, public.retry_generation, public.delete_generation, public.delete_image,
+  public.mark_image, public.mark_images, public.user_usage,
+  private.act_as, private.act_as_owner, private.act_as_owner_of_image,
   public.enqueue_job, private.enqueue_job,
   public.enqueue_jobs, private.enqueue_jobs,
   public.claim_jobs, public.claim_next_job, private.claim_jobs,
@@ -1068,10 +1104,11 @@ comment on function public.get_generation is
 'One generation of the caller, as GET /generations/{id} answers.';
 comment on function public.list_generations is
 'The caller''s generations, the newest first, as GET /generations answers: {generations, next_cursor}. A call reads
-2,000 of them at most: a page may be short, or empty, and have a next_cursor all the same.';
+2,000 of them at most: a page may be short, or empty, and have a next_cursor all the same. The service names the user
+with p_user_id, and nobody else may.';
 comment on function public.kept_request is
 'The request that a generation of the caller stands for, by the names of a start: with changes, and with the
-generation''s id as parent_id, start_generation makes it again.';
+generation''s id as parent_id, start_generation makes it again. The service is told the owner, too, as user_id.';
 comment on function public.cancel_generation is
 'Ends a generation of the caller, unless its image is made already. A job cancels its running prediction.';
 comment on function public.retry_generation is
@@ -1087,10 +1124,11 @@ p_email is the account''s email address, as a confirmation; of an account withou
 comment on function public.mark_image is
 'Marks an image of the caller, {is_favorite, is_public, archived}, and returns it. What is left out stays as it is.';
 comment on function public.mark_images is
-'The same for 1 to 100 images. Those that are not the caller''s are passed over: {images} has the marked ones.';
+'The same for 1 to 100 images. Those that are not the caller''s are passed over: {images} has the marked ones.
+The service names the user with p_user_id, and nobody else may.';
 comment on function public.user_usage is
 'The caller''s plan, what they have used of it and when that starts anew, what they have spent, and their jobs that
-make images, as GET /usage answers.';
+make images, as GET /usage answers. The service names the user with p_user_id, and nobody else may.';
 comment on function public.webhook_secret is
 'The secret that signs the caller''s webhooks: {secret, created_at, old_secrets_expire_at}. The first call makes it.';
 comment on function public.rotate_webhook_secret is

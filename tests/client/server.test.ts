@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   createServerClient,
   GenerationFailedError,
+  InvalidOptionError,
   type ServerClientOptions,
   TimeoutError,
 } from '../../client/src/server.ts';
@@ -36,7 +37,10 @@ beforeEach(async () => {
   states = { g1: [generation('queued', 0), generation('processing', 10), COMPLETED] };
   started = STARTED;
   server = http.createServer(async (request, response) => {
-    const body = request.method === 'POST' ? await bodyOf(request).catch(() => undefined) : undefined;
+    const body =
+      request.method === 'POST' || request.method === 'PATCH'
+        ? await bodyOf(request).catch(() => undefined)
+        : undefined;
     const { authorization, 'idempotency-key': idempotencyKey } = request.headers;
     asked.push({ call: `${request.method} ${request.url}`, authorization, idempotencyKey, body });
     const [, id = ''] = /^\/generations\/(\w+)$/.exec(request.url ?? '') ?? [];
@@ -46,6 +50,17 @@ beforeEach(async () => {
       'POST /start-generation': [202, started],
       'POST /generations/g1/cancel': [200, { generation_id: 'g1', status: 'cancelled' }],
       'GET /models': [200, { models: [] }],
+      [`GET /usage?user_id=${USER}`]: [200, { plan: { name: 'default' } }],
+      [`GET /generations?status=failed&user_id=${USER}`]: [
+        200,
+        { generations: [COMPLETED], next_cursor: null },
+      ],
+      'PATCH /images': [200, { images: [{ id: 'i1' }] }],
+      'PATCH /images/i1': [200, { id: 'i1' }],
+      'DELETE /images/i1': [200, { id: 'i1', deleted: true }],
+      'DELETE /generations/g1': [200, { id: 'g1', deleted: true }],
+      'POST /generations/g1/rerun': [202, STARTED],
+      [`POST /sources?user_id=${USER}`]: [201, { source_id: 's1' }],
     };
     const [status, answer] = answers[`${request.method} ${request.url}`] ?? [state ? 200 : 404, state ?? {}];
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
@@ -88,7 +103,7 @@ describe('createServerClient', () => {
     expect(asked[0]).toMatchObject({ idempotencyKey: expect.any(String), body: { user_id: USER } });
   });
 
-  test('follows a batch by its ids, for a list is a user’s', async () => {
+  test('follows a batch by its ids', async () => {
     started = { ...STARTED, batch_id: 'b1', generations: [STARTED, { ...STARTED, generation_id: 'g2' }] };
     states.g2 = [{ ...COMPLETED, id: 'g2' }];
     const { generations } = await pictures().generate({ ...PARAMS, num_images: 2 }, { userId: USER });
@@ -109,6 +124,36 @@ describe('createServerClient', () => {
     ).toBeUndefined();
   });
 
+  test('lists, and reads the usage, of the user that is named', async () => {
+    const server = pictures();
+    const failed: string[] = [];
+    for await (const { id } of server.list({ status: 'failed' }, { userId: USER })) failed.push(id);
+    expect(failed).toEqual(['g1']);
+    expect((await server.usage({ userId: USER })).plan.name).toBe('default');
+    expect(await server.markImages(['i1'], { archived: true }, { userId: USER })).toEqual([{ id: 'i1' }]);
+    expect(asked.at(-1)?.body).toEqual({ ids: ['i1'], archived: true, user_id: USER });
+  });
+
+  test('by its id makes again, marks and deletes, and names nobody', async () => {
+    const server = pictures();
+    expect(await server.rerun('g1', { seed: null }, { idempotencyKey: 'i2' })).toEqual(STARTED);
+    expect(asked.at(-1)).toMatchObject({ idempotencyKey: 'i2', body: { seed: null } });
+    expect(await server.markImage('i1', { is_favorite: true })).toEqual({ id: 'i1' });
+    await server.deleteImage('i1');
+    await server.deleteGeneration('g1');
+    expect(calls().some((call) => call.includes(USER))).toBe(false);
+    expect(new Set(asked.map(({ authorization }) => authorization))).toEqual(new Set([`Bearer ${KEY}`]));
+  });
+
+  test('uploads for the user that is named, by itself and within a start', async () => {
+    const server = pictures();
+    const file = new Blob(['a picture']);
+    expect(await server.uploadSource(file, { userId: USER })).toEqual({ source_id: 's1' });
+    await server.submit({ ...PARAMS, source_id: file }, { userId: USER });
+    expect(calls().slice(1)).toEqual([`POST /sources?user_id=${USER}`, 'POST /start-generation']);
+    expect(asked.at(-1)?.body).toEqual({ ...PARAMS, source_id: 's1', user_id: USER });
+  });
+
   test('ends with its time', async () => {
     states.g1 = [generation('processing', 10)];
     const call = pictures({ maxWaitMs: 60_000 }).generate(PARAMS, { userId: USER, maxWaitMs: 50 });
@@ -125,7 +170,11 @@ describe('what is refused before anything is sent', () => {
 
   test.each([[undefined], [''], ['g1']])('the user %j', async (userId) => {
     const call = pictures().generate(PARAMS, { userId: userId as string });
-    await expect(call).rejects.toMatchObject({ name: 'InvalidOptionError', option: 'userId' });
+    const wrong = { name: 'InvalidOptionError', option: 'userId' };
+    await expect(call).rejects.toMatchObject(wrong);
+    await expect(pictures().usage({ userId: userId as string })).rejects.toMatchObject(wrong);
+    await expect(pictures().markImages([], {}, { userId: userId as string })).rejects.toMatchObject(wrong);
+    expect(() => pictures().list({}, { userId: userId as string })).toThrow(InvalidOptionError);
     expect(asked).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createServerClient, type ServerClient } from '../../client/src/server.ts';
 import { TestStack } from '../e2e/support/stack.ts';
+import { pictures as pngs } from '../e2e/support/uploads.ts';
 import { MODEL, TestUser } from '../e2e/support/user.ts';
 
 /** `createServerClient` against the whole system: a server that starts for its users. */
@@ -47,6 +48,35 @@ describe('a server', () => {
     expect(await pictures.status(id)).toMatchObject({ generationId: id, status: 'processing' });
     expect(await pictures.cancel(id)).toMatchObject({ status: 'cancelled' });
     await expect(pictures.result(id)).rejects.toMatchObject({ code: 'cancelled' });
+  });
+
+  test('uploads, lists, reads the usage, marks, makes again and deletes for the user', async () => {
+    const { png } = await pngs();
+    const ofUser = { userId: user.id };
+    const { generation, images } = await pictures.generate(
+      {
+        prompt: 'a library of a server',
+        model_id: 'black-forest-labs/flux-dev',
+        operation: 'variation',
+        source_id: png,
+      },
+      ofUser,
+    );
+    const listed = [];
+    for await (const one of pictures.list({ q: 'library of a server' }, ofUser)) listed.push(one.id);
+    expect(listed).toEqual([generation.id]);
+    expect((await pictures.usage(ofUser)).images.used).toBeGreaterThan(0);
+    const id = images[0]?.id ?? '';
+    expect(await pictures.markImage(id, { is_favorite: true })).toMatchObject({ is_favorite: true });
+    expect(await pictures.markImages([id], { archived: true }, ofUser)).toMatchObject([{ id }]);
+    const again = await pictures.rerun(generation.id, { seed: 7 });
+    expect((await pictures.result(again.generation_id)).generation).toMatchObject({
+      seed: 7,
+      parent_id: generation.id,
+    });
+    await pictures.deleteImage(id);
+    await pictures.deleteGeneration(generation.id);
+    expect((await user.call('GET', `/generations/${generation.id}`)).status).toBe(404);
   });
 
   test('with a key that is not this project’s does nothing', async () => {

@@ -4,6 +4,7 @@ import { signJwt } from '../../dev/stack/supabase/jwt.ts';
 import { type CountedStack, startCounted } from './support/counted.ts';
 import { expectProblem } from './support/problem.ts';
 import { TestStack } from './support/stack.ts';
+import { pictures } from './support/uploads.ts';
 import { type Answer, call, type Generation, MODEL, type Started, TestUser } from './support/user.ts';
 
 /** Servers of the app's, which start images for its users with the secret key: docs/guides/from-a-server.md. */
@@ -23,6 +24,27 @@ beforeAll(async () => {
 afterAll(() => counted?.stop());
 
 type Headers = Record<string, string>;
+type Path = [method: string, path: string, body?: object];
+/** What is done by the id of a generation or an image, as its owner. */
+const BY_ID = (id: string, image: string): Path[] => [
+  ['GET', `/generations/${id}`],
+  ['POST', `/generations/${id}/cancel`],
+  ['POST', `/generations/${id}/retry`],
+  ['POST', `/generations/${id}/rerun`, {}],
+  ['PATCH', `/images/${image}`, { archived: false }],
+  ['DELETE', `/images/${image}`],
+  ['DELETE', `/generations/${id}`],
+];
+/** What is done for the user who is named, in the query or in the body. */
+const BY_USER = (user_id?: string): Path[] => {
+  const query = user_id === undefined ? '' : `?user_id=${user_id}`;
+  return [
+    ['GET', `/generations${query}`],
+    ['GET', `/usage${query}`],
+    ['PATCH', '/images', { ids: [NO_ID], archived: true, user_id }],
+  ];
+};
+const NO_ID = '00000000-0000-4000-8000-000000000000';
 const refused = async (answer: Promise<Answer<unknown>>, ...expected: [number, string, object?]) => {
   const [status, code, more] = expected;
   expectProblem((await answer) as Answer, status, code, { ...more });
@@ -79,6 +101,104 @@ test('it cancels what waits and has what failed made again, as its owner', async
   await user.completed(id);
 });
 
+test('it lists what a user has, reads their usage, marks, makes again and deletes, a request for each', async () => {
+  const owner = await TestUser.signUp(stack);
+  const { generation_id: id } = (await start({ user_id: owner.id, prompt: 'a server’s harbour' })).body;
+  const [image] = (await owner.completed(id)).images;
+  const other = await TestUser.signUp(stack);
+  const crossed = async <T>(method: string, path: string, body?: unknown) => {
+    const before = counted.proxy.passed.length;
+    const answer = await call<T>(method, `${url}${path}`, { headers: key, body });
+    const passed = counted.proxy.passed.slice(before).filter((one) => one.path.startsWith('/rest/v1/rpc/'));
+    return { ...answer, passed: passed.map((one) => one.path.slice('/rest/v1/rpc/'.length)) };
+  };
+  const list = `/generations?user_id=${owner.id}&q=harbour`;
+  expect(await crossed('GET', list)).toMatchObject({
+    status: 200,
+    body: { generations: [{ id }] },
+    passed: ['list_generations'],
+  });
+  expect((await crossed('GET', `/generations?user_id=${other.id}`)).body).toEqual({
+    generations: [],
+    next_cursor: null,
+  });
+  expect(await crossed('GET', `/usage?user_id=${owner.id}`)).toMatchObject({
+    status: 200,
+    body: { images: { used: 1 } },
+    passed: ['user_usage'],
+  });
+  expect(await crossed('PATCH', `/images/${image?.id}`, { is_favorite: true })).toMatchObject({
+    status: 200,
+    body: { id: image?.id, is_favorite: true },
+    passed: ['mark_image'],
+  });
+  const ids = [image?.id];
+  const aside = (user_id: string) => crossed('PATCH', '/images', { ids, archived: true, user_id });
+  expect(await aside(other.id)).toMatchObject({ status: 200, body: { images: [] } });
+  expect(await aside(owner.id)).toMatchObject({ status: 200, body: { images: [{ id: image?.id }] } });
+  const again = await crossed<Started>('POST', `/generations/${id}/rerun`, { seed: 7 });
+  expect(again.status).toBe(202);
+  expect(again.passed.slice(0, 2)).toEqual(['kept_request', 'start_generation']);
+  expect(await owner.completed(again.body.generation_id)).toMatchObject({ parent_id: id, seed: 7 });
+  expect(await crossed('DELETE', `/images/${image?.id}`)).toMatchObject({
+    status: 200,
+    passed: ['delete_image'],
+  });
+  expect((await owner.get(id)).images).toEqual([]);
+  expect((await crossed('DELETE', `/generations/${id}`)).status).toBe(200);
+  expect((await owner.call('GET', `/generations/${id}`)).status).toBe(404);
+  for (const [method, path, body] of BY_ID(id, image?.id ?? ''))
+    await refused(crossed(method, path, body), 404, 'not_found');
+});
+
+test('a rerun is within the plan of its owner, and has their idempotency keys', async () => {
+  const owner = await TestUser.signUp(stack);
+  const { generation_id: id } = (await start({ user_id: owner.id })).body;
+  await owner.completed(id);
+  const rerun = (headers: Headers) =>
+    call<Started>('POST', `${url}/generations/${id}/rerun`, { headers: { ...key, ...headers }, body: {} });
+  const first = await rerun({ 'idempotency-key': 'again' });
+  const own = await owner.call<Started>(
+    'POST',
+    `/generations/${id}/rerun`,
+    {},
+    { 'idempotency-key': 'again' },
+  );
+  expect([own.status, own.body.generation_id]).toEqual([202, first.body.generation_id]);
+  expect(own.headers.get('idempotency-replayed')).toBe('true');
+  await owner.completed(first.body.generation_id);
+  await stack.sql`insert into private.plans (name, images_per_day) values ('two a day', 2)`;
+  await stack.sql`insert into private.user_plans (user_id, plan) values (${owner.id}, 'two a day')`;
+  await refused(rerun({}), 429, 'quota_exceeded', { limit: 'images_per_day' });
+});
+
+test('it uploads an image for a user, who can start from it, and nobody else', async () => {
+  const { png } = await pictures();
+  const owner = await TestUser.signUp(stack);
+  const upload = (query: string, headers: Headers) =>
+    fetch(`${url}/sources${query}`, { method: 'POST', headers, body: png as BodyInit });
+  const sent = await upload(`?user_id=${owner.id}`, key);
+  expect(sent.status).toBe(201);
+  const { source_id } = (await sent.json()) as { source_id: string };
+  const request = {
+    prompt: 'from it',
+    model_id: 'black-forest-labs/flux-dev',
+    operation: 'variation',
+    source_id,
+  };
+  const { generation_id } = await owner.start(request);
+  await owner.completed(generation_id);
+  await refused(user.call('POST', '/start-generation', request), 404, 'not_found');
+  expect((await start({ ...request, user_id: owner.id })).status).toBe(202);
+  for (const [query, headers, status] of [
+    ['', key, 400],
+    ['?user_id=7', key, 400],
+    [`?user_id=${owner.id}`, { authorization: `Bearer ${owner.token}` }, 403],
+    [`?user_id=${owner.id}`, { apikey: 'sb_secret_0000000000000000000000_00000000' }, 401],
+  ] as [string, Headers, number][])
+    expect((await upload(query, headers)).status, `${query} ${status}`).toBe(status);
+});
+
 describe('who is refused', () => {
   const claims = () => ({ role: 'service_role', exp: Math.floor(Date.now() / 1000) + 3600 });
   const unsigned = () => {
@@ -93,13 +213,21 @@ describe('who is refused', () => {
       const body = { prompt: 'x', model_id: MODEL, user_id };
       await refused(stranger.call('POST', '/start-generation', body), 403, 'forbidden', { field: 'user_id' });
     }
+    for (const user_id of [user.id, stranger.id])
+      for (const [method, path, body] of BY_USER(user_id))
+        await refused(stranger.call(method, path, body), 403, 'forbidden', { field: 'user_id' });
     expect((await stranger.start({ prompt: 'x', user_id: null })).status).toBe('queued');
   });
 
   test('a server that names none, or none that there is', async () => {
     for (const user_id of [undefined, null, 'x'])
       await refused(start({ user_id }), 400, 'invalid_request', { field: 'user_id' });
-    await refused(start({ user_id: '00000000-0000-4000-8000-000000000000' }), 403, 'forbidden');
+    await refused(start({ user_id: NO_ID }), 403, 'forbidden');
+    for (const user_id of [undefined, 'x'])
+      for (const [method, path, body] of BY_USER(user_id))
+        await refused(call(method, `${url}${path}`, { headers: key, body }), 400, 'invalid_request', {
+          field: 'user_id',
+        });
   });
 
   test.each<[string, () => Headers]>([
@@ -119,18 +247,18 @@ describe('who is refused', () => {
       scheduled_at: new Date(Date.now() + 60_000).toISOString(),
     });
     const { self, cancel } = urls;
-    expectProblem(await call('GET', self, { headers: headers() }), 401, 'unauthorized');
-    expectProblem(await call('POST', cancel, { headers: headers() }), 401, 'unauthorized');
+    const id = new URL(self).pathname.split('/').at(-1) ?? '';
+    for (const [method, path, body] of [...BY_ID(id, NO_ID), ...BY_USER(user.id)])
+      await refused(call(method, `${url}${path}`, { headers: headers(), body }), 401, 'unauthorized');
     expect((await user.call('POST', new URL(cancel).pathname)).status).toBe(200);
   });
 
   test('the key, on the paths that are for users alone', async () => {
     for (const [method, path] of [
-      ['GET', '/generations'],
       ['GET', '/events'],
       ['POST', '/generate-image'],
       ['POST', '/batch-generate'],
-      ['POST', '/sources'],
+      ['POST', '/process-queue'],
     ] as const)
       expectProblem(await call(method, `${url}${path}`, { headers: key }), 401, 'unauthorized');
   });
@@ -164,6 +292,15 @@ test('a project with keys of today, which are no tokens', async () => {
       });
       expect(answer.status).toBe(202);
       await owner.completed(answer.body.generation_id);
+      const { png } = await pictures();
+      const query = `user_id=${owner.id}`;
+      const sent = await fetch(`${startGenerationUrl}/sources?${query}`, {
+        method: 'POST',
+        headers,
+        body: png as BodyInit,
+      });
+      expect(sent.status).toBe(201);
+      expect((await call('GET', `${startGenerationUrl}/usage?${query}`, { headers })).status).toBe(200);
     }
   } finally {
     await hosted.stop();

@@ -1,7 +1,7 @@
 import { createClient, type GenerateParams, type Generation } from 'picture-queue';
+import { createLibrary, type Library, type Usage } from 'picture-queue/library';
 import { PictureQueueProvider, useGenerations, useModels, usePictureQueue } from 'picture-queue/react';
 import { memo, useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import type { Usage } from '../../client/src/openapi.ts';
 import { AccountDialog } from './account/AccountDialog.tsx';
 import type { Account, Auth } from './auth/session.ts';
 import { Banners } from './Banners.tsx';
@@ -20,7 +20,6 @@ import { useMarks } from './feed/marks.ts';
 import { nextAfter, useComingTo } from './feed/places.ts';
 import { announcement, hasEnded } from './feed/wording.ts';
 import { Header } from './Header.tsx';
-import { type Calls, calls } from './lib/calls.ts';
 import { forgetStarts, once } from './lib/once.ts';
 import { useOnline } from './lib/online.ts';
 import { type Remover, remover } from './lib/remove.ts';
@@ -36,13 +35,13 @@ const CHOOSE_AGAIN = 'The settings are back in the form. Please choose the pictu
 /** For a user who is signed in. */
 export function Studio({ account, auth }: { account: Account; auth: Auth }) {
   const { getToken, signOut, renew } = auth;
-  const [client, more, removes] = useMemo(() => {
+  const [client, library, removes] = useMemo(() => {
     const fetch = renewing(getToken, renew);
     const options = { url: location.origin, getToken, fetch };
-    return [createClient(options), calls(options), remover(getToken, fetch)];
+    return [createClient(options), createLibrary(options), remover(getToken, fetch)];
   }, [getToken, renew]);
   const [isOpen, openAccount] = useState(false);
-  const { usage, renew: renewUsage } = useUsage(more);
+  const { usage, renew: renewUsage } = useUsage(library);
   const leave = useCallback(() => {
     forget();
     void signOut();
@@ -54,7 +53,7 @@ export function Studio({ account, auth }: { account: Account; auth: Auth }) {
       </a>
       <Header email={account.email} onAccount={() => openAccount(true)} onSignOut={leave} />
       <Boundary>
-        <Desk {...{ more, removes, usage, renewUsage }} />
+        <Desk {...{ library, removes, usage, renewUsage }} />
         {isOpen && <AccountDialog {...{ account, auth, usage, forget }} onClose={() => openAccount(false)} />}
       </Boundary>
     </PictureQueueProvider>
@@ -69,13 +68,13 @@ function forget(): void {
 }
 
 interface DeskProps {
-  more: Calls;
+  library: Library;
   removes: Remover;
   usage: Usage | undefined;
   renewUsage: () => void;
 }
 
-const Desk = memo(function Desk({ more, removes, usage, renewUsage }: DeskProps) {
+const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskProps) {
   const client = usePictureQueue();
   const online = useOnline();
   const { say } = useMessages();
@@ -83,7 +82,7 @@ const Desk = memo(function Desk({ more, removes, usage, renewUsage }: DeskProps)
   const list = useGenerations({ limit: PAGE });
   const { error, refresh, isLoading, hasMore, loadMore } = list;
   const { gone, remove: removeOne } = useDeletions(removes);
-  const { mark, marked } = useMarks(more);
+  const { mark, marked } = useMarks(library);
   const arrived = useArrivals(list.generations);
   const archive = useArchive(mark);
   const generations = useMemo(
@@ -125,12 +124,12 @@ const Desk = memo(function Desk({ more, removes, usage, renewUsage }: DeskProps)
     () =>
       once(async (id: string, idempotencyKey) => {
         // Its own seed would give the same picture.
-        const rerun = more.rerun(id, { seed: null }, idempotencyKey);
+        const rerun = library.rerun(id, { seed: null }, { idempotencyKey });
         const { generation_id } = await rerun.finally(renewUsage);
         await refresh();
         comeTo([generation_id]);
       }),
-    [more, refresh, renewUsage, comeTo],
+    [library, refresh, renewUsage, comeTo],
   );
   const startNew = useCallback(
     (params: GenerateParams) => {

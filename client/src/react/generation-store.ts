@@ -4,6 +4,7 @@ import { platform, type SignalLike } from '../platform.ts';
 import { hasEnded, onlyForward, type Progress } from '../progress.ts';
 import type { GeneratedImage, GenerateParams, Generation, Started, Status } from '../types.ts';
 import { onAbort } from '../wait.ts';
+import { emit } from './changes.ts';
 import { createStore, type Store, toError } from './store.ts';
 
 /** `starting`: the server has not answered yet. */
@@ -94,6 +95,7 @@ export function generationStore(client: Client): GenerationStore {
 
   function end(mine: Run, changes: Partial<GenerationState>) {
     mine.hasEnded = true;
+    emit(client, { started: [] });
     if (run === mine) store.set({ ...changes, isGenerating: false });
   }
 
@@ -130,6 +132,7 @@ export function generationStore(client: Client): GenerationStore {
       try {
         mine.starting = client.start(params, { ...options, signal: mine.replaced.signal });
         mine.started = await mine.starting;
+        emit(client, { started: [] });
       } catch (error) {
         end(mine, { status: 'failed', error: toError(error) });
         return undefined;

@@ -5,6 +5,7 @@ import { platform, type SignalLike } from '../platform.ts';
 import { hasEnded, isForward, type Progress } from '../progress.ts';
 import type { Generation, GenerationPage } from '../types.ts';
 import { backoff, onAbort, wait } from '../wait.ts';
+import { type Change, onChange, withChange } from './changes.ts';
 import { createStore, type Store, toError } from './store.ts';
 
 export interface GenerationsState {
@@ -31,16 +32,38 @@ export function generationsStore(client: Client, limit: number | undefined): Gen
   /** To be read anew: something has changed that only the whole generation holds. */
   const changed = new Set<string>();
   let isReading = false;
+  /** Deleted: a page that was asked for before has them still. */
+  const gone = new Set<string>();
   const store = createStore(EMPTY, (signal) => {
     refresh();
     onAbort(signal, () => following?.abort());
+    onAbort(signal, onChange(client, take));
   });
 
   const page = async (from?: string | null): Promise<GenerationPage> => {
     const params = { ...(limit ? { limit } : {}), ...(from ? { cursor: from } : {}) };
-    for await (const one of client.list(params).pages()) return one;
+    for await (const one of client.list(params).pages()) {
+      return { ...one, generations: one.generations.filter(({ id }) => !gone.has(id)) };
+    }
     return { generations: [], next_cursor: null };
   };
+
+  function take(change: Change) {
+    if (change.deleted) gone.add(change.deleted);
+    store.set({ generations: withChange(store.get().generations, change) });
+    if (change.generation) listenAnew();
+    if (!change.started?.length) return;
+    for (const id of change.started) changed.add(id);
+    readChanged();
+  }
+
+  /** One that has ended goes on: who has heard of an end hears no more of it. */
+  function listenAnew() {
+    const before = following;
+    following = undefined;
+    listen();
+    before?.abort();
+  }
 
   /** Puts the newest page in front of what is there already. */
   function merge(newest: GenerationPage) {

@@ -9,4 +9,12 @@ export {
   type RunStatus,
   useImageGeneration,
 } from './use-image-generation.ts';
+export {
+  type LibraryActions,
+  type LibraryOptions,
+  type LibraryState,
+  type UsedLibrary,
+  useLibrary,
+} from './use-library.ts';
 export { type Models, type ModelsOptions, useModels } from './use-models.ts';
+export { type UsageState, type UsedPlan, useUsage } from './use-usage.ts';

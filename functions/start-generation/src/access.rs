@@ -7,8 +7,9 @@ use edge::{
     Asker, Environment, FetchClient, Incoming, SignedIn, signed_in, supabase_for_users, user_or_server,
     within_limit,
 };
-use shared::adapters::supabase::Rpc;
+use shared::adapters::supabase::{Rpc, Sources};
 use shared::auth::service_key::AcceptedKeys;
+use shared::http::named_user::named_user;
 use shared::http::problem::{Code, Problem};
 use shared::ports::DatabaseError;
 use shared::rate_limit;
@@ -49,7 +50,33 @@ impl Access {
         }
     }
 
-    /// Counts what a server asks for, by the user or the generation that it is about. A user is counted already, and so
+    /// The user that a server acts for; `None` for a signed-in user, who names none.
+    pub(crate) fn named(&self, user_id: Option<Uuid>) -> Result<Option<Uuid>, Problem> {
+        named_user(self.is_server(), user_id)
+    }
+
+    /// The same, counted, of what changes something.
+    pub(crate) async fn for_user(
+        &self,
+        env: &Environment,
+        user_id: Option<Uuid>,
+    ) -> Result<Option<Uuid>, Problem> {
+        let named = self.named(user_id)?;
+        if let Some(user_id) = named {
+            self.count(env, user_id).await?;
+        }
+        Ok(named)
+    }
+
+    /// Uploads of the asker's, or of the user that a server has named.
+    pub(crate) fn sources(&self, named: Option<Uuid>) -> Sources<'_> {
+        match &self.asker {
+            Asker::User(user) => Sources::new(&self.supabase, &user.token, user.user_id),
+            Asker::Server(key) => Sources::of_server(&self.supabase, key, named.unwrap_or_default()),
+        }
+    }
+
+    /// Counts what a server asks for, by the user, the generation or the image that it is about. A user is counted already, and so
     /// is a key of which nothing is known: whoever makes one up uses up no server's share.
     pub(crate) async fn count(&self, env: &Environment, about: Uuid) -> Result<(), Problem> {
         match &self.asker {
@@ -61,15 +88,20 @@ impl Access {
     /// What the database has said; by that it is known whether a server's key is the project's.
     pub(crate) fn judged<T>(&self, answer: Result<T, DatabaseError>) -> Result<T, Problem> {
         let answer = answer.map_err(problem);
-        if let Asker::Server(key) = &self.asker {
-            let is_refused = answer.as_ref().is_err_and(|problem| {
-                matches!(problem.code, Code::Unauthorized | Code::Unavailable | Code::InternalError)
-            });
-            if !is_refused {
-                ACCEPTED.with_borrow_mut(|keys| keys.note(key));
-            }
+        let is_refused = answer.as_ref().is_err_and(|problem| {
+            matches!(problem.code, Code::Unauthorized | Code::Unavailable | Code::InternalError)
+        });
+        if !is_refused {
+            self.accepted();
         }
         answer
+    }
+
+    /// Supabase has taken what was shown.
+    pub(crate) fn accepted(&self) {
+        if let Asker::Server(key) = &self.asker {
+            ACCEPTED.with_borrow_mut(|keys| keys.note(key));
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use shared::adapters::supabase::Generations;
 use shared::http::idempotency::Key;
 use shared::http::list_query::ListQuery;
+use shared::http::named_user::{USER_ID, user_in_query};
 use shared::http::problem::{Code, Problem};
 use shared::http::rerun::RerunChanges;
 use shared::http::traceparent::{self, TRACEPARENT};
@@ -20,7 +21,7 @@ use shared::ports::{QueuedGeneration, Started, UserGenerations};
 use uuid::Uuid;
 use worker::Context;
 
-use crate::access::{Access, admit, admit_asker, problem};
+use crate::access::{Access, admit, admit_asker};
 use crate::moderation::moderate;
 
 /// How an endpoint's body is read.
@@ -66,12 +67,8 @@ async fn start_by(
     }
     let allowed = webhook_allowed_origins(env)?;
     let plan = read(&body, &allowed)?;
-    // A server is where it is, and its users elsewhere.
-    let plan = if access.is_server() { plan } else { plan.from_country(incoming.header("cf-ipcountry")) };
-    let named = plan.user(access.is_server())?;
-    if let Some(user_id) = named {
-        access.count(env, user_id).await?;
-    }
+    let plan = from_country(plan, &access, incoming);
+    let named = access.for_user(env, plan.user_id()).await?;
     let live = LiveUpdates::new(env, context);
     let traceparent = traceparent::read(incoming.header(TRACEPARENT));
     let rpc = access.rpc().with_live_channel(&live).with_traceparent(traceparent.as_deref());
@@ -87,6 +84,11 @@ async fn start_by(
     Ok(started_answer(incoming, env, context, prefix, &plan, started, has_keys))
 }
 
+/// A server is where it is, and its users elsewhere.
+fn from_country(plan: StartPlan, access: &Access, incoming: &Incoming) -> StartPlan {
+    if access.is_server() { plan } else { plan.from_country(incoming.header("cf-ipcountry")) }
+}
+
 /// Makes a generation again, with changes: reads it, then starts.
 pub(crate) async fn rerun(
     incoming: &Incoming,
@@ -96,9 +98,10 @@ pub(crate) async fn rerun(
     id: &str,
 ) -> Result<Answer, Problem> {
     let body = incoming.body(MAX_BODY_BYTES);
-    let access = admit(incoming, env).await?;
+    let access = admit_asker(incoming, env).await?;
     let body = body.await?;
     let id = generation_id(id)?;
+    access.count(env, id).await?;
     let key = Key::parse(incoming.header("idempotency-key").as_deref(), &[id.as_bytes(), &body])?;
     let changes = RerunChanges::parse(&body)?;
     let allowed = webhook_allowed_origins(env)?;
@@ -106,22 +109,23 @@ pub(crate) async fn rerun(
     let traceparent = traceparent::read(incoming.header(TRACEPARENT));
     let rpc = access.rpc().with_live_channel(&live).with_traceparent(traceparent.as_deref());
     let generations = Generations::new(rpc);
-    let kept = generations.kept_request(id).await.map_err(problem);
+    let kept = access.judged(generations.kept_request(id).await);
     let plan = match kept.and_then(|kept| StartPlan::of_rerun(id, &kept, &changes, &allowed)) {
         Ok(plan) => {
-            let plan = plan.from_country(incoming.header("cf-ipcountry"));
-            moderate(env, &plan, access.user_id()).await.map(|()| plan)
+            let plan = from_country(plan, &access, incoming);
+            moderate(env, &plan, plan.user_id().or(access.user_id())).await.map(|()| plan)
         }
         Err(refusal) => Err(refusal),
     };
     let plan = match plan {
         Ok(plan) => plan,
         Err(refusal) => {
-            let (again, first) = first_answer(Some(id), key.as_ref(), &generations, refusal).await?;
+            let key = if access.is_server() { None } else { key.as_ref() };
+            let (again, first) = first_answer(Some(id), key, &generations, refusal).await?;
             return Ok(started_answer(incoming, env, context, prefix, &again, first, true));
         }
     };
-    let started = plan.start(key.as_ref(), hand_over(env), &generations).await.map_err(problem)?;
+    let started = access.judged(plan.start(key.as_ref(), hand_over(env), &generations).await)?;
     Ok(started_answer(incoming, env, context, prefix, &plan, started, true))
 }
 
@@ -201,9 +205,10 @@ pub(crate) async fn get(incoming: &Incoming, env: &Environment, id: &str) -> Res
 }
 
 pub(crate) async fn list(incoming: &Incoming, env: &Environment) -> Result<Answer, Problem> {
-    let access = admit(incoming, env).await?;
+    let access = admit_asker(incoming, env).await?;
     let query = ListQuery::parse(|name| incoming.query(name))?;
-    let page = generations(&access).list(&query).await.map_err(problem)?;
+    access.named(query.user_id)?;
+    let page = access.judged(generations(&access).list(&query).await)?;
     Ok(private(Answer::text("application/json", page.into_string())))
 }
 
@@ -246,17 +251,19 @@ pub(crate) async fn delete(
     context: &Context,
     id: &str,
 ) -> Result<Answer, Problem> {
-    let access = admit(incoming, env).await?;
+    let access = admit_asker(incoming, env).await?;
     let id = generation_id(id)?;
-    generations(&access).delete(id).await.map_err(problem)?;
+    access.count(env, id).await?;
+    access.judged(generations(&access).delete(id).await)?;
     // A prediction that runs is stopped by a job.
     wake(env, context, WakeFor::Cancellation);
     Ok(private(Answer::json(200, json!(Deleted { id, deleted: true }))))
 }
 
 pub(crate) async fn usage(incoming: &Incoming, env: &Environment) -> Result<Answer, Problem> {
-    let access = admit(incoming, env).await?;
-    let usage = generations(&access).usage().await.map_err(problem)?;
+    let access = admit_asker(incoming, env).await?;
+    let named = access.named(user_in_query(incoming.query(USER_ID))?)?;
+    let usage = access.judged(generations(&access).usage(named).await)?;
     Ok(private(Answer::text("application/json", usage.into_string())))
 }
 

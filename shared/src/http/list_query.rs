@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, Utc};
 use uuid::Uuid;
 
 use crate::catalogue::{Catalogue, Operation};
+use crate::http::named_user::{USER_ID, user_in_query};
 use crate::http::problem::Problem;
 use crate::live::Status;
 use crate::policy::bounds::{MAX_NAME_CHARS, MAX_SEARCH_CHARS, OPERATIONS};
@@ -16,6 +17,8 @@ pub const MAX_LIMIT: u32 = 100;
 /// Which of the caller's generations are wanted: those that every given filter lets through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
+    /// Whose, where a server asks.
+    pub user_id: Option<Uuid>,
     /// How many at most.
     pub limit: u32,
     /// Where to go on: `next_cursor` of an earlier page.
@@ -45,6 +48,7 @@ pub struct ListQuery {
 impl Default for ListQuery {
     fn default() -> Self {
         Self {
+            user_id: None,
             limit: DEFAULT_LIMIT,
             cursor: None,
             status: None,
@@ -70,6 +74,7 @@ impl ListQuery {
         })?;
         let model_id = read.text("model_id", MAX_NAME_CHARS)?;
         Ok(Self {
+            user_id: user_in_query((read.0)(USER_ID))?,
             limit: limit.unwrap_or(DEFAULT_LIMIT),
             cursor: read.with("cursor", "the next_cursor of an earlier page".to_owned(), |text| {
                 is_cursor(text).then(|| text.to_owned())
@@ -169,6 +174,7 @@ mod tests {
             ("limit", "x"),
             ("status", "done"),
             ("batch_id", "7"),
+            ("user_id", "7"),
             ("cursor", ""),
             ("cursor", "x"),
             ("cursor", "17_x"),

@@ -10,6 +10,7 @@ pub mod known_fields;
 pub mod list_query;
 pub mod marks;
 pub mod models;
+pub mod named_user;
 pub mod problem;
 pub mod request;
 pub mod rerun;

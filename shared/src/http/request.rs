@@ -213,7 +213,7 @@ fn source(fields: &Fields<'_>) -> Result<Option<SourceImage>, Problem> {
 }
 
 /// The id of `what`, in any spelling that a UUID has.
-fn id(fields: &Fields<'_>, name: &str, what: &str) -> Result<Option<Uuid>, Problem> {
+pub(super) fn id(fields: &Fields<'_>, name: &str, what: &str) -> Result<Option<Uuid>, Problem> {
     let Some(text) = fields.text(name, MAX_ID_CHARS)? else { return Ok(None) };
     let wrong = |_| Problem::invalid(name, format!("{name} must be the id of {what}."));
     Uuid::try_parse(&text).map(Some).map_err(wrong)

@@ -9,7 +9,7 @@ use crate::http::fields::Fields;
 use crate::http::idempotency::Key;
 use crate::http::json_text::JsonText;
 use crate::http::known_fields::refuse_unknown;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Problem;
 use crate::http::request::{StartRequest, json_of, map_params};
 use crate::http::rerun::RerunChanges;
 use crate::http::types::{self, BatchItem, NamedBatch, StartedGeneration, Status, Urls};
@@ -111,24 +111,10 @@ impl StartPlan {
         Self { asked: None, endpoint: parent.map_or(Endpoint::StartGeneration, Endpoint::Rerun) }
     }
 
-    /// Whose generations they are to be, if not the caller's: a server of the app's, which holds the secret key, has to
-    /// name one, and nobody else may.
-    ///
-    /// # Errors
-    /// A server names none, or somebody else one.
-    pub fn user(&self, caller_is_server: bool) -> Result<Option<Uuid>, Problem> {
-        match (caller_is_server, self.asked.as_ref().and_then(|(_, request)| request.user_id)) {
-            (true, None) => Err(Problem::invalid(
-                "user_id",
-                "With the secret key user_id is required: whose image is it?",
-            )),
-            (false, Some(_)) => {
-                let detail = "user_id is for servers, with the secret key. With a user's token leave it out: the image is \
-                              that user's.";
-                Err(Problem::new(Code::Forbidden, detail).with_field("user_id"))
-            }
-            (_, user_id) => Ok(user_id),
-        }
+    /// Whose generations they are to be, where the request says so: a server's start does, and what the database keeps
+    /// of a generation that a server makes again.
+    pub fn user_id(&self) -> Option<Uuid> {
+        self.asked.as_ref().and_then(|(_, request)| request.user_id)
     }
 
     /// The same, from a country: what Cloudflare says in `CF-IPCountry`
@@ -174,8 +160,8 @@ impl StartPlan {
             _ => None,
         };
         let asked = self.asked.as_ref().map(|(mapped, request)| (request, mapped));
-        // The field is one of a plain start only, and the caller has asked `user` whether it may be there.
-        let user_id = asked.and_then(|(request, _)| request.user_id);
+        // The caller has asked whether it may be there.
+        let user_id = self.user_id();
         generations.start(&NewGenerations { asked, kind, parent, user_id, hand_over }).await
     }
 
@@ -259,6 +245,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::http::problem::Code;
 
     const ID: &str = "0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11";
 
@@ -332,17 +319,13 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_named_by_a_server_and_by_nobody_else() {
-        let plan = |more: &str| {
-            let body = format!(r#"{{"prompt":"a","model_id":"black-forest-labs/flux-schnell"{more}}}"#);
-            StartPlan::from_body(body.as_bytes(), &AllowedOrigins::default()).unwrap()
-        };
-        let (with, without) = (plan(&format!(r#","user_id":"{ID}""#)), plan(r#","user_id":null"#));
-        assert_eq!((with.user(true), without.user(false)), (Ok(Uuid::try_parse(ID).ok()), Ok(None)));
-        let refused = |plan: &StartPlan, is_server| plan.user(is_server).unwrap_err();
-        for (problem, status) in [(refused(&with, false), 403), (refused(&without, true), 400)] {
-            assert_eq!((problem.code.status(), problem.field.as_deref()), (status, Some("user_id")));
-        }
+    fn a_rerun_is_for_the_owner_that_the_database_names() {
+        let kept =
+            format!(r#"{{"prompt":"a","model_id":"black-forest-labs/flux-schnell","user_id":"{ID}"}}"#);
+        let changes = RerunChanges::parse(br#"{"seed":7}"#).unwrap();
+        let plan =
+            StartPlan::of_rerun(Uuid::nil(), &JsonText::new(kept), &changes, &AllowedOrigins::default());
+        assert_eq!(plan.unwrap().user_id(), Uuid::try_parse(ID).ok());
     }
 
     #[test]

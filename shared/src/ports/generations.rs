@@ -7,7 +7,7 @@ use crate::catalogue::Mapped;
 use crate::http::idempotency::Key;
 use crate::http::json_text::JsonText;
 use crate::http::list_query::ListQuery;
-use crate::http::marks::ImageMarks;
+use crate::http::marks::{ImageMarks, ImagesMarks};
 use crate::http::models::Charged;
 use crate::http::request::StartRequest;
 
@@ -88,7 +88,8 @@ pub trait UserGenerations {
     async fn get(&self, id: Uuid) -> Result<JsonText, DatabaseError>;
     /// A page of generations, the newest first, as the user is shown it (`http::types::GenerationPage`).
     async fn list(&self, query: &ListQuery) -> Result<JsonText, DatabaseError>;
-    /// The request that a generation stands for, under the names of a start (`http::rerun` changes it).
+    /// The request that a generation stands for, under the names of a start (`http::rerun` changes it). A server is told
+    /// its owner, too, as `user_id`.
     async fn kept_request(&self, id: Uuid) -> Result<JsonText, DatabaseError>;
     /// Cancels a generation. A job stops its prediction, where one runs.
     async fn cancel(&self, id: Uuid) -> Result<(), DatabaseError>;
@@ -102,9 +103,10 @@ pub trait UserGenerations {
     /// Marks an image, and tells how it is marked then (`http::types::GeneratedImage`).
     async fn mark_image(&self, id: Uuid, marks: ImageMarks) -> Result<JsonText, DatabaseError>;
     /// The same for those of the images that are the user's (`http::types::MarkedImages`).
-    async fn mark_images(&self, ids: &[Uuid], marks: ImageMarks) -> Result<JsonText, DatabaseError>;
-    /// What the user has used of their plan, as they are shown it (`http::types::Usage`).
-    async fn usage(&self) -> Result<JsonText, DatabaseError>;
+    async fn mark_images(&self, asked: &ImagesMarks) -> Result<JsonText, DatabaseError>;
+    /// What the user has used of their plan, as they are shown it (`http::types::Usage`); `user_id` as in
+    /// [`NewGenerations`].
+    async fn usage(&self, user_id: Option<Uuid>) -> Result<JsonText, DatabaseError>;
 }
 
 /// The models that the database lets start, and what it charges for them.

@@ -44,6 +44,8 @@ export class LiveServer {
   /** `GET /generations/g1` and the like. */
   readonly requests: string[] = [];
   readonly states = new Map<string, State>();
+  /** Of images; null: it is deleted. */
+  readonly marks = new Map<string, object | null>();
   /** Tokens that are accepted; undefined: any. */
   tokens: string[] | undefined;
   answersPings = true;
@@ -205,8 +207,20 @@ export class LiveServer {
     const [, collection, id, action] = pathname.split('/');
     if (collection === 'start-generation') return this.#start(request, json);
     if (collection === 'models') return json({ models: [{ id: 'o/m' }] });
+    if (collection === 'usage')
+      return json({ images: { used: this.states.size, left: null, resets_at: null } });
+    if (collection === 'images') return this.#image(request, id ?? '', json);
     if (!id) return json(this.#page(searchParams));
     if (!this.states.has(id)) return json({ code: 'not_found', detail: 'There is none.' }, 404);
+    if (request.method === 'DELETE') {
+      this.states.delete(id);
+      return json({ id, deleted: true });
+    }
+    if (action === 'rerun') return this.#start(request, json);
+    if (action === 'retry') {
+      this.change(id, 'queued', 0);
+      return json(this.row(id), 202);
+    }
     if (action === 'cancel') {
       if (ENDS.includes(this.states.get(id)?.status ?? ''))
         return json({ code: 'conflict', detail: 'Over.' }, 409);
@@ -220,7 +234,7 @@ export class LiveServer {
   async #start(request: http.IncomingMessage, json: (body: unknown, status: number) => void) {
     let text = '';
     for await (const chunk of request) text += chunk;
-    const { prompts = [''], model_id } = JSON.parse(text) as { prompts?: string[]; model_id: string };
+    const { prompts = [''], model_id } = JSON.parse(text) as { prompts?: string[]; model_id?: string };
     await this.startMayAnswer;
     if (model_id === 'no/such')
       return json({ code: 'unknown_model', detail: 'There is no such model.' }, 404);
@@ -230,6 +244,22 @@ export class LiveServer {
       return { generation_id: id, status: 'queued', queue_position: 1, estimated_seconds: null };
     });
     json({ ...generations[0], ...(prompts.length > 1 ? { batch_id: 'b1', generations } : {}) }, 202);
+  }
+
+  /** Images are those of the generations: `i1` of `g1`. Marks are kept, and a deletion, too. */
+  async #image(request: http.IncomingMessage, id: string, json: (body: unknown, status?: number) => void) {
+    let text = '';
+    for await (const chunk of request) text += chunk;
+    const { ids = [id], ...marks } = JSON.parse(text || '{}') as { ids?: string[] };
+    const known = ids.filter((one) => this.states.get(one.replace('i', 'g'))?.status === 'completed');
+    if (id && known.length === 0) return json({ code: 'not_found', detail: 'There is none.' }, 404);
+    if (request.method === 'DELETE') {
+      this.marks.set(id, null);
+      return json({ id, deleted: true });
+    }
+    for (const one of known) this.marks.set(one, { ...this.marks.get(one), ...marks });
+    const images = known.flatMap((one) => this.row(one.replace('i', 'g')).images);
+    json(id ? images[0] : { images });
   }
 
   #page(query: URLSearchParams) {
@@ -242,7 +272,12 @@ export class LiveServer {
   /** As `GET /generations/{id}` answers. */
   row(id: string) {
     const { status, progress, error = null } = this.states.get(id) as State;
-    const images = status === 'completed' ? COMPLETED.images : [];
+    const own = `i${id.slice(1)}`;
+    const marks = this.marks.get(own);
+    const images =
+      status === 'completed' && marks !== null
+        ? COMPLETED.images.map((image: object) => ({ ...image, id: own, ...marks }))
+        : [];
     return generation(status, progress, {
       id,
       images,

@@ -1,6 +1,7 @@
 import { act, createElement, type ReactElement, StrictMode } from 'react';
 import { afterEach, beforeEach, expect, vi } from 'vitest';
 import { type Client, type ClientOptions, createClient } from '../../../client/src/index.ts';
+import { createLibrary, type Library } from '../../../client/src/library.ts';
 import { PictureQueueProvider } from '../../../client/src/react/index.ts';
 import { LiveServer } from '../live/server.ts';
 
@@ -47,7 +48,8 @@ export async function show<T>(
   const all: T[] = [];
   const element = (hook: () => T, provided: Client | undefined) => {
     const probe = createElement(Probe, { read: () => void all.push(hook()) });
-    const shown = provided ? createElement(PictureQueueProvider, { client: provided }, probe) : probe;
+    const props = provided && { client: provided, library: libraries.get(provided) };
+    const shown = props ? createElement(PictureQueueProvider, props, probe) : probe;
     return createElement(StrictMode, null, shown);
   };
   const root = await doing(() => renderer.mount(element(hook, client)));
@@ -64,11 +66,19 @@ export interface Stage {
   client(more?: Partial<ClientOptions>): Client;
 }
 
+/** What is provided beside each client. */
+const libraries = new WeakMap<Client, Library>();
+
 /** A server for each test; React may complain of nothing, and nothing may be left on the server. */
 export function setStage(): Stage {
   const stage: Stage = {
     server: undefined as unknown as LiveServer,
-    client: (more) => createClient({ url: stage.server.url, getToken: () => 'token', ...more }),
+    client: (more) => {
+      const options = { url: stage.server.url, getToken: () => 'token', ...more };
+      const client = createClient(options);
+      libraries.set(client, createLibrary(options));
+      return client;
+    },
   };
   beforeEach(async () => {
     vi.stubGlobal('IS_REACT_ACT_ENVIRONMENT', true);

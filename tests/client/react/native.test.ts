@@ -8,6 +8,7 @@ import { followAppState } from '../../../client/src/react-native.ts';
 import { AppState } from '../app-state.ts';
 import { testCompatHooks } from './compat-hooks.ts';
 import { testHooks } from './hooks.ts';
+import { testLibraryHooks } from './library-hooks.ts';
 import { doing, type Renderer, setStage, show, until } from './mount.ts';
 
 /** The hooks in the renderer that React Native's testing library uses: there is no DOM here. */
@@ -40,6 +41,7 @@ const renderer: Renderer = {
 
 const stage = setStage();
 testHooks(renderer, stage);
+testLibraryHooks(renderer, stage);
 testCompatHooks(renderer);
 
 test('an app that is in front again shows what has happened meanwhile', async () => {

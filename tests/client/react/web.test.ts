@@ -10,9 +10,11 @@ import {
   useGenerations,
   useImageGeneration,
   useModels,
+  useUsage,
 } from '../../../client/src/react/index.ts';
 import { testCompatHooks } from './compat-hooks.ts';
 import { testHooks } from './hooks.ts';
+import { testLibraryHooks } from './library-hooks.ts';
 import { doing, type Renderer, setStage, until } from './mount.ts';
 
 /** The hooks in React DOM. */
@@ -28,6 +30,7 @@ const renderer: Renderer = {
 };
 
 testHooks(renderer, stage);
+testLibraryHooks(renderer, stage);
 testCompatHooks(renderer);
 
 let shown: ImageGeneration;
@@ -39,6 +42,9 @@ function All() {
   const { generations, isLoading } = useGenerations();
   const { models } = useModels();
   return createElement('p', null, `${isLoading} ${generations.length} ${models.length}`);
+}
+function Plan() {
+  return createElement('p', null, String(useUsage().isLoading));
 }
 
 describe('what only React DOM has', () => {
@@ -84,7 +90,8 @@ describe('what only React DOM has', () => {
     container.remove();
   });
 
-  test('without a client it says what is missing', () => {
+  test('without a client or a library it says what is missing', () => {
     expect(() => renderToString(createElement(Picture))).toThrow(/<PictureQueueProvider client=/);
+    expect(() => renderToString(provided(createElement(Plan)))).toThrow(/No library: .* library=/);
   });
 });

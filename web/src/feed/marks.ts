@@ -1,6 +1,6 @@
 import type { GeneratedImage, Generation } from 'picture-queue';
+import type { Library } from 'picture-queue/library';
 import { useCallback, useRef, useState } from 'react';
-import type { Calls } from '../lib/calls.ts';
 import { explain } from '../lib/explain.ts';
 import { useMessages } from '../ui/messages.tsx';
 
@@ -21,7 +21,7 @@ const withMark = (before: Marks, { is_favorite = before.is_favorite, archived }:
 });
 
 /** Marks on pictures: shown at once, sent one after the other, and taken back where the server refuses. */
-export function useMarks({ mark: send }: Calls) {
+export function useMarks({ markImage: send }: Library) {
   const { say } = useMessages();
   /** By the image's id, where it differs from what the lists say. */
   const [own, setOwn] = useState<ReadonlyMap<string, Marks>>(new Map());

@@ -1,6 +1,5 @@
+import type { Library, Usage } from 'picture-queue/library';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import type { Usage } from '../../../client/src/openapi.ts';
-import type { Calls } from './calls.ts';
 
 /** Longer than that no timer can run. Milliseconds. */
 const LONGEST_MS = 2 ** 31 - 1;
@@ -11,7 +10,7 @@ const LONGEST_MS = 2 ** 31 - 1;
  *
  * @returns it, and what asks for it anew: after each start and end
  */
-export function useUsage({ usage: ask }: Calls) {
+export function useUsage({ usage: ask }: Library) {
   const [usage, setUsage] = useState<Usage>();
   const isDue = useRef(true);
   const isAsking = useRef(false);

@@ -55,7 +55,9 @@ pub fn document() -> Value {
                     "type": "apiKey",
                     "in": "header",
                     "name": "apikey",
-                    "description": "The secret key of the Supabase project. Never in an app.",
+                    "description": "The secret key of the Supabase project, as `apikey` or as bearer token. Never in an app. With \
+                        it a server acts for a user: for the owner of the generation or the image in the path, otherwise \
+                        for the one that `user_id` names.",
                 },
                 WEB_SOCKET: {
                     "type": "apiKey",

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use shared::http::problem::Code;
 use shared::http::routes::{ROUTES, Target};
-use shared::http::types::{EventsQuery, ListQuery};
+use shared::http::types::{EventsQuery, ListQuery, UserQuery};
 use shared::pipeline::MAX_SOURCE_BYTES;
 use shared::policy::bounds::{
     MAX_BATCH, MAX_BODY_BYTES, MAX_NAME_CHARS, MAX_PROMPT_CHARS, PROMPTS, SEED, SETTINGS,
@@ -37,14 +37,15 @@ fn codes(target: Target) -> &'static [Code] {
             BudgetExhausted,
             Unavailable,
         ],
-        Target::List => &[InvalidRequest, Unauthorized, RateLimited, InternalError, Unavailable],
+        Target::List | Target::Usage => {
+            &[InvalidRequest, Unauthorized, Forbidden, RateLimited, InternalError, Unavailable]
+        }
         Target::Get => &[Unauthorized, NotFound, RateLimited, InternalError, Unavailable],
-        Target::Usage => &[Unauthorized, RateLimited, InternalError, Unavailable],
         Target::MarkImage => {
             &[InvalidRequest, Unauthorized, NotFound, BodyTooLarge, RateLimited, InternalError, Unavailable]
         }
         Target::MarkImages => {
-            &[InvalidRequest, Unauthorized, BodyTooLarge, RateLimited, InternalError, Unavailable]
+            &[InvalidRequest, Unauthorized, Forbidden, BodyTooLarge, RateLimited, InternalError, Unavailable]
         }
         Target::Cancel => &[Unauthorized, NotFound, Conflict, RateLimited, InternalError, Unavailable],
         Target::Delete | Target::DeleteImage => {
@@ -124,7 +125,7 @@ pub fn operation(target: Target) -> Value {
             "operationId": "listGenerations",
             "tags": ["Generations"],
             "summary": "List generations",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": query::<ListQuery>(),
             "description": "Lists the user's generations, newest first. Filters are combined. A request reads 2,000 \
                 generations at most: with filters, a page may be short or empty and still have a `next_cursor`.",
@@ -171,7 +172,7 @@ pub fn operation(target: Target) -> Value {
                 names one. When to start and when to expire are not kept. The new generation's `parent_id` is the id in \
                 the path. A deleted source image, unless the body replaces it, and a model that is not offered any more \
                 are refused.",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [id(), idempotency_key()],
             "requestBody": {
                 "required": false,
@@ -191,7 +192,7 @@ pub fn operation(target: Target) -> Value {
             "summary": "Delete a generation",
             "description": "Deletes the generation with its image and its file, in whatever state it is. A model that is \
                 running is stopped, and stays paid for. The file is gone within a few minutes.",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [id()],
             "responses": answers(vec![("200", answer("The generation is deleted.", "Deleted", samples::deleted()))]),
         }),
@@ -200,7 +201,7 @@ pub fn operation(target: Target) -> Value {
             "tags": ["Images"],
             "summary": "Mark an image",
             "description": "Marks an image as a favourite, as public or as archived, or takes such a mark away.",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [image_id()],
             "requestBody": {
                 "required": true,
@@ -216,7 +217,7 @@ pub fn operation(target: Target) -> Value {
             "tags": ["Images"],
             "summary": "Mark several images",
             "description": "Marks up to 100 images at once. An id that names none of the user's images is passed over.",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "requestBody": {
                 "required": true,
                 "description": "The ids and the marks.",
@@ -234,7 +235,7 @@ pub fn operation(target: Target) -> Value {
             "tags": ["Images"],
             "summary": "Delete an image",
             "description": "Deletes the image and its file. Its generation stays, without images.",
-            "security": [{ USER: [] }],
+            "security": [{ USER: [] }, { SERVICE: [] }],
             "parameters": [image_id()],
             "responses": answers(vec![("200", answer("The image is deleted.", "Deleted", samples::deleted()))]),
         }),
@@ -246,8 +247,9 @@ pub fn operation(target: Target) -> Value {
             "operationId": "uploadSource",
             "tags": ["Sources"],
             "summary": "Upload a source image",
-            "description": "Requests can use the upload as `source_id` for a day. Its bytes determine the file format, not `Content-Type`.",
-            "security": [{ USER: [] }],
+            "description": "The user's requests can use the upload as `source_id` for a day. Its bytes determine the file format, not `Content-Type`.",
+            "security": [{ USER: [] }, { SERVICE: [] }],
+            "parameters": query::<UserQuery>(),
             "requestBody": {
                 "required": true,
                 "description": format!("The file's bytes, at most {} MiB.", MAX_SOURCE_BYTES / 1024 / 1024),
@@ -258,8 +260,9 @@ pub fn operation(target: Target) -> Value {
         Target::Usage => json!({
             "operationId": "getUsage",
             "tags": ["Plan"],
-            "summary": "Get the user's plan and what is used of it",
-            "security": [{ USER: [] }],
+            "summary": "Get a user's plan and what is used of it",
+            "security": [{ USER: [] }, { SERVICE: [] }],
+            "parameters": query::<UserQuery>(),
             "responses": answers(vec![("200", answer("The plan and what is used of it.", "Usage", samples::usage()))]),
         }),
         Target::Models => json!({

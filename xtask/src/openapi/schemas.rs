@@ -4,6 +4,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
+use shared::http::marks::MARKS;
 use shared::http::types::{
     Cancelled, Config, Deleted, Generation, GenerationPage, Health, ImageMarks, ImagesMarks, LiveMessage,
     MarkedImages, Models, ProblemDetails, Source, StartRequest, Started, StartedBatch, Usage, WebhookEvent,
@@ -50,9 +51,15 @@ pub fn schemas() -> Value {
     for name in ["ImageMarks", "ImagesMarks"] {
         if let Some(Value::Object(marks)) = all.get_mut(name) {
             null_is_left_out(marks);
+            marks.insert("anyOf".into(), MARKS.map(with_flag).into_iter().collect());
         }
     }
     Value::Object(all)
+}
+
+/// An object with this flag, which is not null.
+fn with_flag(flag: &str) -> Value {
+    json!({ "required": [flag], "properties": { flag: { "type": "boolean" } } })
 }
 
 /// A start in part: no member has to be there, and each may be null.

@@ -8,7 +8,7 @@ use super::rpc::{Rpc, RpcError};
 use super::wire;
 use crate::http::json_text::JsonText;
 use crate::http::list_query::ListQuery;
-use crate::http::marks::ImageMarks;
+use crate::http::marks::{ImageMarks, ImagesMarks};
 use crate::http::models::{Charged, ChargedModel};
 use crate::http::types::Price;
 use crate::ports::{
@@ -41,6 +41,11 @@ impl<'a, H: Http> Generations<'a, H> {
     }
 }
 
+/// Arguments that name the user whom a server acts for, where it does.
+fn for_user(user_id: Option<Uuid>) -> Map<String, Value> {
+    user_id.map(|id| ("p_user_id".to_owned(), json!(id))).into_iter().collect()
+}
+
 /// Calls, and once more where that may help and cannot happen twice: somebody is waiting.
 async fn twice<T>(idempotent: bool, call: impl AsyncFn() -> Result<T, RpcError>) -> Result<T, DatabaseError> {
     let answer = match call().await {
@@ -66,12 +71,9 @@ impl<H: Http> UserGenerations for Generations<'_, H> {
         let request = new
             .asked
             .map_or_else(|| json!({}), |(request, mapped)| wire::start_request(request, mapped, new.parent));
-        let mut arguments = Map::new();
+        let mut arguments = for_user(new.user_id);
         arguments.insert("p_request".into(), request);
         arguments.insert("p_next".into(), json!(new.hand_over));
-        if let Some(user_id) = new.user_id {
-            arguments.insert("p_user_id".into(), json!(user_id));
-        }
         let (function, idempotent) = match new.kind {
             StartKind::Plain(None) => ("start_generation", false),
             StartKind::Plain(Some(key)) => {
@@ -130,12 +132,15 @@ impl<H: Http> UserGenerations for Generations<'_, H> {
         self.pass("mark_image", &json!({ "p_image_id": id, "p_marks": marks })).await
     }
 
-    async fn mark_images(&self, ids: &[Uuid], marks: ImageMarks) -> Result<JsonText, DatabaseError> {
-        self.pass("mark_images", &json!({ "p_image_ids": ids, "p_marks": marks })).await
+    async fn mark_images(&self, asked: &ImagesMarks) -> Result<JsonText, DatabaseError> {
+        let mut arguments = for_user(asked.user_id);
+        arguments.insert("p_image_ids".into(), json!(asked.ids));
+        arguments.insert("p_marks".into(), json!(asked.marks));
+        self.pass("mark_images", &Value::Object(arguments)).await
     }
 
-    async fn usage(&self) -> Result<JsonText, DatabaseError> {
-        self.pass("user_usage", &json!({})).await
+    async fn usage(&self, user_id: Option<Uuid>) -> Result<JsonText, DatabaseError> {
+        self.pass("user_usage", &Value::Object(for_user(user_id))).await
     }
 }
 

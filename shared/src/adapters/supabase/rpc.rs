@@ -138,9 +138,7 @@ impl<'a, H: Http> Rpc<'a, H> {
     /// A secret key that somebody has sent was not verified before, as a token is: it is theirs that is wrong.
     fn of_callers_key(&self, error: RpcError) -> RpcError {
         match error {
-            RpcError::Denied(_) if self.secret_key.is_some() => {
-                RpcError::Refused(Problem::new(Code::Unauthorized, "This is not the project's secret key."))
-            }
+            RpcError::Denied(_) if self.secret_key.is_some() => RpcError::Refused(not_the_key()),
             error => error,
         }
     }
@@ -212,6 +210,11 @@ impl<'a, H: Http> Rpc<'a, H> {
         });
         Ok(request)
     }
+}
+
+/// What a server hears whose key Supabase does not take.
+pub(super) fn not_the_key() -> Problem {
+    Problem::new(Code::Unauthorized, "This is not the project's secret key.")
 }
 
 /// Reads PostgREST's answer. Our functions raise `PTxyz` with the stable code in `details` and in

@@ -1,38 +1,59 @@
-//! Uploads in Supabase Storage, written with the user's own token: the policies of its tables decide.
+//! Uploads in Supabase Storage, written with the user's own token: the policies of its tables decide. A server's are
+//! written with the secret key that it has sent.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::rpc::not_the_key;
 use super::write_answer::{NotWritten, stored};
 use crate::http::problem::{Code, Problem};
 use crate::policy::image_file::ImageFormat;
 use crate::ports::{
     Accepted, Bucket, ChunkCheck, HttpRequest, PipeError, PipeHead, SourceStore, Upload, UploadError,
 };
-use crate::settings::SupabaseSettings;
+use crate::settings::{SupabaseSettings, bearer};
 
 /// A user's uploads.
 #[derive(Debug)]
 pub struct Sources<'a> {
     supabase: &'a SupabaseSettings,
-    token: &'a str,
+    shown: Shown<'a>,
     user_id: Uuid,
+}
+
+/// What Storage judges.
+#[derive(Debug)]
+enum Shown<'a> {
+    Token(&'a str),
+    SecretKey(&'a str),
 }
 
 impl<'a> Sources<'a> {
     /// `supabase` with the anon key; `token` is the user's own, and verified.
     pub fn new(supabase: &'a SupabaseSettings, token: &'a str, user_id: Uuid) -> Self {
-        Self { supabase, token, user_id }
+        Self { supabase, shown: Shown::Token(token), user_id }
+    }
+
+    /// The same with a secret key that somebody has sent us, in place of our own key and of a token.
+    pub fn of_server(supabase: &'a SupabaseSettings, key: &'a str, user_id: Uuid) -> Self {
+        Self { supabase, shown: Shown::SecretKey(key), user_id }
     }
 
     /// The request that stores a file. It never takes another one's place.
     fn request(&self, source_id: Uuid, format: ImageFormat) -> HttpRequest {
         let (bucket, extension) = (Bucket::Sources.name(), format.extension());
         let path = format!("{}/{source_id}.{extension}", self.user_id);
-        HttpRequest::new("POST", format!("{}/storage/v1/object/{bucket}/{path}", self.supabase.url))
-            .header("apikey", &self.supabase.key)
-            .header("authorization", format!("Bearer {}", self.token))
+        let (key, token) = match self.shown {
+            Shown::Token(token) => (self.supabase.key.as_str(), Some(token)),
+            Shown::SecretKey(key) => (key, bearer(key)),
+        };
+        let url = format!("{}/storage/v1/object/{bucket}/{path}", self.supabase.url);
+        let mut request = HttpRequest::new("POST", url).header("apikey", key);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        request
             .header("content-type", format.content_type())
             .header("cache-control", "no-store")
             // As long as somebody with a slow line may take.
@@ -58,7 +79,10 @@ impl SourceStore for Sources<'_> {
             PipeError::Source(_) => UploadError::Broken,
             PipeError::Target(error) => UploadError::Unavailable(format!("storage: {error}")),
         })?;
-        stored(&response).map_err(refusal)?;
+        stored(&response).map_err(|answer| match self.shown {
+            Shown::Token(_) => refusal(answer),
+            Shown::SecretKey(_) => refusal_of_key(answer),
+        })?;
         Ok(bytes)
     }
 }
@@ -74,6 +98,15 @@ fn refusal(NotWritten { status, cause }: NotWritten) -> UploadError {
         // The token is verified: that Storage does not take it passes.
         401 | 408 | 429 | 500.. => UploadError::Unavailable(cause),
         _ => UploadError::Defect(cause),
+    }
+}
+
+/// The same where it was asked with somebody's secret key, which no policy holds back: whoever is refused has none.
+fn refusal_of_key(answer: NotWritten) -> UploadError {
+    match answer.status {
+        // 400: Storage misses a token, since Supabase's gateway has put none in the place of the key.
+        400 | 401 | 403 => UploadError::Refused(not_the_key()),
+        _ => refusal(answer),
     }
 }
 

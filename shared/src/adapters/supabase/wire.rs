@@ -179,6 +179,7 @@ pub(super) fn list_query(query: &ListQuery) -> Value {
     put(&mut told, "p_q", &query.text);
     put(&mut told, "p_created_after", &query.created_after.map(time));
     put(&mut told, "p_created_before", &query.created_before.map(time));
+    put(&mut told, "p_user_id", &query.user_id);
     Value::Object(told)
 }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::policy::bounds::MAX_MARKED;
 
-/// The marks of an image. Give at least one; a field that is left out or `null` stays as it is.
+/// The marks of an image. A field that is left out or `null` stays as it is.
 #[derive(Debug, JsonSchema)]
 #[schemars(extend("additionalProperties" = false))]
 pub struct ImageMarks {
@@ -17,7 +17,7 @@ pub struct ImageMarks {
     pub archived: Option<bool>,
 }
 
-/// The marks of several images. Give at least one; a field that is left out or `null` stays as it is.
+/// The marks of several images. A field that is left out or `null` stays as it is.
 #[derive(Debug, JsonSchema)]
 #[schemars(extend("additionalProperties" = false))]
 pub struct ImagesMarks {
@@ -30,4 +30,7 @@ pub struct ImagesMarks {
     pub is_public: Option<bool>,
     /// Whether the images are archived: put aside, but not deleted.
     pub archived: Option<bool>,
+    /// Whose images they are. Servers send it, and have to, with the project's secret key; a request with a user's token
+    /// that has it is refused with `forbidden`.
+    pub user_id: Option<Uuid>,
 }

@@ -39,7 +39,7 @@ pub use self::{
     generation::{GeneratedImage, Generation, GenerationError, GenerationPage, MarkedImages},
     live::{LiveGeneration, LiveMessage, LiveReady, LiveResume},
     marks::{ImageMarks, ImagesMarks},
-    query::{EventsQuery, ListQuery},
+    query::{EventsQuery, ListQuery, UserQuery},
     request::StartRequest,
     usage::{OwnJobs, Plan, Spent, Usage, UsedCount, UsedMoney},
     webhook::{WebhookEvent, WebhookType},

@@ -10,10 +10,14 @@ use crate::policy::bounds::{MAX_NAME_CHARS, MAX_SEARCH_CHARS};
 /// Which of the user's generations to list. Filters are combined: a generation is listed if it passes all of them.
 #[derive(Debug, JsonSchema)]
 pub struct ListQuery {
+    /// Whose generations. Servers send it, and have to, with the project's secret key; a request with a user's token
+    /// that has it is refused with `forbidden`.
+    pub user_id: Option<Uuid>,
     /// The number of generations on a page, 1 to 100. The default is 20.
     #[schemars(range(min = 1, max = MAX_LIMIT), extend("default" = DEFAULT_LIMIT))]
     pub limit: Option<u32>,
     /// The `next_cursor` of the previous page.
+    #[schemars(extend("pattern" = "^[0-9]{1,17}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))]
     pub cursor: Option<String>,
     /// Lists only generations with this status.
     pub status: Option<Status>,
@@ -39,6 +43,14 @@ pub struct ListQuery {
     /// Lists only generations that were requested before this time (RFC 3339).
     #[schemars(extend("format" = "date-time"))]
     pub created_before: Option<String>,
+}
+
+/// For whom a server asks.
+#[derive(Debug, JsonSchema)]
+pub struct UserQuery {
+    /// The user. Servers send it, and have to, with the project's secret key; a request with a user's token that has it
+    /// is refused with `forbidden`.
+    pub user_id: Option<Uuid>,
 }
 
 /// Where a live channel continues.
