@@ -960,7 +960,7 @@ export interface Problem {
  */
 export interface RerunRequest {
   /**
-   * What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space.
+   * What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space. A model whose `supports.prompt` is false needs none, and keeps one as a title.
    */
   prompt?: string | null;
   /**
@@ -1050,7 +1050,7 @@ export interface RerunRequest {
    */
   style?: string | null;
   /**
-   * What the model does. The default is the model's default operation.
+   * What the model does. The default is the model's default operation; of a model that generates, with a source image its `edit`, else its `variation`.
    */
   operation?: Operation | null;
   /**
@@ -1117,7 +1117,7 @@ export interface Spent {
  */
 export interface StartRequest {
   /**
-   * What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space.
+   * What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space. A model whose `supports.prompt` is false needs none, and keeps one as a title.
    */
   prompt?: string;
   /**
@@ -1207,7 +1207,7 @@ export interface StartRequest {
    */
   style?: string;
   /**
-   * What the model does. The default is the model's default operation.
+   * What the model does. The default is the model's default operation; of a model that generates, with a source image its `edit`, else its `variation`.
    */
   operation?: Operation;
   /**

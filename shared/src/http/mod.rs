@@ -11,6 +11,7 @@ pub mod list_query;
 pub mod marks;
 pub mod models;
 pub mod problem;
+pub mod query;
 pub mod request;
 pub mod rerun;
 pub mod router;
