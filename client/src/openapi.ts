@@ -979,7 +979,7 @@ export interface RerunRequest {
    */
   model_id?: string;
   /**
-   * Accepted for clients of the original and not used: the version in the catalogue is run.
+   * Accepted for clients of the original and not used: the version in the catalogue is run, and `adjustments` of the generation tells it.
    */
   model_version?: string | null;
   /**
@@ -1136,7 +1136,7 @@ export interface StartRequest {
    */
   model_id: string;
   /**
-   * Accepted for clients of the original and not used: the version in the catalogue is run.
+   * Accepted for clients of the original and not used: the version in the catalogue is run, and `adjustments` of the generation tells it.
    */
   model_version?: string;
   /**
