@@ -71,9 +71,9 @@ function withoutNull({ type, anyOf, ...field }: JSONSchema): JSONSchema {
 /** A schema as json-schema-to-typescript understands it best. */
 function forTypes(name: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || name === 'properties') return value;
-  const { $ref, oneOf, anyOf, ...schema } = value as JSONSchema;
+  const { $ref, not, anyOf, ...schema } = value as JSONSchema;
   // Which of the members go together: client/src/types.ts says it in TypeScript.
-  if (schema.properties && (oneOf ?? anyOf)?.every(({ required }) => required)) return schema;
+  if (schema.properties && (not || anyOf?.every(({ required }) => required))) return schema;
   // Words beside a reference would make it another type.
   if ($ref && schema.const !== undefined) return schema;
   if ($ref && schema.description) return { description: schema.description, allOf: [{ $ref }] };

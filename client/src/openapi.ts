@@ -964,7 +964,7 @@ export interface Problem {
  */
 export interface RerunRequest {
   /**
-   * What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space.
+   * What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space. A model whose `supports.prompt` is false needs none, and keeps one as a title.
    */
   prompt?: string | null;
   /**
@@ -983,7 +983,7 @@ export interface RerunRequest {
    */
   model_id?: string;
   /**
-   * Accepted for clients of the original and not used: the version in the catalogue is run.
+   * Accepted for clients of the original and not used: the version in the catalogue is run, and `adjustments` of the generation tells it.
    */
   model_version?: string | null;
   /**
@@ -1054,7 +1054,7 @@ export interface RerunRequest {
    */
   style?: string | null;
   /**
-   * What the model does. The default is the model's default operation.
+   * What the model does. The default is the model's default operation; of a model that generates, with a source image its `edit`, else its `variation`.
    */
   operation?: Operation | null;
   /**
@@ -1121,7 +1121,7 @@ export interface Spent {
  */
 export interface StartRequest {
   /**
-   * What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space.
+   * What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space. A model whose `supports.prompt` is false needs none, and keeps one as a title.
    */
   prompt?: string;
   /**
@@ -1140,7 +1140,7 @@ export interface StartRequest {
    */
   model_id: string;
   /**
-   * Accepted for clients of the original and not used: the version in the catalogue is run.
+   * Accepted for clients of the original and not used: the version in the catalogue is run, and `adjustments` of the generation tells it.
    */
   model_version?: string;
   /**
@@ -1211,7 +1211,7 @@ export interface StartRequest {
    */
   style?: string;
   /**
-   * What the model does. The default is the model's default operation.
+   * What the model does. The default is the model's default operation; of a model that generates, with a source image its `edit`, else its `variation`.
    */
   operation?: Operation;
   /**

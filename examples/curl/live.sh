@@ -3,7 +3,12 @@
 #   source .local/env.sh && examples/curl/live.sh "a red fox in the snow"
 set -euo pipefail
 
-prompt=${1:-a lighthouse at dawn}
+for name in LOCAL_SUPABASE_URL LOCAL_PUBLISHABLE_KEY START_GENERATION_URL; do
+  [ -n "${!name:-}" ] || { echo "$name is not set. While npm start runs: source .local/env.sh" >&2; exit 1; }
+done
+
+# As a string of JSON has it, on one line.
+prompt=$(printf '%s' "${1:-a lighthouse at dawn}" | LC_ALL=C tr '[:cntrl:]' ' ' | sed 's/[\\"]/\\&/g')
 # Enough for what is asked of it here; a program of yours parses JSON.
 value_of() { grep -o "\"$1\": *\"\{0,1\}[^\",}]*" | head -n 1 | sed 's/.*": *"\{0,1\}//'; }
 

@@ -16,6 +16,11 @@ import uuid
 ENDS = ("completed", "failed", "cancelled")
 
 
+def setting(name):
+    """A variable of the environment."""
+    return os.environ.get(name) or sys.exit(f"{name} is not set. While npm start runs: source .local/env.sh")
+
+
 def call(method, url, headers, body=None, attempts=4):
     """The JSON that comes back. What may succeed later is sent again: lost connections, 429, and 502 or higher."""
     data = None if body is None else json.dumps(body).encode()
@@ -42,11 +47,11 @@ def call(method, url, headers, body=None, attempts=4):
 
 def main():
     prompt = sys.argv[1] if len(sys.argv) > 1 else "a lighthouse at dawn"
-    pictures = os.environ["START_GENERATION_URL"]
+    pictures = setting("START_GENERATION_URL")
     session = call(
         "POST",
-        f"{os.environ['LOCAL_SUPABASE_URL']}/auth/v1/signup",
-        {"apikey": os.environ["LOCAL_PUBLISHABLE_KEY"]},
+        f"{setting('LOCAL_SUPABASE_URL')}/auth/v1/signup",
+        {"apikey": setting("LOCAL_PUBLISHABLE_KEY")},
         {"email": f"me-{uuid.uuid4()}@example.com", "password": "a-long-password"},
     )
     token = {"Authorization": f"Bearer {session['access_token']}"}

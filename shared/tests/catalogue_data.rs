@@ -248,6 +248,18 @@ fn descriptions_tell_what_a_model_supports() {
 }
 
 #[test]
+fn a_style_that_two_fields_know_is_offered_once() {
+    let v3 = Catalogue::builtin_model("ideogram-ai/ideogram-v3-turbo").unwrap().describe();
+    let styles = v3["supports"]["styles"].as_array().unwrap();
+    assert_eq!(styles.iter().filter(|style| *style == "None").count(), 1);
+    for model in Catalogue::builtin().all().map(Model::describe) {
+        let styles = model["supports"]["styles"].as_array().unwrap();
+        let once: BTreeSet<_> = styles.iter().map(Value::to_string).collect();
+        assert_eq!(once.len(), styles.len(), "{}", model["id"]);
+    }
+}
+
+#[test]
 fn a_model_that_is_read_alone_is_the_same() {
     for model in Catalogue::builtin().all() {
         let alone = Catalogue::builtin_model(&model.id);

@@ -257,7 +257,7 @@ fn what_a_model_lacks_is_left_out_and_reported() {
     assert_eq!((&negative.input["negative_prompt"], negative.adjustments.len()), (&json!("blur"), 0));
     let upscale = map(&from_source("nightmareai/real-esrgan"));
     assert_eq!(upscale.input.keys().collect::<Vec<_>>(), ["image"]);
-    assert!(adjusted(&upscale, "prompt").is_some());
+    assert!(adjusted(&upscale, "prompt").is_none(), "it is a title");
 }
 
 #[test]
@@ -416,6 +416,12 @@ fn the_operation_is_the_models_own_unless_asked_for() {
     assert_eq!(operation(&params(DEV)), "generate");
     assert_eq!(operation(&from_source("philz1337x/clarity-upscaler")), "upscale");
     assert_eq!(operation(&from_source("lucataco/remove-bg")), "remove_background");
+    // A source image is there to be used: by an edit where the model has one, else by a variation.
+    assert_eq!(operation(&from_source(DEV)), "variation");
+    assert_eq!(operation(&from_source("black-forest-labs/flux-2-pro")), "edit");
+    assert_eq!(operation(&from_source("qwen/qwen-image-edit")), "edit");
+    let own = GenerationParams { operation: Some(Operation::Generate), ..from_source(DEV) };
+    assert_eq!(operation(&own), "generate");
     assert_eq!(
         operation(&GenerationParams { operation: Some(Operation::Variation), ..from_source(DEV) }),
         "variation"

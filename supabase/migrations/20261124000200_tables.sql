@@ -117,6 +117,8 @@ create table public.models (
   strength_min numeric,
   strength_max numeric,
   supported_aspect_ratios jsonb,
+  -- A model without takes a source image alone: what is written to it is a title.
+  supports_prompt boolean not null default true,
   supports_negative_prompt boolean not null default false,
   supports_seed boolean not null default false,
   -- Without a mask. One that takes a mask, and no source image without it, has false here.

@@ -195,8 +195,9 @@ begin
 end
 $$;
 
--- The items of a request, [{prompt, seed, negative_prompt}], from either of its two forms.
-create function private.read_items(p_request jsonb) returns jsonb
+-- The items of a request, [{prompt, seed, negative_prompt}], from either of its two forms. Where the model takes no
+-- prompt an item needs none: it is '' then.
+create function private.read_items(p_request jsonb, p_needs_prompt boolean) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_items jsonb := nullif(p_request -> 'items', 'null');
@@ -222,7 +223,7 @@ begin
       perform private.refuse_unknown(v_item, '{prompt,seed,negative_prompt}');
     end if;
     v_prompt := private.read_text(v_item, 'prompt', 4000);
-    if v_prompt is null or private.is_blank(v_prompt) then
+    if p_needs_prompt and (v_prompt is null or private.is_blank(v_prompt)) then
       perform private.refuse_field('prompt', 'prompt must be a text of 1 to 4000 characters.');
     end if;
     perform private.read_number(v_item, 'seed', 0, 4294967295, true);
@@ -230,6 +231,12 @@ begin
       perform private.read_text(v_item, 'negative_prompt', 4000);
     end if;
   end loop;
+  if not p_needs_prompt then
+    v_items := (
+      select jsonb_agg('{"prompt": ""}' || jsonb_strip_nulls(i.one) order by i.ord)
+      from jsonb_array_elements(v_items) with ordinality as i (one, ord)
+    );
+  end if;
   return v_items;
 end
 $$;

@@ -102,9 +102,9 @@ begin
     end if;
   end if;
 
-  v_items := private.read_items(p_request);
-  v_count := jsonb_array_length(v_items);
   v_model := private.read_model(p_request);
+  v_items := private.read_items(p_request, v_model.supports_prompt);
+  v_count := jsonb_array_length(v_items);
   if exists (select from private.refused_models where model = v_model.replicate_id) then
     perform private.check_model(v_model.replicate_id);
   end if;

@@ -32,11 +32,13 @@ return jsonb_build_object(
 );
 
 -- What made it, beside prompt, model and size, under the names of a request. What was changed to fit the model stands
--- as it was used; an item of a batch may have been told of another one's seed.
+-- as it was used; an item of a batch may have been told of another one's seed. A negative prompt is left out of all
+-- items or of none, whatever each one's is.
 create function private.settings_json(p_generation public.image_generations) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
   v_asked jsonb := jsonb_build_object(
+    'negative_prompt', p_generation.negative_prompt,
     'aspect_ratio', p_generation.aspect_ratio,
     'output_format', p_generation.output_format,
     'seed', p_generation.seed,
@@ -53,7 +55,7 @@ begin
   return v_asked || coalesce((
     select jsonb_object_agg(a.one ->> 'field', a.one -> 'used')
     from jsonb_array_elements(p_generation.adjustments) as a (one)
-    where v_asked -> (a.one ->> 'field') = a.one -> 'requested'
+    where v_asked -> (a.one ->> 'field') = a.one -> 'requested' or a.one ->> 'field' = 'negative_prompt'
   ), '{}');
 end
 $$;
@@ -114,7 +116,6 @@ begin
       p_generation.model, (select m.replicate_id from public.models as m where m.id = p_generation.model_id), ''
     ),
     'prompt', p_generation.prompt,
-    'negative_prompt', p_generation.negative_prompt,
     'width', p_generation.width,
     'height', p_generation.height,
     'model_version', p_generation.model_version,

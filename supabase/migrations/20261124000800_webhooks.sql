@@ -101,13 +101,17 @@ begin
 end
 $$;
 
--- Makes sure that the user has a current secret: 32 bytes, of which 244 bits are random.
+-- Makes sure that the user has a current secret: 33 bytes, of which 244 bits are random. In base64 they end without the
+-- padding that a double click leaves out.
 create function private.ensure_webhook_secret(p_user_id uuid) returns void
 language plpgsql set search_path = '' as $$
 begin
   insert into private.webhook_secrets (user_id, secret)
   select p_user_id,
-    'whsec_' || encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'base64')
+    'whsec_' || encode(
+      sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) || substr(uuid_send(gen_random_uuid()), 1, 1),
+      'base64'
+    )
   where not exists (select from private.webhook_secrets where user_id = p_user_id and expires_at is null)
   on conflict (user_id) where expires_at is null do nothing;
 end

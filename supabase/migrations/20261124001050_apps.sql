@@ -182,7 +182,8 @@ begin
   end if;
   v_request := private.request_of(new);
   perform private.check_size(v_request);
-  perform private.read_items(v_request);
+  v_model := private.read_model(v_request);
+  perform private.read_items(v_request, v_model.supports_prompt);
   perform private.read_text(v_request, 'negative_prompt', 4000);
   perform private.read_text(v_request, 'style', 200);
   -- Of the row: in the request an image of the user's own is named by its generation.
@@ -193,7 +194,6 @@ begin
   -- As a request is read: of few digits.
   new.guidance_scale := private.read_number(v_request, 'guidance_scale', 0, 100, false);
   new.generation_strength := private.read_number(v_request, 'strength', 0, 1, false);
-  v_model := private.read_model(v_request);
   perform private.use_quota(v_user, private.plan_of(v_user), 1, 0, 0);
   perform private.add_unstarted(new.id, v_user);
   new.model := v_model.replicate_id;

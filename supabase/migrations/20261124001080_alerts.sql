@@ -587,7 +587,7 @@ begin
   if p_new.kind = 'json' then
     if p_new.secret is null or p_new.secret !~ '^whsec_[A-Za-z0-9+/]{32,88}={0,2}$' or length(p_new.secret) % 4 <> 2 then
       perform private.refuse_field('p_secret',
-        'p_secret of a json receiver must be whsec_ and 24 to 64 bytes in base64: echo "whsec_$(openssl rand -base64 32)".');
+        'p_secret of a json receiver must be whsec_ and 24 to 64 bytes in base64: echo "whsec_$(openssl rand -base64 33)".');
     end if;
   elsif p_new.kind = 'email' then
     if p_new.secret is null or p_new.secret !~ '^[\x21-\x7e]+$' or length(p_new.secret) > 512 then

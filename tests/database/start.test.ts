@@ -114,6 +114,34 @@ describe('a request that is refused leaves nothing behind', () => {
     expect((await db.job(job_id)).payload).toMatchObject({ source_image_url: url, strength: 0 });
   });
 
+  test('a prompt is needed only where the model takes one, and is never null', async () => {
+    const user = await db.createUser();
+    const model_id = '851-labs/background-remover';
+    const source_image_url = 'https://example.com/a.png';
+    for (const [prompt, kept] of [
+      [undefined, ''],
+      [null, ''],
+      ['', ''],
+      ['My cat', 'My cat'],
+    ]) {
+      const { job_id } = await db.start(user, { model_id, source_image_url, prompt });
+      expect((await db.job(job_id)).payload).toMatchObject({ prompt: kept });
+    }
+    const items = [{ seed: null }, { prompt: 'My dog' }];
+    const { generations = [] } = await db.start(user, {
+      model_id,
+      source_image_url,
+      prompt: undefined,
+      items,
+    });
+    const prompts = await db.sql`select prompt from public.image_generations
+      where id = any(${generations.map(({ generation_id }) => generation_id)}) order by batch_index`;
+    expect(prompts).toMatchObject([{ prompt: '' }, { prompt: 'My dog' }]);
+    expect(await refusal(db.start(user, { model_id, source_image_url, prompt: 5 }))).toMatchObject({
+      code: 'invalid_request',
+    });
+  });
+
   test('a caller who is banned or deleted', async () => {
     const banned = await db.createUser();
     await db.sql`update auth.users set banned_until = now() + interval '1 hour' where id = ${banned}`;

@@ -143,7 +143,7 @@ describe('secrets', () => {
     const [user, other] = [await db.createUser(), await db.createUser()];
     const first = await secretOf(user);
     expect(first).toMatchObject({
-      secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/),
+      secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{44}$/),
       old_secrets_expire_at: null,
     });
     expect(await secretOf(user)).toEqual(first);

@@ -30,6 +30,21 @@ afterAll(async () => {
 /** Python is not needed by anything else here. */
 const has = (program: string) => spawnSync(program, ['--version']).status === 0;
 
+test.each([
+  ['python/picture.py', 'python3'],
+  ['curl/live.sh', 'bash'],
+])('%s says which variable is not set', (example, program) => {
+  if (!has(program)) return;
+  const { status, stderr } = spawnSync(program, [path.join(EXAMPLES, example)], {
+    env: { PATH: process.env.PATH },
+    encoding: 'utf8',
+  });
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^\w+_URL is not set\. .*source \.local\/env\.sh\n$/),
+  ]);
+});
+
 describe.each([
   ['node/picture.mjs', process.execPath, 'picture-1.webp'],
   ['python/picture.py', 'python3', 'picture-1.webp'],
@@ -43,7 +58,7 @@ describe.each([
       LOCAL_PUBLISHABLE_KEY: publishableKey,
       START_GENERATION_URL: startGenerationUrl,
     };
-    const prompt = `a fox of ${example}`;
+    const prompt = `a "fox" of ${example} \\ a & b`;
     const folder = await fs.mkdtemp(path.join(cwd, 'made-'));
     const { stdout } = await run(program, [path.join(EXAMPLES, example), prompt], { cwd: folder, env });
     const lines = stdout.trim().split('\n');

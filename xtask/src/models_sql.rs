@@ -17,7 +17,7 @@ use crate::in_project;
 pub const FIRST: &str = "20261124000300_models.sql";
 
 /// Columns in the order of [`row`], and the place; the first one is the key.
-const COLUMNS: [&str; 34] = [
+const COLUMNS: [&str; 35] = [
     "replicate_id",
     "version",
     "name",
@@ -36,6 +36,7 @@ const COLUMNS: [&str; 34] = [
     "strength_min",
     "strength_max",
     "supported_aspect_ratios",
+    "supports_prompt",
     "supports_negative_prompt",
     "supports_seed",
     "supports_img2img",
@@ -202,6 +203,7 @@ fn row(model: &Model) -> [String; COLUMNS.len() - 1] {
         strength("0"),
         strength("1"),
         at("/supports/aspect_ratios"),
+        at("/supports/prompt"),
         at("/supports/negative_prompt"),
         at("/supports/seed"),
         at("/supports/source_image"),

@@ -32,7 +32,10 @@ pub async fn signed_in(
     supabase: &SupabaseSettings,
 ) -> Result<SignedIn, Problem> {
     let token = incoming.bearer().or_else(|| incoming.subprotocol_token());
-    let token = token.ok_or_else(|| refused(&TokenError::Missing))?;
+    let token = token.ok_or_else(|| refused(&instead_of_token(incoming)))?;
+    if token.starts_with("sb_") {
+        return Err(refused(&TokenError::ApiKey));
+    }
     let secret = env.made.secret.get_or_make(|| shared_secret(env)).map_err(|error| misconfigured(&error))?;
     let authenticator = Authenticator {
         http: &FetchClient,
@@ -50,6 +53,15 @@ pub async fn signed_in(
         Err(Denied::NoKeys { retry_after }) => {
             Err(Problem { retry_after: Some(retry_after), ..Problem::unavailable() })
         }
+    }
+}
+
+/// What a request has that has no token.
+fn instead_of_token(incoming: &Incoming) -> TokenError {
+    match incoming.header("authorization") {
+        Some(_) => TokenError::NoBearer,
+        None if incoming.header("apikey").is_some() => TokenError::ApiKey,
+        None => TokenError::Missing,
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures::future::select;
 use shared::http::problem::{Code, Problem};
+use shared::http::query;
 use shared::live::protocol;
 use shared::ports::{Accepted, Clock, HttpError, HttpResponse, PipeError, PipeHead, Upload};
 use wasm_bindgen::JsValue;
-use worker::Url;
 
 use crate::host::{self, EAGER_HEADERS, call};
 use crate::pipe::pipe_request;
@@ -81,8 +81,14 @@ impl Incoming {
 
     /// A query parameter.
     pub fn query(&self, name: &str) -> Option<String> {
-        let url = Url::parse(&self.url).ok()?;
-        url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        query::value(self.search(), name)
+    }
+
+    /// What follows the `?` of the URL, still percent-encoded.
+    pub fn search(&self) -> &str {
+        let rest = self.url.get(self.path.end..).unwrap_or_default();
+        let rest = rest.split_once('#').map_or(rest, |(search, _)| search);
+        rest.strip_prefix('?').unwrap_or_default()
     }
 
     /// Our own origin as the caller used it, with no trailing slash.

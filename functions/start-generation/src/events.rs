@@ -38,6 +38,7 @@ async fn connect(
              text/event-stream).",
         ));
     };
+    let since = heard(header("last-event-id").as_deref(), || incoming.query("since"))?;
     // Verification grants a token some seconds more; a connection ends on time.
     if EdgeRuntime.now_s() >= caller.expires_at {
         return Err(Problem::new(Code::Unauthorized, TokenError::Expired.to_string()));
@@ -45,7 +46,7 @@ async fn connect(
     let subscription = Subscription {
         user_id: caller.user_id,
         generation_id,
-        since: heard(header("last-event-id").as_deref(), || incoming.query("since")),
+        since,
         expires_at_ms: caller.expires_at.saturating_mul(1000),
         transport,
     };

@@ -8,6 +8,7 @@ use edge::{
 use serde_json::{Value, json};
 use shared::adapters::supabase::Generations;
 use shared::http::idempotency::Key;
+use shared::http::known_fields::refuse_fields;
 use shared::http::list_query::ListQuery;
 use shared::http::named_user::{USER_ID, user_in_query};
 use shared::http::problem::{Code, Problem};
@@ -193,8 +194,17 @@ pub(crate) async fn wake_queue(
     context: &Context,
 ) -> Result<Answer, Problem> {
     admit(incoming, env).await?;
+    nothing_said(incoming).await?;
     wake(env, context, WakeFor::Cancellation);
     Ok(private(Answer::json(202, json!(Woken { success: true }))))
+}
+
+/// Refuses a body that says something. What most send, no body at all, is not read.
+async fn nothing_said(incoming: &Incoming) -> Result<(), Problem> {
+    match incoming.header("content-length").as_deref() {
+        Some("0") => Ok(()),
+        _ => refuse_fields(&incoming.body(MAX_BODY_BYTES).await?),
+    }
 }
 
 pub(crate) async fn get(incoming: &Incoming, env: &Environment, id: &str) -> Result<Answer, Problem> {
@@ -219,6 +229,7 @@ pub(crate) async fn cancel(
     id: &str,
 ) -> Result<Answer, Problem> {
     let access = admit_asker(incoming, env).await?;
+    nothing_said(incoming).await?;
     let generation_id = generation_id(id)?;
     access.count(env, generation_id).await?;
     let live = LiveUpdates::new(env, context);
@@ -236,6 +247,7 @@ pub(crate) async fn retry(
     id: &str,
 ) -> Result<Answer, Problem> {
     let access = admit_asker(incoming, env).await?;
+    nothing_said(incoming).await?;
     let id = generation_id(id)?;
     access.count(env, id).await?;
     let live = LiveUpdates::new(env, context);

@@ -11,6 +11,7 @@ mod sources;
 use edge::{Answer, Environment, Incoming, forward, misconfigured, serve, variables};
 use serde_json::json;
 use shared::http::problem::Problem;
+use shared::http::query;
 use shared::http::router::find;
 use shared::http::routes::{ROUTES, Target};
 use shared::http::types::{Config, DOCUMENT, Health};
@@ -30,6 +31,7 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
 async fn handle(incoming: &mut Incoming, env: &Environment, context: &Context) -> Result<Answer, Problem> {
     let path = incoming.path().to_owned();
     let found = find(ROUTES, incoming.method(), &path)?;
+    query::check(found.target, incoming.search())?;
     let id = found.parameters.first().copied().unwrap_or_default();
     match found.target {
         Target::Start => generations::start(incoming, env, context, found.prefix).await,

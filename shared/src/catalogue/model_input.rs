@@ -52,8 +52,17 @@ impl Model {
     }
 
     fn operation(&self, params: &GenerationParams) -> Result<Operation, Unsupported> {
-        let mut offered = self.operations.iter().copied();
-        let found = offered.find(|operation| params.operation.is_none_or(|wanted| wanted == *operation));
+        let offers = |wanted| self.operations.contains(&wanted);
+        let found = match params.operation {
+            Some(wanted) => Some(wanted).filter(|wanted| offers(*wanted)),
+            None => match self.operations.first().copied() {
+                Some(Operation::Generate) if !params.sources.is_empty() => {
+                    let from_source = [Operation::Edit, Operation::Variation].into_iter();
+                    from_source.chain([Operation::Generate]).find(|operation| offers(*operation))
+                }
+                own => own,
+            },
+        };
         found.ok_or_else(|| {
             let names: Vec<_> = self.operations.iter().map(|operation| operation.as_str()).collect();
             let reason = format!("This model cannot do that; it can: {}.", names.join(", "));

@@ -160,7 +160,7 @@ pub struct GenerationParams {
     pub scale: Option<f64>,
     /// A style by the model's own name for it.
     pub style: Option<String>,
-    /// What to do; `None` is the model's own.
+    /// What to do; `None` is the model's own, and with a source image its `edit`, else its `variation`.
     pub operation: Option<Operation>,
 }
 

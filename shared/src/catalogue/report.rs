@@ -44,7 +44,6 @@ impl Draft<'_> {
     pub fn report_left_out(&mut self, model: &Model) {
         let params = self.params;
         let asked = [
-            ("prompt", Role::Prompt, text(Some(&params.prompt))),
             ("negative_prompt", Role::NegativePrompt, text(params.negative_prompt.as_ref())),
             ("seed", Role::Seed, params.seed.map(|seed| json!(seed))),
             ("num_inference_steps", Role::Steps, params.num_inference_steps.map(|steps| json!(steps))),

@@ -9,6 +9,23 @@ use crate::http::problem::Problem;
 use crate::live::Status;
 use crate::policy::bounds::{MAX_NAME_CHARS, MAX_SEARCH_CHARS, OPERATIONS};
 
+/// The parameters that it may have.
+pub const PARAMETERS: [&str; 13] = [
+    "limit",
+    "cursor",
+    "status",
+    "batch_id",
+    "model_id",
+    "operation",
+    "favorite",
+    "archived",
+    "parent_id",
+    "q",
+    "created_after",
+    "created_before",
+    USER_ID,
+];
+
 /// Generations a page, where the caller does not say.
 pub const DEFAULT_LIMIT: u32 = 20;
 /// The most generations a page.
@@ -132,10 +149,13 @@ impl<F: Fn(&str) -> Option<String>> Parameters<F> {
         })
     }
 
-    /// A point in time as RFC 3339 writes it, of a year that the database knows.
+    /// A point in time as RFC 3339 writes it, of a year that the database knows. The `+` of a zone is a space where it
+    /// stands in a URL as it is.
     fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
         self.with(name, "a time such as 2027-01-31T12:00:00Z".to_owned(), |text| {
-            let time = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+            let zoned = text.rsplit_once(' ').filter(|(time, _)| time.contains(':'));
+            let text = zoned.map_or(text.to_owned(), |(time, zone)| format!("{time}+{zone}"));
+            let time = DateTime::parse_from_rfc3339(&text).ok()?.to_utc();
             (1..=9_999).contains(&time.year()).then_some(time)
         })
     }
@@ -208,5 +228,30 @@ mod tests {
     fn a_time_of_any_zone_is_one_of_utc() {
         let query = parse("created_after", "2026-11-24T13:00:00+01:00").unwrap();
         assert_eq!(query.created_after.unwrap().to_rfc3339(), "2026-11-24T12:00:00+00:00");
+    }
+
+    #[test]
+    fn a_time_is_read_as_answers_have_it_also_where_its_plus_has_become_a_space() {
+        for time in ["2026-11-29T17:33:57.92591+00:00", "2026-11-29T17:33:57.92591 00:00"] {
+            let query = parse("created_before", time).unwrap();
+            assert_eq!(query.created_before.unwrap().to_rfc3339(), "2026-11-29T17:33:57.925910+00:00");
+        }
+        assert!(parse("created_before", "2026-11-29 17:33:57Z").is_ok());
+        assert!(parse("created_before", "2026-11-29 00:00").is_err());
+    }
+
+    #[test]
+    fn every_parameter_is_listed() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        ListQuery::parse(|name| {
+            asked.borrow_mut().push(name.to_owned());
+            None
+        })
+        .unwrap();
+        let mut asked = asked.into_inner();
+        asked.sort_unstable();
+        let mut listed = PARAMETERS;
+        listed.sort_unstable();
+        assert_eq!(asked, listed);
     }
 }

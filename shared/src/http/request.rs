@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::catalogue::{
-    AspectRatio, Catalogue, GenerationParams, MAX_SOURCES, Mapped, Operation, OutputFormat, SourceImage,
+    AspectRatio, Catalogue, GenerationParams, MAX_SOURCES, Mapped, Operation, OutputFormat, Role, SourceImage,
 };
 use crate::http::fields::Fields;
 use crate::http::known_fields::refuse_unknown;
@@ -64,7 +64,7 @@ impl StartRequest {
     /// The same of a body that is read already, and has no field that it may not have.
     pub fn read(body: &Value, allowed: &AllowedOrigins) -> Result<Self, Problem> {
         let fields = Fields::of(body)?;
-        let prompts = parse_prompts(&fields)?;
+        let prompts = parse_prompts(&fields, needs_prompt(&fields)?)?;
         let first = prompts.first().cloned().unwrap_or_default();
         let params = params_with_prompt(&fields, first)?;
         // Passed on as the parser read it: what others make of odd spellings must not matter.
@@ -100,20 +100,23 @@ pub fn json_of(body: &[u8]) -> Result<Value, Problem> {
 /// Parses what one image needs, from a request body or a job's payload.
 pub fn parse_params(body: &Value) -> Result<GenerationParams, Problem> {
     let fields = Fields::of(body)?;
-    let prompt = parse_prompt(fields.get("prompt"), "prompt")?;
+    let prompt = parse_prompt(fields.get("prompt"), "prompt", needs_prompt(&fields)?)?;
     params_with_prompt(&fields, prompt)
 }
 
-fn params_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<GenerationParams, Problem> {
-    let model_id = fields
-        .text("model_id", MAX_NAME_CHARS)?
-        .filter(|id| !id.is_empty())
-        .ok_or_else(|| Problem::invalid("model_id", "model_id is required: GET /models lists the models."))?;
-    // By owner/name, as nearly all do, it needs no look.
-    let model_id = match (!model_id.contains('/')).then(|| Catalogue::full_id(&model_id)).flatten() {
-        Some(full) => full.to_owned(),
-        None => model_id,
+/// The model as the catalogue names it, where it knows the name; `None` where there is none.
+fn model_id(fields: &Fields<'_>) -> Result<Option<String>, Problem> {
+    let Some(id) = fields.text("model_id", MAX_NAME_CHARS)?.filter(|id| !id.is_empty()) else {
+        return Ok(None);
     };
+    // By owner/name, as nearly all do, it needs no look.
+    let full = (!id.contains('/')).then(|| Catalogue::full_id(&id)).flatten();
+    Ok(Some(full.map_or(id, str::to_owned)))
+}
+
+fn params_with_prompt(fields: &Fields<'_>, prompt: String) -> Result<GenerationParams, Problem> {
+    let model_id = model_id(fields)?
+        .ok_or_else(|| Problem::invalid("model_id", "model_id is required: GET /models lists the models."))?;
     let sources = sources(fields)?;
     let mask = fields.get("mask").map(|mask| placed(mask, "mask")).transpose()?;
     let strength = fields.number("strength", STRENGTH)?;
@@ -168,6 +171,12 @@ fn sources(fields: &Fields<'_>) -> Result<Vec<SourceImage>, Problem> {
 
 /// An image that stands at `place` in the request: the id of an upload, or an object of its own.
 fn placed(value: &Value, place: &str) -> Result<SourceImage, Problem> {
+    if value.as_str().is_some_and(|id| Uuid::try_parse(id).is_err()) {
+        let detail = format!(
+            "{place} must be the id of an upload. An address goes into an object: {{\"source_image_url\": \"https://…\"}}."
+        );
+        return Err(Problem::invalid(place, detail));
+    }
     let upload = value.is_string().then(|| json!({ SOURCE[2]: value }));
     let one = match Fields::of(upload.as_ref().unwrap_or(value)) {
         Ok(fields) if fields.names().all(|name| SOURCE.contains(&name)) => source(&fields),
@@ -242,9 +251,15 @@ fn side(fields: &Fields<'_>, name: &str) -> Result<Option<u32>, Problem> {
     Ok(fields.integer(name, SIDE)?.and_then(|pixels| u32::try_from(pixels).ok()))
 }
 
-fn parse_prompts(fields: &Fields<'_>) -> Result<Vec<String>, Problem> {
+/// Whether a prompt has to be there: not where the model takes none, for which one is a title and no more.
+fn needs_prompt(fields: &Fields<'_>) -> Result<bool, Problem> {
+    let model = model_id(fields)?.as_deref().and_then(Catalogue::builtin_model);
+    Ok(model.is_none_or(|model| model.input.role(Role::Prompt).is_some()))
+}
+
+fn parse_prompts(fields: &Fields<'_>, needed: bool) -> Result<Vec<String>, Problem> {
     let Some(value) = fields.get("prompts") else {
-        return Ok(vec![parse_prompt(fields.get("prompt"), "prompt")?]);
+        return Ok(vec![parse_prompt(fields.get("prompt"), "prompt", needed)?]);
     };
     if fields.get("prompt").is_some() {
         return Err(Problem::invalid("prompts", "Give either prompt or prompts, not both."));
@@ -252,16 +267,29 @@ fn parse_prompts(fields: &Fields<'_>) -> Result<Vec<String>, Problem> {
     let list = value.as_array().filter(|list| (1..=MAX_BATCH).contains(&list.len())).ok_or_else(|| {
         Problem::invalid("prompts", format!("prompts must be a list of 1 to {MAX_BATCH} prompts."))
     })?;
-    list.iter().map(|prompt| parse_prompt(Some(prompt), "prompts")).collect()
+    list.iter().map(|prompt| parse_prompt(Some(prompt), "prompts", needed)).collect()
 }
 
-fn parse_prompt(value: Option<&Value>, name: &str) -> Result<String, Problem> {
-    let text = value
-        .and_then(Value::as_str)
-        .ok_or_else(|| Problem::invalid(name, format!("{name} is required and must be text.")))?;
+/// A prompt; empty only where it is not `needed`.
+fn parse_prompt(value: Option<&Value>, name: &str, needed: bool) -> Result<String, Problem> {
+    let text = match value {
+        None if !needed => return Ok(String::new()),
+        None => return Err(Problem::invalid(name, format!("{name} is required and must be text."))),
+        Some(value) => value.as_str().ok_or_else(|| {
+            let each = if name == "prompt" { "" } else { "Each of " };
+            Problem::invalid(name, format!("{each}{name} must be text."))
+        })?,
+    };
+    if text.trim().is_empty() {
+        if !needed {
+            return Ok(String::new());
+        }
+        return Err(Problem::invalid(name, "A prompt must not be empty, nor only white space."));
+    }
     let length = text.chars().count();
-    if text.trim().is_empty() || length > MAX_PROMPT_CHARS {
-        let detail = format!("A prompt must have 1 to {MAX_PROMPT_CHARS} characters; this one has {length}.");
+    if length > MAX_PROMPT_CHARS {
+        let detail =
+            format!("A prompt must have at most {MAX_PROMPT_CHARS} characters; this one has {length}.");
         return Err(Problem::invalid(name, detail));
     }
     if text.contains('\0') {

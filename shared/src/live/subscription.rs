@@ -3,6 +3,8 @@
 
 use uuid::Uuid;
 
+use crate::http::problem::Problem;
+
 /// How messages reach a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -44,6 +46,9 @@ pub struct Subscription {
     pub transport: Transport,
 }
 
+/// The greatest number that a change can have: of the year 2286.
+pub const MAX_SEQ: i64 = 9_999_999_999_999;
+
 const USER: &str = "x-live-user";
 const GENERATION: &str = "x-live-generation";
 const SINCE: &str = "x-live-since";
@@ -79,15 +84,32 @@ impl Subscription {
 }
 
 /// The greatest number that a client has heard before: by the header `Last-Event-ID`, else by the parameter `since` of
-/// the URL. A header that holds no number does not hide the parameter: readers that have heard nothing send it empty.
-pub fn heard(last_event_id: Option<&str>, parameter: impl FnOnce() -> Option<String>) -> Option<i64> {
-    last_event_id.and_then(since).or_else(|| parameter().as_deref().and_then(since))
+/// the URL. A header that holds none of our numbers does not hide the parameter: readers that have heard nothing send it
+/// empty. Without a parameter any other such header counts as 0, with which the client is told more than it lacks: an
+/// `EventSource` sends on its own what another server has given it, and gives up for ever where it is refused.
+///
+/// # Errors
+/// A parameter that is none of our numbers.
+pub fn heard(
+    last_event_id: Option<&str>,
+    parameter: impl FnOnce() -> Option<String>,
+) -> Result<Option<i64>, Problem> {
+    let header = last_event_id.filter(|id| !id.trim().is_empty());
+    if let Some(number) = header.and_then(since) {
+        return Ok(Some(number));
+    }
+    match parameter().filter(|text| !text.is_empty()) {
+        None => Ok(header.map(|_| 0)),
+        Some(text) => since(&text).map(Some).ok_or_else(|| {
+            Problem::invalid("since", "since must be the greatest seq that you have seen, a whole number.")
+        }),
+    }
 }
 
-/// Reads the number that a client gives back. One that is none of ours counts as none: the client is
-/// told more than it lacks.
+/// Reads the number that a client gives back: milliseconds since 1970, and not those of another unit, after which
+/// nothing would be new.
 fn since(text: &str) -> Option<i64> {
-    text.trim().parse().ok().filter(|since| *since >= 0)
+    text.trim().parse().ok().filter(|since| (0..=MAX_SEQ).contains(since))
 }
 
 #[cfg(test)]
@@ -135,13 +157,33 @@ mod tests {
     fn what_was_heard_is_in_the_header_or_else_in_the_url() {
         for (header, parameter, expected) in [
             (Some("7"), Some("3"), Some(7)),
+            (Some("7"), Some("x"), Some(7)),
             (Some(""), Some("3"), Some(3)),
             (Some("x"), Some("3"), Some(3)),
             (None, Some("3"), Some(3)),
             (Some(""), None, None),
-            (None, Some("x"), None),
+            (None, Some(""), None),
+            (None, None, None),
         ] {
-            assert_eq!(heard(header, || parameter.map(str::to_owned)), expected, "{header:?} {parameter:?}");
+            let heard = heard(header, || parameter.map(str::to_owned));
+            assert_eq!(heard.unwrap(), expected, "{header:?} {parameter:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_of_another_server_misses_no_end() {
+        for header in ["abc", "-1", "99999999999999999999", "0193f3a2-6c1e", "1795529400123000"] {
+            assert_eq!(heard(Some(header), || None).unwrap(), Some(0), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_is_none_of_our_numbers_is_refused() {
+        for parameter in ["abc", "-1", "99999999999999999999", " ", "1.5", "1795529400123000"] {
+            for header in [None, Some(""), Some("x")] {
+                let problem = heard(header, || Some(parameter.to_owned())).unwrap_err();
+                assert_eq!(problem.field.as_deref(), Some("since"), "{header:?} {parameter}");
+            }
         }
     }
 

@@ -131,10 +131,13 @@ impl StartPlan {
         self
     }
 
-    /// The model's id and the prompts of all images, for whoever judges them; `None` where an inserted row says them.
+    /// The model's id and the prompts of all images, for whoever judges them; `None` where an inserted row says them, or
+    /// there are none.
     pub fn to_judge(&self) -> Option<(&str, Vec<&str>)> {
         let (_, request) = self.asked.as_ref()?;
-        Some((&request.params.model_id, request.items.iter().map(|item| item.prompt.as_str()).collect()))
+        let prompts = request.items.iter().map(|item| item.prompt.as_str());
+        let prompts: Vec<&str> = prompts.filter(|prompt| !prompt.is_empty()).collect();
+        (!prompts.is_empty()).then_some((&request.params.model_id, prompts))
     }
 
     fn of(request: StartRequest, endpoint: Endpoint) -> Result<Self, Problem> {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::DateTime;
 use uuid::Uuid;
 
 use crate::http::problem::{Code, Problem};
@@ -46,7 +46,7 @@ pub async fn upload_source(
         bytes,
         width,
         height,
-        expires_at: expires_at.unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true),
+        expires_at: expires_at.unwrap_or_default().to_rfc3339(),
     })
 }
 

@@ -83,8 +83,9 @@ pub const SOURCE: [&str; 3] = ["source_image_url", "source_generation_id", "sour
 /// The field of a start that a server of the app's sends, beside the others.
 pub const SERVERS: [&str; 1] = ["user_id"];
 
-/// Names of fields, and those that other APIs of images have for the same, in small letters with nothing between them.
-pub const OTHER_NAMES: [(&str, &str); 19] = [
+/// Names of fields and of parameters, and those that other APIs have for the same, in small letters with nothing between
+/// them.
+pub const OTHER_NAMES: [(&str, &str); 26] = [
     ("prompt", "text caption inputs"),
     ("num_images", "n count numoutputs numimagesperprompt numberofimages numsamples samples batchsize"),
     ("model_id", "model modelname"),
@@ -104,4 +105,17 @@ pub const OTHER_NAMES: [(&str, &str); 19] = [
     ("scheduled_at", "delay runat startat schedule"),
     ("expires_in", "ttl timeout expiresat"),
     ("webhook_url", "webhook webhooks callback callbackurl"),
+    ("q", "prompt search query text"),
+    ("favorite", "isfavorite isfavourite favorites favourites starred"),
+    ("limit", "n count pagesize perpage size take"),
+    ("cursor", "page offset skip after before next nextcursor"),
+    ("created_after", "from since after startdate"),
+    ("created_before", "to until before enddate"),
+    ("since", "cursor seq lasteventid after"),
+];
+
+/// Names that stand for no field, and what to do instead.
+pub const NO_FIELDS: [(&str, &str); 2] = [
+    ("Send it as the header Idempotency-Key.", "idempotencykey"),
+    ("It is not available: each model has its own.", "scheduler sampler samplername"),
 ];

@@ -40,23 +40,45 @@ fn codes(target: Target) -> &'static [Code] {
         Target::List | Target::Usage => {
             &[InvalidRequest, Unauthorized, Forbidden, RateLimited, InternalError, Unavailable]
         }
-        Target::Get => &[Unauthorized, NotFound, RateLimited, InternalError, Unavailable],
+        Target::Get => &[InvalidRequest, Unauthorized, NotFound, RateLimited, InternalError, Unavailable],
         Target::MarkImage => {
             &[InvalidRequest, Unauthorized, NotFound, BodyTooLarge, RateLimited, InternalError, Unavailable]
         }
         Target::MarkImages => {
             &[InvalidRequest, Unauthorized, Forbidden, BodyTooLarge, RateLimited, InternalError, Unavailable]
         }
-        Target::Cancel => &[Unauthorized, NotFound, Conflict, RateLimited, InternalError, Unavailable],
+        Target::Cancel => &[
+            InvalidRequest,
+            Unauthorized,
+            NotFound,
+            Conflict,
+            BodyTooLarge,
+            RateLimited,
+            InternalError,
+            Unavailable,
+        ],
         Target::Delete | Target::DeleteImage => {
             &[Unauthorized, NotFound, RateLimited, InternalError, Unavailable]
         }
-        Target::Events => {
-            &[Unauthorized, Forbidden, UpgradeRequired, RateLimited, InternalError, Unavailable]
-        }
-        Target::GenerationEvents => {
-            &[Unauthorized, Forbidden, NotFound, UpgradeRequired, RateLimited, InternalError, Unavailable]
-        }
+        Target::Events => &[
+            InvalidRequest,
+            Unauthorized,
+            Forbidden,
+            UpgradeRequired,
+            RateLimited,
+            InternalError,
+            Unavailable,
+        ],
+        Target::GenerationEvents => &[
+            InvalidRequest,
+            Unauthorized,
+            Forbidden,
+            NotFound,
+            UpgradeRequired,
+            RateLimited,
+            InternalError,
+            Unavailable,
+        ],
         Target::UploadSource => &[
             InvalidRequest,
             Unauthorized,
@@ -69,21 +91,25 @@ fn codes(target: Target) -> &'static [Code] {
             Unavailable,
         ],
         Target::Config => &[InternalError],
-        Target::Models => &[InternalError, Unavailable],
+        Target::Models => &[InvalidRequest, InternalError, Unavailable],
         Target::Retry => &[
+            InvalidRequest,
             Unauthorized,
             Forbidden,
             NotFound,
             UnknownModel,
             ModelUnavailable,
             Conflict,
+            BodyTooLarge,
             QuotaExceeded,
             RateLimited,
             InternalError,
             BudgetExhausted,
             Unavailable,
         ],
-        Target::WakeQueue => &[Unauthorized, RateLimited, InternalError, Unavailable],
+        Target::WakeQueue => {
+            &[InvalidRequest, Unauthorized, BodyTooLarge, RateLimited, InternalError, Unavailable]
+        }
         Target::ProcessJobs => &[Unauthorized, InternalError, Unavailable],
         Target::ProcessGeneration => {
             &[InvalidRequest, Unauthorized, BodyTooLarge, Unsupported, InternalError, Unavailable]
@@ -383,8 +409,9 @@ fn live(name: &str, summary: &str, path: Vec<Value>, answers: impl Fn(Vec<(&str,
     parameters.extend(query::<EventsQuery>());
     parameters.push(header(
         "Last-Event-ID",
-        "The same as `since`, and goes before it unless it is empty. An `EventSource` sends it when it connects again.",
-        json!({ "type": "string", "pattern": "^[0-9]*$" }),
+        "The same as `since`, and goes before it. An `EventSource` sends it when it connects again. One that is no `seq` \
+         counts as 0 where there is no `since`, and an empty one as none.",
+        json!({ "type": "string" }),
     ));
     let mut good = vec![
         (

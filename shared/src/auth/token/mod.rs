@@ -57,6 +57,15 @@ pub enum TokenError {
     /// There is no bearer token.
     #[error("Sign in first: the request carries no access token.")]
     Missing,
+    /// `Authorization` is there and is no bearer token.
+    #[error("Authorization must be the word Bearer, a space and the access token.")]
+    NoBearer,
+    /// There is a key of the project's, which is no user's.
+    #[error(
+        "An API key signs nobody in. Send the user's access token as Authorization: Bearer, or from a server the \
+         project's secret key."
+    )]
+    ApiKey,
     /// Not a JWT, or larger than [`MAX_TOKEN_BYTES`].
     #[error("The access token is malformed.")]
     Malformed,

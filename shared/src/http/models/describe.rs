@@ -25,12 +25,15 @@ impl Model {
             (Some(field), _) => field.choices().collect(),
             (None, format) => format.as_deref().into_iter().collect(),
         };
-        let styles: Vec<_> = self
-            .input
-            .fields()
-            .filter(|(_, field)| field.role == Some(Role::Style))
-            .flat_map(|(_, field)| field.choices())
-            .collect();
+        let mut styles = Vec::new();
+        for (_, field) in self.input.fields().filter(|(_, field)| field.role == Some(Role::Style)) {
+            for style in field.choices() {
+                // Two fields may know one style: the first takes it.
+                if !styles.contains(&style) {
+                    styles.push(style);
+                }
+            }
+        }
         json!(types::Model {
             id: &self.id,
             name: &self.name,

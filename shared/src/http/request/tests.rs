@@ -217,7 +217,7 @@ fn the_source_may_be_an_upload_and_is_only_one() {
     body["strength"] = json!(0.4);
     let request = parse(body.clone()).unwrap();
     assert_eq!(request.params.sources, [SourceImage::Upload(Uuid::try_parse(id).unwrap())]);
-    assert_eq!(map_params(&request.params).unwrap().operation, Operation::Generate);
+    assert_eq!(map_params(&request.params).unwrap().operation, Operation::Variation);
 
     let others =
         [("source_image_url", json!("https://example.com/a.png")), ("source_generation_id", json!(id))];
@@ -257,7 +257,7 @@ fn several_sources_stand_in_their_order_and_a_mask_beside_them() {
         (with("sources", json!(vec![json!({ "source_id": id }); 11])), "sources"),
         (with("sources", json!({ "source_id": id })), "sources"),
         (with("sources", json!([7])), "sources[0]"),
-        (with("sources", json!(["https://example.com/a.png"])), "sources[0].source_id"),
+        (with("sources", json!(["https://example.com/a.png"])), "sources[0]"),
         (with("sources", json!([{ "source_id": id }, {}])), "sources[1]"),
         (with("sources", json!([{ "source_id": "x" }])), "sources[0].source_id"),
         (with("sources", json!([{ "url": "https://example.com/a.png" }])), "sources[0]"),
@@ -268,7 +268,7 @@ fn several_sources_stand_in_their_order_and_a_mask_beside_them() {
         (with("sources", json!([{ "source_id": id, "source_generation_id": id }])), "sources[0].source_id"),
         (with("mask", json!({ "source_id": id })), "mask"),
         (with("mask", json!(id)), "mask"),
-        (with_both("mask", json!("")), "mask.source_id"),
+        (with_both("mask", json!("")), "mask"),
         (with_both("mask", json!({})), "mask"),
         (with_both("mask", json!({ "source_id": 7 })), "mask.source_id"),
         (with_both("source_id", json!(id)), "sources"),
@@ -279,6 +279,43 @@ fn several_sources_stand_in_their_order_and_a_mask_beside_them() {
         let problem = parse(body.clone()).unwrap_err();
         assert_eq!((problem.code, problem.field.as_deref()), (Code::InvalidRequest, Some(field)), "{body}");
     }
+}
+
+#[test]
+fn a_refusal_says_what_is_wrong_and_how_it_is_right() {
+    let list = |prompts: Value| json!({ "prompts": prompts, "model_id": "black-forest-labs/flux-schnell" });
+    for (body, detail) in [
+        (with("prompt", json!("  ")), "A prompt must not be empty, nor only white space."),
+        (with("prompt", json!(7)), "prompt must be text."),
+        (list(json!([{ "text": "a fox" }])), "Each of prompts must be text."),
+        (
+            with("sources", json!(["https://example.com/a.png"])),
+            "sources[0] must be the id of an upload. An address goes into an object: {\"source_image_url\": \
+             \"https://…\"}.",
+        ),
+    ] {
+        assert_eq!(parse(body.clone()).unwrap_err().detail, detail, "{body}");
+    }
+}
+
+#[test]
+fn a_model_that_takes_no_prompt_needs_none_and_keeps_one_as_a_title() {
+    let url = "https://example.com/a.png";
+    let body = |prompt: Value| json!({ "prompt": prompt, "model_id": "851-labs/background-remover", "source_image_url": url });
+    for (prompt, kept) in [(Value::Null, ""), (json!(""), ""), (json!(" "), ""), (json!("My cat"), "My cat")]
+    {
+        let request = parse(body(prompt.clone())).unwrap();
+        assert_eq!(request.items[0].prompt, kept, "{prompt}");
+        let mapped = map_params(&request.params).unwrap();
+        assert_eq!((mapped.adjustments.len(), mapped.input.contains_key("prompt")), (0, false), "{prompt}");
+    }
+    assert!(parse(body(json!(7))).is_err() && parse(body(json!("x".repeat(4_001)))).is_err());
+    // By its short name, and in a job's payload, too.
+    let mut short = body(Value::Null);
+    short["model_id"] = json!("background-remover");
+    assert_eq!(parse_params(&short).unwrap().prompt, "");
+    let other = with("prompt", Value::Null);
+    assert_eq!(parse(other).unwrap_err().detail, "prompt is required and must be text.");
 }
 
 #[test]

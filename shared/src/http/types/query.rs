@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::enums::{Operation, Status};
 use crate::http::list_query::{DEFAULT_LIMIT, MAX_LIMIT};
+use crate::live::MAX_SEQ;
 use crate::policy::bounds::{MAX_NAME_CHARS, MAX_SEARCH_CHARS};
 
 /// Which of the user's generations to list. Filters are combined: a generation is listed if it passes all of them.
@@ -57,5 +58,6 @@ pub struct UserQuery {
 #[derive(Debug, JsonSchema)]
 pub struct EventsQuery {
     /// The greatest `seq` that you have seen. The server sends first what has changed since then.
+    #[schemars(range(max = MAX_SEQ))]
     pub since: Option<u64>,
 }

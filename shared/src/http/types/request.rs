@@ -19,7 +19,8 @@ use crate::policy::url_policy::MAX_URL_BYTES;
 #[derive(Debug, JsonSchema)]
 #[schemars(transform = one_form, deny_unknown_fields)]
 pub struct StartRequest {
-    /// What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space.
+    /// What the image shows, or how to change the source image: 1 to 4,000 characters, not only white space. A model
+    /// whose `supports.prompt` is false needs none, and keeps one as a title.
     #[schemars(length(min = 1, max = MAX_PROMPT_CHARS))]
     pub prompt: Option<String>,
     /// A batch of 1 to 10 prompts, each 1 to 4,000 characters long. Use it instead of `prompt`.
@@ -31,7 +32,8 @@ pub struct StartRequest {
     /// The id of a model from `GET /models`, `owner/name`.
     #[schemars(length(min = 1, max = MAX_NAME_CHARS))]
     pub model_id: String,
-    /// Accepted for clients of the original and not used: the version in the catalogue is run.
+    /// Accepted for clients of the original and not used: the version in the catalogue is run, and `adjustments` of the
+    /// generation tells it.
     #[schemars(length(max = MAX_NAME_CHARS))]
     pub model_version: Option<String>,
     /// What the image must not show, at most 4,000 characters.
@@ -82,7 +84,8 @@ pub struct StartRequest {
     /// One of the model's `styles`.
     #[schemars(length(max = MAX_NAME_CHARS))]
     pub style: Option<String>,
-    /// What the model does. The default is the model's default operation.
+    /// What the model does. The default is the model's default operation; of a model that generates, with a source image
+    /// its `edit`, else its `variation`.
     pub operation: Option<Operation>,
     /// The priority in the queue. The user's plan determines which priorities are allowed. The default is `normal`.
     pub priority: Option<Priority>,
@@ -111,9 +114,11 @@ pub enum NamedImage {
     Image(SourceImage),
 }
 
-/// Either `prompt` or `prompts`.
+/// Not `prompt` and `prompts`. Whether there has to be one of them is the model's.
 fn one_form(schema: &mut Schema) {
-    let only = |one: &str, kind: &str, other: &str| json!({ "required": [one], "properties": { one: { "type": kind }, other: { "type": "null" } } });
-    let forms = [only("prompt", "string", "prompts"), only("prompts", "array", "prompt")];
-    schema.insert("oneOf".into(), json!(forms));
+    let both = json!({
+        "required": ["prompt", "prompts"],
+        "properties": { "prompt": { "type": "string" }, "prompts": { "type": "array" } },
+    });
+    schema.insert("not".into(), both);
 }
