@@ -1,5 +1,6 @@
 // npm test: everything that must be true before a change lands. `npm test -- lint unit` runs some parts.
 import os from 'node:os';
+import { ensureActionlint } from './actionlint.mjs';
 import { ensureBrowser } from './browser.mjs';
 import { allTests, changedFiles, importingTests, planOf } from './changed.mjs';
 import { ensureWebKit } from './engines.mjs';
@@ -49,6 +50,10 @@ const PARTS = {
     } else {
       say('– SQL format: skipped, it needs Python 3 with pip');
     }
+    const { bin, missing } = await ensureActionlint();
+    // What else it finds in the PATH would make its answer another one on each machine.
+    if (bin) await check('GitHub workflows', bin, ['-shellcheck=', '-pyflakes=']);
+    else say(`– GitHub workflows: skipped, ${missing}`);
   },
   unit: async () => {
     await check('Rust tests', 'cargo', ['test', ...NATIVE_CRATES]);
@@ -85,7 +90,7 @@ npm test -- --changed [commit, branch or tag]
 
 Sets up what is missing and runs every check, or some parts of them:
 
-  lint         formats, lints and types of Rust, TypeScript and SQL
+  lint         formats, lints and types of Rust, TypeScript and SQL, and GitHub's workflows
   unit         the tests of Rust
   system       the tests of the database, the stand-ins, the clients, the studio and the whole system
   postgres15   the tests of the database and of the move on Debian 12's PostgreSQL 15, where it is or may be installed

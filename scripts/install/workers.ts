@@ -7,6 +7,7 @@ import { ROOT } from '../run.mjs';
 import { UserError } from '../user-error.mjs';
 import { WORKERS as NAMES } from '../workers.mjs';
 import { type Values, writePrivately } from './env-file.ts';
+import { nameOf } from './names.ts';
 import type { Options } from './options.ts';
 import { parseRoutes, valuesFor, type Worker } from './settings.ts';
 
@@ -43,9 +44,6 @@ export const folderOf = ({ dir, name }: Options) => path.join(dir, '.local', nam
 
 /** What hands a Worker's secrets to wrangler, for as long as the call lives. */
 export const secretsFileOf = (folder: string, worker: Worker) => path.join(folder, `${worker}.secrets.json`);
-
-export const nameOf = (worker: string, installation: string) =>
-  installation === 'production' ? worker : `${worker}-${installation}`;
 
 /** Writes the configurations and the studio of this installation, and says what they are. */
 export function prepare(options: Options, values: Values): Prepared[] {

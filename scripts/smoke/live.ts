@@ -56,7 +56,7 @@ export async function hear(
   }
   throw new StepFailure(
     `the ${listener.name} was silent for ${limitMs / 1000} s`,
-    'See docs/operations/troubleshooting.md#live-updates-come-late; the lines of LiveChannel are in: npx wrangler tail --env process-generation',
+    'See docs/operations/troubleshooting.md#live-updates-come-late; the lines of LiveChannel are in: npx wrangler tail process-generation',
   );
 }
 
@@ -129,7 +129,7 @@ function take(listener: Listener, text: string): void {
 const ended = (name: string, how: string) =>
   new StepFailure(
     `the ${name} broke off (${how})`,
-    'A proxy between may not pass long connections on. Else look at: npx wrangler tail --env process-generation',
+    'A proxy between may not pass long connections on. Else look at: npx wrangler tail process-generation',
   );
 
 function refused(name: string, status: number, text: string): StepFailure {
@@ -142,6 +142,6 @@ function refused(name: string, status: number, text: string): StepFailure {
   const detail = text ? said({ status, headers: new Headers(), text, body: undefined }) : String(status);
   return new StepFailure(
     `the ${name} was refused with ${detail}`,
-    fixes[status] ?? 'Look at: npx wrangler tail --env start-generation',
+    fixes[status] ?? 'Look at: npx wrangler tail start-generation',
   );
 }

@@ -5,6 +5,8 @@ import { ROOT } from '../run.mjs';
 import { UserError } from '../user-error.mjs';
 
 export interface Options {
+  /** What its hints name: `production`, or another installation's name. */
+  installation: string;
   /** Origins, without a slash at the end. */
   startGenerationUrl: string;
   processJobsUrl: string;
@@ -54,6 +56,7 @@ Environment:
                                 makes and deletes the user of this run, and removes what is left of it
   SMOKE_EMAIL, SMOKE_PASSWORD   a confirmed user to sign in as. Without them a user is made: by Auth's admin API, or,
                                 where that is not to be had, by a sign-up, for which "Confirm email" must be off
+  SMOKE_INSTALLATION            without --name: which installation's Workers and files the hints name (production)
 
 What a hosted system needs before: what npm run setup brings about (migrations, Workers, secrets, PUBLIC_URL), the
 cron trigger some minutes old, and credit at Replicate. Where the project has a captcha on sign-in, make a user by hand
@@ -83,6 +86,7 @@ export function parseOptions(argv: string[], environment: NodeJS.ProcessEnv): Op
     throw new UserError('--timeout takes a whole number of seconds from 1 to 3600.');
   }
   const options: Options = {
+    installation: values.name ?? env.SMOKE_INSTALLATION?.trim() ?? 'production',
     startGenerationUrl: url('url', 'START_GENERATION_URL'),
     processJobsUrl: url('process-jobs-url', 'PROCESS_JOBS_URL'),
     processGenerationUrl: url('process-generation-url', 'PROCESS_GENERATION_URL'),

@@ -1,3 +1,4 @@
+import { hintFor } from './installation.ts';
 import type { Options } from './options.ts';
 import { type Smoke, type Step, StepFailure, StepSkipped } from './step.ts';
 
@@ -55,7 +56,7 @@ export async function run(
       : await attempt(step, smoke);
     const report: StepReport = { name: step.name, ms: Date.now() - at, ...result };
     report.detail = clean(report.detail);
-    if (report.fix !== undefined) report.fix = clean(report.fix);
+    if (report.fix !== undefined) report.fix = clean(hintFor(report.fix, options.installation));
     reports.push(report);
     listener.step(report);
   }

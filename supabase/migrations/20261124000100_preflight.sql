@@ -37,8 +37,10 @@
 --   admin_jobs      its pages of jobs, the ledger, what an id is, one generation's story
 --   admin_use       its users, models, plans and analytics
 --   admin_actions   what operators do there
---   alerts          what operators are told of, and by what they are reached
---   admin_alerts    the same for the dashboard
+--   alerts          what is measured, and when operators are told of it
+--   alert_notices   what a notice says, and what becomes of it
+--   alert_receivers rules and receivers, as operators see and set them
+--   admin_alerts    what they call for it, and the record
 --   api             what PostgREST exposes, and all rights
 --
 -- A function may call one of a later file, for its body is read when it runs; tables and types come before their use.

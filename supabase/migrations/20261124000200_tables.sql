@@ -564,9 +564,15 @@ with (fillfactor = 50);
 -- When the cron last ran, and what it did.
 create table private.last_cron_run (
   only_row boolean primary key default true check (only_row),
-  ran_at timestamptz not null,
-  stats jsonb not null
+  -- Null: it has never run.
+  ran_at timestamptz,
+  stats jsonb,
+  -- When a first run that has not come counts as one that was missed: Cloudflare takes up to 15 minutes until a new
+  -- trigger runs, https://developers.cloudflare.com/workers/configuration/cron-triggers/.
+  first_run_by timestamptz not null default now() + interval '15 minutes',
+  check ((ran_at is null) = (stats is null))
 );
+insert into private.last_cron_run default values;
 
 -- The runs of a day: each minute writes over what it wrote a day before (private.note_run).
 create table private.cron_runs (
@@ -989,12 +995,15 @@ create table private.alert_notices (
   kind text not null check (kind in ('raised', 'repeated', 'resolved', 'test')),
   -- As text, so that every attempt sends the same bytes.
   body text not null,
-  status text not null default 'pending' check (status in ('pending', 'delivered', 'failed', 'gone')),
+  -- cancelled: its job was, before it was delivered.
+  status text not null default 'pending' check (status in ('pending', 'delivered', 'failed', 'gone', 'cancelled')),
   -- The last attempt: {attempt, at, status, duration_ms, error, response}.
   last_attempt jsonb,
   -- No foreign key: jobs are pruned, the log stays.
   job_id uuid
 );
+-- Those that wait for what their job comes to (private.end_notices).
+create index alert_notices_pending on private.alert_notices (at) where status = 'pending';
 -- The newest (private.alert_state), and those whose time is over (private.prune_alert_notices).
 create index alert_notices_age on private.alert_notices (at);
 -- The newest of a receiver (private.alert_state); the foreign key.
@@ -1064,6 +1073,8 @@ create table private.audit_log (
   at timestamptz not null default now(),
   -- No foreign key: what an account has done stays. Null: a server with the secret key, or SQL.
   actor uuid,
+  -- As which role: authenticated (an admin), service_role, or who was connected to the database.
+  role text not null,
   action text not null,
   -- What private.get_state and private.set_state know it by. Null: it cannot be undone.
   subject text,

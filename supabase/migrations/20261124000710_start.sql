@@ -329,7 +329,9 @@ begin
       (select t.seconds from private.model_times as t where t.model_id = p_model.id), p_model.estimated_time_seconds, 20
     ) as seconds,
     coalesce(s.budget_per_day_usd, s.budget_per_month_usd) is not null as has_budget,
-    (select r.ran_at < now() - interval '2 minutes' from private.last_cron_run as r) as is_unswept,
+    (
+      select coalesce(r.ran_at, r.first_run_by) < now() - interval '2 minutes' from private.last_cron_run as r
+    ) as is_unswept,
     exists (select from private.live_listeners where user_id = p_user_id and until > now()) as has_listener,
     s.refused_prompts
   into v_state from private.settings as s;

@@ -61,8 +61,11 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 declare
   v_id bigint;
 begin
-  insert into private.audit_log (actor, action, subject, target, reason, before, after, undoes)
-  values (private.check_admin(), p_action, p_subject, p_target, p_reason, p_before, p_after, p_undoes)
+  insert into private.audit_log (actor, role, action, subject, target, reason, before, after, undoes)
+  values (
+    private.check_admin(), coalesce(nullif(current_setting('role'), 'none'), session_user), p_action, p_subject,
+    p_target, p_reason, p_before, p_after, p_undoes
+  )
   returning id into v_id;
   return jsonb_build_object(
     'audit_id', v_id, 'is_undoable', p_subject is not null, 'before', p_before, 'after', p_after
@@ -111,7 +114,10 @@ begin
       ) into v_state
       from private.alert_rules as r where r.name = p_target;
       if not found then
-        perform private.refuse(404, 'not_found', 'There is no such rule: admin_alerts() lists them.');
+        perform private.refuse(404, 'not_found', format(
+          'There is no such rule. The rules are: %s.',
+          (select string_agg(r.name, ', ' order by r.name) from private.alert_rules as r)
+        ));
       end if;
   end case;
   return v_state;
@@ -149,7 +155,7 @@ begin
         budget_per_month_usd = (p_state ->> 'per_month_usd')::numeric
       where only_row;
     when 'alert_rule' then
-      perform private.set_alert_rule(
+      perform private.write_alert_rule(
         p_target, (p_state ->> 'threshold')::numeric, (p_state ->> 'holds_seconds')::int,
         coalesce((p_state ->> 'repeats_seconds')::int, 0), p_state ->> 'severity', (p_state ->> 'is_on')::boolean
       );

@@ -126,17 +126,21 @@ test('a receiver is added, changed, tested and deleted; the record has no addres
     p_secret: 'token-of-the-mailer',
     p_template: { to: 'in-the-template', text: '{text}', subject: '{subject}' },
   });
-  const attempt = { attempt: 1, at: new Date().toISOString(), status: 404, duration_ms: 12 };
-  await db.sql`update private.alert_notices set status = 'failed', last_attempt = ${db.sql.json({
-    ...attempt,
-    response: 'Cannot POST /secret-path',
-    error: 'at /secret-path',
-  })} where true`;
+  const attempt = { status: 404, duration_ms: 12 };
+  const [job] = await db.claim(1, { types: ['process-webhook'] });
+  await db.service('record_delivery', {
+    p_job_id: job?.id,
+    p_lease: job?.lease,
+    p_status: 'failed',
+    p_attempt: { ...attempt, response: 'Cannot POST /other-path', error: 'at /other-path' },
+    p_retry_in_seconds: null,
+  });
   const shown = await admin.call('admin_alerts', {});
   expect(shown.receivers[1]?.last_notice, 'how it went, without its words').toMatchObject({
     status: 'failed',
-    attempt,
+    attempt: { attempt: 1, at: expect.any(String), ...attempt },
   });
+  expect(JSON.stringify(shown)).not.toContain('other-path');
   expect(shown.receivers.map(({ name, last_notice }) => [name, last_notice?.kind])).toEqual([
     ['mail', undefined],
     ['ops', 'test'],
@@ -150,6 +154,48 @@ test('a receiver is added, changed, tested and deleted; the record has no addres
   );
   expectNoSecret(await admin.call('admin_audit', {}));
   expectNoSecret(await db.sql`select * from private.audit_log`);
+});
+
+test('what servers and SQL change is written down as well, with their role and without a secret', async () => {
+  const last = async () => (await admin.call('admin_audit', { p_limit: 1 })).entries[0];
+  const [{ me } = { me: '' }] = await db.sql`select session_user as me`;
+  const set = { p_name: 'queue_depth', p_threshold: 70 };
+  const before = (await rule('queue_depth')).threshold;
+  await db.service('set_alert_rule', set);
+  expect(await last()).toMatchObject({
+    actor: null,
+    role: 'service_role',
+    action: 'set_alert_rule',
+    target: 'queue_depth',
+    reason: 'set_alert_rule() takes no reason.',
+    before: { threshold: before },
+    after: { threshold: 70 },
+    is_undoable: true,
+  });
+  await db.sql`select public.set_alert_rule('queue_depth', p_threshold => ${before})`;
+  expect(await last()).toMatchObject({ actor: null, role: me, after: { threshold: before } });
+
+  await db.service('set_alert_receiver', { p_name: 'ops', ...HOOK });
+  expect(await last()).toMatchObject({
+    role: 'service_role',
+    action: 'set_alert_receiver',
+    target: 'ops',
+    before: null,
+    after: { host: 'hooks.example.com', has_secret: true, given: ['address', 'secret'] },
+  });
+  expect(await db.service('test_alert_receiver', { p_name: 'ops' })).toMatchObject({ status: 'pending' });
+  expect(await last()).toMatchObject({ role: 'service_role', action: 'test_alert_receiver', target: 'ops' });
+  const deleted = await db.sql`select public.delete_alert_receiver('ops') as answer`;
+  expect(deleted[0]?.answer).toEqual({ name: 'ops', deleted: true });
+  expect(await last()).toMatchObject({ role: me, action: 'delete_alert_receiver', after: null });
+  const { audit_id } = await admin.call('admin_set_alert_rule', { p_reason, ...set });
+  expect(await entry({ audit_id } as Done)).toMatchObject({ actor: admin.id, role: 'authenticated' });
+  await admin.call('admin_undo', { p_audit_id: audit_id, p_reason });
+  expectNoSecret(await db.sql`select * from private.audit_log`);
+  const rows = (await admin.call('admin_audit', { p_limit: 1 })).entries[0]?.id;
+  await refusal(db.service('set_alert_rule', { p_name: 'queue_depth', p_holds_seconds: -1 }));
+  await refusal(db.service('delete_alert_receiver', { p_name: 'none' }));
+  expect((await last())?.id, 'what is refused is not done').toBe(rows);
 });
 
 test('a refused receiver is not repeated in the refusal', async () => {

@@ -69,6 +69,7 @@ beforeEach(async () => {
   await accept();
   await db.sql`delete from private.alert_receivers where true`;
   await db.sql`truncate private.alert_samples, private.last_cron_run`;
+  await db.sql`insert into private.last_cron_run default values`;
   await db.sql`update private.alerts set is_open = false, pending_since = null, opened_at = null, clear_since = null,
     resolved_at = null, last_sent_at = null, comebacks = 0, value = null, detail = null where true`;
   await db.sql`update private.settings set budget_per_day_usd = null, budget_per_month_usd = null where only_row`;
@@ -298,10 +299,33 @@ describe('a cron that does not run', () => {
     expect(await sweep()).toEqual(['Resolved: The cron does not run.']);
   });
 
-  test('is nobody’s business before it has ever run, or where nobody listens', async () => {
+  test('is reported where it has never run, once a new trigger has had its time', async () => {
+    await receiver('ops');
+    const age = (minutes: number) => db.sql`update private.last_cron_run set
+      first_run_by = now() + interval '15 minutes' - make_interval(mins => ${minutes}) where only_row`;
     const user = await db.createUser();
-    await db.start(user);
+    const start = () => db.start(user, {}, undefined, undefined, 1);
+    await age(17);
+    expect(await start(), 'within 15 minutes, and the threshold').not.toHaveProperty('webhooks');
     expect((await rule('cron_stopped')).state).toBe('clear');
+    await age(19);
+    expect(await start()).toHaveProperty('webhooks', true);
+    expect(await rule('cron_stopped')).toMatchObject({
+      state: 'open',
+      detail: 'The cron has never run. What is lost meanwhile is not taken up again.',
+    });
+    expect(await db.service('queue_status'), 'it has not run for that').toMatchObject({
+      last_sweep_at: null,
+      last_sweep_seconds: null,
+    });
+    await sweep();
+    await pass(300);
+    expect(await sweep()).toEqual(['Resolved: The cron does not run.']);
+    expect(await sent()).toEqual(['raised cron_stopped', 'resolved cron_stopped']);
+  });
+
+  test('is shown where nobody listens', async () => {
+    const user = await db.createUser();
     await sweep();
     await stop(10);
     expect(await db.start(user, {}, undefined, undefined, 1)).not.toHaveProperty('webhooks');
@@ -413,6 +437,87 @@ describe('a receiver', () => {
       },
     });
   });
+
+  const words = async (text: string, more: object = {}) => {
+    await receiver('ops', more);
+    const [row] =
+      await db.sql`select private.shown_words(${text}, r) as shown from private.alert_receivers as r`;
+    return row?.shown as string | null;
+  };
+  test.each([
+    ['lines, and what cannot be seen', 'no\r\n\u202eway\u200b\u0085!', 'no way !'],
+    ['nothing but white space', ' \n\t ', null],
+    ['its path alone', 'Cannot POST /secret-path', 'Cannot POST (url)'],
+    ['a part of its path', 'no secret-path', 'no (url)'],
+    ['its secret without the prefix', `key ${SECRET.slice(6)}`, 'key (secret)'],
+    [
+      'the beginning of its secret, where the answer is cut',
+      `bad key ${SECRET.slice(0, 20)}`,
+      'bad key (secret)',
+    ],
+    ['the beginning of its address, where the answer is cut', 'at https://hooks.exam', 'at (url)'],
+  ])('is shown in one clean line: %s', async (_, text, shown) => {
+    expect(await words(text)).toBe(shown);
+  });
+
+  test('is shown in 200 characters', async () => {
+    expect(await words('long '.repeat(100))).toBe('long '.repeat(40).trim());
+  });
+
+  describe('whose notice', () => {
+    const last = async () => {
+      const { receivers, notices } = await state();
+      const [row] = await db.sql`select status, job_id from private.alert_notices order by at desc limit 1`;
+      const shown = receivers[0]?.last_notice as { status: string };
+      expect(notices[0]?.status, 'two places of alerts() differ').toBe(shown.status);
+      return { shown: shown.status, kept: row?.status as string, job: row?.job_id as string };
+    };
+
+    test('has its job cancelled ends so', async () => {
+      await receiver('ops');
+      await db.service('test_alert_receiver', { p_name: 'ops' });
+      const { job, shown } = await last();
+      expect(shown).toBe('pending');
+      await db.service('admin_cancel_job', { p_job_id: job, p_reason: 'not wanted' });
+      expect((await last()).shown, 'at once').toBe('cancelled');
+      await sweep();
+      expect((await last()).kept).toBe('cancelled');
+    });
+
+    test('has lost all its runs without a word has failed, and is pending again when an operator brings it back', async () => {
+      await receiver('ops');
+      await db.service('test_alert_receiver', { p_name: 'ops' });
+      const { job } = await last();
+      for (let run = 0; run < 5; run += 1) {
+        const [claimed] = await db.claim(1, { types: ['process-webhook'] });
+        expect(claimed?.id).toBe(job);
+        await db.sql`update public.job_queue set lease_expires_at = now() - interval '1 second' where id = ${job}`;
+      }
+      await db.claim(1, { types: ['process-webhook'] });
+      await sweep();
+      expect(await last()).toMatchObject({ shown: 'failed', kept: 'failed' });
+      await db.service('requeue_job', { p_job_id: job });
+      expect((await last()).shown).toBe('pending');
+      const [again] = await db.claim(1, { types: ['process-webhook'] });
+      await db.service('record_delivery', {
+        p_job_id: again?.id,
+        p_lease: again?.lease,
+        p_status: 'delivered',
+        p_attempt: { status: 204, duration_ms: 3 },
+        p_retry_in_seconds: null,
+      });
+      expect(await last()).toMatchObject({ shown: 'delivered', kept: 'delivered' });
+    });
+
+    test('has its job pruned before it was delivered has failed', async () => {
+      await receiver('ops');
+      await db.service('test_alert_receiver', { p_name: 'ops' });
+      const { job } = await last();
+      await db.sql`delete from public.job_queue where id = ${job}`;
+      await sweep();
+      expect(await last()).toMatchObject({ shown: 'failed', kept: 'failed' });
+    });
+  });
 });
 
 describe('a rule', () => {
@@ -454,8 +559,10 @@ test('nobody but the service sees or sets them', async () => {
 });
 
 test('costs the cron the same over 45,000 jobs and over 345,000', async () => {
+  // One connection: each reads the catalogue for itself.
+  const own = await db.sql.reserve();
   const look = async () => {
-    const [row] = await db.sql<{ 'QUERY PLAN': [{ Plan: Node }] }[]>`
+    const [row] = await own<{ 'QUERY PLAN': [{ Plan: Node }] }[]>`
       explain (analyze, buffers, format json) select private.evaluate_alerts(null)`;
     return allBlocks([row?.['QUERY PLAN'][0].Plan as Node]);
   };
@@ -474,6 +581,7 @@ test('costs the cron the same over 45,000 jobs and over 345,000', async () => {
   const small = await cost();
   await fill(100_000, 15_000);
   const large = await cost();
+  own.release();
   console.info('pages of the alerts over 45,000 jobs, over 345,000:', small, large);
   expect(large, 'a value is counted through: give it a bound or a count that is kept').toBeLessThan(
     small * 1.2 + 20,

@@ -2,6 +2,7 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { asSuperuser } from './support/realtime-change.ts';
 import { type Receiver, startReceiver } from './support/receiver.ts';
 import { PAGES, Runbook } from './support/runbook.ts';
 import { TestStack } from './support/stack.ts';
@@ -180,6 +181,32 @@ test('webhooks failing: the host is named, and told when it is back', async () =
   await runbook.run('webhooks-failing', 'set scheduled_at = now()');
   await runbook.run('webhooks-failing', 'X POST');
   await stack.until('the second delivery', async () => receiver.at('/broken').length === 2);
+});
+
+test('realtime unread: the column is named, ends are told by hand, and the look answers again', async () => {
+  const change = await asSuperuser(stack);
+  try {
+    await change.rename('created_at', 'came_at');
+    await stack.sweep();
+    const [{ detail } = {}] = await rows('realtime-unread', "'detail'");
+    expect(detail).toMatch(/could not be read \(column .*created_at/);
+    const columns = (await rows('realtime-unread', 'pg_attribute')).map(({ column_name }) => column_name);
+    expect(columns).toContain('came_at');
+    expect(columns).not.toContain('created_at');
+    await expect(runbook.run('realtime-unread', 'select tell_late')).rejects.toThrow(/created_at/);
+    await runbook.run('realtime-unread', 'set progress = progress');
+    await runbook.run('realtime-unread', 'p_is_on => false');
+    await stack.sweep();
+    expect(await rows('realtime-unread', "'detail'"), 'a rule that is off').toEqual([{ detail: null }]);
+    await runbook.run('realtime-unread', 'p_is_on => true');
+    await change.undo();
+    expect(await rows('realtime-unread', 'select tell_late')).toEqual([
+      { tell_late_subscribers: expect.any(Number) },
+    ]);
+    await stack.sweep();
+  } finally {
+    await change.end();
+  }
 });
 
 test('spending stop: no start, no create, nothing runs on; and all goes on', async () => {

@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { PROJECT_ROOT } from '../../dev/stack/options.ts';
 import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
@@ -172,7 +174,7 @@ test('npm run setup and npm run deploy run it with the settings of the installat
     PROCESS_JOBS_URL: processJobsUrl,
     PROCESS_GENERATION_URL: processGenerationUrl,
   };
-  const wanted = { smoke: true, image: false };
+  const wanted = { name: 'staging', smoke: true, image: false };
   expect(await smokeOf(wanted, values, true)).toEqual({ done: 'passed, without an image' });
   const wrong = { ...values, SUPABASE_ANON_KEY: 'sb_publishable_of_another' };
   await expect(smokeOf(wanted, wrong, true)).rejects.toThrow('the smoke test did not pass');
@@ -294,6 +296,49 @@ describe('each step can fail, and says what to do', () => {
     expect((await fails(['sign-in', 'upload'], swapped)).fix).toContain('--url');
     expect((await fails(['cron'], swapped)).fix).toContain('--process-jobs-url');
   });
+
+  const html = { 'content-type': 'text/html; charset=utf-8' };
+  const page = '<script type="module" crossorigin src="/assets/page-1a.js"></script>';
+  const studio = {
+    '/': [200, html, page],
+    '/assets/page-1a.js': [200, { 'content-type': 'text/javascript' }, '1'],
+  } as const;
+  test.each([
+    ['no studio', {}, /^the studio is not at \/: 404/],
+    ['no dashboard, as with files of an older build', studio, /^the dashboard is not at \/dashboard: 404/],
+    [
+      'a dashboard without its script',
+      { ...studio, '/dashboard': [200, html, page.replace('page', 'desk')] },
+      /the script of the dashboard, \/assets\/desk-1a\.js, is not there: 404/,
+    ],
+    [
+      'pages of another project',
+      {
+        ...studio,
+        '/': [200, { ...html, 'content-security-policy': "connect-src 'self' https://x.example" }, page],
+      },
+      /the studio may not call http:\/\/127\.0\.0\.1:\d+: .* allows 'self' https:\/\/x\.example/,
+    ],
+  ] as [string, Record<string, readonly [number, Record<string, string>, string]>, RegExp][])(
+    'pages: %s',
+    async (_, files, seen) => {
+      const server = http.createServer((request, response) => {
+        const [status, headers, body] = files[request.url ?? ''] ?? [404, {}, '{}'];
+        response.writeHead(status, headers).end(body);
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      try {
+        const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+        const given = options({ '--url': url }, { SMOKE_INSTALLATION: 'staging' });
+        const { detail, fix } = await fails(['pages'], given);
+        expect(detail).toMatch(seen);
+        expect(fix).toContain('npm run setup -- --name staging');
+      } finally {
+        server.closeAllConnections();
+        await new Promise((resolve) => server.close(resolve));
+      }
+    },
+  );
 
   test('project: no migrations', async () => {
     intervene = answering('/rest/v1/rpc/queue_status', 404, {
@@ -488,6 +533,7 @@ describe('without a webhook', () => {
     const { startGenerationUrl, processJobsUrl, processGenerationUrl } = silent.addresses;
     const { supabaseUrl, anonKey, serviceRoleKey: serviceKey } = silent.addresses;
     const base = {
+      installation: 'production',
       startGenerationUrl,
       processJobsUrl,
       processGenerationUrl,

@@ -1,8 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { load } from 'js-yaml';
 import { describe, expect, test } from 'vitest';
+import { ensureActionlint } from '../../scripts/actionlint.mjs';
 import { parseDeploy } from '../../scripts/install/options.ts';
 import { SETTING_NAMES } from '../../scripts/install/settings.ts';
 
@@ -52,6 +55,31 @@ describe.each(['deploy.yml', 'pull-request.yml'])('%s', (name) => {
     });
     expect(runs(name).find((run) => run.startsWith('rustup'))).toContain(`toolchain install ${rust} `);
   });
+});
+
+const { bin, missing } = await ensureActionlint();
+if (bin === undefined) console.info(`actionlint is left out: ${missing}.`);
+
+test.skipIf(bin === undefined)('actionlint, which npm test runs, finds what GitHub would refuse', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'workflows-'));
+  try {
+    const lint = (text: string) => {
+      fs.writeFileSync(path.join(folder, 'deploy.yml'), text);
+      const { status, stdout } = spawnSync(bin as string, ['-shellcheck=', '-pyflakes=', 'deploy.yml'], {
+        cwd: folder,
+        encoding: 'utf8',
+      });
+      return { status, stdout };
+    };
+    const ours = read(`${FOLDER}/deploy.yml`);
+    expect(lint(ours)).toEqual({ status: 0, stdout: '' });
+    expect(lint(ours.replaceAll('inputs.rollback', 'inputs.rolback'))).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('property "rolback" is not defined'),
+    });
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
 });
 
 test('pull-request.yml runs every check', () => {

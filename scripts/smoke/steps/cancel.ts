@@ -27,7 +27,7 @@ export const cancel: Step = {
     if (answer.status !== 200 || answer.body?.status !== 'cancelled') {
       throw new StepFailure(
         `the cancel answered ${said(answer)}`,
-        'Look at: npx wrangler tail --env start-generation',
+        'Look at: npx wrangler tail start-generation',
       );
     }
     await checkUnpaid(smoke, id);

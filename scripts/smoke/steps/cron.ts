@@ -40,7 +40,7 @@ export const cron: Step = {
           age === undefined
             ? 'the cron has never run'
             : `the last sweep is ${Math.round(age / 60_000)} minutes old`,
-          'Deploy the trigger again (npx wrangler triggers deploy --config .local/production/process-jobs.json) and give it some minutes. If it runs and fails, npx wrangler tail --env process-jobs shows a line "configuration:" or "sweep:". docs/operations/runbook/cron-stopped.md',
+          'Deploy the trigger again (npx wrangler triggers deploy --config .local/production/process-jobs.json) and give it some minutes. If it runs and fails, npx wrangler tail process-jobs shows a line "configuration:" or "sweep:". docs/operations/runbook/cron-stopped.md',
         );
       }
       const state = age === undefined ? 'no sweep yet' : 'the last sweep is old';

@@ -53,7 +53,7 @@ async function jobs(smoke: Smoke): Promise<void> {
   if (answer.status >= 500) {
     throw new StepFailure(
       `process-jobs answered ${said(answer)}`,
-      'It lacks a variable, or the database refuses its key. It needs SUPABASE_URL, and the secrets SUPABASE_SERVICE_ROLE_KEY and REPLICATE_API_TOKEN; npx wrangler tail --env process-jobs names what is wrong in a line "configuration:".',
+      'It lacks a variable, or the database refuses its key. It needs SUPABASE_URL, and the secrets SUPABASE_SERVICE_ROLE_KEY and REPLICATE_API_TOKEN; npx wrangler tail process-jobs names what is wrong in a line "configuration:".',
     );
   }
   throw wrongWorker(service, answer);

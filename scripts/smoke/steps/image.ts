@@ -72,7 +72,7 @@ async function completed(smoke: Smoke, token: string, id: string): Promise<Gener
     if (now.status === 'failed' || now.status === 'cancelled') {
       throw new StepFailure(
         `the generation is ${now.status}: ${now.error?.code ?? 'no code'}, ${now.error?.message ?? 'no sentence'}`,
-        `What the provider said: select error_details from job_queue where generation_id = '${id}'; and npx wrangler tail --env process-jobs. Another model: --model OWNER/NAME`,
+        `What the provider said: select error_details from job_queue where generation_id = '${id}'; and npx wrangler tail process-jobs. Another model: --model OWNER/NAME`,
       );
     }
     if (Date.now() - since > SUSPICIOUS_MS) await checkAccount(smoke);
@@ -83,7 +83,7 @@ async function completed(smoke: Smoke, token: string, id: string): Promise<Gener
 const lost = (answer: Answer) =>
   new StepFailure(
     `GET /generations/{id} answered ${said(answer)}`,
-    'Look at: npx wrangler tail --env start-generation',
+    'Look at: npx wrangler tail start-generation',
   );
 
 /** Replicate may refuse the account; then it is of no use to wait. */
@@ -98,7 +98,7 @@ function late(status: string, seconds: number): StepFailure {
   if (status === 'queued') {
     return new StepFailure(
       detail,
-      'process-jobs does not take it up: is [[env.start-generation.services]] in wrangler.toml, and does its cron trigger run? npx wrangler tail --env process-jobs',
+      'process-jobs does not take it up: is [[env.start-generation.services]] in wrangler.toml, and does its cron trigger run? npx wrangler tail process-jobs',
     );
   }
   return new StepFailure(

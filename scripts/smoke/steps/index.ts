@@ -5,6 +5,7 @@ import { health } from './health.ts';
 import { image } from './image.ts';
 import { liveEvents } from './live-events.ts';
 import { models } from './models.ts';
+import { pages } from './pages.ts';
 import { project } from './project.ts';
 import { serviceKey } from './service-key.ts';
 import { signIn } from './sign-in.ts';
@@ -16,6 +17,7 @@ import { webhook } from './webhook.ts';
 export const STEPS: Step[] = [
   project,
   health,
+  pages,
   serviceKey,
   signIn,
   models,

@@ -21,7 +21,7 @@ export const models: Step = {
     if (answer.status !== 200 || !Array.isArray(list)) {
       throw new StepFailure(
         `GET /models answered ${said(answer)}`,
-        'Look at: npx wrangler tail --env start-generation',
+        'Look at: npx wrangler tail start-generation',
       );
     }
     const usable = (list as Described[]).filter(

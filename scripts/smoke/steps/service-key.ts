@@ -38,7 +38,7 @@ export const serviceKey: Step = {
 function misconfigured(service: Service, answer: Answer): StepFailure {
   return new StepFailure(
     `${service.name} answered ${said(answer)}`,
-    `It lacks a variable: SUPABASE_URL, SUPABASE_SERVICE_ROLE_KEY or REPLICATE_API_TOKEN. npx wrangler tail --env ${service.name} names it in a line "configuration:".`,
+    `It lacks a variable: SUPABASE_URL, SUPABASE_SERVICE_ROLE_KEY or REPLICATE_API_TOKEN. npx wrangler tail ${service.name} names it in a line "configuration:".`,
   );
 }
 
@@ -46,7 +46,7 @@ function refused(smoke: Smoke, service: Service, answer: Answer): StepFailure {
   if (answer.status !== 401) {
     return new StepFailure(
       `${service.name} answered ${said(answer)} with the secret key`,
-      `Look at: npx wrangler tail --env ${service.name}`,
+      `Look at: npx wrangler tail ${service.name}`,
     );
   }
   const kind = smoke.options.serviceKey.startsWith('sb_') ? 'secret' : 'legacy service_role';

@@ -38,9 +38,9 @@ function fixFor(answer: Answer, token: string): string {
   if (answer.status === 429)
     return 'A quota of this user is used up: docs/operations/operate.md#plans-and-limits';
   if (answer.status === 500) {
-    return 'It lacks a variable, or the database one of our functions: npm run setup brings both; npx wrangler tail --env start-generation';
+    return 'It lacks a variable, or the database one of our functions: npm run setup brings both; npx wrangler tail start-generation';
   }
-  return 'Another model may do: --model OWNER/NAME. Else look at: npx wrangler tail --env start-generation';
+  return 'Another model may do: --model OWNER/NAME. Else look at: npx wrangler tail start-generation';
 }
 
 /** A token that Auth has just made is refused: then we do not know the key that it is signed with. */

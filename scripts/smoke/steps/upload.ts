@@ -30,7 +30,7 @@ export const upload: Step = {
       throw new StepFailure(
         `the upload answered ${said(answer)}`,
         fixes[answer.status] ??
-          'The bucket source-images comes with the migrations; a file size limit of the project below 10 MiB stands above it. npx wrangler tail --env start-generation',
+          'The bucket source-images comes with the migrations; a file size limit of the project below 10 MiB stands above it. npx wrangler tail start-generation',
       );
     }
     smoke.cleanUp(`the upload ${source.source_id} (it is deleted after a day in any case)`, async () => {

@@ -24,6 +24,8 @@ export interface Receiver {
   at(path: string): Delivery[];
   /** The next answers on a path; after them, and without any, 204. */
   reply(path: string, ...replies: Reply[]): void;
+  /** Every answer on a path from now on, where `reply` names none; without one 204 again. */
+  always(path: string, reply?: Reply): void;
   stop(): Promise<void>;
 }
 
@@ -31,11 +33,12 @@ export interface Receiver {
 export async function startReceiver(): Promise<Receiver> {
   const deliveries: Delivery[] = [];
   const replies = new Map<string, Reply[]>();
+  const standing = new Map<string, Reply>();
   const server = http.createServer(async (request, response) => {
     const path = request.url ?? '/';
     const headers = request.headers as Record<string, string>;
     deliveries.push({ path, headers, body: await text(request) });
-    const reply = replies.get(path)?.shift() ?? { status: 204 };
+    const reply = replies.get(path)?.shift() ?? standing.get(path) ?? { status: 204 };
     if (reply.silent) return;
     response.writeHead(reply.status, reply.headers);
     response.end(reply.body);
@@ -46,6 +49,7 @@ export async function startReceiver(): Promise<Receiver> {
     deliveries,
     at: (path) => deliveries.filter((delivery) => delivery.path === path),
     reply: (path, ...more) => replies.set(path, [...(replies.get(path) ?? []), ...more]),
+    always: (path, reply) => (reply ? standing.set(path, reply) : standing.delete(path)),
     stop: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

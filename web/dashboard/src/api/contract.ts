@@ -587,6 +587,8 @@ export interface AuditEntry {
   at: Time;
   /** Null: a server with the secret key, or SQL. */
   actor: Uuid | null;
+  /** As which role of the database: `authenticated` (an admin), `service_role`, or SQL's own. */
+  role: string;
   actor_email: string | null;
   action: AuditAction;
   target: string | null;
@@ -653,7 +655,8 @@ export interface Notice {
   at: Time;
   kind: 'raised' | 'repeated' | 'resolved' | 'test';
   rule: string | null;
-  status: 'pending' | 'delivered' | 'failed' | 'gone';
+  /** `cancelled`: its job was. */
+  status: 'pending' | 'delivered' | 'failed' | 'gone' | 'cancelled';
 }
 
 export interface AlertRuleArgs {

@@ -10,6 +10,7 @@ const PAGES: Record<string, string> = {
   provider_down: 'runbook/provider-outage.md',
   provider_refuses: 'runbook/provider-refuses.md',
   queue_depth: 'runbook/queue-depth.md',
+  realtime_unread: 'runbook/realtime-unread.md',
   stuck_jobs: 'runbook/stuck-jobs.md',
   success_rate: 'runbook/success-rate.md',
   webhooks_failing: 'runbook/webhooks-failing.md',

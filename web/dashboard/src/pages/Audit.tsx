@@ -75,8 +75,10 @@ const columns = (takeBack: (entry: AuditEntry) => void): Column<AuditEntry>[] =>
   { title: 'When', cell: ({ at }) => <At time={at} /> },
   {
     title: 'Who',
-    cell: ({ actor, actor_email: email }) => (
-      <span translate="no">{email ?? actor ?? 'SQL, or a server'}</span>
+    cell: ({ actor, actor_email: email, role }) => (
+      <span translate="no">
+        {email ?? actor ?? (role === 'service_role' ? 'a server' : `SQL, as ${role}`)}
+      </span>
     ),
   },
   {

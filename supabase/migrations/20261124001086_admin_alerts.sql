@@ -1,4 +1,5 @@
--- Alerts for admins: what *_alerts.sql answers and does, with the check and the record of *_audit.sql.
+-- What operators call of alerts: what *_alert_receivers.sql answers and does, with the check and the record of
+-- *_audit.sql. Admins call admin_…, which ask for a reason; servers with the secret key and SQL the others as well.
 
 -- Of the last attempt at a notice its numbers alone: what a receiver says may repeat a part of its address.
 create function private.admin_alerts() returns jsonb
@@ -70,7 +71,7 @@ declare
 begin
   perform private.begin_action(p_reason);
   v_before := private.noted_receiver(p_name);
-  perform private.set_alert_receiver(
+  perform private.write_alert_receiver(
     p_name, p_kind, p_url, p_secret, p_header, p_template, p_label, p_least_severity, p_is_on
   );
   return private.note_action(
@@ -90,7 +91,7 @@ declare
 begin
   perform private.begin_action(p_reason);
   v_before := private.noted_receiver(p_name);
-  perform private.delete_alert_receiver(p_name);
+  perform private.remove_alert_receiver(p_name);
   return private.note_action('delete_alert_receiver', null, p_name, p_reason, v_before, null);
 end
 $$;
@@ -101,7 +102,60 @@ language plpgsql security definer set search_path = '' as $$
 begin
   perform private.begin_action(p_reason);
   return private.note_action(
-    'test_alert_receiver', null, p_name, p_reason, null, private.test_alert_receiver(p_name)
+    'test_alert_receiver', null, p_name, p_reason, null, private.send_test(p_name)
   );
+end
+$$;
+
+-- Without a reason ----------------------------------------------------------------------------------------------------
+
+-- What stands in the record in place of one.
+create function private.no_reason(p_function text) returns text
+language sql immutable
+return format('%s() takes no reason.', p_function);
+
+create function private.set_alert_rule(
+  p_name text, p_threshold numeric, p_holds_seconds int, p_repeats_seconds int, p_severity text, p_is_on boolean
+) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.admin_set_alert_rule(
+    p_name, private.no_reason('set_alert_rule'), p_threshold, p_holds_seconds, p_repeats_seconds, p_severity, p_is_on
+  );
+  return (
+    select rule from jsonb_array_elements(private.alert_state() -> 'rules') as s (rule) where rule ->> 'name' = p_name
+  );
+end
+$$;
+
+create function private.set_alert_receiver(
+  p_name text, p_kind text, p_url text, p_secret text, p_header text, p_template jsonb, p_label text,
+  p_least_severity text, p_is_on boolean
+) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.admin_set_alert_receiver(
+    p_name, private.no_reason('set_alert_receiver'), p_kind, p_url, p_secret, p_header, p_template, p_label,
+    p_least_severity, p_is_on
+  );
+  return (
+    select receiver from jsonb_array_elements(private.alert_state() -> 'receivers') as s (receiver)
+    where receiver ->> 'name' = p_name
+  );
+end
+$$;
+
+create function private.delete_alert_receiver(p_name text) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.admin_delete_alert_receiver(p_name, private.no_reason('delete_alert_receiver'));
+  return jsonb_build_object('name', p_name, 'deleted', true);
+end
+$$;
+
+create function private.test_alert_receiver(p_name text) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  return private.admin_test_alert_receiver(p_name, private.no_reason('test_alert_receiver')) -> 'after';
 end
 $$;

@@ -1,0 +1,1 @@
+export function ensureActionlint(): Promise<{ bin: string; missing?: never } | { bin?: never; missing: string }>;
