@@ -100,11 +100,12 @@ async function measure(): Promise<Measured> {
 }
 
 /** The place in the list of the last card that is drawn. */
-const last = (page: Page) =>
-  page.evaluate(() => {
+function last(page: Page): Promise<number> {
+  return page.evaluate(() => {
     const places = [...document.querySelectorAll('.feed > .grid > [aria-posinset]')];
     return Number(places.at(-1)?.getAttribute('aria-posinset') ?? 0);
   });
+}
 
 /**
  * Scrolls on until so many cards have been there, and back to the top.
