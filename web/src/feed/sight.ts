@@ -3,7 +3,7 @@ import { flushSync } from 'react-dom';
 import type { Grid } from './rows.ts';
 
 /** So much of a screen above and below it is drawn, too. */
-const MARGIN = 0.5;
+const MARGIN = 0.3;
 /** As the page scrolls, what is drawn changes in such steps. CSS pixels. */
 const STEP = 64;
 /** A card is so much higher than wide, until one has been seen. CSS pixels. */

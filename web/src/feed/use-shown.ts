@@ -16,6 +16,8 @@ interface Asked {
   filter: Filter;
   search: string;
   shelf: Shelf;
+  /** The key of the newest that the list knew then. */
+  top: string;
   stretches: readonly Stretch[];
   isLoading: boolean;
   error: PictureQueueError | null;
@@ -55,11 +57,12 @@ export function useShown(
   const asked = found?.filter === filter && found.search === search ? found : undefined;
   const isAlways = isAlwaysAsked(filter, search);
   const isAsked = isAlways || (filter !== 'all' && list.hasMore);
-  const listed = useRef(OLDEST);
+  const listed = useRef({ top: NEWEST, end: OLDEST });
+  const [newest] = list.generations;
   const oldest = list.generations.at(-1);
   useEffect(() => {
-    listed.current = oldest ? keyOf(oldest) : OLDEST;
-  }, [oldest]);
+    if (newest && oldest) listed.current = { top: keyOf(newest), end: keyOf(oldest) };
+  }, [newest, oldest]);
 
   const change = useCallback((shelf: Shelf, changes: Partial<Asked> = {}) => {
     setLatest((now) => {
@@ -73,7 +76,8 @@ export function useShown(
   const begin = useCallback(
     (to: 'whole' | 'part', of: Filter, text: string) => {
       const shelf = new Shelf(client, queriesOf(of, text), PAGE);
-      const one = { filter: of, search: text, shelf, stretches: [], isLoading: true, error: null };
+      const { top } = listed.current;
+      const one = { filter: of, search: text, shelf, top, stretches: [], isLoading: true, error: null };
       setLatest((now) => ({ ...now, [to]: one }));
       return shelf;
     },
@@ -107,16 +111,17 @@ export function useShown(
     void grow(begin('part', filter, search));
   }, [filter, search, isAsked, begin, grow]);
 
-  const newest = latest.whole?.stretches[0]?.found?.[0];
-  // So many are new since the list was read that some are in neither.
-  const hasGap = list.hasMore && newest && oldest && keyOf(oldest) > keyOf(newest);
+  const top = latest.whole?.top;
+  // So many are new since the server was asked that some are in neither.
+  const hasGap = list.hasMore && top !== undefined && oldest && keyOf(oldest) > top;
   useEffect(() => {
     if (hasGap) setLatest(({ part }) => (part ? { part } : {}));
   }, [hasGap]);
 
   const shelf = asked?.shelf;
+  const isOpen = asked?.stretches.some(({ found: some }) => some?.some(({ status }) => !hasEnded(status)));
   useEffect(() => {
-    if (!shelf) return;
+    if (!shelf || !isOpen) return;
     const controller = new AbortController();
     const set = (one: Generation) => {
       shelf.set(one);
@@ -141,7 +146,7 @@ export function useShown(
       { signal: controller.signal, onError: () => {} },
     );
     return () => controller.abort();
-  }, [client, shelf, change]);
+  }, [client, shelf, isOpen, change]);
 
   const stretches = asked?.stretches;
   const blocks = useMemo(() => {
@@ -199,7 +204,7 @@ export function useShown(
       hasMore: until === undefined ? isAlways || list.hasMore : until !== OLDEST,
       loadMore: () => {
         if (asked) return grow(asked.shelf);
-        return isWhole ? grow(begin('whole', filter, search), listed.current) : list.loadMore();
+        return isWhole ? grow(begin('whole', filter, search), listed.current.end) : list.loadMore();
       },
       hold,
     };
