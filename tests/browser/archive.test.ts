@@ -3,6 +3,7 @@ import { expectAccessible } from './support/axe.ts';
 import { expectFocus, tabTo } from './support/keys.ts';
 import { stories } from './support/story.ts';
 import type { Visitor } from './support/visitor.ts';
+import { goDownTo } from './support/walk.ts';
 
 /** Finding a picture by its words, and putting those aside that are not needed. */
 
@@ -59,8 +60,10 @@ story('a text is looked for on the server, once the typing has paused', async ({
   await page.getByRole('radio', { name: 'Finished' }).check();
   await page.getByText('Nothing matches “LATER 1”.').waitFor();
   await page.getByRole('radio', { name: 'Failed' }).check();
-  await ada.card('later 1').waitFor();
-  expect(await page.getByRole('article').count(), 'later 1, and 10 to 19').toBe(11);
+  await ada.card('later 19').waitFor();
+  await goDownTo(page, ada.card('later 1'));
+  const place = ada.card('later 1').locator('..');
+  expect(await place.getAttribute('aria-setsize'), 'later 1, and 10 to 19').toBe('11');
 
   await made(ada, 'A new one');
   expect(await search.inputValue(), 'what is new is in sight').toBe('');

@@ -10,11 +10,10 @@ import { hasEnded } from './wording.ts';
 interface BatchProps {
   all: Generation[];
   onOpen: (id: string) => void;
-  isFirst: boolean;
 }
 
 /** The pictures that were started together, how far they are together, and what ends them together. */
-export function Batch({ all, onOpen, isFirst }: BatchProps) {
+export function Batch({ all, onOpen }: BatchProps) {
   const heading = useId();
   const open = all.filter(({ status }) => !hasEnded(status));
   return (
@@ -40,7 +39,9 @@ export function Batch({ all, onOpen, isFirst }: BatchProps) {
       </header>
       <ul className="grid">
         {all.map((one) => (
-          <Card key={one.id} one={one} onOpen={onOpen} isFirst={isFirst} />
+          <li key={one.id}>
+            <Card one={one} onOpen={onOpen} />
+          </li>
         ))}
       </ul>
     </section>

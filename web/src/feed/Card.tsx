@@ -1,94 +1,36 @@
 import type { Generation } from 'picture-queue';
-import {
-  type CSSProperties,
-  memo,
-  type ReactNode,
-  type RefObject,
-  useEffect,
-  useLayoutEffect,
-  useRef,
-  useState,
-} from 'react';
+import { memo, type RefObject, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { ago, money } from '../lib/format.ts';
 import { useNow } from '../lib/now.ts';
 import { Button } from '../ui/Button.tsx';
 import { Icon } from '../ui/Icon.tsx';
 import { cardId, useActions, useFeed } from './feed.ts';
 import { Heart } from './Heart.tsx';
-import { useNear } from './near.ts';
 import { Picture } from './Picture.tsx';
 import { PictureActions } from './PictureActions.tsx';
 import { hasEnded, modelName, outlook, statusName, whyFailed } from './wording.ts';
 
 const MINUTE_MS = 60_000;
-/** By so much cards differ that have a line more. CSS pixels. */
-const LINES = 60;
-
 interface CardProps {
   one: Generation;
   onOpen: (id: string) => void;
-  /** One of the first on the page. */
-  isFirst?: boolean;
 }
 
-/**
- * One generation in a list, from waiting in line to the finished picture. Far from what is on the screen it is its prompt alone,
- * in the place of the whole: so many pictures may be on the page, it holds few of them.
- */
-export const Card = memo(function Card({ one, onOpen, isFirst = false }: CardProps) {
-  const name = `${cardId(one.id)}-prompt`;
-  const rest = useRef<number>(undefined);
-  const card = useRef<HTMLElement>(null);
-  const [place, isNear] = useNear<HTMLLIElement>(isFirst, () => {
-    rest.current = (card.current && restOf(card.current)) ?? rest.current;
-  });
-  const prompt = (
-    <p className="card-prompt" id={name} translate="no">
-      {one.prompt}
-    </p>
-  );
-  return (
-    <li
-      className={isNear ? undefined : 'far'}
-      ref={place}
-      style={isNear || !rest.current ? undefined : ({ '--rest': `${rest.current}px` } as CSSProperties)}
-    >
-      <article
-        className={`card ${one.status}`}
-        id={cardId(one.id)}
-        aria-labelledby={name}
-        ref={card}
-        tabIndex={-1}
-      >
-        {isNear ? <Whole one={one} onOpen={onOpen} card={card} prompt={prompt} /> : prompt}
-      </article>
-    </li>
-  );
-});
-
-/** How high a card is below its picture, in CSS pixels; undefined: it is not the whole card. */
-function restOf(card: HTMLElement): number | undefined {
-  const frame = card.querySelector<HTMLElement>(':scope > .frame');
-  if (!frame) return undefined;
-  const rest = card.offsetHeight - frame.offsetHeight;
-  // Those that have not been seen are taken to be as high.
-  const { style } = document.documentElement;
-  const usual = Number.parseFloat(style.getPropertyValue('--rest'));
-  if (!(Math.abs(usual - rest) < LINES)) style.setProperty('--rest', `${rest}px`);
-  return rest;
-}
-
-interface WholeProps extends CardProps {
-  card: RefObject<HTMLElement | null>;
-  prompt: ReactNode;
-}
-
-function Whole({ one, onOpen, card, prompt }: WholeProps) {
+/** One generation in a list, from waiting in line to the finished picture. */
+export const Card = memo(function Card({ one, onOpen }: CardProps) {
   const { models } = useFeed();
   const now = useNow(MINUTE_MS);
+  const name = `${cardId(one.id)}-prompt`;
+  const card = useRef<HTMLElement>(null);
   const frame = useFocusKept(card, one.status);
   return (
-    <>
+    <article
+      className={`card ${one.status}`}
+      id={cardId(one.id)}
+      aria-labelledby={name}
+      ref={card}
+      tabIndex={-1}
+    >
       <div className="frame" ref={frame}>
         {one.status === 'completed' ? (
           <>
@@ -99,7 +41,9 @@ function Whole({ one, onOpen, card, prompt }: WholeProps) {
           <Unfinished one={one} />
         )}
       </div>
-      {prompt}
+      <p className="card-prompt" id={name} translate="no">
+        {one.prompt}
+      </p>
       <p className="card-meta">
         <span translate="no">{modelName(models, one.model_id)}</span>
         {one.cost_usd !== null && <span translate="no">{money(one.cost_usd)}</span>}
@@ -107,9 +51,9 @@ function Whole({ one, onOpen, card, prompt }: WholeProps) {
       </p>
       {one.parent_id && <From id={one.parent_id} onOpen={onOpen} />}
       {one.status === 'completed' && <PictureActions one={one} />}
-    </>
+    </article>
   );
-}
+});
 
 function From({ id, onOpen }: { id: string; onOpen: (id: string) => void }) {
   return (

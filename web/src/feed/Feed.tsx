@@ -5,15 +5,14 @@ import { explain } from '../lib/explain.ts';
 import { count } from '../lib/format.ts';
 import { useSettled } from '../lib/settled.ts';
 import { Choices } from '../ui/fields.tsx';
-import { Batch } from './Batch.tsx';
-import { Card } from './Card.tsx';
 import { Empty } from './Empty.tsx';
 import type { Filter } from './filter.ts';
-import { alone, type Group, grouped } from './groups.ts';
-import { KeptPlace } from './KeptPlace.tsx';
+import { countOf, finishedAround, finishedOf } from './groups.ts';
+import { useHeld } from './held.ts';
 import { More } from './More.tsx';
+import { Pictures } from './Pictures.tsx';
 import { Search } from './Search.tsx';
-import { useFiltered } from './use-filtered.ts';
+import { useShown } from './use-shown.ts';
 import { Viewer } from './Viewer.tsx';
 import { useViewed } from './viewed.ts';
 
@@ -26,8 +25,6 @@ const NOTHING: Record<Filter, string> = {
   archived: 'Nothing is archived.',
 };
 
-/** So many cards are drawn whole at once, before it is known what is on the screen. */
-const FIRST = 12;
 /** From so many on the end of them is worth a word. */
 const MANY = 12;
 
@@ -53,21 +50,19 @@ export const Feed = memo(function Feed(props: FeedProps) {
   const text = useSettled(search);
   // The choice is shown at once, what it lets through as soon as that is drawn.
   const drawn = useDeferredValue(filter);
-  const {
-    generations: shown,
-    isLoading,
-    hasMore,
-    loadMore,
-    error,
-  } = useFiltered(drawn, text, list, marked, gone);
-  const finished = useMemo(() => shown.filter(({ status }) => status === 'completed'), [shown]);
+  const { blocks, isLoading, hasMore, loadMore, error, hold } = useShown(drawn, text, list, marked, gone);
+  const amount = useMemo(() => blocks.reduce((sum, { sizes }) => sum + countOf(sizes), 0), [blocks]);
+  const finished = useMemo(() => finishedOf(blocks), [blocks]);
   const { one: viewed, open, close } = useViewed(finished, marked);
+  const viewedId = viewed?.id;
+  /** The arrows go from one to the next: what has been let go of in between would be passed over. */
+  const around = useMemo(() => (viewedId ? finishedAround(blocks, viewedId) : []), [blocks, viewedId]);
+  const setNear = useHeld(blocks, viewedId, hold);
   const whole = drawn === 'all' && !text;
-  const groups = useMemo(() => (whole ? grouped(shown) : alone(shown)), [whole, shown]);
   // What is wrong with the list itself is said above it.
   const failure = error !== list.error && error ? explain(error) : undefined;
-  const isFirstLoad = isLoading && shown.length === 0;
-  const isEmpty = !isLoading && !hasMore && !error && shown.length === 0;
+  const isFirstLoad = isLoading && amount === 0;
+  const isEmpty = !isLoading && !hasMore && !error && amount === 0;
   const isNew = isEmpty && whole && list.generations.length === 0;
 
   return (
@@ -109,42 +104,28 @@ export const Feed = memo(function Feed(props: FeedProps) {
           {text ? `Nothing matches “${text}”.` : NOTHING[drawn]}
         </p>
       )}
-      {shown.length > 0 && <Pictures groups={groups} onOpen={open} />}
+      {amount > 0 && <Pictures blocks={blocks} hasMore={hasMore} onOpen={open} onNear={setNear} />}
       {failure && (
         <p className="nothing" role="alert">
           {`${failure.title}. ${failure.text}`}
         </p>
       )}
       {hasMore && !isFirstLoad && <More isLoading={isLoading} failed={error !== null} loadMore={loadMore} />}
-      {!hasMore && !isLoading && shown.length >= MANY && (
+      {!hasMore && !isLoading && amount >= MANY && (
         <p className="nothing" role="status">
-          {`That is all: ${count(shown.length, 'picture')}.`}
+          {`That is all: ${count(amount, 'picture')}.`}
         </p>
       )}
-      {viewed && <Viewer list={finished} one={viewed} gone={gone} onMove={open} onClose={close} />}
+      {viewed && (
+        <Viewer
+          list={around}
+          one={viewed}
+          gone={gone}
+          onEnd={hasMore && !isLoading && !error ? loadMore : undefined}
+          onMove={open}
+          onClose={close}
+        />
+      )}
     </section>
-  );
-});
-
-interface PicturesProps {
-  groups: Group[];
-  onOpen: (id: string) => void;
-}
-
-const Pictures = memo(function Pictures({ groups, onOpen }: PicturesProps) {
-  return (
-    <KeptPlace list={groups}>
-      <ul className="grid">
-        {groups.map(({ id, all }, index) =>
-          all.length > 1 ? (
-            <li key={id} className="together">
-              <Batch all={all} onOpen={onOpen} isFirst={index < FIRST} />
-            </li>
-          ) : (
-            <Card key={id} one={all[0]} onOpen={onOpen} isFirst={index < FIRST} />
-          ),
-        )}
-      </ul>
-    </KeptPlace>
   );
 });

@@ -10,34 +10,22 @@ interface Place {
   y: number;
 }
 
-interface KeptPlaceProps {
-  /** Another one: the cards have changed. */
-  list: unknown;
-  children: ReactNode;
-}
-
 /**
- * Keeps the card that one looks at where it is when others come in front of it. Browsers that do it themselves lose it
- * in several columns: each new one moves all of them on by one, and the card at the left end is then another one.
+ * Keeps the card that one looks at where it is when others come or go in front of it, or turn out to be higher than
+ * their places. Browsers that do it themselves lose it in several columns: each new one moves all of them on by one,
+ * and the card at the left end is then another one.
  */
-export class KeptPlace extends Component<KeptPlaceProps> {
+export class KeptPlace extends Component<{ children: ReactNode }> {
+  /** What one looks at since the page has stood still: several may come, and move it on to the next row. */
   #card: Element | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   readonly #later = () => {
+    this.#card = undefined;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#note, SETTLED_MS);
-  };
-
-  /** At the top of the page what is new is what one wants to see. */
-  readonly #note = () => {
-    const cards = [...document.querySelectorAll('.feed .grid > li:not(.far) > .card')];
-    const isSeen = (card: Element) => {
-      const { top } = card.getBoundingClientRect();
-      return top >= TOP && top < innerHeight;
-    };
-    const isPast = cards[0] && cards[0].getBoundingClientRect().bottom < TOP;
-    this.#card = isPast ? cards.find(isSeen) : undefined;
+    this.#timer = setTimeout(() => {
+      this.#card = looked();
+    }, SETTLED_MS);
   };
 
   override componentDidMount() {
@@ -51,13 +39,12 @@ export class KeptPlace extends Component<KeptPlaceProps> {
     clearTimeout(this.#timer);
   }
 
-  override getSnapshotBeforeUpdate(before: KeptPlaceProps): Place | null {
-    const card = this.#card;
-    if (before.list === this.props.list || !card?.isConnected) return null;
-    return { card, y: card.getBoundingClientRect().y };
+  override getSnapshotBeforeUpdate(): Place | null {
+    const card = this.#card?.isConnected ? this.#card : looked();
+    return card ? { card, y: card.getBoundingClientRect().y } : null;
   }
 
-  override componentDidUpdate(_props: KeptPlaceProps, _state: unknown, before: Place | null) {
+  override componentDidUpdate(_props: unknown, _state: unknown, before: Place | null) {
     if (!before?.card.isConnected) return;
     const by = before.card.getBoundingClientRect().y - before.y;
     if (Math.abs(by) > 1) scrollBy({ top: by, behavior: 'instant' });
@@ -66,4 +53,16 @@ export class KeptPlace extends Component<KeptPlaceProps> {
   override render() {
     return this.props.children;
   }
+}
+
+/** undefined: at the top of the page what is new is what one wants to see. */
+function looked(): Element | undefined {
+  const cards = [...document.querySelectorAll('.feed .grid > li > .card:not(.skeleton)')];
+  const [first] = cards;
+  if (!first || (!first.closest('.space ~ li') && first.getBoundingClientRect().bottom >= TOP))
+    return undefined;
+  return cards.find((card) => {
+    const { top } = card.getBoundingClientRect();
+    return top >= TOP && top < innerHeight;
+  });
 }

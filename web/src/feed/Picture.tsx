@@ -37,23 +37,13 @@ export function Picture({ one, onOpen }: { one: Generation; onOpen: () => void }
       aria-haspopup="dialog"
       onClick={onOpen}
     >
-      {!cutOut && (
-        <Thumbnail
-          className="behind"
-          image={image}
-          alt=""
-          loading="lazy"
-          decoding="async"
-          aria-hidden="true"
-        />
-      )}
+      {!cutOut && <Thumbnail className="behind" image={image} alt="" decoding="async" aria-hidden="true" />}
       <Thumbnail
         ref={element}
         image={image}
         alt={one.prompt}
         width={image.width}
         height={image.height}
-        loading="lazy"
         decoding="async"
         onLoad={() => setState('shown')}
         onBroken={() => setState('broken')}

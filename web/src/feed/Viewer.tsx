@@ -1,5 +1,5 @@
 import type { Generation } from 'picture-queue';
-import { type KeyboardEvent, useLayoutEffect, useRef } from 'react';
+import { type KeyboardEvent, useEffect, useLayoutEffect, useRef } from 'react';
 import { ago, duration, money, size } from '../lib/format.ts';
 import { Dialog } from '../ui/Dialog.tsx';
 import { CopyCode } from './CopyCode.tsx';
@@ -10,6 +10,9 @@ import { PictureActions } from './PictureActions.tsx';
 import { type PictureKeys, ViewerPicture } from './ViewerPicture.tsx';
 import { modelName } from './wording.ts';
 
+/** So many before the last one older ones are fetched. */
+const AHEAD = 2;
+
 interface ViewerProps {
   /** The finished ones, to go through with the arrows. */
   list: Generation[];
@@ -17,12 +20,14 @@ interface ViewerProps {
   one: Generation;
   /** Those that have been deleted here. */
   gone: ReadonlySet<string>;
+  /** Fetches older ones, where there are any: the last one of the list is not the last. */
+  onEnd: (() => unknown) | undefined;
   onMove: (id: string) => void;
   onClose: () => void;
 }
 
 /** A picture in large, with all that is known of it. */
-export function Viewer({ list, one, gone, onMove, onClose }: ViewerProps) {
+export function Viewer({ list, one, gone, onEnd, onMove, onClose }: ViewerProps) {
   const { models } = useFeed();
   const prompt = useRef<HTMLParagraphElement>(null);
   const keys = useRef<PictureKeys>(null);
@@ -32,6 +37,10 @@ export function Viewer({ list, one, gone, onMove, onClose }: ViewerProps) {
     if (document.activeElement === document.body) prompt.current?.focus();
   }, [one.id]);
   const index = list.findIndex(({ id }) => id === one.id);
+  const isEnd = index >= 0 && index >= list.length - AHEAD;
+  useEffect(() => {
+    if (isEnd) onEnd?.();
+  }, [isEnd, onEnd]);
   const near = (by: number) => (index < 0 ? undefined : list[index + by]);
   if (!one.images[0]) return null;
   const go = (by: number) => {

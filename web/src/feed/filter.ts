@@ -1,8 +1,7 @@
-import type { Client, Generation, ListParams, Status } from 'picture-queue';
+import type { Generation, Status } from 'picture-queue';
+import { keyOf, newestFirst, type Query } from './reader.ts';
 
 export type Filter = 'all' | 'open' | 'done' | 'failed' | 'favorites' | 'archived';
-
-type Query = Omit<ListParams, 'limit' | 'cursor'>;
 
 const STATUSES: Record<'open' | 'done' | 'failed', Status[]> = {
   open: ['queued', 'processing', 'downloading'],
@@ -33,87 +32,31 @@ export const letsThrough = (filter: Filter, { status, images }: Generation): boo
 export const isAlwaysAsked = (filter: Filter, search: string): boolean =>
   filter === 'favorites' || filter === 'archived' || search !== '';
 
-/** From here on older ones may be missing: a `created_at`. undefined: none is missing. */
-export type Horizon = string | undefined;
-
-/** Later than any time: nothing has been fetched. */
-export const NOTHING_YET = '~';
-
-/** All of the user's generations that one query finds, as far as they have been fetched. */
-interface Row {
-  query: Query;
-  cursor?: string;
-  horizon: Horizon;
+/** A part of the list, by the keys of what it is between. */
+export interface Part {
+  after: string;
+  until: string;
 }
 
-/** The generations that some queries find, the newest first, page by page from the server. */
-export class Rows {
-  readonly #client: Client;
-  readonly #limit: number;
-  readonly #rows: Row[];
-  readonly #found = new Map<string, Generation>();
-
-  constructor(client: Client, queries: Query[], limit: number) {
-    this.#client = client;
-    this.#limit = limit;
-    this.#rows = queries.map((query) => ({ query, horizon: NOTHING_YET }));
-  }
-
-  get found(): Generation[] {
-    return [...this.#found.values()];
-  }
-
-  get horizon(): Horizon {
-    const all = this.#rows.flatMap(({ horizon }) => horizon ?? []);
-    return all.toSorted().at(-1);
-  }
-
-  /** Fetches the next page of those that hold the others up; where that fails, the next call tries again. */
-  async more(): Promise<void> {
-    const from = this.horizon;
-    const behind = this.#rows.filter(({ horizon }) => horizon !== undefined && horizon === from);
-    await Promise.all(behind.map((row) => this.#next(row)));
-  }
-
-  set(one: Generation): void {
-    if (this.#found.has(one.id)) this.#found.set(one.id, one);
-  }
-
-  async #next(row: Row): Promise<void> {
-    const { query, cursor } = row;
-    const list = this.#client.list({ ...query, limit: this.#limit, ...(cursor ? { cursor } : {}) });
-    for await (const page of list.pages()) {
-      for (const one of page.generations) this.#found.set(one.id, one);
-      if (page.next_cursor) row.cursor = page.next_cursor;
-      // The server looks at so many at a time: among those none may have been found.
-      if (page.next_cursor && page.generations.length === 0) continue;
-      row.horizon = page.next_cursor ? page.generations.at(-1)?.created_at : undefined;
-      return;
-    }
-  }
-}
-
-/** What is shown of the two: what the page knows live counts, and nothing below which something may be missing. */
+/** What is shown of the two in a part of the list: what the page knows live counts. */
 export function merged(
   lets: (one: Generation) => boolean,
   live: Generation[],
   found: Generation[],
-  horizon: Horizon,
+  { after, until }: Part,
 ): Generation[] {
   const all = new Map(found.map((one) => [one.id, one]));
   for (const one of live) {
-    // Of marks that were set elsewhere only the server tells.
-    const images = all.get(one.id)?.images ?? [];
-    all.set(one.id, one.images.length > 0 && images.length > 0 ? { ...one, images } : one);
+    const key = keyOf(one);
+    if (key >= until && key < after) all.set(one.id, withMarksOf(all.get(one.id), one));
   }
-  return [...all.values()]
-    .filter((one) => lets(one) && (!horizon || one.created_at >= horizon))
-    .sort((a, b) => compare(b.created_at, a.created_at) || compare(b.id, a.id));
+  return newestFirst([...all.values()].filter(lets));
 }
 
-/** How far down all is known by one or the other. */
-export const further = (a: Horizon, b: Horizon): Horizon =>
-  a === undefined || b === undefined ? undefined : a < b ? a : b;
-
-/** Times as the server writes them sort as text. */
-const compare = (a: string, b: string) => (a < b ? -1 : Number(a > b));
+/** Of marks that were set elsewhere only the server tells. The same object where it tells nothing else. */
+function withMarksOf(found: Generation | undefined, live: Generation): Generation {
+  const [[told], [known]] = [found?.images ?? [], live.images];
+  if (!found || !told || !known) return live;
+  const isSame = told.is_favorite === known.is_favorite && told.archived_at === known.archived_at;
+  return isSame ? live : { ...live, images: found.images };
+}

@@ -1,0 +1,127 @@
+import { memo, type ReactNode, useEffect, useLayoutEffect, useMemo, useRef } from 'react';
+import { Batch } from './Batch.tsx';
+import { Card } from './Card.tsx';
+import type { Block, Group } from './groups.ts';
+import { KeptPlace } from './KeptPlace.tsx';
+import { between, partsOf, rowsOf, topsOf } from './rows.ts';
+import { useGrid, useSight } from './sight.ts';
+
+interface PicturesProps {
+  blocks: readonly Block[];
+  hasMore: boolean;
+  onOpen: (id: string) => void;
+  /** Tells which blocks are near the screen, by their index. */
+  onNear: (blocks: readonly number[]) => void;
+}
+
+/**
+ * The cards in their rows. Those near the screen are in the document; empty places keep the height of the others: many
+ * pictures make the page longer, and not heavier.
+ */
+export const Pictures = memo(function Pictures({ blocks, hasMore, onOpen, onNear }: PicturesProps) {
+  const list = useRef<HTMLUListElement>(null);
+  const [grid, seen] = useGrid(list);
+  const [sight, look] = useSight(list);
+  const sizes = useMemo(() => blocks.map((block) => block.sizes).join(''), [blocks]);
+  const rows = useMemo(() => rowsOf(sizes, grid.columns), [sizes, grid.columns]);
+  const groups = useMemo(() => groupsOf(blocks), [blocks]);
+  const tops = topsOf(sizes, rows, seen.heights, seen.row, grid);
+  const focused = sight.focused === undefined ? -1 : groups.findIndex(({ id }) => id === sight.focused);
+  const parts = partsOf(rows, between(tops, sight.from, sight.to), focused);
+
+  const setsize = hasMore ? -1 : sizes.length;
+  const drawn: ReactNode[] = [];
+  const near = new Set<number>();
+  let next = 0;
+  const goOn = (row: number) => {
+    const height = (tops[row] ?? 0) - (tops[next] ?? 0) - grid.gap;
+    if (row > next)
+      drawn.push(<li key={`to ${next && row}`} className="space" style={{ height }} aria-hidden="true" />);
+    next = row;
+  };
+  for (const [from, to] of parts) {
+    goOn(from);
+    const end = rows[to] ?? sizes.length;
+    for (let index = rows[from] ?? 0; index < end; index += 1) {
+      const { group, block } = groups[index] as Placed;
+      near.add(block);
+      drawn.push(drawnOf(group, { posinset: index + 1, setsize }, onOpen) ?? <Missing key={`at ${index}`} />);
+    }
+    next = to;
+  }
+  goOn(rows.length);
+
+  const told = [...near].join();
+  useEffect(() => onNear(told.split(',').map(Number)), [told, onNear]);
+  // Each time: what has come into sight may be higher than it was taken for.
+  useLayoutEffect(() => {
+    const elements = new Map<string | undefined, HTMLElement>();
+    for (const element of list.current?.children ?? [])
+      if (element instanceof HTMLElement) elements.set(element.dataset.group, element);
+    for (const [row, first] of rows.entries()) {
+      const placed = groups[first];
+      const height = placed?.group && elements.get(placed.id)?.offsetHeight;
+      if (!height) continue;
+      seen.heights[row] = height;
+      if (placed.group?.all.length === 1) seen.row = height;
+    }
+  });
+  return (
+    <KeptPlace>
+      <ul className="grid" ref={list} onFocus={look} onBlur={() => setTimeout(look)}>
+        {drawn}
+      </ul>
+    </KeptPlace>
+  );
+});
+
+interface Placed {
+  /** By index. */
+  block: number;
+  /** undefined: let go of. */
+  group: Group | undefined;
+  id: string | undefined;
+}
+
+function groupsOf(blocks: readonly Block[]): Placed[] {
+  return blocks.flatMap(({ sizes, groups }, block) =>
+    Array.from({ length: sizes.length }, (_, index) => {
+      const group = groups?.[index];
+      return { block, group, id: group?.id };
+    }),
+  );
+}
+
+/** Where in the list something is, for who does not see it; -1: how long the list is is not known. */
+export interface Place {
+  posinset: number;
+  setsize: number;
+}
+
+function drawnOf(group: Group | undefined, { posinset, setsize }: Place, onOpen: (id: string) => void) {
+  if (!group) return undefined;
+  const { id, all } = group;
+  const place = { 'data-group': id, 'aria-posinset': posinset, 'aria-setsize': setsize };
+  return all.length > 1 ? (
+    <li key={id} className="together" {...place}>
+      <Batch all={all} onOpen={onOpen} />
+    </li>
+  ) : (
+    <li key={id} {...place}>
+      <Card one={all[0]} onOpen={onOpen} />
+    </li>
+  );
+}
+
+/** Has been let go of, and is being asked for again. */
+function Missing() {
+  return (
+    <li aria-hidden="true">
+      <div className="card skeleton">
+        <div className="frame" />
+        <div className="line" />
+        <div className="line short" />
+      </div>
+    </li>
+  );
+}
