@@ -67,7 +67,10 @@ story('several pictures, in the order of the prompt, arrive at the model', async
   await page.reload();
   await form.getByText('3 of 10').waitFor();
   const first = chosen(page).locator('img[alt="Picture 1 of 3: red.png"]');
-  await expect.poll(() => first.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(64);
+  const width = await first.evaluate((image: HTMLImageElement) =>
+    image.decode().then(() => image.naturalWidth),
+  );
+  expect(width, 'read from the Storage').toBe(64);
 
   const prompt = 'The pond of the second picture';
   await ada.make(prompt);

@@ -38,9 +38,11 @@ export function createUploads(
     // Its name says its format, which nobody here knows.
     const body = JSON.stringify({ prefix: userId, search: id, limit: 1 });
     const list = await storage(`list/${BUCKET}`, { method: 'POST', body });
-    const [found] = ((await list?.json()) ?? []) as { name: string }[];
-    if (!found?.name.startsWith(id)) return undefined;
-    const file = await storage(`authenticated/${BUCKET}/${userId}/${encodeURIComponent(found.name)}`);
+    const found = ((await list?.json()) ?? []) as { name: string }[];
+    // Below the folder, or with it in front.
+    const name = found[0]?.name.split('/').at(-1);
+    if (!name?.startsWith(`${id}.`)) return undefined;
+    const file = await storage(`authenticated/${BUCKET}/${userId}/${name}`);
     return file?.blob();
   };
   const addressOf = (id: string, file: Blob) => {
