@@ -46,6 +46,8 @@ story('a factor shows its price, arrives, is told and taken over', async ({ memb
   await form.getByRole('radio', { name: '2× · ' }).check();
   await ada.card('hill.png').getByRole('button', { name: 'Reuse settings' }).click();
   await expect.poll(() => factor.inputValue()).toBe('2.5');
+  await form.locator('img[alt="Picture to start from: hill.png"]').waitFor();
+  await form.getByText('1,600 × 960 pixels').waitFor();
 
   await ada.choose('FLUX.1 dev');
   await form.getByText('Kept for another model, and not sent with this one: the factor 2.5×.').waitFor();

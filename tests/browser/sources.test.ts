@@ -143,6 +143,31 @@ story('what the server would refuse is refused at once, in a sentence', async ({
   await form.getByText('9 of 10').waitFor();
 });
 
+story('another file takes the place of one that is still on its way', async ({ member }) => {
+  const ada = await member();
+  const { page } = ada;
+  await ada.choose('FLUX.1 dev');
+  let isFirst = true;
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  await ada.context.route('**/sources', async (route) => {
+    const waits = isFirst;
+    isFirst = false;
+    if (waits) await held;
+    await route.continue().catch(() => {});
+  });
+  await page.getByLabel('Upload a picture').setInputFiles(await plain('red.png', 'red'));
+  await page.getByRole('img', { name: 'Being uploaded: red.png' }).waitFor();
+  await page.getByLabel('Upload a picture').setInputFiles(await plain('blue.png', 'blue'));
+  await page.getByRole('img', { name: 'Picture to start from: blue.png' }).waitFor();
+  expect(await page.getByRole('alert').count(), 'nothing is wrong').toBe(0);
+  letGo();
+  await page.getByRole('button', { name: 'Remove the picture to start from' }).click();
+  await page.getByText('You can also drop or paste a picture here.').waitFor();
+});
+
 story('on a phone, on a page that the browser translates, pictures are put in order too', async (scene) => {
   const before = (context: { addInitScript(script: () => void): Promise<unknown> }) =>
     context.addInitScript(translate);

@@ -90,6 +90,14 @@ test('several pictures, a mask and a factor come back too', () => {
   }
 });
 
+test('an upload that a model without a prompt has made larger keeps its name', () => {
+  const upscaler = model({ operations: ['upscale'], supports: { prompt: false, max_source_images: 1 } });
+  const upload: Chosen = { kind: 'upload', id: 'u', name: 'Uploaded picture' };
+  const asked: GenerateParams = { prompt: 'hill.png', source_id: 'u', operation: 'upscale' };
+  expect(draftOf(asked, upscaler, { sources: [upload] }).sources[0]?.name).toBe('hill.png');
+  expect(draftOf(asked, ABLE, { sources: [upload] }).sources[0]?.name).toBe('Uploaded picture');
+});
+
 test('code has the request as it is, whatever is in its prompt', () => {
   const params = { ...PLAIN, prompt: 'it\'s\n"seed": 1, $HOME', seed: 2 };
   expect(asCurl('https://pq.example', params)).toContain(`"prompt": "it'\\''s\\n\\"seed\\": 1, $HOME"`);

@@ -38,7 +38,7 @@ export function MaskField({ draft, model, source, paints, change, onUploading, o
 
   const put = (made: Chosen, colour = paints) =>
     change({ mask: { ...made, of: keyOf(source), paints: colour } });
-  const { arriving, take } = useIntake({
+  const { arriving, take, stop } = useIntake({
     room: 1,
     most: 1,
     onTaken: ([made]) => {
@@ -50,6 +50,7 @@ export function MaskField({ draft, model, source, paints, change, onUploading, o
     onProblem,
   });
   const picked = (event: ChangeEvent<HTMLInputElement>) => {
+    stop();
     if (event.target.files?.length) void take(pictures(event.target.files).slice(0, 1));
     event.target.value = '';
   };

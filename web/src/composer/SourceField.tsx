@@ -103,7 +103,7 @@ export function SourceField({ draft, model, own, change, onUploading, onProblem 
           onEmpty={() => input.current?.focus()}
         />
         <div className="source-ways">
-          <label className="button quiet file" aria-disabled={isFull || undefined}>
+          <label className="button quiet file">
             <Icon name="image" />
             <span>{wayName(takesMany, isEmpty)}</span>
             <input

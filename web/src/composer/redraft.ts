@@ -19,7 +19,8 @@ export interface Found {
  * @param found what it was made from
  */
 export function draftOf(asked: GenerateParams, model: Model | undefined, found: Found): Draft {
-  const [first] = found.sources;
+  const sources = withName(found.sources, asked, model);
+  const [first] = sources;
   const paints = model?.supports.mask;
   return {
     ...EMPTY_DRAFT,
@@ -34,10 +35,16 @@ export function draftOf(asked: GenerateParams, model: Model | undefined, found: 
     style: asked.style ?? '',
     format: asked.output_format ?? '',
     priority: asked.priority ?? 'normal',
-    sources: found.sources,
+    sources,
     mask: found.mask && first && paints ? { ...found.mask, of: keyOf(first), paints } : undefined,
     scale: asked.scale ?? undefined,
   };
+}
+
+/** A model without a prompt has had the picture's name for one; an upload has lost its own. */
+function withName(sources: Chosen[], { prompt }: GenerateParams, model: Model | undefined): Chosen[] {
+  if (!prompt || !model || model.supports.prompt) return sources;
+  return sources.map((one, index) => (index === 0 && one.kind === 'upload' ? { ...one, name: prompt } : one));
 }
 
 /** Whether something was started from that is not in the draft: it is gone, or not known here. */

@@ -16,6 +16,17 @@ export async function chosenOf(
     const one = await client.get(image.source_generation_id).catch(() => undefined);
     return one && ownPicture(one);
   }
-  const url = await uploads.show(image.source_id);
-  return url === undefined ? undefined : { kind: 'upload', id: image.source_id, name: 'Uploaded picture' };
+  const { source_id: id } = image;
+  const file = await uploads.read(id);
+  return file && { kind: 'upload', id, name: 'Uploaded picture', ...(await sizeOf(file)) };
+}
+
+/** Pixels as stored; not of a JPEG, which a browser may turn as it says. */
+async function sizeOf(file: Blob): Promise<{ width?: number; height?: number }> {
+  if (file.type === 'image/jpeg') return {};
+  const image = await createImageBitmap(file).catch(() => undefined);
+  if (!image) return {};
+  const { width, height } = image;
+  image.close();
+  return { width, height };
 }

@@ -66,7 +66,12 @@ export function useIntake({ room, most, onTaken, onUploading, onProblem }: Intak
   };
   /** One of them, or all. */
   const stop = (key?: number) => {
-    for (const [one, controller] of running.current) if (key === undefined || one === key) controller.abort();
+    for (const [one, controller] of running.current) {
+      if (key !== undefined && one !== key) continue;
+      controller.abort();
+      // Its place is free at once.
+      running.current.delete(one);
+    }
   };
   const leave = useEffectEvent(stop);
   useEffect(() => () => leave(), []);
