@@ -79,6 +79,25 @@ story('several pictures, in the order of the prompt, arrive at the model', async
   const sent = [md5(red.buffer), own, md5(blue.buffer)];
   const run = async (text: string) => (await stack.simulator.withPrompt(text))[0];
   expect((await run(prompt))?.sources.map(({ digest }) => digest)).toEqual(sent);
+});
+
+story('what it was made from is told, taken over, and kept for another model', async ({ member, stack }) => {
+  const ada = await member();
+  const { page } = ada;
+  const form = formOf(page);
+  await ada.make('A pool');
+  await ada.picture('A pool').waitFor();
+  await ada.choose(MANY);
+  await ada.card('A pool').getByRole('button', { name: 'Use as source' }).click();
+  await form.getByText('1 of 10').waitFor();
+  const [red, blue] = [await plain('red.png', 'red'), await plain('blue.png', 'blue')];
+  await page.getByLabel('Upload pictures').setInputFiles([red, blue]);
+  await form.getByText('3 of 10').waitFor();
+  const prompt = 'The pool of the first picture';
+  await ada.make(prompt);
+  await ada.picture(prompt).waitFor();
+  const sent = [md5(await painted(stack, 'A pool')), md5(red.buffer), md5(blue.buffer)];
+  const run = async (text: string) => (await stack.simulator.withPrompt(text))[0];
 
   // In large it tells what it was made from, and its settings bring all of it back.
   await page.getByRole('button', { name: 'Remove picture 1' }).click();
@@ -86,22 +105,22 @@ story('several pictures, in the order of the prompt, arrive at the model', async
   await ada.picture(prompt).click();
   const viewer = page.getByRole('dialog', { name: 'Picture' });
   const from = viewer.getByRole('region', { name: 'Made from' });
-  await from.getByRole('img', { name: 'Picture 1 of 3: Uploaded picture' }).waitFor();
-  await from.getByRole('button', { name: 'Picture 2 of 3: A pond' }).waitFor();
+  await from.getByRole('img', { name: 'Picture 2 of 3: Uploaded picture' }).waitFor();
+  await from.getByRole('button', { name: 'Picture 1 of 3: A pool' }).waitFor();
   await from.getByRole('img', { name: 'Picture 3 of 3: Uploaded picture' }).waitFor();
   await expectAccessible(page, 'a picture is looked at that was made from three');
   await viewer.getByRole('button', { name: 'Reuse settings' }).click();
   await form.getByText('3 of 10').waitFor();
-  await ada.make('Once more');
-  await ada.picture('Once more').waitFor();
-  expect((await run('Once more'))?.sources.map(({ digest }) => digest)).toEqual(sent);
+  await ada.make('Once more, the pool');
+  await ada.picture('Once more, the pool').waitFor();
+  expect((await run('Once more, the pool'))?.sources.map(({ digest }) => digest)).toEqual(sent);
 
   // A model that takes one gets the first, and the rest is kept.
   await ada.choose('FLUX.1 dev');
   await form.getByText('Kept for another model, and not sent with this one: 2 more pictures.').waitFor();
-  await ada.make('Of one');
-  await ada.picture('Of one').waitFor();
-  expect((await run('Of one'))?.sources.map(({ digest }) => digest)).toEqual(sent.slice(0, 1));
+  await ada.make('Of one pool');
+  await ada.picture('Of one pool').waitFor();
+  expect((await run('Of one pool'))?.sources.map(({ digest }) => digest)).toEqual(sent.slice(0, 1));
   await ada.choose('FLUX.1 schnell');
   await form.getByText('not sent with this one: the 3 pictures to start from.').waitFor();
   await expectAccessible(page, 'something is kept for another model');

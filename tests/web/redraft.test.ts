@@ -93,7 +93,7 @@ test('several pictures, a mask and a factor come back too', () => {
 test('an upload that a model without a prompt has made larger keeps its name', () => {
   const upscaler = model({ operations: ['upscale'], supports: { prompt: false, max_source_images: 1 } });
   const upload: Chosen = { kind: 'upload', id: 'u', name: 'Uploaded picture' };
-  const asked: GenerateParams = { prompt: 'hill.png', source_id: 'u', operation: 'upscale' };
+  const asked: GenerateParams = { ...PLAIN, prompt: 'hill.png', source_id: 'u', operation: 'upscale' };
   expect(draftOf(asked, upscaler, { sources: [upload] }).sources[0]?.name).toBe('hill.png');
   expect(draftOf(asked, ABLE, { sources: [upload] }).sources[0]?.name).toBe('Uploaded picture');
 });
