@@ -95,6 +95,12 @@ try {
   await take(cleo.page, 'batch');
   await stack.simulator.faults([]);
 
+  const painter = await arrive({ email: ada.email });
+  await painter.signIn();
+  await painter.picture(GALLERY.at(-1)?.[0] ?? '').waitFor();
+  await several(painter);
+  await mask(painter, GALLERY.at(-1)?.[0] ?? '');
+
   const bob = await arrive({ email: 'bob@example.com' });
   await bob.signUp();
   await stack.simulator.fault(FAILS, { error: 'NSFW' });
@@ -117,6 +123,52 @@ async function arrive(options: VisitorOptions): Promise<Visitor> {
   // The place for a scroll bar, which no screenshot shows.
   await visitor.page.evaluate(() => document.documentElement.style.setProperty('scrollbar-gutter', 'auto'));
   return visitor;
+}
+
+/** Three pictures of one's own in the form, in an order. */
+async function several(visitor: Visitor): Promise<void> {
+  const { page } = visitor;
+  await visitor.choose('Nano Banana');
+  const prompt = page.getByRole('textbox', { name: 'Prompt', exact: true });
+  await prompt.fill('The fox of the first picture on the cliff of the second one, by the boats of the third');
+  await page.getByRole('button', { name: 'Choose from yours' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Choose from your pictures' });
+  for (const index of [5, 3, 4]) {
+    await dialog.getByRole('button', { name: GALLERY[index]?.[0] ?? '' }).click();
+  }
+  await dialog.getByRole('button', { name: 'Use 3 pictures' }).click();
+  await page.getByText('3 of 10').scrollIntoViewIfNeeded();
+  await page.getByRole('list', { name: 'Pictures to start from' }).scrollIntoViewIfNeeded();
+  await take(page, 'sources');
+  for (let left = 3; left > 0; left -= 1) {
+    await page.getByRole('button', { name: 'Remove picture 1' }).click();
+  }
+}
+
+/** A part of a picture painted over. */
+async function mask(visitor: Visitor, of: string): Promise<void> {
+  const { page } = visitor;
+  await visitor.choose('Ideogram 3.0 turbo');
+  await visitor.card(of).getByRole('button', { name: 'Use as source' }).click();
+  await page.getByRole('button', { name: 'Paint a mask' }).click();
+  const canvas = page.getByRole('img', { name: 'What is painted' });
+  const { x = 0, y = 0, width = 0, height = 0 } = (await canvas.boundingBox()) ?? {};
+  const at = (left: number, top: number) => [x + width * left, y + height * top] as const;
+  await page.mouse.move(...at(0.3, 0.3));
+  await page.mouse.down();
+  for (const [left, top] of [
+    [0.38, 0.24],
+    [0.46, 0.3],
+    [0.44, 0.42],
+    [0.34, 0.44],
+    [0.3, 0.34],
+    [0.4, 0.34],
+  ] as const) {
+    await page.mouse.move(...at(left, top), { steps: 8 });
+  }
+  await page.mouse.up();
+  await page.getByText(/^\d+ % is made anew$/).waitFor();
+  await take(page, 'mask');
 }
 
 /** Gives somebody a plan of their own. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Chosen } from '../../web/src/composer/chosen.ts';
 import {
   costOf,
   type Draft,
@@ -9,6 +10,8 @@ import {
 } from '../../web/src/composer/draft.ts';
 import { ABLE, model } from './models.ts';
 
+const OWN: Chosen = { kind: 'generation', id: 'g', url: 'u', name: 'n', width: 640, height: 384 };
+
 const draft = (changes: Partial<Draft> = {}): Draft => ({ ...EMPTY_DRAFT, prompts: ['a fox'], ...changes });
 const FULL: Partial<Draft> = {
   steps: 30,
@@ -18,7 +21,7 @@ const FULL: Partial<Draft> = {
   negative: ' rain ',
   style: 'ink',
   shape: '1:1',
-  source: { kind: 'upload', id: 'source', url: 'blob:x', name: 'x.png' },
+  sources: [{ kind: 'upload', id: 'source', name: 'x.png' }],
 };
 
 test('what a model does not support is not asked of it', () => {
@@ -43,16 +46,18 @@ test('what it supports is', () => {
 });
 
 test('an own picture goes by its generation; strength without a picture is left out', () => {
-  const own = toParams(draft({ source: { kind: 'generation', id: 'g', url: 'u', name: 'n' } }), ABLE);
+  const own = toParams(draft({ sources: [OWN] }), ABLE);
   expect(own).toMatchObject({ source_generation_id: 'g', operation: 'variation' });
   expect(own).not.toHaveProperty('source_id');
   expect(toParams(draft({ strength: 0.4 }), ABLE)).not.toHaveProperty('strength');
 });
 
 test('a model that follows instructions about a picture is asked to edit it', () => {
-  const editor = model({ operations: ['generate', 'variation', 'edit'], supports: { source_image: true } });
-  const source = { kind: 'generation', id: 'g', url: 'u', name: 'n' } as const;
-  expect(toParams(draft({ source }), editor).operation).toBe('edit');
+  const editor = model({
+    operations: ['generate', 'variation', 'edit'],
+    supports: { source_image: true, max_source_images: 1 },
+  });
+  expect(toParams(draft({ sources: [OWN] }), editor).operation).toBe('edit');
 });
 
 test('numbers outside a model’s range are brought into it', () => {
@@ -66,7 +71,7 @@ test('several prompts are a batch, one prompt may be made several times', () => 
   const several = draft({ mode: 'several', prompts: ['a', ' ', 'b'], count: 4 });
   expect(toParams(several, model())).toEqual({ prompts: ['a', 'b'], model_id: 'maker/model' });
   expect(picturesOf(several, model())).toBe(2);
-  expect(costOf(several, model())).toBeCloseTo(0.006);
+  expect(costOf(several, model())?.expected).toBeCloseTo(0.006);
   const one = draft({ prompts: ['a', 'b'], count: 4 });
   expect(toParams(one, model())).toEqual({ prompt: 'a', num_images: 4, model_id: 'maker/model' });
   expect(costOf(one, model({ price: null }))).toBeUndefined();
@@ -80,12 +85,12 @@ test('several prompts of which one is left are one prompt, made once', () => {
 test('a model without a prompt takes the picture’s name for one', () => {
   const upscaler = model({
     operations: ['upscale'],
-    supports: { prompt: false, source_image: true, source_image_required: true },
+    supports: { prompt: false, source_image: true, max_source_images: 1, source_image_required: true },
   });
   expect(whatIsMissing(draft(), upscaler)).toMatch(/picture/);
-  const source = { kind: 'upload', id: 's', url: 'u', name: 'fox.png' } as const;
-  expect(whatIsMissing(draft({ source }), upscaler)).toBeUndefined();
-  expect(toParams(draft({ source }), upscaler)).toEqual({
+  const sources: Chosen[] = [{ kind: 'upload', id: 's', name: 'fox.png' }];
+  expect(whatIsMissing(draft({ sources }), upscaler)).toBeUndefined();
+  expect(toParams(draft({ sources }), upscaler)).toEqual({
     prompt: 'fox.png',
     model_id: 'maker/model',
     source_id: 's',

@@ -28,6 +28,9 @@ const done = (changes: Partial<Generation> = {}) =>
     width: 1024,
     height: 768,
     seed: null,
+    sources: [],
+    mask: null,
+    scale: null,
     ...changes,
   }) as Generation;
 
@@ -72,8 +75,29 @@ test('what was started elsewhere is retried by what is known of it, if that is e
   });
   expect(again(done({ operation: 'upscale' }))).toBeUndefined();
   expect(
-    again(done({ operation: 'upscale', source_generation_id: 'g0', strength: 0.4, style: null })),
+    again(
+      done({
+        operation: 'upscale',
+        sources: [{ source_generation_id: 'g0' }],
+        source_generation_id: 'g0',
+        strength: 0.4,
+        style: null,
+      }),
+    ),
   ).toEqual(expect.objectContaining({ operation: 'upscale', source_generation_id: 'g0', strength: 0.4 }));
+});
+
+test('what was made of several pictures, under a mask or enlarged, is retried with them', () => {
+  const sources = [{ source_generation_id: 'g0' }, { source_id: 'u' }];
+  const mask = { source_id: 'm' };
+  expect(again(done({ operation: 'edit', sources, mask, scale: 4 }))).toMatchObject({
+    sources,
+    mask,
+    scale: 4,
+  });
+  const one = again(done({ operation: 'upscale', sources: [{ source_id: 'u' }], source_id: 'u' }));
+  expect(one, 'a single one goes by its own name').toMatchObject({ source_id: 'u' });
+  expect(one).not.toHaveProperty('sources');
 });
 
 test('the settings that are used again have the seed that was used', () => {

@@ -1,12 +1,14 @@
-import type { GenerateParams, Generation } from 'picture-queue';
+import type { GenerateParams } from 'picture-queue';
 import { expect, test } from 'vitest';
+import type { Chosen } from '../../web/src/composer/chosen.ts';
 import { type Draft, EMPTY_DRAFT, toParams } from '../../web/src/composer/draft.ts';
 import { draftOf, lacksSource } from '../../web/src/composer/redraft.ts';
 import { asCurl, asTypeScript } from '../../web/src/feed/snippets.ts';
 import { ABLE, model } from './models.ts';
 
 const PLAIN: GenerateParams = { prompt: 'x', model_id: 'maker/model' };
-const SOURCE = { id: 'g', prompt: 'a lake', images: [{ url: 'u' }] } as Generation;
+const SOURCE: Chosen = { kind: 'generation', id: 'g', url: 'u', name: 'a lake', width: 8, height: 8 };
+const NONE = { sources: [] };
 
 test('a request comes back as the draft that it was made of', () => {
   const draft: Draft = {
@@ -23,9 +25,9 @@ test('a request comes back as the draft that it was made of', () => {
     negative: 'rain',
     style: 'ink',
     priority: 'high',
-    source: { kind: 'generation', id: 'g', url: 'u', name: 'a lake' },
+    sources: [SOURCE],
   };
-  const back = draftOf(toParams(draft, ABLE), ABLE, SOURCE);
+  const back = draftOf(toParams(draft, ABLE), ABLE, { sources: [SOURCE] });
   expect(back).toEqual(draft);
   expect(lacksSource(toParams(draft, ABLE), back)).toBe(false);
 });
@@ -36,17 +38,64 @@ test('a size that is not the model’s is its nearest ratio, or none', () => {
     width,
     height,
   });
-  expect(draftOf(asked(1365, 768), ABLE, undefined).shape).toBe('16:9');
-  expect(draftOf(asked(500, 1_500), ABLE, undefined).shape).toBe('auto');
+  expect(draftOf(asked(1365, 768), ABLE, NONE).shape).toBe('16:9');
+  expect(draftOf(asked(500, 1_500), ABLE, NONE).shape).toBe('auto');
   const side = { min: 64, max: 2_048, multiple_of: 8 };
   const free = model({ limits: { width: side, height: side } });
-  expect(draftOf(asked(512, 1_536), free, undefined)).toMatchObject({ shape: 'custom', width: 512 });
+  expect(draftOf(asked(512, 1_536), free, NONE)).toMatchObject({ shape: 'custom', width: 512 });
 });
 
 test('a picture to start from that cannot be brought back is said', () => {
   const upload = { prompt: 'x', source_id: 's', operation: 'variation' } as GenerateParams;
-  expect(lacksSource(upload, draftOf(upload, ABLE, undefined))).toBe(true);
-  expect(lacksSource(PLAIN, draftOf(PLAIN, ABLE, undefined))).toBe(false);
+  expect(lacksSource(upload, draftOf(upload, ABLE, NONE))).toBe(true);
+  expect(lacksSource(PLAIN, draftOf(PLAIN, ABLE, NONE))).toBe(false);
+});
+
+test('several pictures, a mask and a factor come back too', () => {
+  const second: Chosen = { kind: 'upload', id: 'u', name: 'Uploaded picture' };
+  const mask: Chosen = { kind: 'upload', id: 'm', name: 'Uploaded picture' };
+  const able = model({
+    operations: ['edit'],
+    supports: {
+      source_image: true,
+      max_source_images: 3,
+      mask: 'black',
+      scale: { min: 1, max: 10, default: 2 },
+    },
+  });
+  const draft: Draft = {
+    ...EMPTY_DRAFT,
+    modelId: able.id,
+    prompts: ['a fox'],
+    sources: [SOURCE, second],
+    mask: { ...mask, of: 'generation g', paints: 'black' },
+    scale: 2.5,
+  };
+  const asked = toParams(draft, able);
+  expect(asked).toEqual({
+    prompt: 'a fox',
+    model_id: 'maker/model',
+    operation: 'edit',
+    sources: [{ source_generation_id: 'g' }, { source_id: 'u' }],
+    mask: { source_id: 'm' },
+    scale: 2.5,
+  });
+  const back = draftOf(asked, able, { sources: [SOURCE, second], mask });
+  expect(back).toEqual(draft);
+  expect(lacksSource(asked, back)).toBe(false);
+  expect(lacksSource(asked, draftOf(asked, able, { sources: [SOURCE], mask })), 'one is gone').toBe(true);
+  expect(lacksSource(asked, draftOf(asked, able, { sources: [SOURCE, second] })), 'the mask').toBe(true);
+  for (const code of [asCurl('https://pq.example', asked), asTypeScript('https://pq.example', asked)]) {
+    for (const part of ['source_generation_id', 'mask', 'scale']) expect(code).toContain(part);
+  }
+});
+
+test('an upload that a model without a prompt has made larger keeps its name', () => {
+  const upscaler = model({ operations: ['upscale'], supports: { prompt: false, max_source_images: 1 } });
+  const upload: Chosen = { kind: 'upload', id: 'u', name: 'Uploaded picture' };
+  const asked: GenerateParams = { ...PLAIN, prompt: 'hill.png', source_id: 'u', operation: 'upscale' };
+  expect(draftOf(asked, upscaler, { sources: [upload] }).sources[0]?.name).toBe('hill.png');
+  expect(draftOf(asked, ABLE, { sources: [upload] }).sources[0]?.name).toBe('Uploaded picture');
 });
 
 test('code has the request as it is, whatever is in its prompt', () => {

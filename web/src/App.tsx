@@ -22,7 +22,7 @@ function WithConfig({ config }: { config: Config }) {
   const auth = useAuth(config);
   if (auth.account === undefined) return <Loading failed={false} retry={() => {}} />;
   if (!auth.account || auth.recovering) return <SignedOut auth={auth} />;
-  return <Studio key={auth.account.id} account={auth.account} auth={auth} />;
+  return <Studio key={auth.account.id} {...{ config, auth }} account={auth.account} />;
 }
 
 function SignedOut({ auth }: { auth: Auth }) {

@@ -6,8 +6,10 @@ import { AccountDialog } from './account/AccountDialog.tsx';
 import type { Account, Auth } from './auth/session.ts';
 import { Banners } from './Banners.tsx';
 import { Composer } from './composer/Composer.tsx';
-import { type Draft, EMPTY_DRAFT } from './composer/draft.ts';
+import { imagesOf, keyOf, ownPicture, stillThere } from './composer/chosen.ts';
+import { type Change, type Draft, EMPTY_DRAFT } from './composer/draft.ts';
 import { draftOf, lacksSource } from './composer/redraft.ts';
+import { chosenOf } from './composer/resolve.ts';
 import { ToComposer } from './composer/ToComposer.tsx';
 import { useArchive } from './feed/archive.ts';
 import { useArrivals } from './feed/arrivals.ts';
@@ -20,26 +22,37 @@ import { useMarks } from './feed/marks.ts';
 import { nextAfter, useComingTo } from './feed/places.ts';
 import { announcement, hasEnded } from './feed/wording.ts';
 import { Header } from './Header.tsx';
+import type { Config } from './lib/config.ts';
 import { forgetStarts, once } from './lib/once.ts';
 import { useOnline } from './lib/online.ts';
 import { type Remover, remover } from './lib/remove.ts';
 import { renewing } from './lib/renewing.ts';
 import { keep, recall } from './lib/storage.ts';
+import { createUploads, UploadsProvider, useUploads } from './lib/uploads.ts';
 import { useUsage } from './lib/usage.ts';
 import { Boundary } from './ui/Boundary.tsx';
 import { useMessages } from './ui/messages.tsx';
 
 const PAGE = 24;
-const CHOOSE_AGAIN = 'The settings are back in the form. Please choose the picture to start from again.';
+const CHOOSE_AGAIN =
+  'The settings are back in the form. Not all that it was made from is still there: choose it again.';
+
+interface StudioProps {
+  config: Config;
+  account: Account;
+  auth: Auth;
+}
 
 /** For a user who is signed in. */
-export function Studio({ account, auth }: { account: Account; auth: Auth }) {
+export function Studio({ config, account, auth }: StudioProps) {
   const { getToken, signOut, renew } = auth;
-  const [client, library, removes] = useMemo(() => {
+  const [client, library, removes, uploads] = useMemo(() => {
     const fetch = renewing(getToken, renew);
     const options = { url: location.origin, getToken, fetch };
-    return [createClient(options), createLibrary(options), remover(getToken, fetch)];
-  }, [getToken, renew]);
+    const client = createClient(options);
+    const uploads = createUploads(client, config, account.id, getToken);
+    return [client, createLibrary(options), remover(getToken, fetch), uploads];
+  }, [config, account.id, getToken, renew]);
   const [isOpen, openAccount] = useState(false);
   const { usage, renew: renewUsage } = useUsage(library);
   const leave = useCallback(() => {
@@ -53,7 +66,9 @@ export function Studio({ account, auth }: { account: Account; auth: Auth }) {
       </a>
       <Header email={account.email} onAccount={() => openAccount(true)} onSignOut={leave} />
       <Boundary>
-        <Desk {...{ library, removes, usage, renewUsage }} />
+        <UploadsProvider value={uploads}>
+          <Desk {...{ library, removes, usage, renewUsage }} />
+        </UploadsProvider>
         {isOpen && <AccountDialog {...{ account, auth, usage, forget }} onClose={() => openAccount(false)} />}
       </Boundary>
     </PictureQueueProvider>
@@ -76,6 +91,7 @@ interface DeskProps {
 
 const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskProps) {
   const client = usePictureQueue();
+  const uploads = useUploads();
   const online = useOnline();
   const { say } = useMessages();
   const { models, error: modelsError, refresh: refreshModels } = useModels();
@@ -148,13 +164,18 @@ const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskPro
   }, []);
   const takeAsSource = useCallback(
     (one: Generation) => {
-      const [image] = one.images;
-      if (!image) return;
-      const takesOne = model?.supports.source_image;
+      const picture = ownPicture(one);
+      if (!picture) return;
+      const most = model?.supports.max_source_images ?? 0;
       const other = models.find(({ operations }) => operations.includes('variation'));
-      change({
-        source: { kind: 'generation', id: one.id, url: image.url, name: one.prompt },
-        ...(takesOne || !other ? {} : { modelId: other.id }),
+      change(({ sources }) => {
+        const rest = sources.filter((each) => keyOf(each) !== keyOf(picture));
+        // It joins the others where there is room; or else it takes the place of the first.
+        const isOneMore = rest.length > 0 && rest.length < most;
+        return {
+          sources: isOneMore ? [...rest, picture] : [picture, ...rest.slice(1)],
+          ...(most > 0 || !other ? {} : { modelId: other.id }),
+        };
       });
       toComposer();
     },
@@ -163,18 +184,24 @@ const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskPro
   const edit = useCallback(
     async (one: Generation) => {
       const asked = askedFor(one);
-      const { source_generation_id: id } = asked;
-      const source = id ? await client.get(id).catch(() => undefined) : undefined;
+      const { sources, mask } = imagesOf(asked);
+      const named = mask ? [...sources, mask] : sources;
+      const found = await Promise.all(named.map((image) => chosenOf(image, client, uploads)));
+      const isFirstThere = found[0] !== undefined;
       const again = draftOf(
         asked,
         models.find((each) => each.id === asked.model_id),
-        source,
+        {
+          sources: found.slice(0, sources.length).filter((each) => each !== undefined),
+          // Of another picture it would be no mask.
+          mask: isFirstThere ? found[sources.length] : undefined,
+        },
       );
       change(again);
       toComposer();
       say(lacksSource(asked, again) ? CHOOSE_AGAIN : 'The prompt and its settings are back in the form.');
     },
-    [client, models, change, toComposer, say],
+    [client, uploads, models, change, toComposer, say],
   );
   const onTryExample = useCallback(
     (prompt: string) => {
@@ -218,14 +245,16 @@ const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskPro
   );
 });
 
-/** What stands in the composer, kept over reloads; an uploaded picture is not, its preview is gone with the page. */
-function useDraft(): [Draft, (change: Partial<Draft>) => void] {
-  const [draft, setDraft] = useState<Draft>(() => ({ ...EMPTY_DRAFT, ...recall('draft', {}) }));
-  useEffect(() => {
-    keep('draft', draft.source?.kind === 'upload' ? { ...draft, source: undefined } : draft);
-  }, [draft]);
-  const change = useCallback(
-    (changes: Partial<Draft>) => setDraft((before) => ({ ...before, ...changes })),
+/** What stands in the composer, kept over reloads. */
+function useDraft(): [Draft, Change] {
+  const [draft, setDraft] = useState<Draft>(() => {
+    const kept = recall<Partial<Draft>>('draft', {});
+    return { ...EMPTY_DRAFT, ...kept, ...stillThere(kept) };
+  });
+  useEffect(() => keep('draft', draft), [draft]);
+  const change = useCallback<Change>(
+    (changes) =>
+      setDraft((before) => ({ ...before, ...(typeof changes === 'function' ? changes(before) : changes) })),
     [],
   );
   return [draft, change];

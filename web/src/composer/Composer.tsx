@@ -9,10 +9,21 @@ import { Stepper } from '../ui/fields.tsx';
 import { Icon } from '../ui/Icon.tsx';
 import { Advanced } from './Advanced.tsx';
 import { excessOf, usedLine } from './allowance.ts';
-import { costOf, type Draft, MOST_PICTURES, picturesOf, toParams, whatIsMissing } from './draft.ts';
+import { fittedTo, keptAside, sourcesFor } from './chosen.ts';
+import {
+  type Change,
+  costOf,
+  type Draft,
+  MOST_PICTURES,
+  picturesOf,
+  toParams,
+  whatIsMissing,
+} from './draft.ts';
+import { MaskField } from './MaskField.tsx';
 import { ModelPicker } from './ModelPicker.tsx';
 import { Limit, Problem } from './Problem.tsx';
 import { Prompts } from './Prompts.tsx';
+import { ScaleField } from './ScaleField.tsx';
 import { ShapeField } from './ShapeField.tsx';
 import { SourceField } from './SourceField.tsx';
 
@@ -20,7 +31,7 @@ interface ComposerProps {
   models: Model[];
   model: Model;
   draft: Draft;
-  change: (change: Partial<Draft>) => void;
+  change: Change;
   /** The user's finished pictures, to start from. */
   own: Generation[];
   start: (params: ReturnType<typeof toParams>) => Promise<unknown>;
@@ -33,23 +44,27 @@ interface ComposerProps {
 export function Composer({ models, model, draft, change, own, start, online, usage }: ComposerProps) {
   const [picking, setPicking] = useState(false);
   const [busy, setBusy] = useState(false);
-  const [uploading, setUploading] = useState(false);
+  const [uploading, upload] = useState({ source: false, mask: false });
+  const isUploading = uploading.source || uploading.mask;
   const [notice, setNotice] = useState<Notice>();
   const form = useRef<HTMLFormElement>(null);
   const { supports } = model;
   const pictures = picturesOf(draft, model);
   const cost = costOf(draft, model);
-  const excess = usage && excessOf(usage, pictures, cost);
+  const excess = usage && excessOf(usage, pictures, cost?.reserved);
+  const [source] = sourcesFor(draft, model);
+  const aside = keptAside(draft, model);
 
-  const update = (changes: Partial<Draft>) => {
+  const update: Change = (changes) => {
     setNotice(undefined);
     change(changes);
   };
+  const onProblem = (error: unknown) => setNotice(error === undefined ? undefined : explain(error));
 
   const sending = useRef(false);
   const submit = async (event?: FormEvent) => {
     event?.preventDefault();
-    if (sending.current || uploading) return;
+    if (sending.current || isUploading) return;
     const missing = whatIsMissing(draft, model);
     if (missing) {
       setNotice({ title: 'Something is missing', text: missing });
@@ -113,12 +128,32 @@ export function Composer({ models, model, draft, change, own, start, online, usa
               <Icon name="chevron" />
             </button>
           </div>
-          {supports.source_image && (
+          {supports.max_source_images > 0 && (
             <SourceField
-              {...{ draft, model, own, onUploading: setUploading }}
+              {...{ draft, model, own, onProblem }}
               change={update}
-              onProblem={(error) => setNotice(error === undefined ? undefined : explain(error))}
+              onUploading={(is) => upload((now) => ({ ...now, source: is }))}
             />
+          )}
+          {source && supports.mask && (
+            <MaskField
+              {...{ draft, model, source, paints: supports.mask, onProblem }}
+              change={update}
+              onUploading={(is) => upload((now) => ({ ...now, mask: is }))}
+            />
+          )}
+          <ScaleField draft={draft} model={model} change={update} />
+          {aside && (
+            <div className="aside" role="status">
+              <p className="hint">{aside}</p>
+              <button
+                type="button"
+                className="text-button"
+                onClick={() => update((before) => fittedTo(before, model))}
+              >
+                Do not keep it
+              </button>
+            </div>
           )}
           <ShapeField draft={draft} model={model} change={update} />
           {(draft.mode === 'one' || !supports.prompt) && (
@@ -135,11 +170,14 @@ export function Composer({ models, model, draft, change, own, start, online, usa
         <div className="composer-foot">
           {notice && <Problem notice={notice} onOver={() => setNotice(undefined)} />}
           {!notice && excess && <Limit excess={excess} />}
-          <Button kind="primary" type="submit" icon="sparkle" busy={busy || uploading} disabled={!online}>
-            {doing({ busy, uploading, pictures })}
+          <Button kind="primary" type="submit" icon="sparkle" busy={busy || isUploading} disabled={!online}>
+            {doing({ busy, uploading: isUploading, pictures })}
           </Button>
           <p className="hint cost">
-            <span>{priceLine(online, cost)}</span>
+            <span>{priceLine(online, cost?.expected)}</span>
+            {cost && cost.reserved > cost.expected * 1.01 && (
+              <span>{`${money(cost.reserved)} is set aside until it is done`}</span>
+            )}
             {usage && <span className="used">{usedLine(usage)}</span>}
             <span className="keys" aria-hidden="true">
               {/Mac/.test(navigator.userAgent) ? '⌘ Enter' : 'Ctrl + Enter'}

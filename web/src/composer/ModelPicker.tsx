@@ -138,6 +138,9 @@ function abilities({ supports, limits }: Model): string[] {
   const list: [unknown, string][] = [
     [supports.source_image_required, 'starts from a picture'],
     [supports.source_image && !supports.source_image_required, 'can start from a picture'],
+    [supports.max_source_images > 1, `up to ${supports.max_source_images} pictures`],
+    [supports.mask, 'mask'],
+    [supports.scale, supports.scale ? `enlarges up to ${supports.scale.max}×` : ''],
     [supports.strength, 'strength'],
     [supports.steps, 'steps'],
     [supports.guidance, 'guidance'],

@@ -1,105 +1,95 @@
 import type { Generation, Model } from 'picture-queue';
-import { usePictureQueue } from 'picture-queue/react';
-import { type ChangeEvent, type DragEvent, useEffect, useEffectEvent, useId, useRef, useState } from 'react';
+import { type ChangeEvent, type DragEvent, useEffect, useEffectEvent, useRef, useState } from 'react';
 import { pictures } from '../lib/files.ts';
-import { Button, IconButton } from '../ui/Button.tsx';
+import { Button } from '../ui/Button.tsx';
 import { Slider } from '../ui/fields.tsx';
 import { Icon } from '../ui/Icon.tsx';
-import type { Draft } from './draft.ts';
+import { type Chosen, keyOf, ownPicture, sourcesFor } from './chosen.ts';
+import type { Change, Draft } from './draft.ts';
 import { OwnPictures } from './OwnPictures.tsx';
+import { SourceList } from './SourceList.tsx';
+import { useIntake } from './use-intake.ts';
 
 interface SourceFieldProps {
   draft: Draft;
   model: Model;
   own: Generation[];
-  change: (change: Partial<Draft>) => void;
+  change: Change;
   onUploading: (uploading: boolean) => void;
   onProblem: (error: unknown) => void;
 }
 
-const LARGEST = 10 * 1024 * 1024;
-
-/** The picture to start from: a file that is picked, dropped or pasted, or one of the user's own pictures. */
+/** The pictures to start from: files that are picked, dropped or pasted, or the user's own pictures. */
 export function SourceField({ draft, model, own, change, onUploading, onProblem }: SourceFieldProps) {
-  const client = usePictureQueue();
   const [over, setOver] = useState(false);
   const [choosing, setChoosing] = useState(false);
-  const [preview, setPreview] = useState<string>();
-  const upload = useRef<AbortController>(undefined);
   const input = useRef<HTMLInputElement>(null);
-  const id = useId();
-  const { source } = draft;
+  const most = model.supports.max_source_images;
+  const takesMany = most > 1;
+  const sent = sourcesFor(draft, model);
+  const count = sent.length;
 
-  const stop = () => {
-    upload.current?.abort();
-    upload.current = undefined;
-    setPreview(undefined);
-    onUploading(false);
-  };
-
-  const take = async (files: Iterable<File>) => {
-    const [file] = pictures(files);
-    if (!file) return onProblem(new Error('Only PNG, JPEG and WebP pictures can be used.'));
-    if (file.size > LARGEST) return onProblem(new Error('The picture is larger than 10 MB.'));
-    stop();
-    onProblem(undefined);
-    const mine = new AbortController();
-    upload.current = mine;
-    const url = URL.createObjectURL(file);
-    setPreview(url);
-    onUploading(true);
-    try {
-      const { source_id } = await client.uploadSource(file, { signal: mine.signal });
-      if (upload.current !== mine) return;
-      change({ source: { kind: 'upload', id: source_id, url, name: file.name || 'Pasted picture' } });
-      stop();
-    } catch (error) {
-      if (upload.current !== mine) return;
-      stop();
-      URL.revokeObjectURL(url);
-      onProblem(error);
-    }
+  /** Where one alone is taken, another one takes its place. */
+  const add = (more: Chosen[]) =>
+    change(({ sources }) => {
+      if (!takesMany) return { sources: [...more.slice(0, 1), ...sources.slice(1)] };
+      const there = new Set(sources.map(keyOf));
+      const fresh = more.filter((one) => !there.has(keyOf(one)));
+      // What this model does not take stays behind those that it does.
+      return { sources: [...sources.slice(0, most), ...fresh, ...sources.slice(most)] };
+    });
+  const { arriving, take, stop } = useIntake({
+    room: takesMany ? most - count : 1,
+    most,
+    onTaken: add,
+    onUploading,
+    onProblem,
+  });
+  const accept = (files: Iterable<File>) => {
+    const found = pictures(files);
+    if (!takesMany) stop();
+    // Of several pictures for one place the first, as always.
+    void take(takesMany ? found : found.slice(0, 1));
   };
 
   const onPaste = useEffectEvent((event: ClipboardEvent) => {
     const files = pictures(event.clipboardData?.files ?? []);
     if (files.length === 0 || document.querySelector('dialog[open]')) return;
     event.preventDefault();
-    void take(files);
+    accept(files);
   });
   useEffect(() => {
     const listener = (event: ClipboardEvent) => onPaste(event);
     document.addEventListener('paste', listener);
     return () => document.removeEventListener('paste', listener);
   }, []);
-  const leave = useEffectEvent(stop);
-  useEffect(() => () => leave(), []);
-
   const drop = (event: DragEvent) => {
     event.preventDefault();
     setOver(false);
-    void take(event.dataTransfer.files);
+    accept(event.dataTransfer.files);
   };
   const picked = (event: ChangeEvent<HTMLInputElement>) => {
-    if (event.target.files?.length) void take(event.target.files);
+    if (event.target.files?.length) accept(event.target.files);
     event.target.value = ''; // the same file once more is a change too
   };
-  const remove = () => {
-    stop();
-    change({ source: undefined });
-    input.current?.focus();
-  };
 
-  const shown = preview ?? source?.url;
+  const isFull = takesMany && count + arriving.length >= most;
+  const isEmpty = count + arriving.length === 0;
   return (
     <fieldset className="source">
       <legend>
-        <span>Picture to start from</span>
-        {!model.supports.source_image_required && <span className="optional"> optional</span>}
+        <span>{takesMany ? 'Pictures to start from' : 'Picture to start from'}</span>
+        <span className="optional">
+          {takesMany && count > 0
+            ? ` ${count} of ${most}`
+            : model.supports.source_image_required
+              ? ''
+              : ' optional'}
+        </span>
       </legend>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: dropping is one of three ways; the buttons are the others. */}
       <div
-        className={`dropzone${over ? ' over' : ''}${shown ? ' filled' : ''}`}
+        className={`dropzone${over ? ' over' : ''}${isEmpty ? '' : ' filled'}`}
         onDragOver={(event) => {
           event.preventDefault();
           setOver(true);
@@ -107,38 +97,41 @@ export function SourceField({ draft, model, own, change, onUploading, onProblem 
         onDragLeave={() => setOver(false)}
         onDrop={drop}
       >
-        {shown && (
-          <div className="source-shown">
-            <img
-              src={shown}
-              alt={source ? `Picture to start from: ${source.name}` : 'The picture that is being uploaded'}
-            />
-            {preview && <span className="spinner large" role="status" aria-label="Uploading" />}
-            <IconButton icon="close" label="Remove the picture to start from" onClick={remove} />
-          </div>
-        )}
+        <SourceList
+          {...{ sources: sent, arriving, takesMany, change }}
+          onStop={stop}
+          onEmpty={() => input.current?.focus()}
+        />
         <div className="source-ways">
           <label className="button quiet file">
             <Icon name="image" />
-            <span>{shown ? 'Replace' : 'Upload a picture'}</span>
+            <span>{wayName(takesMany, isEmpty)}</span>
             <input
               ref={input}
-              id={id}
               type="file"
               accept="image/png,image/jpeg,image/webp"
-              aria-label="Upload a picture"
+              multiple={takesMany}
+              disabled={isFull}
+              aria-label={takesMany ? 'Upload pictures' : 'Upload a picture'}
               onChange={picked}
             />
           </label>
           {own.length > 0 && (
-            <Button kind="quiet" aria-haspopup="dialog" onClick={() => setChoosing(true)}>
-              Choose one of yours
+            <Button kind="quiet" aria-haspopup="dialog" waiting={isFull} onClick={() => setChoosing(true)}>
+              {takesMany ? 'Choose from yours' : 'Choose one of yours'}
             </Button>
           )}
-          {!shown && <p className="hint">You can also drop or paste a picture here.</p>}
+          {isEmpty && (
+            <p className="hint">
+              {takesMany
+                ? `You can also drop or paste up to ${most} pictures here.`
+                : 'You can also drop or paste a picture here.'}
+            </p>
+          )}
+          {isFull && <p className="hint">This model takes no more. Remove one to add another one.</p>}
         </div>
       </div>
-      {source && model.supports.strength && (
+      {count > 0 && model.supports.strength && (
         <Slider
           label="Strength"
           value={draft.strength ?? model.defaults.strength ?? 0.8}
@@ -152,16 +145,22 @@ export function SourceField({ draft, model, own, change, onUploading, onProblem 
       {choosing && (
         <OwnPictures
           own={own}
+          room={takesMany ? most - count : 1}
+          taken={new Set(sent.map(({ id }) => id))}
           onClose={() => setChoosing(false)}
-          onPick={(one) => {
-            stop();
-            const [image] = one.images;
-            if (image)
-              change({ source: { kind: 'generation', id: one.id, url: image.url, name: one.prompt } });
+          onPick={(all) => {
+            if (!takesMany) stop();
+            onProblem(undefined);
+            add(all.flatMap((one) => ownPicture(one) ?? []));
             setChoosing(false);
           }}
         />
       )}
     </fieldset>
   );
+}
+
+function wayName(takesMany: boolean, isEmpty: boolean): string {
+  if (takesMany) return isEmpty ? 'Upload pictures' : 'Add pictures';
+  return isEmpty ? 'Upload a picture' : 'Replace';
 }

@@ -1,18 +1,11 @@
 import type { GenerateParams, Model, Priority, Range } from 'picture-queue';
 import type { OutputFormat } from '../../../client/src/openapi.ts';
+import { type Chosen, type ChosenMask, maskFor, named, scaleFor, sourcesFor } from './chosen.ts';
+import { type Price, priceFor } from './cost.ts';
 import { shapesOf, takesAnySize } from './shapes.ts';
 
 export const MOST_PICTURES = 10;
 export const LONGEST_PROMPT = 4_000;
-
-/** The picture to start from: uploaded, or one of the user's own. */
-export interface ChosenSource {
-  id: string;
-  kind: 'upload' | 'generation';
-  /** What to show of it. */
-  url: string;
-  name: string;
-}
 
 /** What stands in the composer. What a model does not support stays, for when another one is chosen. */
 export interface Draft {
@@ -35,8 +28,15 @@ export interface Draft {
   /** The file's format; empty: as the model does it. */
   format: string;
   priority: Priority;
-  source?: ChosenSource | undefined;
+  /** To start from, in the order in which the prompt speaks of them. */
+  sources: Chosen[];
+  mask?: ChosenMask | undefined;
+  /** How many times as wide and as high; absent: as the model does it. */
+  scale?: number | undefined;
 }
+
+/** Puts something into the composer: some fields, or what follows from those that stand there by then. */
+export type Change = (change: Partial<Draft> | ((before: Draft) => Partial<Draft>)) => void;
 
 export const EMPTY_DRAFT: Draft = {
   modelId: '',
@@ -51,11 +51,12 @@ export const EMPTY_DRAFT: Draft = {
   style: '',
   format: '',
   priority: 'normal',
+  sources: [],
 };
 
 /** The prompts that count. A model without any still needs a name for its picture. */
 export function promptsOf(draft: Draft, model: Model): string[] {
-  if (!model.supports.prompt) return [draft.source?.name ?? ''];
+  if (!model.supports.prompt) return [draft.sources[0]?.name ?? ''];
   const prompts = draft.mode === 'several' ? draft.prompts : draft.prompts.slice(0, 1);
   return prompts.map((prompt) => prompt.trim()).filter(Boolean);
 }
@@ -67,8 +68,14 @@ export function picturesOf(draft: Draft, model: Model): number {
 
 /** Why it cannot be sent yet; undefined: it can. */
 export function whatIsMissing(draft: Draft, model: Model): string | undefined {
-  if (model.supports.source_image_required && !draft.source)
-    return 'This model needs a picture to start from.';
+  const { supports } = model;
+  const [source] = sourcesFor(draft, model);
+  if (supports.source_image_required && !source) return 'This model needs a picture to start from.';
+  const mask = maskFor(draft, model);
+  if (source && !mask && needsMask(model))
+    return 'This model changes a picture under a mask. Paint one, upload one, or remove the picture.';
+  if (mask && mask.paints !== supports.mask)
+    return 'The mask was made for a model that reads its colours the other way round. Turn it round first.';
   const prompts = promptsOf(draft, model);
   if (prompts.length === 0) return 'Describe the picture first.';
   if (prompts.some((prompt) => [...prompt].length > LONGEST_PROMPT)) {
@@ -79,11 +86,18 @@ export function whatIsMissing(draft: Draft, model: Model): string | undefined {
   return undefined;
 }
 
+/** Whether it takes a picture with a mask only. */
+export const needsMask = ({ supports }: Model): boolean =>
+  supports.max_source_images > 0 && !supports.source_image && supports.mask !== null;
+
 /** The request, with what this model supports and nothing else. */
-export function toParams(draft: Draft, model: Model): GenerateParams & { source_id?: string } {
+export function toParams(draft: Draft, model: Model): GenerateParams {
   const { supports } = model;
   const prompts = promptsOf(draft, model);
-  const source = supports.source_image ? draft.source : undefined;
+  const sources = sourcesFor(draft, model);
+  const [source] = sources;
+  const mask = maskFor(draft, model);
+  const scale = scaleFor(draft, model);
   const operation = source && operationWithSource(model);
   const seed = supports.seed && draft.seed !== '' ? { seed: Number(draft.seed) } : {};
   const common = {
@@ -96,8 +110,9 @@ export function toParams(draft: Draft, model: Model): GenerateParams & { source_
     ...(supports.styles.includes(draft.style) ? { style: draft.style } : {}),
     ...(model.output.formats.includes(draft.format) ? { output_format: draft.format as OutputFormat } : {}),
     ...(draft.priority === 'normal' ? {} : { priority: draft.priority }),
-    ...(source?.kind === 'upload' ? { source_id: source.id } : {}),
-    ...(source?.kind === 'generation' ? { source_generation_id: source.id } : {}),
+    ...(sources.length > 1 ? { sources: sources.map(named) } : source ? named(source) : {}),
+    ...(mask ? { mask: named(mask) } : {}),
+    ...(scale === undefined ? {} : { scale }),
     ...(source && supports.strength && draft.strength !== undefined ? { strength: draft.strength } : {}),
     ...(operation ? { operation } : {}),
   };
@@ -128,7 +143,10 @@ function sizeOf(draft: Draft, model: Model): { aspect_ratio?: string; width?: nu
 }
 
 /** US dollars for all of it; undefined: the model has no known price. */
-export function costOf(draft: Draft, model: Model): number | undefined {
-  const price = model.price?.usd_per_image;
-  return price === undefined ? undefined : price * picturesOf(draft, model);
+export function costOf(draft: Draft, model: Model): Price | undefined {
+  const [source] = sourcesFor(draft, model);
+  const pixels = source?.width && source.height ? source.width * source.height : undefined;
+  const price = priceFor(model, scaleFor(draft, model), { pixels, isOwn: source?.kind === 'generation' });
+  const pictures = picturesOf(draft, model);
+  return price && { expected: price.expected * pictures, reserved: price.reserved * pictures };
 }

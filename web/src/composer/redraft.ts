@@ -1,22 +1,27 @@
-import type { GenerateParams, Generation, Model } from 'picture-queue';
+import type { GenerateParams, Model } from 'picture-queue';
+import { type Chosen, imagesOf, keyOf } from './chosen.ts';
 import { type Draft, EMPTY_DRAFT } from './draft.ts';
 import { shapesOf, takesAnySize } from './shapes.ts';
 
 /** How far a picture's ratio may be from the one that was asked for: sizes are multiples of something. */
 const TOLERANCE = 0.03;
 
+/** The images of a request that are still there. */
+export interface Found {
+  sources: Chosen[];
+  mask?: Chosen | undefined;
+}
+
 /**
  * What was asked for, back in the composer.
  *
  * @param model that was asked, where there still is one
- * @param source the generation that it was made from, where it is known
+ * @param found what it was made from
  */
-export function draftOf(
-  asked: GenerateParams,
-  model: Model | undefined,
-  source: Generation | undefined,
-): Draft {
-  const [image] = source?.images ?? [];
+export function draftOf(asked: GenerateParams, model: Model | undefined, found: Found): Draft {
+  const sources = withName(found.sources, asked, model);
+  const [first] = sources;
+  const paints = model?.supports.mask;
   return {
     ...EMPTY_DRAFT,
     modelId: asked.model_id ?? '',
@@ -30,16 +35,25 @@ export function draftOf(
     style: asked.style ?? '',
     format: asked.output_format ?? '',
     priority: asked.priority ?? 'normal',
-    source: source && image && { kind: 'generation', id: source.id, url: image.url, name: source.prompt },
+    sources,
+    mask: found.mask && first && paints ? { ...found.mask, of: keyOf(first), paints } : undefined,
+    scale: asked.scale ?? undefined,
   };
 }
 
-/** Whether a picture was started from that is not in the draft: an upload, or one that is not known here. */
-export const lacksSource = (asked: GenerateParams, draft: Draft): boolean =>
-  !draft.source &&
-  Boolean(
-    asked.source_id || asked.source_generation_id || (asked.operation && asked.operation !== 'generate'),
-  );
+/** A model without a prompt has had the picture's name for one; an upload has lost its own. */
+function withName(sources: Chosen[], { prompt }: GenerateParams, model: Model | undefined): Chosen[] {
+  if (!prompt || !model || model.supports.prompt) return sources;
+  return sources.map((one, index) => (index === 0 && one.kind === 'upload' ? { ...one, name: prompt } : one));
+}
+
+/** Whether something was started from that is not in the draft: it is gone, or not known here. */
+export function lacksSource(asked: GenerateParams, draft: Draft): boolean {
+  const { sources, mask } = imagesOf(asked);
+  if (draft.sources.length < sources.length || (mask && !draft.mask)) return true;
+  const startsFromOne = asked.operation !== undefined && asked.operation !== 'generate';
+  return startsFromOne && draft.sources.length === 0;
+}
 
 function shapeOf(asked: GenerateParams, model: Model | undefined): Partial<Draft> {
   if (!model) return {};

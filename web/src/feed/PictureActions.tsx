@@ -6,7 +6,7 @@ import { useMessages } from '../ui/messages.tsx';
 import { useActions, useFeed } from './feed.ts';
 import { type FollowUp, modelFor } from './follow-ups.ts';
 import { nextAfter } from './places.ts';
-import { priceOf } from './wording.ts';
+import { priceAgain, priceOf } from './wording.ts';
 
 const FOLLOW_UPS: [FollowUp, IconName, string][] = [
   ['variation', 'variation', 'Variation'],
@@ -79,8 +79,8 @@ export function PictureActions({ one, words = false, onRemove, onLeave }: Pictur
         {
           icon: 'retry',
           label: 'Run again',
-          price: priceOf(own),
-          title: `Run again with ${own.name} and another seed (${priceOf(own)})`,
+          price: priceAgain(own, one),
+          title: `Run again with ${own.name} and another seed (${priceAgain(own, one)})`,
           acts: true,
           act: actions.runAgain,
         },

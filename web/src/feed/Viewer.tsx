@@ -6,6 +6,7 @@ import { CopyCode } from './CopyCode.tsx';
 import { useFeed } from './feed.ts';
 import { Heart } from './Heart.tsx';
 import { Lineage } from './Lineage.tsx';
+import { MadeFrom } from './MadeFrom.tsx';
 import { PictureActions } from './PictureActions.tsx';
 import { type PictureKeys, ViewerPicture } from './ViewerPicture.tsx';
 import { modelName } from './wording.ts';
@@ -87,6 +88,7 @@ export function Viewer({ list, one, gone, onEnd, onMove, onClose }: ViewerProps)
           )}
           <Heart one={one} words />
           <PictureActions one={one} words onRemove={leave} onLeave={onClose} />
+          <MadeFrom one={one} onOpen={onMove} />
           <Lineage one={one} list={list} gone={gone} onOpen={onMove} />
           <CopyCode one={one} />
         </div>
@@ -104,6 +106,7 @@ function factsOf(one: Generation, model: string): [string, string][] {
   return [
     ['Model', model],
     ['Size', image ? `${image.width} × ${image.height}` : ''],
+    ['Enlarged', one.scale === null ? '' : `${one.scale}×`],
     ['File', image ? `${image.format.toUpperCase()}, ${size(image.bytes)}` : ''],
     ['Negative prompt', one.negative_prompt ?? ''],
     ['Seed', one.seed === null ? '' : String(one.seed)],

@@ -117,7 +117,10 @@ export function useActions(one: Generation): Actions {
         }),
       retry: params && {
         act: () => guarded(() => start(params, `retry ${one.id}`), 'Trying again.'),
-        price: priceOf(models.find(({ id }) => id === params.model_id)),
+        price: priceOf(
+          models.find(({ id }) => id === params.model_id),
+          params.scale,
+        ),
       },
       download: () =>
         guarded(async () => image && (await download(image.url, fileName(one.prompt, image.format)))),

@@ -47,8 +47,7 @@ export const askedFor = (one: Generation): GenerateParams => ({
   ...(one.seed === null ? {} : { seed: one.seed }),
 });
 
-const hasSource = (one: Generation) =>
-  Boolean(one.source_generation_id || one.source_id || one.source_image_url);
+const hasSource = ({ sources }: Generation) => sources.length > 0;
 
 const remembered = ({ id }: Generation) =>
   recall<[string, GenerateParams][]>(NAME, []).find(([of]) => of === id)?.[1];
@@ -61,7 +60,8 @@ const known = (one: Generation): GenerateParams => ({
   ...(one.width && one.height && !one.aspect_ratio ? { width: one.width, height: one.height } : {}),
   ...told(one, 'aspect_ratio', 'output_format'),
   ...told(one, 'negative_prompt', 'style', 'num_inference_steps', 'guidance_scale', 'seed', 'strength'),
-  ...told(one, 'source_image_url', 'source_generation_id', 'source_id'),
+  ...told(one, 'source_image_url', 'source_generation_id', 'source_id', 'mask', 'scale'),
+  ...(one.sources.length > 1 ? { sources: one.sources } : {}),
 });
 
 type Told = keyof Generation & keyof GenerateParams;

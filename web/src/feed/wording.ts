@@ -1,4 +1,5 @@
 import type { Generation, Model, Operation, Status } from 'picture-queue';
+import { priceFor } from '../composer/cost.ts';
 import { duration, money, ordinal } from '../lib/format.ts';
 
 const ENDED: Status[] = ['completed', 'failed', 'cancelled'];
@@ -63,7 +64,12 @@ export function modelName(models: Model[], id: string | null): string {
   return models.find((model) => model.id === id)?.name ?? id?.split('/').at(-1) ?? '';
 }
 
-/** What a picture costs: `$0.003`. */
-export function priceOf(model: Model | undefined): string {
-  return model?.price ? money(model.price.usd_per_image) : 'price not known';
+/** What a picture costs: `$0.003`; enlarged by `scale`, of a size that is not known. */
+export function priceOf(model: Model | undefined, scale?: number | null): string {
+  const price = model && (scale ? priceFor(model, scale)?.expected : model.price?.usd_per_image);
+  return price === undefined ? 'price not known' : money(price);
 }
+
+/** What the same costs once more: of one that was enlarged what it did cost, since that depends on its size. */
+export const priceAgain = (model: Model, one: Pick<Generation, 'scale' | 'cost_usd'>): string =>
+  one.scale !== null && one.cost_usd !== null ? money(one.cost_usd) : priceOf(model, one.scale);

@@ -47,7 +47,7 @@ interface NumberInputProps {
 }
 
 /**
- * A whole number that is typed: what stands in the field is the user's until it is left, what it is taken for is
+ * A number that is typed, whole where `step` is: what stands in the field is the user's until it is left, what it is taken for is
  * always within the limits. Empty it is taken for nothing, so that the number stays what it was.
  */
 export function NumberInput({ id, value, min, max, step = 1, describedBy, onChange }: NumberInputProps) {
@@ -62,7 +62,7 @@ export function NumberInput({ id, value, min, max, step = 1, describedBy, onChan
     <input
       id={id}
       type="number"
-      inputMode="numeric"
+      inputMode={Number.isInteger(step) ? 'numeric' : 'decimal'}
       {...{ min, max, step }}
       value={text ?? value}
       aria-describedby={describedBy}
