@@ -60,7 +60,7 @@ describe('pages', () => {
     expect(running).toHaveLength(5);
     expect(running.every((job) => Date.parse(job.lease_expires_at ?? '') > Date.now())).toBe(true);
     expect(await all({ p_state: 'stuck' })).toEqual([]);
-    await db.sql`update private.running_jobs set started_at = now() - interval '11 minutes' where id = ${running[3]?.id as string}`;
+    await db.sql`update public.job_queue set started_at = now() - interval '11 minutes' where id = ${running[3]?.id as string}`;
     expect((await all({ p_state: 'stuck' })).map((job) => job.id)).toEqual([running[3]?.id]);
   });
 

@@ -1,16 +1,15 @@
-import { Button } from '../../../src/ui/Button.tsx';
 import { given, useRows } from '../api/api.ts';
 import type { AnalyticsArgs, AnalyticsRow, Dimension } from '../api/contract.ts';
 import { databaseNow } from '../lib/clock.ts';
-import { toCsv } from '../lib/csv.ts';
+import { fieldOf, MOST_ROWS } from '../lib/export.ts';
 import { choose, useRoute } from '../lib/route.ts';
-import { save } from '../lib/save.ts';
 import { compact, duration, money, number } from '../lib/words.ts';
 import { TextFilter } from '../ui/filters.tsx';
 import { LineChart } from '../ui/LineChart.tsx';
 import { Answered, Head, Panel } from '../ui/Page.tsx';
 import { type Column, Table } from '../ui/Table.tsx';
 import { Id, Status } from '../ui/values.tsx';
+import { Export } from './Export.tsx';
 
 const DIMENSIONS: readonly (readonly [Dimension, string])[] = [
   ['day', 'Day'],
@@ -40,23 +39,15 @@ export function Analytics() {
     p_model: query.get('model') ?? '',
     p_country: query.get('country') ?? '',
   });
-  const args: AnalyticsArgs = { p_from: from, p_to: to, p_by: by, ...filters };
+  const args = { p_from: from, p_to: to, p_by: by, ...filters } satisfies AnalyticsArgs;
   const rows = useRows('admin_analytics', args, 60_000);
   return (
     <>
       <Head
         title="Analytics"
-        lead="Generations that have ended, by UTC days; a minute behind, kept for 400 days."
+        lead={`Generations that have ended, by UTC days; a minute behind, kept for 400 days. A file has all of what is chosen, also of all users over many days, up to ${number(MOST_ROWS)} rows.`}
       >
-        <Button
-          icon="download"
-          waiting={!rows.data}
-          onClick={() =>
-            rows.data && save(toCsv(rows.data, fields(by)), `picture-queue-${from}-${to}.csv`, 'text/csv')
-          }
-        >
-          Download as CSV
-        </Button>
+        <Export args={args} by={by} />
       </Head>
       <div className="filters">
         <TextFilter label="From" name="from" type="date" standard={from} submit="Set" />
@@ -180,10 +171,6 @@ function Days({ rows, isSplit }: { rows: readonly AnalyticsRow[]; isSplit: boole
     </Panel>
   );
 }
-
-const fieldOf = (name: Dimension) => (name === 'user' ? 'user_id' : name);
-const fields = (by: readonly Dimension[]) =>
-  [...by.map(fieldOf), 'generations', 'seconds', 'cost_usd'] as const;
 
 function columns(by: readonly Dimension[]): Column<AnalyticsRow>[] {
   const dimension = (name: Dimension, title: string, index: number): Column<AnalyticsRow> => ({

@@ -2,7 +2,7 @@ import { Button } from '../../../src/ui/Button.tsx';
 import { useApi, useOverview } from '../api/api.ts';
 import type { Overview as Data } from '../api/contract.ts';
 import { address } from '../lib/route.ts';
-import { atLeast, duration, money, number, or, percent } from '../lib/words.ts';
+import { duration, money, number, or, percent } from '../lib/words.ts';
 import { useAct } from '../ui/actions.tsx';
 import { Answered, Head, Panel } from '../ui/Page.tsx';
 import { Meter } from '../ui/values.tsx';
@@ -70,21 +70,20 @@ function Tiles({ overview }: { overview: Data }) {
   const ended = (minutes: number) => throughput.find((one) => one.minutes === minutes);
   const quarter = ended(15);
   const five = ended(5);
-  const split = totals.is_split_exact ? number : atLeast;
   const jobs = (state: string) => address('jobs', undefined, { state });
   const lag = cron.lag_seconds;
   const isLate = lag === null || lag > 180;
   return (
     <ul className="tiles" aria-label="In numbers">
       <Tile name="Waiting" value={number(totals.waiting)} note="ready, blocked and scheduled" />
-      <Tile name="Ready" value={split(totals.ready)} note="the next claims take them" to={jobs('ready')} />
+      <Tile name="Ready" value={number(totals.ready)} note="the next claims take them" to={jobs('ready')} />
       <Tile
         name="Blocked"
-        value={split(totals.blocked)}
-        note={`of ${number(totals.blocked_users)} users without a free slot`}
+        value={number(totals.blocked)}
+        note="their users have no slot free"
         to={jobs('blocked')}
       />
-      <Tile name="Scheduled" value={split(totals.scheduled)} note="not due yet" to={jobs('scheduled')} />
+      <Tile name="Scheduled" value={number(totals.scheduled)} note="not due yet" to={jobs('scheduled')} />
       <Tile
         name="Running"
         value={number(totals.running)}

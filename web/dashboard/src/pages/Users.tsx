@@ -8,7 +8,7 @@ import { Pick } from '../ui/fields.tsx';
 import { Pager, Select, TextFilter } from '../ui/filters.tsx';
 import { Answered, Head } from '../ui/Page.tsx';
 import { type Column, Table } from '../ui/Table.tsx';
-import { brief, Tag } from '../ui/values.tsx';
+import { Age, brief, Tag } from '../ui/values.tsx';
 
 const SORTS = [
   ['cost_month', 'Spend this month'],
@@ -64,6 +64,16 @@ export function Users() {
 const of = (used: string, most: number | null, say: (most: number) => string) =>
   most === null ? used : `${used} of ${say(most)}`;
 
+/** How long a job of the user's has been blocked; leads to all of them. */
+const Blocked = ({ user }: { user: User }) =>
+  user.blocked_since ? (
+    <a className="number-link" href={address('jobs', undefined, { state: 'blocked', user: user.id })}>
+      <Age since={user.blocked_since} />
+    </a>
+  ) : (
+    NONE
+  );
+
 const columns = (change: (user: User) => void): Column<User>[] => [
   {
     title: 'User',
@@ -94,7 +104,7 @@ const columns = (change: (user: User) => void): Column<User>[] => [
     cell: (user) => of(money(user.cost_today_usd), user.money_per_day, money),
   },
   { title: 'Slots', numeric: true, cell: (user) => of(number(user.slots_taken), user.running_jobs, number) },
-  { title: 'Blocked', numeric: true, cell: (user) => number(user.blocked) },
+  { title: 'Blocked for', numeric: true, cell: (user) => <Blocked user={user} /> },
   {
     title: 'Ended this month',
     numeric: true,
