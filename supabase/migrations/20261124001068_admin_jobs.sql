@@ -292,8 +292,8 @@ language sql stable set search_path = '' as $$
   )
 $$;
 
--- The newest first; with a text, those of the prediction, job, generation or user that it is the id of: of a user's,
--- those of their newest 200 generations.
+-- The newest first; with a text, those of what it is the id of: a prediction, job, generation, image, batch, webhook or
+-- user, who is known by an e-mail address as well. Of a user or batch, those of the newest 200 generations.
 create function private.admin_predictions(p_search text, p_limit int, p_cursor text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -302,14 +302,18 @@ declare
   v_cursor text[] := private.read_cursor(p_cursor, '^\d{1,17}_[\x21-\x7e]+$');
   v_at timestamptz := 'infinity';
   v_id text := '';
-  v_search uuid := private.as_uuid(p_search);
+  v_text text := btrim(p_search);
+  v_search uuid := private.as_uuid(regexp_replace(v_text, '^msg_', ''));
   v_generations uuid[];
   v_rows private.predictions[];
   v_last private.predictions;
 begin
   perform private.check_admin();
-  if char_length(p_search) not between 1 and 300 then
-    perform private.refuse_field('p_search', 'p_search must be an id of at most 300 characters.');
+  if char_length(v_text) not between 1 and 300 then
+    perform private.refuse_field('p_search', 'p_search must be an id or an e-mail address, of at most 300 characters.');
+  end if;
+  if v_search is null and v_text like '%@%' then
+    select u.id into v_search from auth.users as u where u.email = lower(v_text) and not u.is_sso_user;
   end if;
   if v_cursor is not null then
     v_at := 'epoch'::timestamptz + v_cursor[1]::bigint * interval '1 microsecond';
@@ -325,6 +329,9 @@ begin
     if v_search is not null then
       v_generations := array(select g.id from public.image_generations as g where g.id = v_search)
         || array(select j.generation_id from public.job_queue as j where j.id = v_search and j.generation_id is not null)
+        || array(select i.generation_id from public.images as i where i.id = v_search and i.generation_id is not null)
+        || array(select w.generation_id from private.webhook_deliveries as w where w.id = v_search)
+        || array(select g.id from public.image_generations as g where g.batch_id = v_search limit 200)
         || array(
           select g.id from public.image_generations as g where g.user_id = v_search
           order by g.created_at desc, g.id desc limit 200
@@ -336,7 +343,7 @@ begin
     end if;
     v_rows := array(
       select p from (
-        select * from private.predictions as k where k.id = p_search
+        select * from private.predictions as k where k.id = v_text
         union
         select * from private.predictions as k where k.generation_id = any(v_generations)
       ) as f

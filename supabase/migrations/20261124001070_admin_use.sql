@@ -60,7 +60,29 @@ begin
 end
 $$;
 
--- Users of whom generations have ended in the period, the most first; or the one that is searched for.
+-- Users of whom something is under way, by how much of that there is among the first 200 jobs that run and the next 200
+-- images that are ready: who takes the queue now is among them.
+create function private.busiest_users(p_limit int) returns uuid[]
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  return array(
+    select b.fair_key from (
+      (select j.fair_key from private.running_jobs as j order by j.lease_expires_at limit 200)
+      union all
+      (
+        select j.fair_key from private.ready_jobs as j where j.job_type = 'generate-image'
+        order by j.priority desc, j.virtual_time, j.seq limit 200
+      )
+    ) as b
+    where b.fair_key is not null
+    group by b.fair_key order by count(*) desc, b.fair_key limit p_limit
+  );
+end
+$$;
+
+-- Users of whom generations have ended in the period, the most first; those who take slots now; or the one that is
+-- searched for.
 create function private.admin_users(p_search text, p_sort text, p_limit int, p_cursor text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -76,8 +98,10 @@ declare
   v_values numeric[];
 begin
   perform private.check_admin();
-  if v_sort <> all('{cost_today,images_today,cost_month,images_month}'::text[]) then
-    perform private.refuse_field('p_sort', 'p_sort must be one of: cost_today, images_today, cost_month, images_month.');
+  if v_sort <> all('{cost_today,images_today,cost_month,images_month,slots}'::text[]) then
+    perform private.refuse_field(
+      'p_sort', 'p_sort must be one of: cost_today, images_today, cost_month, images_month, slots.'
+    );
   end if;
   if p_search is not null then
     if char_length(btrim(p_search)) not between 1 and 320 then
@@ -90,6 +114,8 @@ begin
       select u.id from auth.users as u where u.email = lower(btrim(p_search)) and not u.is_sso_user
       limit 10
     );
+  elsif v_sort = 'slots' then
+    v_ids := private.busiest_users(v_limit);
   else
     v_period := case v_period when 'today' then 'day' else v_period end;
     v_since := date_trunc(v_period, private.today()::timestamp);
@@ -114,8 +140,9 @@ begin
   end if;
   return jsonb_build_object(
     'users', (
-      select coalesce(jsonb_agg(private.admin_user_json(v_ids[n]) order by n), '[]')
+      select coalesce(jsonb_agg(its.json order by case v_sort when 'slots' then -(its.json ->> 'slots_taken')::int end, n), '[]')
       from generate_series(1, least(coalesce(cardinality(v_ids), 0), v_limit)) as n
+      cross join lateral (select private.admin_user_json(v_ids[n]) as json) as its
     ),
     'next_cursor', case when v_values is not null and cardinality(v_ids) > v_limit
       then v_values[v_limit] || '_' || v_ids[v_limit] end

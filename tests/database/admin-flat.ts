@@ -37,7 +37,12 @@ const CALLS: Partial<Record<keyof Calls, (known: Known) => Record<string, string
   admin_find: ({ job, generation }) => ({ ' a job': `'${job}'`, ' a generation': `'${generation}'` }),
   admin_generation: ({ generation }) => ({ '': `'${generation}'` }),
   admin_predictions: ({ generation }) => ({ '': '', ' of a generation': `'${generation}'` }),
-  admin_users: ({ user }) => ({ '': '', ' one': `'${user}'`, ' by images': "p_sort => 'images_today'" }),
+  admin_users: ({ user }) => ({
+    '': '',
+    ' one': `'${user}'`,
+    ' by images': "p_sort => 'images_today'",
+    ' by slots': "p_sort => 'slots'",
+  }),
   admin_models: () => ({ '': '' }),
   admin_plans: () => ({ '': '' }),
   admin_alerts: () => ({ '': '' }),
@@ -90,6 +95,8 @@ function pagesOfRows(name: string): number {
   // 50 jobs on as many pages; where the list sifts, it looks at four times as many at once.
   if (/^admin_jobs (stuck|failed with a code|failed of a user)$/.test(name)) return 200;
   if (name.startsWith('admin_jobs ')) return 50;
+  // The first 200 jobs that run, and the next 200.
+  if (name === 'admin_users by slots') return 400;
   // The user of each, by an index that is two levels deeper.
   return name === 'admin_predictions' ? 100 : 0;
 }

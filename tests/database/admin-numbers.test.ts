@@ -214,6 +214,20 @@ test('over time: counts are exact, and percentiles within a tenth', async () => 
   expect(await refused({ p_from: new Date(Date.now() + 3_600_000).toISOString() })).toBe('p_from');
 });
 
+test('users by the slots that they take now, also those of whom nothing has ended yet', async () => {
+  const [few, many, none] = [await db.createUser(), await db.createUser(), await db.createUser()];
+  await complete(none);
+  await db.start(few);
+  await db.start(many, { items: Array(3).fill({ prompt: 'x' }) });
+  await db.claim(2);
+  const { users, next_cursor } = await admin.call('admin_users', { p_sort: 'slots' });
+  expect(users.map(({ id, slots_taken: slots }) => [id, slots])).toEqual([
+    [many, 3],
+    [few, 1],
+  ]);
+  expect(next_cursor).toBeNull();
+});
+
 test('analytics: by model, user, status, country and error', async () => {
   const [one, two] = [await db.createUser(), await db.createUser()];
   await complete(one, { country: 'PT' });

@@ -438,7 +438,7 @@ export interface WebhookDelivery {
 }
 
 export interface PredictionsArgs {
-  /** A prediction's id, a job's, a generation's or a user's. */
+  /** The id of a prediction, job, generation, image, batch, webhook or user, or a user's e-mail address. */
   p_search?: string;
   /** 1 to 100, default 50. */
   p_limit?: number;
@@ -467,8 +467,11 @@ export interface Prediction {
 export interface UsersArgs {
   /** A user's id or whole e-mail address. With it the page is that user, or empty. */
   p_search?: string;
-  /** Of whom generations have ended today, or this month; the most first. Default `cost_month`. */
-  p_sort?: 'cost_today' | 'images_today' | 'cost_month' | 'images_month';
+  /**
+   * Of whom generations have ended today, or this month; the most first. `slots`: of whom something is under way now,
+   * among the first 200 jobs that run and the next 200 images; one page. Default `cost_month`.
+   */
+  p_sort?: 'cost_today' | 'images_today' | 'cost_month' | 'images_month' | 'slots';
   /** 1 to 100, default 50. */
   p_limit?: number;
   p_cursor?: Cursor;

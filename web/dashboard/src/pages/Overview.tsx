@@ -2,7 +2,7 @@ import { Button } from '../../../src/ui/Button.tsx';
 import { useApi, useOverview } from '../api/api.ts';
 import type { Overview as Data } from '../api/contract.ts';
 import { address } from '../lib/route.ts';
-import { duration, money, number, or, percent } from '../lib/words.ts';
+import { count, duration, money, number, or, percent, time } from '../lib/words.ts';
 import { useAct } from '../ui/actions.tsx';
 import { Answered, Head, Panel } from '../ui/Page.tsx';
 import { Meter } from '../ui/values.tsx';
@@ -118,6 +118,7 @@ function Tiles({ overview }: { overview: Data }) {
         )}
         note="completed, last 5 minutes"
       />
+      <Tile {...providerTile(overview)} />
       <Tile name="Spent today" value={money(budget.spent_today_usd)} note="at the provider, UTC" />
       <Tile name="Spent this month" value={money(budget.spent_this_month_usd)} note="at the provider, UTC" />
       <Tile
@@ -135,6 +136,18 @@ function Tiles({ overview }: { overview: Data }) {
       />
     </ul>
   );
+}
+
+/** Whether it creates; why not is said above, with what can be done. */
+function providerTile({ provider, refused_models: refused }: Data): TileProps {
+  const name = 'Provider';
+  if (provider.is_probing)
+    return { name, value: 'tried', note: 'one job at a time, after a pause', tone: 'warn' };
+  if (provider.paused_until)
+    return { name, value: 'paused', note: `until ${time(provider.paused_until)}`, tone: 'bad' };
+  if (refused.length > 0)
+    return { name, value: 'creates', note: `refuses ${count(refused.length, 'model')}`, tone: 'warn' };
+  return { name, value: 'creates', note: 'and refuses no model' };
 }
 
 /** What the installation has spent of what it may. */

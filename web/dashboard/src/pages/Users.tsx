@@ -15,6 +15,7 @@ const SORTS = [
   ['cost_today', 'Spend today'],
   ['images_month', 'Images this month'],
   ['images_today', 'Images today'],
+  ['slots', 'Slots taken now'],
 ] as const;
 
 /** Who uses it, how much, and what they may. */
@@ -30,7 +31,10 @@ export function Users() {
   const names = plans.data?.plans.map(({ name }) => name) ?? ['default'];
   return (
     <>
-      <Head title="Users" lead="By what of theirs has ended, in UTC days and months.">
+      <Head
+        title="Users"
+        lead="By what of theirs has ended, in UTC days and months, or by what is under way now."
+      >
         <a className="button plain" href={address('plans')}>
           Plans
         </a>
@@ -50,7 +54,9 @@ export function Users() {
               empty={
                 search
                   ? 'No such user. An email address has to be whole.'
-                  : 'Nothing of anybody has ended in this time.'
+                  : sort === 'slots'
+                    ? 'Nothing of anybody is under way.'
+                    : 'Nothing of anybody has ended in this time.'
               }
             />
             <Pager next={next} />
