@@ -292,6 +292,40 @@ language sql stable set search_path = '' as $$
   )
 $$;
 
+-- The generations that an id is of: one, that of a job, an image or a webhook, those of a batch or the newest of a user,
+-- 200 at most. It looks no further than it must.
+create function private.generations_of(p_id uuid) returns uuid[]
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_ids uuid[] := array(select g.id from public.image_generations as g where g.id = p_id);
+begin
+  if v_ids = '{}' then
+    v_ids := array(
+      select j.generation_id from public.job_queue as j where j.id = p_id and j.generation_id is not null
+    );
+  end if;
+  if v_ids = '{}' then
+    v_ids := array(
+      select i.generation_id from public.images as i where i.id = p_id and i.generation_id is not null
+    );
+  end if;
+  if v_ids = '{}' then
+    v_ids := array(select w.generation_id from private.webhook_deliveries as w where w.id = p_id);
+  end if;
+  if v_ids = '{}' then
+    v_ids := array(select g.id from public.image_generations as g where g.batch_id = p_id limit 200);
+  end if;
+  if v_ids = '{}' then
+    v_ids := array(
+      select g.id from public.image_generations as g where g.user_id = p_id
+      order by g.created_at desc, g.id desc limit 200
+    );
+  end if;
+  return v_ids;
+end
+$$;
+
 -- The newest first; with a text, those of what it is the id of: a prediction, job, generation, image, batch, webhook or
 -- user, who is known by an e-mail address as well. Of a user or batch, those of the newest 200 generations.
 create function private.admin_predictions(p_search text, p_limit int, p_cursor text) returns jsonb
@@ -327,15 +361,7 @@ begin
     );
   else
     if v_search is not null then
-      v_generations := array(select g.id from public.image_generations as g where g.id = v_search)
-        || array(select j.generation_id from public.job_queue as j where j.id = v_search and j.generation_id is not null)
-        || array(select i.generation_id from public.images as i where i.id = v_search and i.generation_id is not null)
-        || array(select w.generation_id from private.webhook_deliveries as w where w.id = v_search)
-        || array(select g.id from public.image_generations as g where g.batch_id = v_search limit 200)
-        || array(
-          select g.id from public.image_generations as g where g.user_id = v_search
-          order by g.created_at desc, g.id desc limit 200
-        );
+      v_generations := private.generations_of(v_search);
       if v_generations = '{}' then
         -- Deleted: what was paid for it stays.
         v_generations := array[v_search];

@@ -19,6 +19,7 @@ story('a file has every day and every user, and not only what the page shows', a
   const { page } = ada;
   await ada.open('analytics?by=day.status.user', 'Analytics');
   const button = page.getByRole('button', { name: 'Download as CSV' });
+  await page.getByText(/^The rows of all users over more than one day are in the file\./).waitFor();
 
   // The second page of the file is held back, so that it can be looked at.
   let calls = 0;
@@ -60,6 +61,7 @@ story('a file has every day and every user, and not only what the page shows', a
     .waitFor();
 
   // What is refused is said, and nothing is saved.
+  ada.visitor.forgive(/422/);
   await page.route('**/rpc/admin_export', (route) =>
     route.fulfill({ status: 422, body: '{"code":"PT422","message":"p_from must be a day up to p_to."}' }),
   );

@@ -40,7 +40,8 @@ export function Analytics() {
     p_country: query.get('country') ?? '',
   });
   const args = { p_from: from, p_to: to, p_by: by, ...filters } satisfies AnalyticsArgs;
-  const rows = useRows('admin_analytics', args, 60_000);
+  // The database reads all users of one day, or one user.
+  const isForFile = by.includes('user') && !args.p_user_id && from !== to;
   return (
     <>
       <Head
@@ -57,9 +58,21 @@ export function Analytics() {
         <TextFilter label="Country" name="country" />
       </div>
       <By chosen={by} />
-      <Answered polled={rows}>{(data) => <Parts rows={data} by={by} />}</Answered>
+      {isForFile ? (
+        <p className="waiting">
+          The rows of all users over more than one day are in the file. To look at them here, choose one day
+          or one user.
+        </p>
+      ) : (
+        <Rows args={args} by={by} />
+      )}
     </>
   );
+}
+
+function Rows({ args, by }: { args: AnalyticsArgs; by: readonly Dimension[] }) {
+  const rows = useRows('admin_analytics', args, 60_000);
+  return <Answered polled={rows}>{(data) => <Parts rows={data} by={by} />}</Answered>;
 }
 
 /** What the rows tell apart. */
