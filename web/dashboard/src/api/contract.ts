@@ -396,7 +396,7 @@ export interface GenerationStory {
     predict_seconds: number | null;
     /** What its user is charged. */
     cost_usd: number | null;
-    /** What is reserved for it. */
+    /** What its start reserved of its user's money: what it was expected to cost. */
     reserved_usd: number;
   };
   /** Its jobs that are kept, the oldest first. */

@@ -131,7 +131,11 @@ function Tiles({ overview }: { overview: Data }) {
       <Tile
         name="Outputs at risk"
         value={number(overview.outputs.at_risk)}
-        note={or(overview.outputs.seconds_left, (left) => `the oldest is deleted in ${duration(left)}`)}
+        note={
+          overview.outputs.seconds_left === null
+            ? 'every image is stored'
+            : `the oldest is deleted in ${duration(overview.outputs.seconds_left)}`
+        }
         tone={overview.outputs.at_risk > 0 ? 'bad' : undefined}
       />
     </ul>

@@ -6,7 +6,7 @@ import { number } from '../lib/words.ts';
 import { useAct } from '../ui/actions.tsx';
 import { Panel } from '../ui/Page.tsx';
 import { type Column, Table } from '../ui/Table.tsx';
-import { Age, Tag, Until } from '../ui/values.tsx';
+import { Age, AgeByMinute, Tag, Until } from '../ui/values.tsx';
 import { pauseWhat, resumeWhat } from './actions.ts';
 
 /** Each type of job: how many there are in each state, and how old the oldest is. */
@@ -51,7 +51,11 @@ export function Queues({ overview }: { overview: Overview }) {
     { title: 'Running', numeric: true, cell: (queue) => link('running', queue.job_type, queue.running) },
     { title: 'Oldest ready', numeric: true, cell: (queue) => <Age since={queue.oldest_ready_at} /> },
     { title: 'Oldest blocked', numeric: true, cell: (queue) => <Age since={queue.oldest_blocked_at} /> },
-    { title: 'Oldest running', numeric: true, cell: (queue) => <Age since={queue.oldest_running_at} /> },
+    {
+      title: 'Oldest running',
+      numeric: true,
+      cell: (queue) => <AgeByMinute minute={queue.oldest_running_at} />,
+    },
     {
       title: 'Next due',
       numeric: true,
