@@ -57,7 +57,7 @@ declare
     admin_overview admin_timeline admin_cron_history admin_jobs admin_job admin_find admin_generation
     admin_predictions admin_users admin_models admin_plans admin_audit admin_cancel_job admin_cancel_generation
     admin_requeue_job admin_requeue_jobs admin_pause admin_resume admin_switch_model admin_set_user_plan
-    admin_save_plan admin_delete_plan admin_set_budget admin_undo admin_analytics
+    admin_save_plan admin_delete_plan admin_set_budget admin_undo admin_analytics admin_export
     admin_alerts admin_set_alert_rule admin_set_alert_receiver admin_delete_alert_receiver admin_test_alert_receiver
     alerts cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_alert_receiver
     delete_generation delete_image delete_own_account enqueue_job enqueue_jobs

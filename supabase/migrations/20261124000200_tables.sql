@@ -7,7 +7,7 @@
 --
 --   not started   unstarted_generations
 --   who is next   user_slots, ready_queues, low_water
---   counts        job_deltas, folded into job_counts; last_cron_run, cron_runs
+--   counts        job_deltas, folded into job_counts and running_counts; last_cron_run, cron_runs
 --   what ended    roll_up, ended_counts, ended_times, daily_totals, daily_users, user_totals
 --   limits        settings, plans and user_plans, usage, idempotency_keys
 --   the provider  predictions, budget_deltas, folded into budget; provider_pause, refused_models, model_times
@@ -407,6 +407,8 @@ create index scheduled_jobs_unstored on private.scheduled_jobs (created_at) wher
 create index scheduled_jobs_user on private.scheduled_jobs (fair_key, job_type) where fair_key is not null;
 -- The claim's look for what has expired.
 create index scheduled_jobs_expiry on private.scheduled_jobs (expires_at) where expires_at is not null;
+-- The next one of a type (private.queues_now).
+create index scheduled_jobs_next on private.scheduled_jobs (job_type, scheduled_at);
 
 create table private.blocked_jobs (like private.scheduled_jobs, primary key (id))
 with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
@@ -414,6 +416,8 @@ with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 create index blocked_jobs_next on private.blocked_jobs (fair_key, job_type, priority desc, seq);
 -- The claim's look for what has expired.
 create index blocked_jobs_expiry on private.blocked_jobs (expires_at) where expires_at is not null;
+-- The oldest one of a type (private.queues_now).
+create index blocked_jobs_oldest on private.blocked_jobs (job_type, created_at);
 
 create table private.ready_jobs (
   like private.scheduled_jobs,
@@ -449,6 +453,8 @@ create table private.running_jobs (
   prediction_id text,
   -- Leased in the answer to its start (private.hand_over): whether a worker has heard of it is not known.
   handed_over boolean not null default false,
+  -- When it was claimed, once started_at is when its prediction was recorded.
+  claimed_at timestamptz,
   primary key (id)
 )
 with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
@@ -512,6 +518,8 @@ create table private.low_water (
   lease_expires_at timestamptz not null default '-infinity',
   scheduled_at timestamptz not null default '-infinity',
   expires_at timestamptz not null default '-infinity',
+  -- No blocked job was created before, unless it has come to be blocked since the cron last ran.
+  blocked_at timestamptz not null default '-infinity',
   raised_at timestamptz not null default '-infinity',
   -- No ready job has an earlier virtual time, unless it was committed ten seconds after it was given it.
   oldest_time bigint not null default -9223372036854775808
@@ -529,7 +537,7 @@ create table private.job_deltas (
   job_type text not null,
   -- Where the jobs came from; null: they are new, or go on as what they were.
   from_status text,
-  -- Where they are now; null: deleted.
+  -- Where they are now; null: deleted, or pending as before.
   status text,
   -- The hour (UTC) in which a finished job ended; -infinity for jobs that are not finished.
   hour timestamptz not null default '-infinity',
@@ -541,7 +549,12 @@ create table private.job_deltas (
   measured int not null default 0,
   seconds double precision not null default 0,
   oldest timestamptz,
-  newest timestamptz
+  newest timestamptz,
+  -- By how many more, or fewer, of the type are blocked and scheduled; null: as many. The other pending ones are ready.
+  blocked int,
+  scheduled int,
+  -- The minute in which the run began of jobs that come to run, or have run.
+  run_minute timestamptz
 )
 -- Filled and emptied all the time, and read whole.
 with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
@@ -557,7 +570,19 @@ create table private.job_counts (
   -- Of all that ever ended in that hour: a job that is taken back later does not move them.
   oldest timestamptz,
   newest timestamptz,
+  -- Of those that are pending.
+  blocked bigint not null default 0,
+  scheduled bigint not null default 0,
   primary key (job_type, status, hour)
+)
+with (fillfactor = 50);
+
+-- How many jobs run whose run began in that minute: which of them run for too long, without looking at the others.
+create table private.running_counts (
+  job_type text not null,
+  minute timestamptz not null,
+  jobs bigint not null,
+  primary key (job_type, minute)
 )
 with (fillfactor = 50);
 
@@ -567,6 +592,13 @@ create table private.last_cron_run (
   -- Null: it has never run.
   ran_at timestamptz,
   stats jsonb,
+  -- What it found (private.note_findings): images that are made and not stored, and until when the provider keeps the
+  -- first of them; what was spent that day and in its month, of what had ended.
+  outputs_at_risk int,
+  outputs_until timestamptz,
+  spent_day date,
+  spent_today_usd numeric,
+  spent_this_month_usd numeric,
   -- When a first run that has not come counts as one that was missed: Cloudflare takes up to 15 minutes until a new
   -- trigger runs, https://developers.cloudflare.com/workers/configuration/cron-triggers/.
   first_run_by timestamptz not null default now() + interval '15 minutes',

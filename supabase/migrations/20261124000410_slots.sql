@@ -303,6 +303,9 @@ begin
     from gone as g
     join best as b on b.id = g.id
     join queues as q on q.job_type = g.job_type and q.priority = g.priority
+  ), counted as (
+    insert into private.job_deltas (job_type, jobs, blocked)
+    select job_type, 0, -count(*) from gone group by job_type
   ), written as (
     update private.user_slots as s set
       taken = f.taken + coalesce(n.jobs, 0), most = f.most, version = private.next_version(s.version)
@@ -325,9 +328,22 @@ begin
 end
 $$;
 
--- Releases one slot of one user: it goes to the user's best blocked job, else it is free. In plain statements, which
--- cost less than one for many.
+-- Releases one slot of one user.
 create function private.release_slot(p_fair_key uuid, p_job_type text) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_unblocked int := private.pass_slot(p_fair_key, p_job_type);
+begin
+  if v_unblocked > 0 then
+    insert into private.job_deltas (job_type, jobs, blocked) values (p_job_type, 0, -v_unblocked);
+  end if;
+end
+$$;
+
+-- The same for a caller that counts: answers how many jobs are not blocked any more and have to be counted. A slot goes
+-- to the user's best blocked job, else it is free. In plain statements, which cost less than one for many.
+create function private.pass_slot(p_fair_key uuid, p_job_type text) returns int
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -345,7 +361,7 @@ begin
     where fair_key = p_fair_key and job_type = p_job_type order by version desc limit 1
   ) and s.taken < s.most;
   if found then
-    return;
+    return 0;
   end if;
   select ctid as rid, taken - 1 as taken, most, passed into v_slots from private.user_slots
   where fair_key = p_fair_key and job_type = p_job_type order by version desc limit 1 for update;
@@ -383,14 +399,15 @@ begin
       then
         perform private.raise_blocked_mark(p_fair_key, p_job_type, v_job.priority, v_job.seq);
       end if;
-      return;
+      return 1;
     end if;
     -- The plan has come to allow more, or less.
     perform private.release_slots(array[p_fair_key], array[p_job_type], '{1}');
-    return;
+    return 0;
   end if;
   update private.user_slots as s set taken = v_slots.taken, version = private.next_version(s.version)
   where s.ctid = v_slots.rid;
+  return 0;
 end
 $$;
 
@@ -419,6 +436,7 @@ language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
 declare
   v_last private.ready_jobs;
+  v_blocked int := 0;
 begin
   for v_try in 1..p_count loop
     select * into v_last from private.ready_jobs
@@ -431,7 +449,10 @@ begin
       v_last.retry_until, v_last.fair_key, v_last.generation_id, v_last.priority, v_last.attempts,
       v_last.max_attempts, v_last.job_type, v_last.payload, v_last.error_message, v_last.error_details;
     perform private.lower_blocked_mark(p_fair_key, p_job_type, v_last.priority, v_last.seq);
-    perform private.release_slot(p_fair_key, p_job_type);
+    v_blocked := v_blocked + 1 - private.pass_slot(p_fair_key, p_job_type);
   end loop;
+  if v_blocked <> 0 then
+    insert into private.job_deltas (job_type, jobs, blocked) values (p_job_type, 0, v_blocked);
+  end if;
 end
 $$;

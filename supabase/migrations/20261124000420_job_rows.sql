@@ -71,7 +71,7 @@ language plpgsql set search_path = '' as $$
 declare
   v_job public.job_queue;
 begin
-  if p_old.status is not distinct from p_new.status and p_old.attempts is not distinct from p_new.attempts
+  if private.state_of(p_old) = private.state_of(p_new) and p_old.status is not distinct from p_new.status and p_old.attempts is not distinct from p_new.attempts
     and p_old.job_type is not distinct from p_new.job_type
     and p_old.completed_at is not distinct from p_new.completed_at
     and p_old.started_at is not distinct from p_new.started_at
@@ -82,7 +82,9 @@ begin
   for v_sign in 0..1 loop
     -- What ended long ago is no longer counted.
     if v_job.id is not null and (v_job.completed_at is null or v_job.completed_at > now() - interval '48 hours') then
-      insert into private.job_deltas (job_type, status, hour, jobs, attempts, measured, seconds, oldest, newest)
+      insert into private.job_deltas (
+        job_type, status, hour, jobs, attempts, measured, seconds, oldest, newest, blocked, scheduled, run_minute
+      )
       select
         v_job.job_type, v_job.status,
         case
@@ -91,7 +93,10 @@ begin
         end,
         s.sign, s.sign * v_job.attempts, s.sign * t.measured,
         case t.measured when 1 then s.sign * extract(epoch from v_job.completed_at - v_job.started_at) else 0 end,
-        case s.sign when 1 then v_job.created_at end, case s.sign when 1 then v_job.created_at end
+        case s.sign when 1 then v_job.created_at end, case s.sign when 1 then v_job.created_at end,
+        case private.state_of(v_job) when 'blocked' then s.sign end,
+        case private.state_of(v_job) when 'scheduled' then s.sign end,
+        case v_job.status when 'processing' then date_trunc('minute', coalesce(v_job.started_at, now())) end
       from (select v_sign * 2 - 1 as sign) as s
       cross join (select coalesce((v_job.completed_at >= v_job.started_at)::int, 0) as measured) as t;
     end if;

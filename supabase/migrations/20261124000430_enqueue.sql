@@ -292,11 +292,18 @@ begin
     select g.* from unnest(v_jobs) as g where (g.scheduled_at <= now()) is not true;
   end if;
   if v.is_one_type then
-    insert into private.job_deltas (job_type, status, jobs, oldest, newest)
-    values (v.job_type, 'pending', v.count, now(), now());
+    insert into private.job_deltas (job_type, status, jobs, oldest, newest, blocked, scheduled)
+    values (v.job_type, 'pending', v.count, now(), now(), nullif(v_blocked, 0), nullif(v.count - v.due, 0));
   else
-    insert into private.job_deltas (job_type, status, jobs, oldest, newest)
-    select g.job_type, 'pending', count(*), now(), now() from unnest(v_jobs) as g group by g.job_type;
+    insert into private.job_deltas (job_type, status, jobs, oldest, newest, blocked, scheduled)
+    select g.job_type, 'pending', count(*), now(), now(),
+      nullif(count(*) filter (where g.virtual_time is null and g.scheduled_at <= now()), 0),
+      nullif(count(*) filter (where g.scheduled_at > now()), 0)
+    from rows from (unnest(v_jobs), unnest(v_times)) as g (
+      id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority, attempts,
+      max_attempts, job_type, payload, error_message, error_details, virtual_time
+    )
+    group by g.job_type;
   end if;
 
   if v_blocked > 0 then
@@ -457,8 +464,11 @@ begin
       v_generation_id, p_priority, 0, p_max_attempts, p_job_type, p_payload
     );
   end if;
-  insert into private.job_deltas (job_type, status, jobs, oldest, newest)
-  values (p_job_type, 'pending', 1, now(), now());
+  insert into private.job_deltas (job_type, status, jobs, oldest, newest, blocked, scheduled)
+  values (
+    p_job_type, 'pending', 1, now(), now(), case when v_blocked then 1 end,
+    case when not v_blocked and v_time is null then 1 end
+  );
   if least(p_scheduled_at, p_expires_at) < now() - interval '1 second' then
     perform private.lower_marks(p_job_type, p_priority);
   end if;
@@ -484,8 +494,8 @@ begin
     p_job_type, p_payload, now(), now() + make_interval(secs => p_lease_seconds), false, false, false
   )
   returning * into v_job;
-  insert into private.job_deltas (job_type, status, jobs, oldest, newest)
-  values (p_job_type, 'processing', 1, now(), now());
+  insert into private.job_deltas (job_type, status, jobs, oldest, newest, run_minute)
+  values (p_job_type, 'processing', 1, now(), now(), date_trunc('minute', now()));
   return v_job;
 end
 $$;

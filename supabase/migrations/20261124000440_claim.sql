@@ -324,9 +324,12 @@ begin
       v_job.fair_key, v_job.generation_id, v_job.priority, v_job.attempts, v_job.max_attempts, v_job.job_type,
       v_job.payload, v_job.error_message, v_job.error_details, now(), v_until, v_job.slot, false, false, null
     );
-    insert into private.job_deltas (job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest)
+    insert into private.job_deltas (
+      job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest, run_minute
+    )
     values (
-      v_job.job_type, 'pending', v_job.attempts, 'processing', 1, v_job.attempts, v_job.created_at, v_job.created_at
+      v_job.job_type, 'pending', v_job.attempts, 'processing', 1, v_job.attempts, v_job.created_at, v_job.created_at,
+      date_trunc('minute', now())
     );
     return query
     select v_job.id, v_job.job_type, v_job.payload, 'processing'::text, v_job.attempts, v_job.max_attempts,
@@ -353,9 +356,11 @@ begin
         now(), v_until, slot, false, false, null
       from claimed
     ), counted as (
-      insert into private.job_deltas (job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest)
+      insert into private.job_deltas (
+        job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest, run_minute
+      )
       select job_type, 'pending', sum(attempts), 'processing', count(*), sum(attempts), min(created_at),
-        max(created_at)
+        max(created_at), date_trunc('minute', now())
       from claimed group by job_type
     )
     select id, job_type, payload, 'processing'::text, attempts, max_attempts, scheduled_at, now(), null::timestamptz,
@@ -407,6 +412,9 @@ begin
       select id, seq, created_at, now() + interval '2 minutes', lease, expires_at, retry_until, fair_key, generation_id,
         priority, attempts, max_attempts, job_type, payload, error_message, error_details
       from gone
+    ), counted as (
+      insert into private.job_deltas (job_type, jobs, scheduled)
+      select job_type, 0, count(*) from gone group by job_type
     )
     select array_agg(fair_key) as fair_keys, array_agg(job_type) as job_types into v from gone where slot;
     perform private.release_slots_of(v.fair_keys, v.job_types);
@@ -508,8 +516,11 @@ begin
     from claimed
     returning r.seq, to_jsonb(private.as_job(r)) as job
   ), counted as (
-    insert into private.job_deltas (job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest)
-    select job_type, 'pending', 0, 'processing', count(*), 0, min(created_at), max(created_at)
+    insert into private.job_deltas (
+      job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest, run_minute
+    )
+    select job_type, 'pending', 0, 'processing', count(*), 0, min(created_at), max(created_at),
+      date_trunc('minute', now())
     from claimed group by job_type
   )
   select jsonb_agg(job order by seq) into v_jobs from running;
@@ -549,8 +560,8 @@ begin
     'generate-image', p_payload, now(), now() + interval '60 seconds', true, false, false, true
   )
   returning * into v_job;
-  insert into private.job_deltas (job_type, status, jobs, oldest, newest)
-  values ('generate-image', 'processing', 1, now(), now());
+  insert into private.job_deltas (job_type, status, jobs, oldest, newest, run_minute)
+  values ('generate-image', 'processing', 1, now(), now(), date_trunc('minute', now()));
   return to_jsonb(private.as_job(v_job));
 end
 $$;

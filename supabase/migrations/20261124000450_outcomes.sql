@@ -39,6 +39,8 @@ $$;
 -- A running job that is completed and whose row the caller has taken away.
 create function private.finish_running(p_job private.running_jobs, p_result jsonb) returns void
 language plpgsql set search_path = '' as $$
+declare
+  v_unblocked int;
 begin
   insert into private.finished_jobs
   values (
@@ -46,16 +48,18 @@ begin
     p_job.fair_key, p_job.generation_id, p_job.priority, p_job.attempts, p_job.max_attempts, p_job.job_type,
     p_job.payload, null, p_job.error_details, p_job.started_at, now(), 'completed', p_job.prediction_id, p_result
   );
+  if p_job.slot then
+    v_unblocked := private.pass_slot(p_job.fair_key, p_job.job_type);
+  end if;
   insert into private.job_deltas (
-    job_type, from_status, from_attempts, status, hour, jobs, attempts, measured, seconds, oldest, newest
+    job_type, from_status, from_attempts, status, hour, jobs, attempts, measured, seconds, oldest, newest, blocked,
+    run_minute
   )
   values (
     p_job.job_type, 'processing', p_job.attempts, 'completed', date_trunc('hour', now(), 'UTC'), 1, p_job.attempts, 1,
-    extract(epoch from now() - p_job.started_at), p_job.created_at, p_job.created_at
+    extract(epoch from now() - p_job.started_at), p_job.created_at, p_job.created_at, -nullif(v_unblocked, 0),
+    date_trunc('minute', p_job.started_at)
   );
-  if p_job.slot then
-    perform private.release_slot(p_job.fair_key, p_job.job_type);
-  end if;
 end
 $$;
 
@@ -89,11 +93,11 @@ begin
     from done
   ), counted as (
     insert into private.job_deltas (
-      job_type, from_status, from_attempts, status, hour, jobs, attempts, measured, seconds, oldest, newest
+      job_type, from_status, from_attempts, status, hour, jobs, attempts, measured, seconds, oldest, newest, run_minute
     )
     select job_type, 'processing', sum(attempts), 'completed', date_trunc('hour', now(), 'UTC'), count(*),
-      sum(attempts), count(*), sum(extract(epoch from now() - started_at)), min(created_at), max(created_at)
-    from done group by job_type
+      sum(attempts), count(*), sum(extract(epoch from now() - started_at)), min(created_at), max(created_at), minute
+    from (select *, date_trunc('minute', started_at) as minute from done) as d group by job_type, minute
   ), users as (
     select fair_key, job_type, count(*)::int as jobs from done where slot group by fair_key, job_type
     order by fair_key, job_type

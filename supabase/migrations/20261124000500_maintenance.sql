@@ -137,13 +137,13 @@ begin
     delete from private.scheduled_jobs where id = any(p_ids) returning *
   ), gone as (
     select id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority,
-      attempts, max_attempts, job_type, payload, error_details, slot from ready
+      attempts, max_attempts, job_type, payload, error_details, slot, 0 as of_blocked, 0 as of_scheduled from ready
     union all
     select id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority,
-      attempts, max_attempts, job_type, payload, error_details, false from blocked
+      attempts, max_attempts, job_type, payload, error_details, false, 1, 0 from blocked
     union all
     select id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority,
-      attempts, max_attempts, job_type, payload, error_details, false from scheduled
+      attempts, max_attempts, job_type, payload, error_details, false, 0, 1 from scheduled
   ), finished as (
     insert into private.finished_jobs (
       id, seq, created_at, scheduled_at, lease, expires_at, retry_until, fair_key, generation_id, priority,
@@ -155,10 +155,10 @@ begin
     from gone
   ), counted as (
     insert into private.job_deltas (
-      job_type, from_status, from_attempts, status, hour, jobs, attempts, oldest, newest
+      job_type, from_status, from_attempts, status, hour, jobs, attempts, oldest, newest, blocked, scheduled
     )
     select job_type, 'pending', sum(attempts), 'cancelled', private.this_hour(), count(*), sum(attempts),
-      min(created_at), max(created_at)
+      min(created_at), max(created_at), -nullif(sum(of_blocked), 0), -nullif(sum(of_scheduled), 0)
     from gone group by job_type
   )
   select
@@ -208,11 +208,11 @@ begin
     returning generation_id, job_type, status, error_message, retry_until, attempts, created_at, started_at
   ), counted as (
     insert into private.job_deltas (
-      job_type, from_status, from_attempts, status, hour, jobs, attempts, measured, seconds, oldest, newest
+      job_type, from_status, from_attempts, status, hour, jobs, attempts, measured, seconds, oldest, newest, run_minute
     )
     select job_type, 'processing', sum(attempts - 1), status, private.this_hour(), count(*), sum(attempts), count(*),
-      sum(extract(epoch from now() - started_at)), min(created_at), max(created_at)
-    from finished group by job_type, status
+      sum(extract(epoch from now() - started_at)), min(created_at), max(created_at), minute
+    from (select *, date_trunc('minute', started_at) as minute from finished) as f group by job_type, status, minute
   )
   select
     (select array_agg(fair_key) filter (where slot) from gone) as fair_keys,
@@ -254,12 +254,13 @@ begin
       attempts + case when has_deadline then 0 else 1 end, max_attempts, job_type, payload, error_message,
       case when has_deadline then error_details else history end
     from gone
-    returning job_type, attempts, created_at
   ), counted as (
-    insert into private.job_deltas (job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest)
-    select job_type, 'processing', (select sum(g.attempts) from gone as g where g.job_type = s.job_type),
-      'pending', count(*), sum(attempts), min(created_at), max(created_at)
-    from scheduled as s group by job_type
+    insert into private.job_deltas (
+      job_type, from_status, from_attempts, status, jobs, attempts, oldest, newest, scheduled, run_minute
+    )
+    select job_type, 'processing', sum(attempts), 'pending', count(*),
+      sum(attempts + case when has_deadline then 0 else 1 end), min(created_at), max(created_at), count(*), minute
+    from (select *, date_trunc('minute', started_at) as minute from gone) as g group by job_type, minute
   )
   select array_agg(fair_key) as fair_keys, array_agg(job_type) as job_types into v from gone where slot;
   perform private.release_slots_of(v.fair_keys, v.job_types);
@@ -279,6 +280,9 @@ declare
   v_added int;
   v_blocked record;
   v_time bigint;
+  -- By type, how many are not scheduled any more, and how many of them are blocked now.
+  v_staged jsonb := '{}';
+  v_kept jsonb := '{}';
 begin
   for v_due in
     select fair_key, job_type, priority, lease > 0 as again, array_agg(id order by scheduled_at, seq) as ids
@@ -290,6 +294,7 @@ begin
     v_limited := private.is_limited(v_due.fair_key, v_due.job_type);
     v_first := 0;
     v_added := cardinality(v_due.ids);
+    v_staged := private.with_more(v_staged, v_due.job_type, v_added);
     if v_limited then
       select first, added into v_first, v_added
       from private.take_slots(
@@ -318,12 +323,20 @@ begin
         insert into private.blocked_jobs select g.* from gone as g returning seq
       )
       select min(seq) as seq, count(*)::int as jobs into v_blocked from blocked;
+      v_kept := private.with_more(v_kept, v_due.job_type, v_blocked.jobs);
       perform private.lower_blocked_mark(v_due.fair_key, v_due.job_type, v_due.priority, v_blocked.seq);
       perform private.reorder_user(v_due.fair_key, v_due.job_type, v_due.priority, v_blocked.jobs);
     end if;
   end loop;
+  insert into private.job_deltas (job_type, jobs, blocked, scheduled)
+  select s.key, 0, (v_kept ->> s.key)::int, -s.value::int from jsonb_each_text(v_staged) as s;
 end
 $$;
+
+-- Sums by name, with so many more of one.
+create function private.with_more(p_sums jsonb, p_name text, p_more int) returns jsonb
+language sql immutable
+return p_sums || jsonb_build_object(p_name, coalesce((p_sums ->> p_name)::int, 0) + p_more);
 
 -- Rescues jobs whose lease ran out and whose run may go on. Without a prediction, known or possible,
 -- the run is lost and counts as an attempt. While the provider is paused, such a run may look for what it
@@ -409,7 +422,7 @@ $$;
 create function private.low_water_marks() returns private.low_water
 language plpgsql set search_path = '' as $$
 declare
-  v_marks private.low_water := (true, '-infinity', '-infinity', '-infinity', '-infinity', null);
+  v_marks private.low_water := (true, '-infinity', '-infinity', '-infinity', '-infinity', '-infinity', null);
 begin
   if private.has_many_dead('private.ready_jobs')
     or private.has_many_dead('private.running_jobs')
@@ -455,6 +468,17 @@ begin
   where q.job_type = h.job_type and q.priority = h.priority;
   update private.low_water set
     raised_at = clock_timestamp(),
+    blocked_at = case
+      when p_thorough then least(v_safe, (
+        select min(head.created_at)
+        from (select distinct q.job_type from private.ready_queues as q) as known
+        cross join lateral (
+          select j.created_at from private.blocked_jobs as j where j.job_type = known.job_type
+          order by j.created_at limit 1
+        ) as head
+      ))
+      else blocked_at
+    end,
     oldest_time = least(v_now_time - 10000000, (select min(head_time) from private.ready_queues)),
     lease_expires_at = least(v_safe, (
       select lease_expires_at from private.running_jobs
@@ -547,13 +571,26 @@ begin
   with gone as (
     delete from private.job_deltas where true returning *
   ), each_side as (
-    select job_type, status, hour, jobs, attempts, measured, seconds, oldest, newest from gone where status is not null
+    select job_type, status, hour, jobs, attempts, measured, seconds, oldest, newest, 0 as blocked, 0 as scheduled
+    from gone where status is not null
     union all
-    select job_type, from_status, '-infinity', -jobs, -from_attempts, 0, 0, null, null from gone
+    select job_type, from_status, '-infinity', -jobs, -from_attempts, 0, 0, null, null, 0, 0 from gone
     where from_status is not null
+    union all
+    select job_type, 'pending', '-infinity', 0, 0, 0, 0, null, null, coalesce(blocked, 0), coalesce(scheduled, 0)
+    from gone where coalesce(blocked, scheduled) is not null
+  ), runs as (
+    insert into private.running_counts as r (job_type, minute, jobs)
+    select job_type, run_minute, sum(private.running_more(from_status, status, jobs)) from gone
+    where run_minute is not null
+    group by job_type, run_minute having sum(private.running_more(from_status, status, jobs)) <> 0
+    on conflict (job_type, minute) do update set jobs = r.jobs + excluded.jobs
   )
-  insert into private.job_counts as c (job_type, status, hour, jobs, attempts, measured, seconds, oldest, newest)
-  select job_type, status, hour, sum(jobs), sum(attempts), sum(measured), sum(seconds), min(oldest), max(newest)
+  insert into private.job_counts as c (
+    job_type, status, hour, jobs, attempts, measured, seconds, oldest, newest, blocked, scheduled
+  )
+  select job_type, status, hour, sum(jobs), sum(attempts), sum(measured), sum(seconds), min(oldest), max(newest),
+    sum(blocked), sum(scheduled)
   from each_side
   where hour = '-infinity' or hour > now() - interval '48 hours'
   group by job_type, status, hour
@@ -563,7 +600,10 @@ begin
     measured = c.measured + excluded.measured,
     seconds = c.seconds + excluded.seconds,
     oldest = least(c.oldest, excluded.oldest),
-    newest = greatest(c.newest, excluded.newest);
+    newest = greatest(c.newest, excluded.newest),
+    blocked = c.blocked + excluded.blocked,
+    scheduled = c.scheduled + excluded.scheduled;
+  delete from private.running_counts where jobs = 0;
   delete from private.job_counts where hour > '-infinity' and hour < now() - interval '48 hours';
 end
 $$;
@@ -571,15 +611,37 @@ $$;
 -- The deltas as what each adds to a type, status and hour.
 create function private.delta_sums() returns setof private.job_counts
 language sql stable set search_path = '' as $$
-  select job_type, status, hour, sum(jobs), sum(attempts), sum(measured), sum(seconds), min(oldest), max(newest)
+  select job_type, status, hour, sum(jobs), sum(attempts), sum(measured), sum(seconds), min(oldest), max(newest),
+    sum(blocked), sum(scheduled)
   from (
-    select job_type, status, hour, jobs, attempts, measured, seconds, oldest, newest from private.job_deltas
-    where status is not null
+    select job_type, status, hour, jobs, attempts, measured, seconds, oldest, newest, 0 as blocked, 0 as scheduled
+    from private.job_deltas where status is not null
     union all
-    select job_type, from_status, '-infinity', -jobs, -from_attempts, 0, 0, null, null from private.job_deltas
+    select job_type, from_status, '-infinity', -jobs, -from_attempts, 0, 0, null, null, 0, 0 from private.job_deltas
     where from_status is not null
+    union all
+    select job_type, 'pending', '-infinity', 0, 0, 0, 0, null, null, coalesce(blocked, 0), coalesce(scheduled, 0)
+    from private.job_deltas where coalesce(blocked, scheduled) is not null
   ) as each_side
   group by job_type, status, hour
+$$;
+
+-- By how many more jobs run after a move.
+create function private.running_more(p_from_status text, p_status text, p_jobs int) returns int
+language sql immutable
+return p_jobs * (coalesce(p_status = 'processing', false)::int - coalesce(p_from_status = 'processing', false)::int);
+
+-- Jobs that run, by type and the minute in which their runs began.
+create function private.running_since() returns table (job_type text, minute timestamptz, jobs bigint)
+language sql stable set search_path = '' as $$
+  select c.job_type, c.minute, sum(c.jobs)::bigint
+  from (
+    select r.job_type, r.minute, r.jobs from private.running_counts as r
+    union all
+    select d.job_type, d.run_minute, private.running_more(d.from_status, d.status, d.jobs) from private.job_deltas as d
+    where d.run_minute is not null
+  ) as c
+  group by c.job_type, c.minute having sum(c.jobs) > 0
 $$;
 
 -- By the cron ---------------------------------------------------------------------------------------------------------
@@ -625,8 +687,7 @@ begin
   if v_fair_keys is not null then
     perform private.release_slots(v_fair_keys, v_job_types, array_fill(0, array[cardinality(v_fair_keys)]));
   end if;
-  insert into private.last_cron_run (ran_at, stats) values (now(), coalesce(p_stats, '{}'))
-  on conflict (only_row) do update set ran_at = excluded.ran_at, stats = excluded.stats;
+  perform private.note_findings(p_stats);
   v_alerts := private.evaluate_alerts(private.try_late_subscribers());
   -- After what may wait: starts wait for the budget.
   v_alerts := private.budget_alerts() || v_alerts;

@@ -42,13 +42,22 @@ begin
     lease_expires_at = now() + make_interval(secs => p_wait_seconds),
     -- How long it is awaited is measured from here, by this clock alone.
     started_at = now(),
+    claimed_at = started_at,
     outcome_unknown = false,
     -- Started in time: a retry may come later than that.
     expires_at = null,
     retry_until = null
   where id = p_job_id and lease = p_lease and prediction_id is null
-  returning generation_id, attempts, payload ->> 'model_id' as model into v_running;
+  returning
+    generation_id, attempts, payload ->> 'model_id' as model, job_type,
+    date_trunc('minute', claimed_at) as claim_minute, date_trunc('minute', started_at) as minute
+  into v_running;
   if found then
+    if v_running.claim_minute <> v_running.minute then
+      insert into private.job_deltas (job_type, from_status, status, jobs, run_minute)
+      values (v_running.job_type, 'processing', null, 1, v_running.claim_minute),
+        (v_running.job_type, null, 'processing', 1, v_running.minute);
+    end if;
     insert into private.predictions (id, job_id, generation_id, attempt, lease, model, source)
     values (
       p_prediction_id, p_job_id, v_running.generation_id, v_running.attempts + 1, p_lease,

@@ -262,6 +262,29 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
   ) as waiting
 $$;
 
+-- Notes that the cron has run, with what is counted once a minute in place of each time that an operator looks.
+create function private.note_findings(p_stats jsonb) returns void
+language plpgsql set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_today date := private.today();
+begin
+  insert into private.last_cron_run as r (
+    ran_at, stats, outputs_at_risk, outputs_until, spent_day, spent_today_usd, spent_this_month_usd
+  )
+  select
+    now(), coalesce(p_stats, '{}'), o.at_risk, now() + make_interval(secs => o.seconds_left::double precision), v_today,
+    coalesce(sum(t.cost_usd) filter (where t.day = v_today), 0), coalesce(sum(t.cost_usd), 0)
+  from private.unstored_outputs() as o
+  left join private.daily_totals as t on t.day between date_trunc('month', v_today)::date and v_today
+  group by o.at_risk, o.seconds_left
+  on conflict (only_row) do update set
+    ran_at = excluded.ran_at, stats = excluded.stats, outputs_at_risk = excluded.outputs_at_risk,
+    outputs_until = excluded.outputs_until, spent_day = excluded.spent_day,
+    spent_today_usd = excluded.spent_today_usd, spent_this_month_usd = excluded.spent_this_month_usd;
+end
+$$;
+
 -- For monitoring, in one call whose cost does not grow with the number of jobs: the newest of what has ended are taken
 -- from the end of the index, not sorted out of all.
 create function private.queue_metrics() returns jsonb

@@ -1,101 +1,134 @@
--- What the dashboard's live page and its timeline show. Both are asked again every few seconds: they read what is
--- counted anyway, and of the queue no more than 1,000 jobs of each kind, however many there are.
+-- What the dashboard's live page and its timeline show. Both are asked again every few seconds, and cost the same
+-- however long the queue is: they read counts that are kept as jobs move, the heads of indexes, and what the cron has
+-- noted. Of jobs themselves they read those whose lease is over, 1,000 at most.
 
--- Jobs by type, the fullest first. How many are pending and how many run is counted as jobs move. How the pending ones
--- split is not: where at most 1,000 are blocked and as many scheduled, the others are ready; else the ready ones of the
--- five fullest types are counted up to 1,000, and the rest follows where it can.
-create function private.queue_splits() returns table (
-  job_type text, waiting bigint, running bigint, failed_24h bigint, ready bigint, blocked bigint, scheduled bigint,
-  is_split_exact boolean, oldest_blocked_at timestamptz, next_scheduled_at timestamptz, blocked_users bigint
+-- How many jobs of each type there are in each state, and of those that run since when the first does. A run is stuck
+-- from its eleventh minute on, by whole minutes.
+create function private.queue_counts() returns table (
+  job_type text, waiting bigint, blocked bigint, scheduled bigint, running bigint, failed_24h bigint,
+  oldest_run timestamptz, stuck bigint
 )
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
-  with counts as materialized (
+begin
+  return query
+  with runs as (
     select
-      c.job_type,
-      coalesce(sum(c.jobs) filter (where c.status = 'pending'), 0)::bigint as waiting,
-      coalesce(sum(c.jobs) filter (where c.status = 'processing'), 0)::bigint as running,
-      coalesce(sum(c.jobs) filter (where c.status = 'failed'), 0)::bigint as failed
-    from (
-      select k.job_type, k.status, k.hour, k.jobs from private.job_counts as k
-      union all
-      select d.job_type, d.status, d.hour, d.jobs from private.delta_sums() as d
-      union all
-      select t.name, 'pending', '-infinity', 0 from unnest(private.standing_types()) as t (name)
-    ) as c
-    where c.hour = '-infinity' or c.hour >= date_trunc('hour', now() - interval '24 hours', 'UTC')
-    group by c.job_type
-  ), some_blocked as materialized (
-    select j.job_type, j.fair_key, j.created_at from private.blocked_jobs as j order by j.fair_key, j.job_type limit 1001
-  ), some_scheduled as materialized (
-    select j.job_type, j.scheduled_at from private.scheduled_jobs as j order by j.scheduled_at limit 1001
-  ), known as materialized (
-    select
-      (select count(*) <= 1000 from some_blocked) as blocked,
-      (select count(*) <= 1000 from some_scheduled) as scheduled,
-      (select count(distinct b.fair_key) from some_blocked as b) as blocked_users
-  ), each_type as materialized (
-    select
-      c.*, row_number() over (order by c.waiting desc, c.running desc, c.job_type) as place,
-      coalesce(b.jobs, 0) as blocked, b.oldest, coalesce(s.jobs, 0) as scheduled, s.next
-    from counts as c
-    left join (
-      select g.job_type, count(*) as jobs, min(g.created_at) as oldest from some_blocked as g group by g.job_type
-    ) as b on b.job_type = c.job_type
-    left join (
-      select g.job_type, count(*) as jobs, min(g.scheduled_at) as next from some_scheduled as g group by g.job_type
-    ) as s on s.job_type = c.job_type
-  ), with_ready as (
-    select
-      e.*, k.blocked as knows_blocked, k.scheduled as knows_scheduled, k.blocked_users, r.jobs as ready,
-      coalesce(r.jobs <= 1000, false) as knows_ready
-    from each_type as e cross join known as k
-    left join lateral (
-      select count(*) as jobs from (
-        select from private.ready_jobs as j where j.job_type = e.job_type order by j.priority desc limit 1001
-      ) as first
-    ) as r on e.place <= 5 and not (k.blocked and k.scheduled)
+      r.job_type, min(r.minute) as oldest,
+      coalesce(sum(r.jobs) filter (where r.minute <= now() - interval '11 minutes'), 0)::bigint as stuck
+    from private.running_since() as r group by r.job_type
   )
   select
-    w.job_type, w.waiting, w.running, w.failed,
-    case
-      when w.knows_blocked and w.knows_scheduled then greatest(w.waiting - w.blocked - w.scheduled, 0)
-      else coalesce(w.ready, 0)
-    end,
-    case
-      when not w.knows_blocked and w.knows_scheduled and w.knows_ready
-        then greatest(w.waiting - w.ready - w.scheduled, 0)
-      else w.blocked
-    end,
-    case
-      when not w.knows_scheduled and w.knows_blocked and w.knows_ready
-        then greatest(w.waiting - w.ready - w.blocked, 0)
-      else w.scheduled
-    end,
-    w.waiting = 0 or (w.knows_blocked::int + w.knows_scheduled::int + w.knows_ready::int) >= 2,
-    w.oldest, w.next, w.blocked_users
-  from with_ready as w
-  order by w.place limit 100
+    c.job_type,
+    coalesce(sum(c.jobs) filter (where c.status = 'pending'), 0)::bigint,
+    sum(c.blocked)::bigint,
+    sum(c.scheduled)::bigint,
+    coalesce(sum(c.jobs) filter (where c.status = 'processing'), 0)::bigint,
+    coalesce(sum(c.jobs) filter (where c.status = 'failed'), 0)::bigint,
+    min(r.oldest),
+    coalesce(min(r.stuck), 0)
+  from (
+    select k.job_type, k.status, k.hour, k.jobs, k.blocked, k.scheduled from private.job_counts as k
+    union all
+    select d.job_type, d.status, d.hour, d.jobs, d.blocked, d.scheduled from private.delta_sums() as d
+    union all
+    select t.name, 'pending', '-infinity', 0, 0, 0 from unnest(private.standing_types()) as t (name)
+  ) as c
+  left join runs as r on r.job_type = c.job_type
+  where c.hour = '-infinity' or c.hour >= date_trunc('hour', now() - interval '24 hours', 'UTC')
+  group by c.job_type;
+end
 $$;
 
 -- Of the jobs that are next in a type's ready queues, when the oldest was created. Of its first fifty queues.
 create function private.oldest_next(p_job_type text) returns timestamptz
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set enable_sort = off set plan_cache_mode = force_generic_plan as $$
-  select min(head.created_at)
-  from (
-    select q.priority, q.low_time from private.ready_queues as q where q.job_type = p_job_type
-    order by q.priority limit 50
-  ) as queue
-  cross join lateral (
-    select j.created_at from private.ready_jobs as j
-    where j.job_type = p_job_type and j.priority = queue.priority and j.virtual_time >= queue.low_time
-    order by j.virtual_time, j.seq limit 1
-  ) as head
+begin
+  return (
+    select min(head.created_at)
+    from (
+      select q.priority, q.low_time from private.ready_queues as q where q.job_type = p_job_type
+      order by q.priority limit 50
+    ) as queue
+    cross join lateral (
+      select j.created_at from private.ready_jobs as j
+      where j.job_type = p_job_type and j.priority = queue.priority and j.virtual_time >= queue.low_time
+      order by j.virtual_time, j.seq limit 1
+    ) as head
+  );
+end
 $$;
 
--- What is spent today and this month: exact where a budget is set, which is kept as it changes; else from what has
--- ended.
+-- Where to begin in the indexes of what waits and runs: before that are only entries of jobs that have passed.
+create function private.live_marks() returns private.low_water
+language plpgsql set search_path = '' as $$
+declare
+  v_marks private.low_water := private.low_water_marks();
+begin
+  v_marks.blocked_at := case when private.has_many_dead('private.blocked_jobs') then (
+    select l.blocked_at from private.low_water as l
+  ) else '-infinity' end;
+  return v_marks;
+end
+$$;
+
+-- The queues, the fullest first, and the sums of all: {queues, totals}.
+create function private.queues_now() returns jsonb
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_marks private.low_water := private.live_marks();
+  v_pause private.provider_pause;
+begin
+  select * into v_pause from private.provider_pause;
+  return (
+    with counts as materialized (
+      select c.*, greatest(c.waiting - c.blocked - c.scheduled, 0) as ready from private.queue_counts() as c
+    ), shown as (
+      select
+        c.*, case when c.ready > 0 then private.oldest_next(c.job_type) end as oldest_ready,
+        case when c.blocked > 0 then (
+          select j.created_at from private.blocked_jobs as j
+          where j.job_type = c.job_type and j.created_at >= v_marks.blocked_at order by j.created_at limit 1
+        ) end as oldest_blocked,
+        case when c.scheduled > 0 then (
+          select j.scheduled_at from private.scheduled_jobs as j
+          where j.job_type = c.job_type and j.scheduled_at >= v_marks.scheduled_at order by j.scheduled_at limit 1
+        ) end as next_scheduled
+      from (select * from counts as k order by k.waiting desc, k.running desc, k.job_type limit 100) as c
+    )
+    select jsonb_build_object(
+      'queues', (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'job_type', s.job_type, 'waiting', s.waiting, 'ready', s.ready, 'blocked', s.blocked,
+          'scheduled', s.scheduled, 'running', s.running, 'oldest_ready_at', s.oldest_ready,
+          'oldest_blocked_at', s.oldest_blocked, 'next_scheduled_at', s.next_scheduled,
+          'oldest_running_at', s.oldest_run,
+          'is_held', v_pause.all_paused or s.job_type = any(v_pause.paused_types)
+        ) order by s.waiting desc, s.running desc, s.job_type), '[]')
+        from shown as s
+      ),
+      'totals', jsonb_build_object(
+        'waiting', sum(c.waiting), 'ready', sum(c.ready), 'blocked', sum(c.blocked), 'scheduled', sum(c.scheduled),
+        'running', sum(c.running),
+        'lost', (
+          select count(*) from (
+            select from private.running_jobs as j
+            where j.lease_expires_at <= now() and j.lease_expires_at >= v_marks.lease_expires_at
+            order by j.lease_expires_at limit 1000
+          ) as over
+        ),
+        'stuck', sum(c.stuck), 'dead_letters_24h', sum(c.failed_24h)
+      )
+    )
+    from counts as c
+  );
+end
+$$;
+
+-- What is spent today and this month: exact where a budget is set, which is kept as it changes; else as the cron has
+-- noted it, of what had ended.
 create function private.spending() returns jsonb
 language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -118,13 +151,14 @@ begin
     group by b.only_row, b.day, b.day_spent, b.month, b.month_spent, b.reserved;
   else
     select
-      coalesce(sum(t.cost_usd) filter (where t.day = v_day), 0) as today, coalesce(sum(t.cost_usd), 0) as this_month,
+      case when r.spent_day = v_day then r.spent_today_usd else 0 end as today,
+      case when r.spent_day >= v_month then r.spent_this_month_usd else 0 end as this_month,
       null::numeric as reserved
     into v_spent
-    from private.daily_totals as t where t.day between v_month and v_day;
+    from (values (1)) as always (n) left join private.last_cron_run as r on true;
   end if;
   return jsonb_build_object(
-    'spent_today_usd', v_spent.today, 'spent_this_month_usd', v_spent.this_month, 'reserved_usd', v_spent.reserved,
+    'spent_today_usd', coalesce(v_spent.today, 0), 'spent_this_month_usd', coalesce(v_spent.this_month, 0), 'reserved_usd', v_spent.reserved,
     'per_day_usd', v_settings.budget_per_day_usd, 'per_month_usd', v_settings.budget_per_month_usd,
     'state', private.budget_state(private.budget_periods()),
     'source', case when v_spent.reserved is null then 'roll_ups' else 'budget' end
@@ -152,48 +186,16 @@ declare
   v_pause private.provider_pause;
   v_shown private.provider_pause := private.current_pause();
   v_run private.last_cron_run;
-  v_outputs record;
-  v_running record;
-  v_queues jsonb;
-  v_totals jsonb;
+  v_now jsonb;
 begin
   perform private.check_admin();
   select * into v_pause from private.provider_pause;
   select * into v_run from private.last_cron_run;
-  select * into v_outputs from private.unstored_outputs();
-  with running as (
-    select j.job_type, j.started_at, j.lease_expires_at from private.running_jobs as j
-    order by j.lease_expires_at limit 1000
-  )
-  select
-    count(*) filter (where r.lease_expires_at <= now()) as lost,
-    count(*) filter (where r.started_at < now() - interval '10 minutes') as stuck,
-    (
-      select jsonb_object_agg(o.job_type, o.at) from (
-        select i.job_type, min(i.started_at) as at from running as i group by i.job_type
-      ) as o
-    ) as oldest
-  into v_running from running as r;
-  select
-    coalesce(jsonb_agg(jsonb_build_object(
-      'job_type', s.job_type, 'waiting', s.waiting, 'ready', s.ready, 'blocked', s.blocked, 'scheduled', s.scheduled,
-      'is_split_exact', s.is_split_exact, 'running', s.running,
-      'oldest_ready_at', private.oldest_next(s.job_type), 'oldest_blocked_at', s.oldest_blocked_at,
-      'next_scheduled_at', s.next_scheduled_at, 'oldest_running_at', v_running.oldest ->> s.job_type,
-      'is_held', v_pause.all_paused or s.job_type = any(v_pause.paused_types)
-    ) order by s.waiting desc, s.running desc, s.job_type), '[]'),
-    jsonb_build_object(
-      'waiting', sum(s.waiting), 'ready', sum(s.ready), 'blocked', sum(s.blocked), 'scheduled', sum(s.scheduled),
-      'is_split_exact', bool_and(s.is_split_exact), 'running', sum(s.running),
-      'lost', v_running.lost, 'stuck', v_running.stuck,
-      'dead_letters_24h', sum(s.failed_24h), 'blocked_users', max(s.blocked_users)
-    )
-  into v_queues, v_totals
-  from private.queue_splits() as s;
+  v_now := private.queues_now();
   return jsonb_build_object(
     'at', now(),
-    'queues', v_queues,
-    'totals', v_totals,
+    'queues', v_now -> 'queues',
+    'totals', v_now -> 'totals',
     'throughput', jsonb_build_array(private.recent_ends(5), private.recent_ends(15), private.recent_ends(60)),
     'counted_until', (select r.counted_until from private.roll_up as r),
     'provider', jsonb_build_object(
@@ -217,7 +219,10 @@ begin
       'last_run_at', v_run.ran_at, 'lag_seconds', round(extract(epoch from now() - v_run.ran_at), 3),
       'last_run', v_run.stats
     ),
-    'outputs', jsonb_build_object('at_risk', v_outputs.at_risk, 'seconds_left', v_outputs.seconds_left),
+    'outputs', jsonb_build_object(
+      'at_risk', coalesce(v_run.outputs_at_risk, 0),
+      'seconds_left', round(extract(epoch from v_run.outputs_until - now()), 3)
+    ),
     'alerts', private.open_alerts()
   );
 end

@@ -34,11 +34,42 @@ return private.admin_job_json(p_job) || jsonb_build_object(
   'can_requeue', p_job.status = 'failed'
 );
 
--- The jobs of a state in their order, at most p_most, behind the one that p_key is of; fits: it is one that is asked
--- for.
-create function private.admin_job_ids(
+-- Rows of the five tables as public.job_queue shows them.
+create function private.waiting_job(p_job private.scheduled_jobs, p_is_blocked boolean) returns public.job_queue
+language sql stable
+return row(
+  p_job.id, p_job.job_type, p_job.payload, 'pending'::text, p_job.attempts, p_job.max_attempts, p_job.scheduled_at,
+  null::timestamptz, null::timestamptz, p_job.error_message, p_job.error_details, p_job.fair_key, p_job.priority,
+  p_job.created_at, p_job.created_at, p_job.lease, null::timestamptz, null::jsonb, null::text, false, false,
+  p_job.generation_id, p_job.expires_at, p_job.retry_until, p_job.fair_key, null::timestamptz, p_is_blocked, false,
+  null::bigint, p_job.seq
+)::public.job_queue;
+
+create function private.ready_job(p_job private.ready_jobs) returns public.job_queue
+language sql stable
+return row(
+  p_job.id, p_job.job_type, p_job.payload, 'pending'::text, p_job.attempts, p_job.max_attempts, p_job.scheduled_at,
+  null::timestamptz, null::timestamptz, p_job.error_message, p_job.error_details, p_job.fair_key, p_job.priority,
+  p_job.created_at, p_job.created_at, p_job.lease, null::timestamptz, null::jsonb, null::text, false, false,
+  p_job.generation_id, p_job.expires_at, p_job.retry_until, p_job.fair_key,
+  greatest(p_job.created_at, p_job.scheduled_at), false, p_job.slot, p_job.virtual_time, p_job.seq
+)::public.job_queue;
+
+create function private.finished_job(p_job private.finished_jobs) returns public.job_queue
+language sql stable
+return row(
+  p_job.id, p_job.job_type, p_job.payload, p_job.status, p_job.attempts, p_job.max_attempts, p_job.scheduled_at,
+  p_job.started_at, p_job.completed_at, p_job.error_message, p_job.error_details, p_job.fair_key, p_job.priority,
+  p_job.created_at, p_job.completed_at, p_job.lease, null::timestamptz, p_job.result, p_job.prediction_id, false, false,
+  p_job.generation_id, p_job.expires_at, p_job.retry_until, p_job.fair_key, null::timestamptz, false, false,
+  null::bigint, p_job.seq
+)::public.job_queue;
+
+-- The jobs of a state in their order, at most p_most, behind the one that p_key is of; job: null where it is not one
+-- that is asked for.
+create function private.admin_job_rows(
   p_state text, p_job_type text, p_user_id uuid, p_error_code text, p_key jsonb, p_most int
-) returns table (id uuid, key jsonb, fits boolean)
+) returns table (key jsonb, job public.job_queue)
 language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -53,44 +84,48 @@ begin
   case
     when p_state = 'ready' then
       return query
-      select r.id, jsonb_build_object('priority', r.priority, 'time', r.virtual_time, 'seq', r.seq),
-        p_user_id is null or r.fair_key = p_user_id
+      select jsonb_build_object('priority', (r.its).priority, 'time', (r.its).virtual_time, 'seq', (r.its).seq),
+        case when p_user_id is null or (r.its).fair_key = p_user_id then private.ready_job(r.its) end
       from (
         (
-          select 1 as part, j.id, j.priority, j.virtual_time, j.seq, j.fair_key from private.ready_jobs as j
+          select 1 as part, j as its from private.ready_jobs as j
           where j.job_type = coalesce(p_job_type, 'generate-image') and j.priority = v_priority
             and (j.virtual_time, j.seq) > ((p_key ->> 'time')::bigint, v_seq)
           order by j.virtual_time, j.seq limit p_most
         )
         union all
         (
-          select 2, j.id, j.priority, j.virtual_time, j.seq, j.fair_key from private.ready_jobs as j
+          select 2, j from private.ready_jobs as j
           where j.job_type = coalesce(p_job_type, 'generate-image')
             and j.priority < coalesce(v_priority::bigint, 2147483648)
           order by j.priority desc, j.virtual_time, j.seq limit p_most
         )
       ) as r
-      order by r.part, r.priority desc, r.virtual_time, r.seq limit p_most;
+      order by r.part, (r.its).priority desc, (r.its).virtual_time, (r.its).seq limit p_most;
     when p_state = 'blocked' then
       return query
-      select b.id, jsonb_build_object('user', b.fair_key, 'type', b.job_type, 'priority', b.priority, 'seq', b.seq),
-        p_job_type is null or b.job_type = p_job_type
+      select
+        jsonb_build_object(
+          'user', (b.its).fair_key, 'type', (b.its).job_type, 'priority', (b.its).priority, 'seq', (b.its).seq
+        ),
+        case when p_job_type is null or (b.its).job_type = p_job_type
+          then private.waiting_job(row((b.its).*)::private.scheduled_jobs, true) end
       from (
         (
-          select 1 as part, j.id, j.fair_key, j.job_type, j.priority, j.seq from private.blocked_jobs as j
+          select 1 as part, j as its from private.blocked_jobs as j
           where j.fair_key = (p_key ->> 'user')::uuid and j.job_type = p_key ->> 'type' and j.priority = v_priority
             and j.seq > v_seq
           order by j.seq limit p_most
         )
         union all
         (
-          select 2, j.id, j.fair_key, j.job_type, j.priority, j.seq from private.blocked_jobs as j
+          select 2, j from private.blocked_jobs as j
           where j.fair_key = (p_key ->> 'user')::uuid and j.job_type = p_key ->> 'type' and j.priority < v_priority
           order by j.priority desc, j.seq limit p_most
         )
         union all
         (
-          select 3, j.id, j.fair_key, j.job_type, j.priority, j.seq from private.blocked_jobs as j
+          select 3, j from private.blocked_jobs as j
           where (j.fair_key, j.job_type)
             > (coalesce((p_key ->> 'user')::uuid, p_user_id, '00000000-0000-0000-0000-000000000000'),
               coalesce(p_key ->> 'type', ''))
@@ -98,41 +133,61 @@ begin
           order by j.fair_key, j.job_type, j.priority desc, j.seq limit p_most
         )
       ) as b
-      order by b.part, b.fair_key, b.job_type, b.priority desc, b.seq limit p_most;
+      order by b.part, (b.its).fair_key, (b.its).job_type, (b.its).priority desc, (b.its).seq limit p_most;
     when p_state = 'scheduled' then
       return query
-      select j.id, jsonb_build_object('at', j.scheduled_at, 'id', j.id),
-        (p_job_type is null or j.job_type = p_job_type) and (p_user_id is null or j.fair_key is not distinct from p_user_id)
+      select jsonb_build_object('at', j.scheduled_at, 'id', j.id),
+        case when (p_job_type is null or j.job_type = p_job_type)
+          and (p_user_id is null or j.fair_key is not distinct from p_user_id)
+          then private.waiting_job(j, false) end
       from private.scheduled_jobs as j
       where j.scheduled_at >= v_at and (j.scheduled_at, j.id) > (v_at, v_id)
       order by j.scheduled_at, j.id limit p_most;
     when p_state in ('running', 'stuck') then
       return query
-      select j.id, jsonb_build_object('at', j.lease_expires_at, 'id', j.id),
-        (p_job_type is null or j.job_type = p_job_type) and (p_user_id is null or j.fair_key is not distinct from p_user_id)
+      select jsonb_build_object('at', j.lease_expires_at, 'id', j.id),
+        case when (p_job_type is null or j.job_type = p_job_type)
+          and (p_user_id is null or j.fair_key is not distinct from p_user_id)
           and (p_state = 'running' or j.started_at < now() - interval '10 minutes')
+          then private.as_job(j) end
       from private.running_jobs as j
       where j.lease_expires_at >= v_at and (j.lease_expires_at, j.id) > (v_at, v_id)
+        -- Where none has run for so long, none need be looked at.
+        and (p_state = 'running' or (
+          select coalesce(min(r.minute) < now() - interval '10 minutes', false) from private.running_since() as r
+        ))
       order by j.lease_expires_at, j.id limit p_most;
     when p_user_id is not null then
       return query
-      select j.id, jsonb_build_object('at', j.created_at, 'id', j.id),
-        j.status = p_state and (p_job_type is null or j.job_type = p_job_type)
+      select jsonb_build_object('at', j.created_at, 'id', j.id),
+        case when j.status = p_state and (p_job_type is null or j.job_type = p_job_type)
           and (p_error_code is null or private.last_error_code(j.error_details) is not distinct from p_error_code)
+          then private.finished_job(j) end
       from private.finished_jobs as j
       where j.fair_key = p_user_id and j.created_at <= v_at and (j.created_at, j.id) < (v_at, v_id)
       order by j.created_at desc, j.id desc limit p_most;
     else
       return query
-      select j.id, jsonb_build_object('at', j.completed_at, 'id', j.id),
-        (p_job_type is null or j.job_type = p_job_type)
+      select jsonb_build_object('at', j.completed_at, 'id', j.id),
+        case when (p_job_type is null or j.job_type = p_job_type)
           and (p_error_code is null or private.last_error_code(j.error_details) is not distinct from p_error_code)
+          then private.finished_job(j) end
       from private.finished_jobs as j
       where j.status = p_state and j.completed_at <= v_at and (j.completed_at, j.id) < (v_at, v_id)
       order by j.completed_at desc, j.id desc limit p_most;
   end case;
 end
 $$;
+
+-- Whether among the jobs of a state may be some that are not asked for.
+create function private.is_sifted(p_state text, p_job_type text, p_user_id uuid, p_error_code text) returns boolean
+language sql immutable
+return case p_state
+  when 'ready' then p_user_id is not null
+  when 'blocked' then p_job_type is not null
+  when 'stuck' then true
+  else num_nonnulls(p_job_type, p_user_id, p_error_code) > 0
+end;
 
 -- A page of jobs in one state, in the order of what comes next; of what has ended, the newest first.
 create function private.admin_jobs(
@@ -144,12 +199,14 @@ declare
   v_limit int := private.page_limit(p_limit);
   v_row record;
   v_key jsonb;
-  v_ids uuid[] := '{}';
+  v_jobs jsonb[] := '{}';
   v_seen int := 0;
-  -- Where all fit, no more than the page; else as many as a call may look at.
-  v_most int := case
-    when p_state = 'stuck' or num_nonnulls(p_job_type, p_user_id, p_error_code) > 0 then 2000 else v_limit
-  end;
+  v_read int;
+  v_is_more boolean;
+  -- Where all fit, no more than the page; else four times as many at once, up to 2,000.
+  v_is_sifted boolean := private.is_sifted(p_state, p_job_type, p_user_id, p_error_code);
+  v_most int := case when v_is_sifted then 2000 else v_limit end;
+  v_chunk int;
   v_next text;
 begin
   perform private.check_admin();
@@ -158,34 +215,28 @@ begin
       'p_state must be one of: ready, blocked, scheduled, running, stuck, failed, completed, cancelled.');
   end if;
   v_key := private.read_job_cursor(p_cursor, p_state);
-  for v_row in select * from private.admin_job_ids(
-    p_state, p_job_type, p_user_id, p_error_code, v_key, v_most + 1
-  ) loop
-    if v_seen = v_most or cardinality(v_ids) = v_limit then
-      v_next := translate(encode(convert_to((v_key || jsonb_build_object('state', p_state))::text, 'UTF8'), 'base64'), E'\n', '');
-      exit;
-    end if;
-    v_seen := v_seen + 1;
-    v_key := v_row.key;
-    if v_row.fits then
-      v_ids := v_ids || v_row.id;
-    end if;
+  loop
+    v_chunk := least(v_most - v_seen, case when v_is_sifted then v_limit * 4 else v_limit end);
+    v_read := 0;
+    v_is_more := false;
+    for v_row in select * from private.admin_job_rows(
+      p_state, p_job_type, p_user_id, p_error_code, v_key, v_chunk + 1
+    ) loop
+      v_is_more := v_read = v_chunk or cardinality(v_jobs) = v_limit;
+      exit when v_is_more;
+      v_read := v_read + 1;
+      v_key := v_row.key;
+      if (v_row.job).id is not null then
+        v_jobs := v_jobs || private.admin_job_json(v_row.job);
+      end if;
+    end loop;
+    v_seen := v_seen + v_read;
+    exit when not v_is_more or v_seen = v_most or cardinality(v_jobs) = v_limit;
   end loop;
-  return jsonb_build_object(
-    'jobs', (
-      select coalesce(jsonb_agg(private.admin_job_json(j) order by u.n), '[]')
-      from unnest(v_ids) with ordinality as u (id, n)
-      -- The view knows by these which of its tables it need not look at.
-      cross join lateral (
-        select * from public.job_queue as q
-        where q.id = u.id and q.blocked = (p_state = 'blocked') and q.status = case
-          when p_state in ('ready', 'blocked', 'scheduled') then 'pending'
-          when p_state in ('running', 'stuck') then 'processing' else p_state
-        end limit 1
-      ) as j
-    ),
-    'next_cursor', v_next
-  );
+  if v_is_more then
+    v_next := translate(encode(convert_to((v_key || jsonb_build_object('state', p_state))::text, 'UTF8'), 'base64'), E'\n', '');
+  end if;
+  return jsonb_build_object('jobs', to_jsonb(v_jobs), 'next_cursor', v_next);
 end
 $$;
 
@@ -241,8 +292,42 @@ language sql stable set search_path = '' as $$
   )
 $$;
 
--- The newest first; with a text, those of the prediction, job, generation or user that it is the id of: of a user's,
--- those of their newest 200 generations.
+-- The generations that an id is of: one, that of a job, an image or a webhook, those of a batch or the newest of a user,
+-- 200 at most. It looks no further than it must.
+create function private.generations_of(p_id uuid) returns uuid[]
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_ids uuid[] := array(select g.id from public.image_generations as g where g.id = p_id);
+begin
+  if v_ids = '{}' then
+    v_ids := array(
+      select j.generation_id from public.job_queue as j where j.id = p_id and j.generation_id is not null
+    );
+  end if;
+  if v_ids = '{}' then
+    v_ids := array(
+      select i.generation_id from public.images as i where i.id = p_id and i.generation_id is not null
+    );
+  end if;
+  if v_ids = '{}' then
+    v_ids := array(select w.generation_id from private.webhook_deliveries as w where w.id = p_id);
+  end if;
+  if v_ids = '{}' then
+    v_ids := array(select g.id from public.image_generations as g where g.batch_id = p_id limit 200);
+  end if;
+  if v_ids = '{}' then
+    v_ids := array(
+      select g.id from public.image_generations as g where g.user_id = p_id
+      order by g.created_at desc, g.id desc limit 200
+    );
+  end if;
+  return v_ids;
+end
+$$;
+
+-- The newest first; with a text, those of what it is the id of: a prediction, job, generation, image, batch, webhook or
+-- user, who is known by an e-mail address as well. Of a user or batch, those of the newest 200 generations.
 create function private.admin_predictions(p_search text, p_limit int, p_cursor text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -251,14 +336,18 @@ declare
   v_cursor text[] := private.read_cursor(p_cursor, '^\d{1,17}_[\x21-\x7e]+$');
   v_at timestamptz := 'infinity';
   v_id text := '';
-  v_search uuid := private.as_uuid(p_search);
+  v_text text := btrim(p_search);
+  v_search uuid := private.as_uuid(regexp_replace(v_text, '^msg_', ''));
   v_generations uuid[];
   v_rows private.predictions[];
   v_last private.predictions;
 begin
   perform private.check_admin();
-  if char_length(p_search) not between 1 and 300 then
-    perform private.refuse_field('p_search', 'p_search must be an id of at most 300 characters.');
+  if char_length(v_text) not between 1 and 300 then
+    perform private.refuse_field('p_search', 'p_search must be an id or an e-mail address, of at most 300 characters.');
+  end if;
+  if v_search is null and v_text like '%@%' then
+    select u.id into v_search from auth.users as u where u.email = lower(v_text) and not u.is_sso_user;
   end if;
   if v_cursor is not null then
     v_at := 'epoch'::timestamptz + v_cursor[1]::bigint * interval '1 microsecond';
@@ -272,12 +361,7 @@ begin
     );
   else
     if v_search is not null then
-      v_generations := array(select g.id from public.image_generations as g where g.id = v_search)
-        || array(select j.generation_id from public.job_queue as j where j.id = v_search and j.generation_id is not null)
-        || array(
-          select g.id from public.image_generations as g where g.user_id = v_search
-          order by g.created_at desc, g.id desc limit 200
-        );
+      v_generations := private.generations_of(v_search);
       if v_generations = '{}' then
         -- Deleted: what was paid for it stays.
         v_generations := array[v_search];
@@ -285,7 +369,7 @@ begin
     end if;
     v_rows := array(
       select p from (
-        select * from private.predictions as k where k.id = p_search
+        select * from private.predictions as k where k.id = v_text
         union
         select * from private.predictions as k where k.generation_id = any(v_generations)
       ) as f
@@ -388,13 +472,16 @@ begin
     || array(
       select d.job_id from private.webhook_deliveries as d where d.generation_id = p_generation_id limit 50
     )
-    -- What has finished for it: a job of its user's, from its time.
+    || array(select distinct p.job_id from unnest(v_predictions) as p)
+    -- What else has finished for it, such as a job from before a retry: among the first 200 of its user's from then on.
     || array(
-      select f.id from private.finished_jobs as f
-      where f.fair_key = v_generation.user_id and f.generation_id = p_generation_id
-        and f.created_at between v_generation.created_at - interval '1 minute'
-          and coalesce(v_generation.completed_at, now()) + interval '1 hour'
-      limit 50
+      select f.id from (
+        select j.id, j.generation_id from private.finished_jobs as j
+        where j.fair_key = v_generation.user_id and j.created_at >= v_generation.created_at - interval '1 second'
+          and j.created_at <= coalesce(v_generation.completed_at, now()) + interval '1 hour'
+        order by j.created_at limit 200
+      ) as f
+      where f.generation_id = p_generation_id
     ),
     null
   );

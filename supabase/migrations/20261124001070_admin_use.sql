@@ -50,8 +50,9 @@ begin
         order by l.job_type, l.version desc
       ) as s
     ),
-    'blocked', (
-      select count(*) from (select from private.blocked_jobs as j where j.fair_key = p_user_id limit 1000) as b
+    'blocked_since', (
+      select j.created_at from private.blocked_jobs as j where j.fair_key = p_user_id
+      order by j.fair_key, j.job_type, j.priority desc, j.seq limit 1
     ),
     'today', private.user_total_json(p_user_id, 'day', v_today),
     'this_month', private.user_total_json(p_user_id, 'month', v_month)
@@ -59,7 +60,29 @@ begin
 end
 $$;
 
--- Users of whom generations have ended in the period, the most first; or the one that is searched for.
+-- Users of whom something is under way, by how much of that there is among the first 200 jobs that run and the next 200
+-- images that are ready: who takes the queue now is among them.
+create function private.busiest_users(p_limit int) returns uuid[]
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+  return array(
+    select b.fair_key from (
+      (select j.fair_key from private.running_jobs as j order by j.lease_expires_at limit 200)
+      union all
+      (
+        select j.fair_key from private.ready_jobs as j where j.job_type = 'generate-image'
+        order by j.priority desc, j.virtual_time, j.seq limit 200
+      )
+    ) as b
+    where b.fair_key is not null
+    group by b.fair_key order by count(*) desc, b.fair_key limit p_limit
+  );
+end
+$$;
+
+-- Users of whom generations have ended in the period, the most first; those who take slots now; or the one that is
+-- searched for.
 create function private.admin_users(p_search text, p_sort text, p_limit int, p_cursor text) returns jsonb
 language plpgsql stable security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -75,8 +98,10 @@ declare
   v_values numeric[];
 begin
   perform private.check_admin();
-  if v_sort <> all('{cost_today,images_today,cost_month,images_month}'::text[]) then
-    perform private.refuse_field('p_sort', 'p_sort must be one of: cost_today, images_today, cost_month, images_month.');
+  if v_sort <> all('{cost_today,images_today,cost_month,images_month,slots}'::text[]) then
+    perform private.refuse_field(
+      'p_sort', 'p_sort must be one of: cost_today, images_today, cost_month, images_month, slots.'
+    );
   end if;
   if p_search is not null then
     if char_length(btrim(p_search)) not between 1 and 320 then
@@ -89,6 +114,8 @@ begin
       select u.id from auth.users as u where u.email = lower(btrim(p_search)) and not u.is_sso_user
       limit 10
     );
+  elsif v_sort = 'slots' then
+    v_ids := private.busiest_users(v_limit);
   else
     v_period := case v_period when 'today' then 'day' else v_period end;
     v_since := date_trunc(v_period, private.today()::timestamp);
@@ -113,8 +140,9 @@ begin
   end if;
   return jsonb_build_object(
     'users', (
-      select coalesce(jsonb_agg(private.admin_user_json(v_ids[n]) order by n), '[]')
+      select coalesce(jsonb_agg(its.json order by case v_sort when 'slots' then -(its.json ->> 'slots_taken')::int end, n), '[]')
       from generate_series(1, least(coalesce(cardinality(v_ids), 0), v_limit)) as n
+      cross join lateral (select private.admin_user_json(v_ids[n]) as json) as its
     ),
     'next_cursor', case when v_values is not null and cardinality(v_ids) > v_limit
       then v_values[v_limit] || '_' || v_ids[v_limit] end
@@ -245,5 +273,84 @@ begin
   if v_rows > 50000 then
     perform private.refuse_field('p_from', 'These are more than 50,000 rows: ask for fewer days, or tell less apart.');
   end if;
+end
+$$;
+
+-- The same for a file, whole and by pages, of users over many days as well: {rows, next_cursor, day}; day: how far it
+-- has come. A page has what some 5,000 rows of the roll-ups add up to: rows of several pages that are told apart by
+-- nothing are to be added up.
+create function private.admin_export(
+  p_from date, p_to date, p_by text[], p_user_id uuid, p_model text, p_country text, p_cursor text
+) returns jsonb
+language plpgsql stable security definer set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_by text[] := coalesce(p_by, '{day,model,status}');
+  v_to date := coalesce(p_to, private.today());
+  v_from date := coalesce(p_from, v_to - 29);
+  v_cursor text[] := private.read_cursor(p_cursor, '^\d{1,6}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$');
+  -- Behind these, up to those.
+  v_day date := coalesce('epoch'::date + v_cursor[1]::int, v_from - 1);
+  v_user uuid := coalesce(v_cursor[2], 'ffffffff-ffff-ffff-ffff-ffffffffffff')::uuid;
+  v_last record;
+  v_all uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+begin
+  perform private.check_admin();
+  if not v_by <@ '{day,model,status,country,error_code,user}' then
+    perform private.refuse_field('p_by', 'p_by must be some of: day, model, status, country, error_code, user.');
+  end if;
+  if v_from > v_to or v_to - v_from >= 400 then
+    perform private.refuse_field('p_from', 'p_from must be a day up to p_to, and at most 399 days before it.');
+  end if;
+  if v_day not between v_from - 1 and v_to then
+    perform private.refuse_field('p_cursor', 'p_cursor must be the next_cursor of an earlier page of the same list.');
+  end if;
+  -- Where the page ends; null: with the last day.
+  if p_user_id is not null then
+    select u.day, v_all as user_id into v_last from private.daily_users as u
+    where u.user_id = p_user_id and u.day > v_day and u.day <= v_to order by u.day offset 4999 limit 1;
+  elsif 'user' = any(v_by) then
+    select u.day, u.user_id into v_last from private.daily_users as u
+    where u.day >= v_day and (u.day, u.user_id) > (v_day, v_user) and u.day <= v_to
+    order by u.day, u.user_id offset 4999 limit 1;
+  else
+    select t.day, v_all as user_id into v_last from private.daily_totals as t
+    where t.day > v_day and t.day <= v_to order by t.day offset 4999 limit 1;
+  end if;
+  return jsonb_build_object(
+    'rows', (
+      select coalesce(jsonb_agg(to_jsonb(r)), '[]') from (
+        select
+          case when 'day' = any(v_by) then d.day end as day,
+          case when 'user' = any(v_by) then d.user_id end as user_id,
+          case when 'model' = any(v_by) then d.model end as model,
+          case when 'status' = any(v_by) then d.status end as status,
+          case when 'country' = any(v_by) then d.country end as country,
+          case when 'error_code' = any(v_by) then d.error_code end as error_code,
+          sum(d.generations)::bigint as generations, sum(d.seconds) as seconds, sum(d.cost_usd) as cost_usd
+        from (
+          select u.day, u.user_id, u.model, u.status, u.country, u.error_code, u.generations, u.seconds, u.cost_usd
+          from private.daily_users as u
+          where u.user_id = p_user_id and u.day > v_day and u.day <= coalesce(v_last.day, v_to)
+          union all
+          select u.day, u.user_id, u.model, u.status, u.country, u.error_code, u.generations, u.seconds, u.cost_usd
+          from private.daily_users as u
+          where p_user_id is null and 'user' = any(v_by) and u.day >= v_day and (u.day, u.user_id) > (v_day, v_user)
+            and u.day <= coalesce(v_last.day, v_to)
+            and (u.day, u.user_id) <= (coalesce(v_last.day, v_to), coalesce(v_last.user_id, v_all))
+          union all
+          select t.day, null, t.model, t.status, t.country, t.error_code, t.generations, t.seconds, t.cost_usd
+          from private.daily_totals as t
+          where p_user_id is null and 'user' <> all(v_by) and t.day > v_day and t.day <= coalesce(v_last.day, v_to)
+        ) as d
+        where (p_model is null or d.model = p_model) and (p_country is null or d.country = p_country)
+        group by 1, 2, 3, 4, 5, 6
+        order by 1, 2, 3, 4, 5, 6
+      ) as r
+    ),
+    'next_cursor', case when (v_last.day, v_last.user_id) < (v_to, v_all) then
+      (v_last.day - 'epoch'::date) || '_' || v_last.user_id end,
+    'day', coalesce(v_last.day, v_to)
+  );
 end
 $$;

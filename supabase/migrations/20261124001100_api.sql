@@ -648,6 +648,15 @@ begin
 end
 $$;
 
+create function public.admin_export(
+  p_from date = null, p_to date = null, p_by text[] = '{day,model,status}', p_user_id uuid = null, p_model text = null,
+  p_country text = null, p_cursor text = null
+) returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return private.admin_export(p_from, p_to, p_by, p_user_id, p_model, p_country, p_cursor);
+end
+$$;
+
 create function public.admin_alerts()
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
@@ -750,7 +759,7 @@ begin
         admin_overview admin_timeline admin_cron_history admin_jobs admin_job admin_find admin_generation
         admin_predictions admin_users admin_models admin_plans admin_audit admin_cancel_job admin_cancel_generation
         admin_requeue_job admin_requeue_jobs admin_pause admin_resume admin_switch_model admin_set_user_plan
-        admin_save_plan admin_delete_plan admin_set_budget admin_undo admin_analytics
+        admin_save_plan admin_delete_plan admin_set_budget admin_undo admin_analytics admin_export
         admin_alerts admin_set_alert_rule admin_set_alert_receiver admin_delete_alert_receiver admin_test_alert_receiver
         alerts cancel_generation claim_jobs claim_next_job complete_job complete_jobs delete_generation delete_image enqueue_job
         delete_alert_receiver delete_own_account enqueue_jobs
@@ -794,6 +803,7 @@ alter table private.ready_queues enable row level security;
 alter table private.low_water enable row level security;
 alter table private.job_deltas enable row level security;
 alter table private.job_counts enable row level security;
+alter table private.running_counts enable row level security;
 alter table private.last_cron_run enable row level security;
 alter table private.cron_runs enable row level security;
 alter table private.roll_up enable row level security;
@@ -1000,6 +1010,7 @@ grant execute on function
   public.admin_set_budget, private.admin_set_budget,
   public.admin_undo, private.admin_undo,
   public.admin_analytics, private.admin_analytics,
+  public.admin_export, private.admin_export,
   public.admin_alerts, private.admin_alerts,
   public.admin_set_alert_rule, private.admin_set_alert_rule,
   public.admin_set_alert_receiver, private.admin_set_alert_receiver,
@@ -1239,6 +1250,8 @@ comment on function public.admin_undo is
 'Takes an action back, where what it changed is as it has left it.';
 comment on function public.admin_analytics is
 'Rows of the daily roll-ups, by what p_by names: day, model, status, country, error_code, user. As JSON or CSV.';
+comment on function public.admin_export is
+'The same for a file, whole and by pages: {rows, next_cursor, day}. Of users over many days as well.';
 comment on function public.admin_alerts is
 'What alerts() answers: the rules of alerts and where each stands, the receivers, and the newest 50 notices.';
 comment on function public.admin_set_alert_rule is

@@ -1,5 +1,11 @@
 import { afterAll, expect, test } from 'vitest';
-import { expectAdminFlat, fillAdmin, pagesOfCalls, splitsAreRight } from './admin-flat.ts';
+import {
+  expectAdminFlat,
+  expectAllMeasured,
+  expectNumbersRight,
+  fillAdmin,
+  pagesOfCalls,
+} from './admin-flat.ts';
 import { Admin } from './admin-support.ts';
 import { Meter } from './flat.ts';
 import { Database } from './support.ts';
@@ -9,13 +15,13 @@ import { Database } from './support.ts';
 const db = await Database.open();
 const admin = await Admin.open(db);
 
-test('each call costs the same over 20,000 jobs as over 100', async () => {
-  await fillAdmin(db, 100);
-  const before = await pagesOfCalls(admin);
-  await splitsAreRight(admin);
-  await fillAdmin(db, 20_000);
-  const after = await pagesOfCalls(admin);
-  await splitsAreRight(admin);
+test('each call costs the same over 20,000 jobs as over 100, and tells SQL’s numbers', async () => {
+  await expectAllMeasured(db);
+  const before = await pagesOfCalls(admin, await fillAdmin(db, 100));
+  await expectNumbersRight(admin);
+  const known = await fillAdmin(db, 20_000);
+  const after = await pagesOfCalls(admin, known);
+  await expectNumbersRight(admin);
   console.info('pages:', { before, after });
   expectAdminFlat(before, after);
 }, 240_000);

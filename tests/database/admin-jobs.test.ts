@@ -60,7 +60,7 @@ describe('pages', () => {
     expect(running).toHaveLength(5);
     expect(running.every((job) => Date.parse(job.lease_expires_at ?? '') > Date.now())).toBe(true);
     expect(await all({ p_state: 'stuck' })).toEqual([]);
-    await db.sql`update private.running_jobs set started_at = now() - interval '11 minutes' where id = ${running[3]?.id as string}`;
+    await db.sql`update public.job_queue set started_at = now() - interval '11 minutes' where id = ${running[3]?.id as string}`;
     expect((await all({ p_state: 'stuck' })).map((job) => job.id)).toEqual([running[3]?.id]);
   });
 
@@ -223,7 +223,18 @@ test('each id leads to what it is, and the ledger is searched by it', async () =
     return found;
   };
   const own = [`p2-${its.job_id}`, `p1-${its.job_id}`];
-  for (const search of [its.generation_id, its.job_id, its.user])
+  const batch = randomUUID();
+  await db.sql`insert into public.batch_generations (id, user_id, total_count) values (${batch}, ${its.user}, 1)`;
+  await db.sql`update public.image_generations set batch_id = ${batch} where id = ${its.generation_id}`;
+  for (const search of [
+    its.generation_id,
+    its.job_id,
+    its.user,
+    ` ${its.user}@Example.com `,
+    batch,
+    story.image?.id ?? '',
+    story.webhooks[0]?.webhook_id ?? '',
+  ])
     expect(await ids(search), search).toEqual(own);
   expect(await ids(`p1-${its.job_id}`)).toEqual([`p1-${its.job_id}`]);
   const ledger = await db.sql<{ id: string }[]>`

@@ -23,6 +23,7 @@ const ARGS: { [Name in Exclude<keyof Calls, 'usage_history'>]: Calls[Name]['args
   admin_cron_history: {},
   admin_audit: {},
   admin_analytics: {},
+  admin_export: {},
   admin_cancel_job: { p_job_id: NOBODY, p_reason: 'x' },
   admin_cancel_generation: { p_generation_id: NOBODY, p_reason: 'x' },
   admin_requeue_job: { p_job_id: NOBODY, p_reason: 'x' },

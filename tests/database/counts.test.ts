@@ -27,15 +27,39 @@ const COUNTED = `
     or coalesce(completed_at, updated_at) >= date_trunc('hour', now() - interval '24 hours', 'UTC')
   group by job_type, status order by job_type, status`;
 
+/** How the jobs of each type stand, as they are counted while they move. */
+const STATES_KEPT = `
+  select job_type, waiting, blocked, scheduled, running, oldest_run, stuck from private.queue_counts()
+  where waiting > 0 or blocked <> 0 or scheduled <> 0 or running > 0 or oldest_run is not null or stuck > 0
+  order by job_type`;
+const STATES_COUNTED = `
+  select job_type,
+    count(*) filter (where status = 'pending') as waiting,
+    count(*) filter (where blocked) as blocked,
+    count(*) filter (where status = 'pending' and not blocked and virtual_time is null) as scheduled,
+    count(*) filter (where status = 'processing') as running,
+    min(date_trunc('minute', started_at)) filter (where status = 'processing') as oldest_run,
+    count(*) filter (where status = 'processing' and date_trunc('minute', started_at) <= now() - interval '11 minutes')
+      as stuck
+  from public.job_queue where status in ('pending', 'processing') group by job_type order by job_type`;
+
 /** The view and a count of every row, in one snapshot, must say the same. Returns how many jobs were counted. */
 async function expectExact(): Promise<number> {
-  const [health, counted] = await db.sql.begin('isolation level repeatable read', async (sql) => {
-    await sql`set local role service_role`;
-    return [
-      [...(await sql<Health[]>`select * from public.queue_health order by job_type, status`)],
-      [...(await sql.unsafe<Health[]>(COUNTED))],
-    ];
-  });
+  const [health, counted, kept, states] = await db.sql.begin(
+    'isolation level repeatable read',
+    async (sql) => {
+      const kept = [...(await sql.unsafe(STATES_KEPT))];
+      const states = [...(await sql.unsafe(STATES_COUNTED))];
+      await sql`set local role service_role`;
+      return [
+        [...(await sql<Health[]>`select * from public.queue_health order by job_type, status`)],
+        [...(await sql.unsafe<Health[]>(COUNTED))],
+        kept,
+        states,
+      ];
+    },
+  );
+  expect(kept, 'each step that moves a job writes where it came from and where it is').toEqual(states);
   const finished = (row: Health) => !['pending', 'processing'].includes(row.status);
   const comparable = (row: Health) => ({
     ...row,
@@ -111,7 +135,10 @@ const STEPS: Record<string, Step> = {
   'finished without a time': set("status = 'cancelled', completed_at = null"),
   'finished long ago': set("status = 'failed', completed_at = now() - random() * interval '3 days'"),
   retyped: set("job_type = case status when 'processing' then job_type else 'c' end"),
-  restarted: set("started_at = now() - interval '5 seconds'"),
+  restarted: set("started_at = now() - random() * interval '20 minutes'"),
+  record: each('select public.record_prediction($1::uuid, $2::bigint, gen_random_uuid()::text, 60)'),
+  due: set("scheduled_at = case when scheduled_at > now() then now() + random() * interval '1 second' end"),
+  expired: set("expires_at = case when status = 'pending' then now() end"),
   attempts: set('attempts = attempts + 2'),
   delete: hand('delete from public.job_queue'),
   requeue: () =>
@@ -143,7 +170,7 @@ function passOver(error: unknown): void {
 
 describe('queue_health', () => {
   test.each([1, 2, 3])('is exact after 8 connections have done what they like (seed %i)', async (seed) => {
-    const users = await Promise.all([0, 1, 2].map(() => db.createUser()));
+    const users = await Promise.all([0, 1, 2].map(() => db.createUser({ running_jobs: 3 })));
     const done = new Set<string>();
     const names = Object.keys(STEPS);
     const chances = Array.from({ length: 8 }, (_, n) => random(seed * 100 + n));

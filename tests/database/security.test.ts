@@ -210,6 +210,7 @@ const ADMINS = [
   'admin_cron_history',
   'admin_delete_alert_receiver',
   'admin_delete_plan',
+  'admin_export',
   'admin_find',
   'admin_generation',
   'admin_job',

@@ -1,6 +1,6 @@
-import { useTheme } from './lib/theme.ts';
-import { Button, IconButton } from './ui/Button.tsx';
+import { Button } from './ui/Button.tsx';
 import { Icon } from './ui/Icon.tsx';
+import { ThemeButton } from './ui/ThemeButton.tsx';
 
 interface HeaderProps {
   email?: string;
@@ -9,8 +9,6 @@ interface HeaderProps {
 }
 
 export function Header({ email, onAccount, onSignOut }: HeaderProps) {
-  const [theme, choose] = useTheme();
-  const other = theme === 'dark' ? 'light' : 'dark';
   return (
     <header className="header">
       <a className="brand" href="/">
@@ -33,11 +31,7 @@ export function Header({ email, onAccount, onSignOut }: HeaderProps) {
             </span>
           </button>
         )}
-        <IconButton
-          icon={theme === 'dark' ? 'sun' : 'moon'}
-          label={`Switch to ${other} theme`}
-          onClick={() => choose(other)}
-        />
+        <ThemeButton />
         {onSignOut && (
           <Button kind="quiet" onClick={onSignOut}>
             Sign out

@@ -7,8 +7,8 @@ set local search_path = '';
 do $$
 declare
   -- Counters, clocks and caches of the queue's own: nothing of a user's or an operator's is in them.
-  v_counters text[] := '{user_slots,ready_queues,low_water,job_deltas,job_counts,last_cron_run,usage,idempotency_keys,'
-    'budget,budget_deltas,provider_pause,model_times,live_listeners,told_subscriptions,storage_scan,alerts,'
+  v_counters text[] := '{user_slots,ready_queues,low_water,job_deltas,job_counts,running_counts,last_cron_run,usage,'
+    'idempotency_keys,budget,budget_deltas,provider_pause,model_times,live_listeners,told_subscriptions,storage_scan,alerts,'
     'alert_samples}';
   v_row record;
   v_reader text;

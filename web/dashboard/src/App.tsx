@@ -1,10 +1,7 @@
 import { useMemo, useState } from 'react';
-import { type Account, type Auth, useAuth } from '../../src/auth/session.ts';
-import { type Config, useConfig } from '../../src/lib/config.ts';
-import { useOnline } from '../../src/lib/online.ts';
-import { Banner } from '../../src/ui/Banner.tsx';
-import { Button } from '../../src/ui/Button.tsx';
-import { MessagesProvider } from '../../src/ui/messages.tsx';
+import { Access } from '../../src/Access.tsx';
+import type { Account, Auth } from '../../src/auth/session.ts';
+import type { Config } from '../../src/lib/config.ts';
 import { ApiProvider } from './api/api.ts';
 import { caller } from './api/call.ts';
 import { Header } from './frame/Header.tsx';
@@ -13,19 +10,15 @@ import { Shell } from './frame/Shell.tsx';
 import { SignIn } from './frame/SignIn.tsx';
 
 export function App() {
-  const { config, failed, retry } = useConfig();
   return (
-    <MessagesProvider>
-      {config ? <WithConfig config={config} /> : <Loading failed={failed} retry={retry} />}
-    </MessagesProvider>
+    <Access
+      name="The dashboard"
+      header={<Header />}
+      className="page"
+      signedOut={(auth) => <SignIn auth={auth} />}
+      signedIn={(account, auth, config) => <SignedIn key={account.id} {...{ account, auth, config }} />}
+    />
   );
-}
-
-function WithConfig({ config }: { config: Config }) {
-  const auth = useAuth(config);
-  if (auth.account === undefined) return <Loading failed={false} retry={() => {}} />;
-  if (!auth.account || auth.recovering) return <SignIn auth={auth} />;
-  return <SignedIn key={auth.account.id} config={config} account={auth.account} auth={auth} />;
 }
 
 interface SignedInProps {
@@ -51,30 +44,5 @@ function SignedIn({ config, account, auth }: SignedInProps) {
     <ApiProvider value={api}>
       <Shell account={account} auth={auth} />
     </ApiProvider>
-  );
-}
-
-/** For the moment until it is known who is there; said in words where it does not come about. */
-function Loading({ failed, retry }: { failed: boolean; retry: () => void }) {
-  const online = useOnline();
-  return (
-    <>
-      <Header />
-      <main className="page" aria-busy={!failed}>
-        {failed ? (
-          <Banner
-            tone="bad"
-            title="The dashboard cannot open"
-            action={<Button onClick={retry}>Try again</Button>}
-          >
-            {online ? 'The server could not be reached.' : 'You are offline. Check your connection.'}
-          </Banner>
-        ) : (
-          <span className="hidden" role="status">
-            Loading
-          </span>
-        )}
-      </main>
-    </>
   );
 }

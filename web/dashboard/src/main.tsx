@@ -1,6 +1,6 @@
 import { createRoot } from 'react-dom/client';
+import { Boundary } from '../../src/ui/Boundary.tsx';
 import { App } from './App.tsx';
-import { Boundary } from './frame/Boundary.tsx';
 import '../../src/styles/base.css';
 import '../../src/styles/controls.css';
 import '../../src/styles/choices.css';
@@ -11,11 +11,12 @@ import './styles/frame.css';
 import './styles/parts.css';
 import './styles/table.css';
 import './styles/chart.css';
+import { BROKEN } from './frame/broken.ts';
 
 const root = document.getElementById('root');
 if (root) {
   createRoot(root).render(
-    <Boundary>
+    <Boundary className="page" text={BROKEN}>
       <App />
     </Boundary>,
   );

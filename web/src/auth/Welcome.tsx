@@ -1,12 +1,8 @@
-import { type FormEvent, useId, useState } from 'react';
+import { useState } from 'react';
 import { Banner } from '../ui/Banner.tsx';
-import { Button } from '../ui/Button.tsx';
-import { Password } from '../ui/Password.tsx';
-import { Result } from '../ui/Result.tsx';
 import { Artwork } from './Artwork.tsx';
-import type { Auth, Outcome } from './session.ts';
-
-type Way = 'in' | 'up' | 'forgot' | 'reset';
+import { SignForm, type Way } from './SignForm.tsx';
+import type { Auth } from './session.ts';
 
 const WORDS: Record<Way, { title: string; submit: string; text: string }> = {
   in: { title: 'Welcome back', submit: 'Sign in', text: 'Sign in to make pictures.' },
@@ -51,58 +47,10 @@ export function Welcome({ auth }: { auth: Auth }) {
             Sign in again to continue. Your pictures are safe.
           </Banner>
         )}
-        <Form key={way} way={way} auth={auth} submit={words.submit} />
+        <SignForm key={way} way={way} auth={auth} submit={words.submit} />
         {way !== 'reset' && <Elsewhere way={way} go={setWay} />}
       </section>
     </main>
-  );
-}
-
-function Form({ way, auth, submit }: { way: Way; auth: Auth; submit: string }) {
-  const [email, setEmail] = useState('');
-  const [password, setPassword] = useState('');
-  const [busy, setBusy] = useState(false);
-  const [result, setResult] = useState<Outcome>();
-  const ids = useId();
-
-  const send = async (event: FormEvent) => {
-    event.preventDefault();
-    if (busy) return;
-    setBusy(true);
-    setResult(undefined);
-    const calls = {
-      in: () => auth.signIn(email, password),
-      up: () => auth.signUp(email, password),
-      forgot: () => auth.sendResetMail(email),
-      reset: () => auth.setPassword(password),
-    };
-    setResult(await calls[way]());
-    setBusy(false);
-  };
-
-  return (
-    <form className="stack" onSubmit={send}>
-      {way !== 'reset' && (
-        <div className="field">
-          <label htmlFor={`${ids}email`}>Email</label>
-          <input
-            id={`${ids}email`}
-            type="email"
-            autoComplete="email"
-            required
-            value={email}
-            onChange={(event) => setEmail(event.target.value)}
-          />
-        </div>
-      )}
-      {way !== 'forgot' && (
-        <Password label="Password" value={password} onChange={setPassword} isNew={way !== 'in'} />
-      )}
-      <Result result={result} />
-      <Button kind="primary" type="submit" busy={busy}>
-        {submit}
-      </Button>
-    </form>
   );
 }
 

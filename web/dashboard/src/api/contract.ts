@@ -14,8 +14,8 @@
  * | 409 | `PT409` | it cannot be done as things stand; `details` is `conflict` |
  * | 429 | `PT429` | too soon after the last one; `details` is `quota_exceeded` |
  *
- * Times are ISO 8601 texts, durations are seconds, money is US dollars, days are `YYYY-MM-DD` (UTC). No call reads more
- * of the queue than it shows: a count that may be cut off says so in its comment.
+ * Times are ISO 8601 texts, durations are seconds, money is US dollars, days are `YYYY-MM-DD` (UTC). A call costs the same
+ * however long the queue is; a count that may be cut off says so in its comment.
  */
 
 /** ISO 8601, as PostgREST writes a `timestamptz`. */
@@ -56,6 +56,14 @@ export interface Calls {
    * own "max rows" in one answer, 1,000 unless it is set: ask on with `?offset=1000&limit=1000` until fewer come.
    */
   admin_analytics: { args: AnalyticsArgs; answer: AnalyticsRow[] };
+  /**
+   * The same for a file, whole and by pages, of users over many days as well. A page is what some 5,000 rows of the
+   * roll-ups add up to: rows of two pages that nothing tells apart are to be added up. `day`: how far it has come.
+   */
+  admin_export: {
+    args: AnalyticsArgs & { p_cursor?: Cursor };
+    answer: Page<'rows', AnalyticsRow> & { day: Day };
+  };
   /** For any signed-in user: the same of their own, by day and model. Bare array, or CSV. At most 400 days. */
   usage_history: { args: { p_from?: Day; p_to?: Day }; answer: UsageRow[] };
 
@@ -121,22 +129,19 @@ export interface Overview {
   at: Time;
   /** By type, the fullest first; types of workers of one's own too. At most 100. */
   queues: Queue[];
-  /** Of all types. `waiting` and the three that it is made of, as in {@link Queue}. */
+  /** Of all types, as in {@link Queue}. */
   totals: {
     waiting: number;
     ready: number;
     blocked: number;
     scheduled: number;
-    is_split_exact: boolean;
     running: number;
     /** Running, and the lease is over: a claim takes them over. Up to 1,000. */
     lost: number;
-    /** Running for more than ten minutes; of the 1,000 whose lease ends first. */
+    /** Running for more than ten minutes: since their eleventh, by whole minutes. */
     stuck: number;
     /** Jobs that failed in the last 24 hours, by whole hours. */
     dead_letters_24h: number;
-    /** Users with a blocked job, of 1,000 blocked ones. */
-    blocked_users: number;
   };
   /** By what ended in that time; `success_rate` is completed / (completed + failed), 0 to 1; null: nothing ended. */
   throughput: {
@@ -168,8 +173,9 @@ export interface Overview {
     lag_seconds: number | null;
     last_run: Record<string, unknown> | null;
   };
+  /** As the cron found it when it last ran. */
   outputs: {
-    /** Made over half an hour ago and not stored. The provider deletes an output after an hour. */
+    /** Made over half an hour ago and not stored; counted up to 10,000. The provider deletes an output after an hour. */
     at_risk: number;
     /** Until the oldest is deleted; null: none waits. */
     seconds_left: number | null;
@@ -180,24 +186,19 @@ export interface Overview {
 
 export interface Queue {
   job_type: string;
-  /** Pending: ready, blocked or scheduled. */
+  /** Ready, blocked and scheduled together. All counts are exact. */
   waiting: number;
   ready: number;
   blocked: number;
   scheduled: number;
-  /**
-   * False: more than one of these three has over 1,000 jobs. Then each is at least what it says, and `waiting` alone is
-   * exact.
-   */
-  is_split_exact: boolean;
   running: number;
-  /** When the oldest was created, of those that are next in each ready queue. Null: none is ready. */
+  /** When the job was created that a claim takes next; the oldest, of several priorities. Null: none is ready. */
   oldest_ready_at: Time | null;
-  /** The same, of 1,000 blocked ones. */
+  /** When the oldest blocked one was created. */
   oldest_blocked_at: Time | null;
-  /** When the next one is due, of the next 1,000 of all types. */
+  /** When the next scheduled one is due. */
   next_scheduled_at: Time | null;
-  /** When the one that runs longest was started, of the 1,000 whose lease ends first. */
+  /** The minute in which the run began that runs longest. */
   oldest_running_at: Time | null;
   is_held: boolean;
 }
@@ -395,7 +396,7 @@ export interface GenerationStory {
     predict_seconds: number | null;
     /** What its user is charged. */
     cost_usd: number | null;
-    /** What is reserved for it. */
+    /** What its start reserved of its user's money: what it was expected to cost. */
     reserved_usd: number;
   };
   /** Its jobs that are kept, the oldest first. */
@@ -437,7 +438,7 @@ export interface WebhookDelivery {
 }
 
 export interface PredictionsArgs {
-  /** A prediction's id, a job's, a generation's or a user's. */
+  /** The id of a prediction, job, generation, image, batch, webhook or user, or a user's e-mail address. */
   p_search?: string;
   /** 1 to 100, default 50. */
   p_limit?: number;
@@ -466,8 +467,11 @@ export interface Prediction {
 export interface UsersArgs {
   /** A user's id or whole e-mail address. With it the page is that user, or empty. */
   p_search?: string;
-  /** Of whom generations have ended today, or this month; the most first. Default `cost_month`. */
-  p_sort?: 'cost_today' | 'images_today' | 'cost_month' | 'images_month';
+  /**
+   * Of whom generations have ended today, or this month; the most first. `slots`: of whom something is under way now,
+   * among the first 200 jobs that run and the next 200 images; one page. Default `cost_month`.
+   */
+  p_sort?: 'cost_today' | 'images_today' | 'cost_month' | 'images_month' | 'slots';
   /** 1 to 100, default 50. */
   p_limit?: number;
   p_cursor?: Cursor;
@@ -490,8 +494,8 @@ export interface User {
   cost_this_month_usd: number;
   /** Slots taken: jobs that are ready or running. */
   slots_taken: number;
-  /** Up to 1,000. */
-  blocked: number;
+  /** When the first of the blocked ones was created; null: none is blocked. */
+  blocked_since: Time | null;
   /** Of generations that have ended. */
   today: Ended;
   this_month: Ended;

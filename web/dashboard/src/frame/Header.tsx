@@ -1,5 +1,5 @@
-import { useTheme } from '../../../src/lib/theme.ts';
-import { Button, IconButton } from '../../../src/ui/Button.tsx';
+import { Button } from '../../../src/ui/Button.tsx';
+import { ThemeButton } from '../../../src/ui/ThemeButton.tsx';
 import { LiveState } from './LiveState.tsx';
 
 interface HeaderProps {
@@ -10,8 +10,6 @@ interface HeaderProps {
 }
 
 export function Header({ email, onSignOut, onSkip }: HeaderProps) {
-  const [theme, choose] = useTheme();
-  const other = theme === 'dark' ? 'light' : 'dark';
   return (
     <header className="header">
       {onSkip && (
@@ -33,11 +31,7 @@ export function Header({ email, onSignOut, onSkip }: HeaderProps) {
             {email}
           </span>
         )}
-        <IconButton
-          icon={theme === 'dark' ? 'sun' : 'moon'}
-          label={`Switch to ${other} theme`}
-          onClick={() => choose(other)}
-        />
+        <ThemeButton />
         {onSignOut && (
           <Button kind="quiet" onClick={onSignOut}>
             Sign out

@@ -1,11 +1,12 @@
 import { useCallback, useEffect, useId, useRef } from 'react';
 import type { Account, Auth } from '../../../src/auth/session.ts';
+import { Boundary } from '../../../src/ui/Boundary.tsx';
 import { OverviewProvider, useApi, useAsk } from '../api/api.ts';
 import { setClock } from '../lib/clock.ts';
 import { address, useRoute } from '../lib/route.ts';
 import { conditionsOf } from '../pages/Conditions.tsx';
 import { ActionsProvider } from '../ui/actions.tsx';
-import { Boundary } from './Boundary.tsx';
+import { BROKEN } from './broken.ts';
 import { FindForm } from './FindForm.tsx';
 import { Header } from './Header.tsx';
 import { PAGES } from './pages.ts';
@@ -60,7 +61,7 @@ export function Shell({ account, auth }: { account: Account; auth: Auth }) {
         <FindForm />
       </div>
       <Troubles />
-      <Boundary key={here}>
+      <Boundary key={here} className="page" text={BROKEN}>
         <OverviewProvider value={overview}>
           <ActionsProvider>
             <main className="page" ref={main}>

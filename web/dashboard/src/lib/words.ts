@@ -11,9 +11,6 @@ const PARTS_OF_CENTS = usd(4);
 /** `12,345`. */
 export const number = (value: number): string => NUMBER.format(value);
 
-/** `1,000+`: of what was counted so far only. */
-export const atLeast = (value: number): string => `${number(value)}+`;
-
 /** `12.3K`: on a chart's axis. */
 export const compact = (value: number): string => COMPACT.format(value);
 

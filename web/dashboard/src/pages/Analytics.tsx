@@ -1,16 +1,15 @@
-import { Button } from '../../../src/ui/Button.tsx';
 import { given, useRows } from '../api/api.ts';
 import type { AnalyticsArgs, AnalyticsRow, Dimension } from '../api/contract.ts';
 import { databaseNow } from '../lib/clock.ts';
-import { toCsv } from '../lib/csv.ts';
+import { fieldOf, MOST_ROWS } from '../lib/export.ts';
 import { choose, useRoute } from '../lib/route.ts';
-import { save } from '../lib/save.ts';
 import { compact, duration, money, number } from '../lib/words.ts';
 import { TextFilter } from '../ui/filters.tsx';
 import { LineChart } from '../ui/LineChart.tsx';
 import { Answered, Head, Panel } from '../ui/Page.tsx';
 import { type Column, Table } from '../ui/Table.tsx';
 import { Id, Status } from '../ui/values.tsx';
+import { Export } from './Export.tsx';
 
 const DIMENSIONS: readonly (readonly [Dimension, string])[] = [
   ['day', 'Day'],
@@ -40,23 +39,16 @@ export function Analytics() {
     p_model: query.get('model') ?? '',
     p_country: query.get('country') ?? '',
   });
-  const args: AnalyticsArgs = { p_from: from, p_to: to, p_by: by, ...filters };
-  const rows = useRows('admin_analytics', args, 60_000);
+  const args = { p_from: from, p_to: to, p_by: by, ...filters } satisfies AnalyticsArgs;
+  // The database reads all users of one day, or one user.
+  const isForFile = by.includes('user') && !args.p_user_id && from !== to;
   return (
     <>
       <Head
         title="Analytics"
-        lead="Generations that have ended, by UTC days; a minute behind, kept for 400 days."
+        lead={`Generations that have ended, by UTC days; a minute behind, kept for 400 days. A file has all of what is chosen, also of all users over many days, up to ${number(MOST_ROWS)} rows.`}
       >
-        <Button
-          icon="download"
-          waiting={!rows.data}
-          onClick={() =>
-            rows.data && save(toCsv(rows.data, fields(by)), `picture-queue-${from}-${to}.csv`, 'text/csv')
-          }
-        >
-          Download as CSV
-        </Button>
+        <Export args={args} by={by} />
       </Head>
       <div className="filters">
         <TextFilter label="From" name="from" type="date" standard={from} submit="Set" />
@@ -66,9 +58,21 @@ export function Analytics() {
         <TextFilter label="Country" name="country" />
       </div>
       <By chosen={by} />
-      <Answered polled={rows}>{(data) => <Parts rows={data} by={by} />}</Answered>
+      {isForFile ? (
+        <p className="waiting">
+          The rows of all users over more than one day are in the file. To look at them here, choose one day
+          or one user.
+        </p>
+      ) : (
+        <Rows args={args} by={by} />
+      )}
     </>
   );
+}
+
+function Rows({ args, by }: { args: AnalyticsArgs; by: readonly Dimension[] }) {
+  const rows = useRows('admin_analytics', args, 60_000);
+  return <Answered polled={rows}>{(data) => <Parts rows={data} by={by} />}</Answered>;
 }
 
 /** What the rows tell apart. */
@@ -180,10 +184,6 @@ function Days({ rows, isSplit }: { rows: readonly AnalyticsRow[]; isSplit: boole
     </Panel>
   );
 }
-
-const fieldOf = (name: Dimension) => (name === 'user' ? 'user_id' : name);
-const fields = (by: readonly Dimension[]) =>
-  [...by.map(fieldOf), 'generations', 'seconds', 'cost_usd'] as const;
 
 function columns(by: readonly Dimension[]): Column<AnalyticsRow>[] {
   const dimension = (name: Dimension, title: string, index: number): Column<AnalyticsRow> => ({

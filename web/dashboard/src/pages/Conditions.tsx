@@ -124,7 +124,7 @@ export function conditionsOf(overview: Overview, call: Api['call']): Condition[]
       text: `The provider deletes the oldest in ${duration(outputs.seconds_left ?? 0)}. See whether Storage answers.`,
       to: {
         label: 'Downloads',
-        address: address('jobs', undefined, { state: 'ready', type: 'download-image' }),
+        address: address('jobs', undefined, { state: 'scheduled', type: 'download-image' }),
       },
     });
   if (budget.state === 'near' || budget.state === 'exhausted')

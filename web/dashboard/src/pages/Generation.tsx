@@ -143,7 +143,7 @@ function GenerationFacts({ story: { generation, image } }: { story: GenerationSt
         ['Took', or(generation.generation_seconds, duration)],
         ['Model ran', or(generation.predict_seconds, duration)],
         ['Charged', or(generation.cost_usd, money)],
-        ['Reserved', money(generation.reserved_usd)],
+        ['Reserved at its start', money(generation.reserved_usd)],
         [
           'File',
           image

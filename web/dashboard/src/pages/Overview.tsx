@@ -2,7 +2,7 @@ import { Button } from '../../../src/ui/Button.tsx';
 import { useApi, useOverview } from '../api/api.ts';
 import type { Overview as Data } from '../api/contract.ts';
 import { address } from '../lib/route.ts';
-import { atLeast, duration, money, number, or, percent } from '../lib/words.ts';
+import { count, duration, money, number, or, percent, time } from '../lib/words.ts';
 import { useAct } from '../ui/actions.tsx';
 import { Answered, Head, Panel } from '../ui/Page.tsx';
 import { Meter } from '../ui/values.tsx';
@@ -70,21 +70,20 @@ function Tiles({ overview }: { overview: Data }) {
   const ended = (minutes: number) => throughput.find((one) => one.minutes === minutes);
   const quarter = ended(15);
   const five = ended(5);
-  const split = totals.is_split_exact ? number : atLeast;
   const jobs = (state: string) => address('jobs', undefined, { state });
   const lag = cron.lag_seconds;
   const isLate = lag === null || lag > 180;
   return (
     <ul className="tiles" aria-label="In numbers">
       <Tile name="Waiting" value={number(totals.waiting)} note="ready, blocked and scheduled" />
-      <Tile name="Ready" value={split(totals.ready)} note="the next claims take them" to={jobs('ready')} />
+      <Tile name="Ready" value={number(totals.ready)} note="the next claims take them" to={jobs('ready')} />
       <Tile
         name="Blocked"
-        value={split(totals.blocked)}
-        note={`of ${number(totals.blocked_users)} users without a free slot`}
+        value={number(totals.blocked)}
+        note="their users have no slot free"
         to={jobs('blocked')}
       />
-      <Tile name="Scheduled" value={split(totals.scheduled)} note="not due yet" to={jobs('scheduled')} />
+      <Tile name="Scheduled" value={number(totals.scheduled)} note="not due yet" to={jobs('scheduled')} />
       <Tile
         name="Running"
         value={number(totals.running)}
@@ -119,6 +118,7 @@ function Tiles({ overview }: { overview: Data }) {
         )}
         note="completed, last 5 minutes"
       />
+      <Tile {...providerTile(overview)} />
       <Tile name="Spent today" value={money(budget.spent_today_usd)} note="at the provider, UTC" />
       <Tile name="Spent this month" value={money(budget.spent_this_month_usd)} note="at the provider, UTC" />
       <Tile
@@ -131,11 +131,27 @@ function Tiles({ overview }: { overview: Data }) {
       <Tile
         name="Outputs at risk"
         value={number(overview.outputs.at_risk)}
-        note={or(overview.outputs.seconds_left, (left) => `the oldest is deleted in ${duration(left)}`)}
+        note={
+          overview.outputs.seconds_left === null
+            ? 'every image is stored'
+            : `the oldest is deleted in ${duration(overview.outputs.seconds_left)}`
+        }
         tone={overview.outputs.at_risk > 0 ? 'bad' : undefined}
       />
     </ul>
   );
+}
+
+/** Whether it creates; why not is said above, with what can be done. */
+function providerTile({ provider, refused_models: refused }: Data): TileProps {
+  const name = 'Provider';
+  if (provider.is_probing)
+    return { name, value: 'tried', note: 'one job at a time, after a pause', tone: 'warn' };
+  if (provider.paused_until)
+    return { name, value: 'paused', note: `until ${time(provider.paused_until)}`, tone: 'bad' };
+  if (refused.length > 0)
+    return { name, value: 'creates', note: `refuses ${count(refused.length, 'model')}`, tone: 'warn' };
+  return { name, value: 'creates', note: 'and refuses no model' };
 }
 
 /** What the installation has spent of what it may. */

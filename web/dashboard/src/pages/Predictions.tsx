@@ -16,7 +16,7 @@ export function Predictions() {
     <>
       <Head title="Ledger" lead="Every prediction at the provider, the newest first, with what it cost." />
       <div className="filters">
-        <TextFilter label="Id of a prediction, job, generation or user" name="search" submit="Search" />
+        <TextFilter label="Any id, or a user’s email" name="search" submit="Search" />
       </div>
       <Answered polled={page}>
         {({ predictions, next_cursor: next }) => (

@@ -2,21 +2,21 @@ import { Button } from '../../../src/ui/Button.tsx';
 import { useApi } from '../api/api.ts';
 import type { Overview, Queue } from '../api/contract.ts';
 import { address } from '../lib/route.ts';
-import { atLeast, number } from '../lib/words.ts';
+import { number } from '../lib/words.ts';
 import { useAct } from '../ui/actions.tsx';
 import { Panel } from '../ui/Page.tsx';
 import { type Column, Table } from '../ui/Table.tsx';
-import { Age, Tag, Until } from '../ui/values.tsx';
+import { Age, AgeByMinute, Tag, Until } from '../ui/values.tsx';
 import { pauseWhat, resumeWhat } from './actions.ts';
 
 /** Each type of job: how many there are in each state, and how old the oldest is. */
 export function Queues({ overview }: { overview: Overview }) {
   const { call } = useApi();
   const act = useAct();
-  const link = (state: string, type: string, value: number, isExact = true) =>
+  const link = (state: string, type: string, value: number) =>
     value > 0 ? (
       <a className="number-link" href={address('jobs', undefined, { state, type })}>
-        {isExact ? number(value) : atLeast(value)}
+        {number(value)}
       </a>
     ) : (
       '0'
@@ -36,21 +36,26 @@ export function Queues({ overview }: { overview: Overview }) {
     {
       title: 'Ready',
       numeric: true,
-      cell: (queue) => link('ready', queue.job_type, queue.ready, queue.is_split_exact),
+      cell: (queue) => link('ready', queue.job_type, queue.ready),
     },
     {
       title: 'Blocked',
       numeric: true,
-      cell: (queue) => link('blocked', queue.job_type, queue.blocked, queue.is_split_exact),
+      cell: (queue) => link('blocked', queue.job_type, queue.blocked),
     },
     {
       title: 'Scheduled',
       numeric: true,
-      cell: (queue) => link('scheduled', queue.job_type, queue.scheduled, queue.is_split_exact),
+      cell: (queue) => link('scheduled', queue.job_type, queue.scheduled),
     },
     { title: 'Running', numeric: true, cell: (queue) => link('running', queue.job_type, queue.running) },
     { title: 'Oldest ready', numeric: true, cell: (queue) => <Age since={queue.oldest_ready_at} /> },
-    { title: 'Oldest running', numeric: true, cell: (queue) => <Age since={queue.oldest_running_at} /> },
+    { title: 'Oldest blocked', numeric: true, cell: (queue) => <Age since={queue.oldest_blocked_at} /> },
+    {
+      title: 'Oldest running',
+      numeric: true,
+      cell: (queue) => <AgeByMinute minute={queue.oldest_running_at} />,
+    },
     {
       title: 'Next due',
       numeric: true,
@@ -76,7 +81,7 @@ export function Queues({ overview }: { overview: Overview }) {
   return (
     <Panel
       title="Queues"
-      lead="Waiting is ready, blocked and scheduled together. A + means: at least so many."
+      lead="Waiting is ready, blocked and scheduled together. The oldest ready job is the one that is taken next."
     >
       <Table
         caption="Jobs by type"

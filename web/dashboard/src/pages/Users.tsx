@@ -8,13 +8,14 @@ import { Pick } from '../ui/fields.tsx';
 import { Pager, Select, TextFilter } from '../ui/filters.tsx';
 import { Answered, Head } from '../ui/Page.tsx';
 import { type Column, Table } from '../ui/Table.tsx';
-import { brief, Tag } from '../ui/values.tsx';
+import { Age, brief, Tag } from '../ui/values.tsx';
 
 const SORTS = [
   ['cost_month', 'Spend this month'],
   ['cost_today', 'Spend today'],
   ['images_month', 'Images this month'],
   ['images_today', 'Images today'],
+  ['slots', 'Slots taken now'],
 ] as const;
 
 /** Who uses it, how much, and what they may. */
@@ -30,7 +31,10 @@ export function Users() {
   const names = plans.data?.plans.map(({ name }) => name) ?? ['default'];
   return (
     <>
-      <Head title="Users" lead="By what of theirs has ended, in UTC days and months.">
+      <Head
+        title="Users"
+        lead="By what of theirs has ended, in UTC days and months, or by what is under way now."
+      >
         <a className="button plain" href={address('plans')}>
           Plans
         </a>
@@ -50,7 +54,9 @@ export function Users() {
               empty={
                 search
                   ? 'No such user. An email address has to be whole.'
-                  : 'Nothing of anybody has ended in this time.'
+                  : sort === 'slots'
+                    ? 'Nothing of anybody is under way.'
+                    : 'Nothing of anybody has ended in this time.'
               }
             />
             <Pager next={next} />
@@ -63,6 +69,16 @@ export function Users() {
 
 const of = (used: string, most: number | null, say: (most: number) => string) =>
   most === null ? used : `${used} of ${say(most)}`;
+
+/** How long a job of the user's has been blocked; leads to all of them. */
+const Blocked = ({ user }: { user: User }) =>
+  user.blocked_since ? (
+    <a className="number-link" href={address('jobs', undefined, { state: 'blocked', user: user.id })}>
+      <Age since={user.blocked_since} />
+    </a>
+  ) : (
+    NONE
+  );
 
 const columns = (change: (user: User) => void): Column<User>[] => [
   {
@@ -94,7 +110,7 @@ const columns = (change: (user: User) => void): Column<User>[] => [
     cell: (user) => of(money(user.cost_today_usd), user.money_per_day, money),
   },
   { title: 'Slots', numeric: true, cell: (user) => of(number(user.slots_taken), user.running_jobs, number) },
-  { title: 'Blocked', numeric: true, cell: (user) => number(user.blocked) },
+  { title: 'Blocked for', numeric: true, cell: (user) => <Blocked user={user} /> },
   {
     title: 'Ended this month',
     numeric: true,

@@ -24,6 +24,18 @@ export function Age({ since }: { since: string | null | undefined }) {
   );
 }
 
+/** How long ago something was that is known by its minute: no longer than that. */
+export function AgeByMinute({ minute }: { minute: string | null | undefined }) {
+  const now = useClock();
+  if (!minute) return <span>{NONE}</span>;
+  const minutes = Math.max(1, Math.ceil((now - Date.parse(minute)) / 60_000));
+  return (
+    <time dateTime={minute} title={`In the minute of ${new Date(minute).toString()}`}>
+      {`under ${duration(minutes * 60)}`}
+    </time>
+  );
+}
+
 /** How long it is until then, counted down; what it says once that is over. */
 export function Until({ time: at, over }: { time: string | null | undefined; over: string }) {
   const now = useClock();
