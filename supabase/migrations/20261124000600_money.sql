@@ -344,8 +344,9 @@ $$;
 -- The ledger of predictions -------------------------------------------------------------------------------------------
 
 -- Notes a prediction of a job and, with an outcome that is not 'running', how it ended. True: it was not known.
+-- p_closes: the caller has completed the job with it.
 create function private.note_prediction(
-  p_job public.job_queue, p_prediction_id text, p_source text, p_outcome jsonb
+  p_job public.job_queue, p_prediction_id text, p_source text, p_outcome jsonb, p_closes boolean = false
 ) returns boolean
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -354,11 +355,11 @@ declare
   v_predict_time numeric := (p_outcome ->> 'predict_time')::numeric;
   v_model text := p_job.payload ->> 'model_id';
 begin
-  if v_status is not null and private.note_end(p_prediction_id, v_status, v_predict_time) then
+  if v_status is not null and private.note_end(p_prediction_id, v_status, v_predict_time, p_closes) then
     return false;
   end if;
   insert into private.predictions (
-    id, job_id, generation_id, attempt, lease, model, source, ended_at, status, predict_time, cost_usd
+    id, job_id, generation_id, attempt, lease, model, source, ended_at, status, predict_time, cost_usd, closed_at
   )
   values (
     p_prediction_id, p_job.id, p_job.generation_id, coalesce(p_job.attempts, 0) + 1, coalesce(p_job.lease, 0),
@@ -366,7 +367,8 @@ begin
     case when v_status is not null then (
       select private.prediction_cost(v_model, v_status, v_predict_time, g.width, g.height)
       from (select p_job.generation_id as id) as its left join public.image_generations as g on g.id = its.id
-    ) end
+    ) end,
+    case when p_closes and v_status is not null then now() end
   )
   on conflict (id) do nothing;
   return found;
@@ -375,12 +377,15 @@ $$;
 
 -- Notes how a known prediction ended. The first end counts; a guess of ours gives way to the provider's word. Where its
 -- generation was deleted, its price was noted with it (private.settle_deleted).
-create function private.note_end(p_prediction_id text, p_status text, p_predict_time numeric) returns boolean
+create function private.note_end(
+  p_prediction_id text, p_status text, p_predict_time numeric, p_closes boolean = false
+) returns boolean
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
   update private.predictions as p set
     ended_at = now(), status = p_status, predict_time = p_predict_time,
+    closed_at = case when p_closes then now() else p.closed_at end,
     cost_usd = (
       select private.prediction_cost(
         p.model, p_status, p_predict_time, g.width, g.height, case when g.id is null then p.cost_usd end
@@ -412,10 +417,14 @@ create function private.prune_predictions(p_limit int) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
-  delete from private.predictions where id = any(array(
-    select id from private.predictions where recorded_at < now() - interval '90 days'
-    order by recorded_at limit p_limit for update skip locked
-  ));
+  with gone as (
+    delete from private.predictions where id = any(array(
+      select id from private.predictions where recorded_at < now() - interval '90 days'
+      order by recorded_at limit p_limit for update skip locked
+    ))
+    returning id
+  )
+  delete from private.prediction_owners where prediction_id = any(array(select id from gone));
 end
 $$;
 
@@ -526,6 +535,12 @@ begin
       where coalesce(old.cost_usd, 0) <> 0 group by 1
     ) as change
     where budget_per_day_usd is not null or budget_per_month_usd is not null;
+  end if;
+  -- The usual end is booked by its job.
+  if coalesce(old.cost_usd, 0) <> 0
+    or (coalesce(new.cost_usd, 0) <> 0 and (new.closed_at is null or old.closed_at is not null))
+  then
+    perform private.book_prediction(old, new);
   end if;
   if old.ended_at is null and exists (
     select from public.image_generations where id = new.generation_id and cost_open

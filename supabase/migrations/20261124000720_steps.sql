@@ -207,10 +207,11 @@ begin
       v_ended.outcome_unknown := false;
       perform private.finish_running(v_ended, null);
       if not private.note_end(
-        p_prediction_id, coalesce(p_outcome ->> 'provider_status', 'succeeded'), (p_outcome ->> 'predict_time')::numeric
+        p_prediction_id, coalesce(p_outcome ->> 'provider_status', 'succeeded'),
+        (p_outcome ->> 'predict_time')::numeric, true
       ) then
         perform private.note_prediction(
-          private.as_job(v_ended), p_prediction_id, coalesce(p_outcome ->> 'source', 'webhook'), p_outcome);
+          private.as_job(v_ended), p_prediction_id, coalesce(p_outcome ->> 'source', 'webhook'), p_outcome, true);
       end if;
       return private.begin_download(
         v_ended.fair_key, v_ended.generation_id, v_ended.payload ->> 'user_id', v_ended.started_at, p_prediction_id,
@@ -315,6 +316,10 @@ declare
   v_generation record;
   v_download private.running_jobs;
 begin
+  if p_reopened then
+    perform private.take_back_end(g) from public.image_generations as g
+    where g.id = p_generation_id and g.status = 'failed';
+  end if;
   update public.image_generations set
     status = 'downloading', progress = greatest(progress, 90), replicate_prediction_id = p_prediction_id,
     started_at = coalesce(started_at, p_started_at, now()),
