@@ -133,6 +133,10 @@ create table public.models (
   cost_per_generation numeric,
   -- For each megapixel of the image, 1048576 pixels, rounded up.
   cost_per_megapixel numeric,
+  -- For each megapixel of a source image, rounded up; null: none. It counts max_source_megapixels at most, and as many
+  -- where its size is not known here; null: 16.
+  cost_per_source_megapixel numeric,
+  max_source_megapixels int,
   -- For a second that the model runs.
   cost_per_second numeric,
   -- Seconds that it usually runs, until runs have been measured.
@@ -263,6 +267,8 @@ create table public.image_generations (
   model_version text,
   -- It was started with a source image, whether or not that is still there.
   has_source boolean not null default false,
+  -- What its source images are billed as; 0 where the model bills none.
+  source_megapixels int not null default 0,
   -- The generation that it came from: the one that it makes again, else the one whose image it starts from. No foreign
   -- key: a deletion would have to wait for those that came from it, and that it is gone changes nothing in them.
   parent_id uuid,

@@ -405,7 +405,10 @@ begin
     cost_usd = coalesce(
       (p_image ->> 'cost_usd')::numeric, g.cost_usd,
       (select p.cost_usd from private.predictions as p where p.id = g.replicate_prediction_id),
-      (select private.expected_cost(m, g.width, g.height) from public.models as m where m.id = g.model_id)
+      (
+        select private.expected_cost(m, g.width, g.height, g.source_megapixels)
+        from public.models as m where m.id = g.model_id
+      )
     )
   where g.id = v_job.generation_id and g.status not in ('completed', 'failed', 'cancelled')
   returning g.id, g.user_id, g.width, g.height, g.prompt, g.negative_prompt, g.model, g.style, g.generation_strength,

@@ -470,7 +470,8 @@ begin
   v_model := private.read_model(jsonb_build_object('model_id', p_old.model));
   perform private.check_model(v_model.replicate_id);
   v_price := greatest(
-    nullif(p_old.reserved_usd, 0), private.expected_cost(v_model, p_old.width, p_old.height)
+    nullif(p_old.reserved_usd, 0),
+    private.expected_cost(v_model, p_old.width, p_old.height, p_old.source_megapixels)
   );
   if v_price is null then
     perform private.refuse_unpriced(v_model.replicate_id, v_plan);

@@ -1058,7 +1058,8 @@ comment on view public.tenant_usage is
 
 comment on function public.model_prices is
 'The active models and their prices:
-[{id, is_available, usd_per_image, usd_per_megapixel, usd_per_second}].';
+[{id, is_available, usd_per_image, usd_per_megapixel, usd_per_second,
+usd_per_source_megapixel, max_source_megapixels}].';
 
 comment on function public.start_generation is
 'Starts one generation or a batch, as POST /start-generation does: checks plan, quotas and budget, and enqueues.

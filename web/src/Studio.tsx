@@ -6,7 +6,7 @@ import { AccountDialog } from './account/AccountDialog.tsx';
 import type { Account, Auth } from './auth/session.ts';
 import { Banners } from './Banners.tsx';
 import { Composer } from './composer/Composer.tsx';
-import { type Draft, EMPTY_DRAFT } from './composer/draft.ts';
+import { type Draft, EMPTY_DRAFT, pixelsOf } from './composer/draft.ts';
 import { draftOf, lacksSource } from './composer/redraft.ts';
 import { ToComposer } from './composer/ToComposer.tsx';
 import { useArchive } from './feed/archive.ts';
@@ -154,7 +154,13 @@ const Desk = memo(function Desk({ more, removes, usage, renewUsage }: DeskProps)
       const takesOne = model?.supports.source_image;
       const other = models.find(({ operations }) => operations.includes('variation'));
       change({
-        source: { kind: 'generation', id: one.id, url: image.url, name: one.prompt },
+        source: {
+          kind: 'generation',
+          id: one.id,
+          url: image.url,
+          name: one.prompt,
+          pixels: pixelsOf(image),
+        },
         ...(takesOne || !other ? {} : { modelId: other.id }),
       });
       toComposer();

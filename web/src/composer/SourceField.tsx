@@ -5,7 +5,7 @@ import { pictures } from '../lib/files.ts';
 import { Button, IconButton } from '../ui/Button.tsx';
 import { Slider } from '../ui/fields.tsx';
 import { Icon } from '../ui/Icon.tsx';
-import type { Draft } from './draft.ts';
+import { type Draft, pixelsOf } from './draft.ts';
 import { OwnPictures } from './OwnPictures.tsx';
 
 interface SourceFieldProps {
@@ -157,7 +157,15 @@ export function SourceField({ draft, model, own, change, onUploading, onProblem 
             stop();
             const [image] = one.images;
             if (image)
-              change({ source: { kind: 'generation', id: one.id, url: image.url, name: one.prompt } });
+              change({
+                source: {
+                  kind: 'generation',
+                  id: one.id,
+                  url: image.url,
+                  name: one.prompt,
+                  pixels: pixelsOf(image),
+                },
+              });
             setChoosing(false);
           }}
         />

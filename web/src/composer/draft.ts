@@ -12,6 +12,13 @@ export interface ChosenSource {
   /** What to show of it. */
   url: string;
   name: string;
+  /** Of one of the user's own: width times height. */
+  pixels?: number | undefined;
+}
+
+/** Width times height, where both are known. */
+export function pixelsOf(image: { width: number | null; height: number | null }): number | undefined {
+  return image.width && image.height ? image.width * image.height : undefined;
 }
 
 /** What stands in the composer. What a model does not support stays, for when another one is chosen. */
@@ -129,6 +136,23 @@ function sizeOf(draft: Draft, model: Model): { aspect_ratio?: string; width?: nu
 
 /** US dollars for all of it; undefined: the model has no known price. */
 export function costOf(draft: Draft, model: Model): number | undefined {
-  const price = model.price?.usd_per_image;
+  const source = model.supports.source_image ? draft.source : undefined;
+  const price = pricePerPicture(model, source ? [source.pixels] : []);
   return price === undefined ? undefined : price * picturesOf(draft, model);
+}
+
+/**
+ * US dollars for one picture of the model's usual size, as the queue reserves them.
+ *
+ * @param sources pixels of each picture that it starts from; of one that is not known as many as the model counts
+ */
+export function pricePerPicture(model: Model, sources: (number | undefined)[]): number | undefined {
+  const { price } = model;
+  if (!price) return undefined;
+  const most = price.max_source_megapixels ?? 16;
+  const megapixels = sources.map((pixels) =>
+    pixels === undefined ? most : Math.min(most, Math.max(1, Math.ceil(pixels / 1_048_576))),
+  );
+  const counted = megapixels.reduce((sum, one) => sum + one, 0);
+  return price.usd_per_image + (price.usd_per_source_megapixel ?? 0) * counted;
 }

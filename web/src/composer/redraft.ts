@@ -1,5 +1,5 @@
 import type { GenerateParams, Generation, Model } from 'picture-queue';
-import { type Draft, EMPTY_DRAFT } from './draft.ts';
+import { type Draft, EMPTY_DRAFT, pixelsOf } from './draft.ts';
 import { shapesOf, takesAnySize } from './shapes.ts';
 
 /** How far a picture's ratio may be from the one that was asked for: sizes are multiples of something. */
@@ -30,7 +30,14 @@ export function draftOf(
     style: asked.style ?? '',
     format: asked.output_format ?? '',
     priority: asked.priority ?? 'normal',
-    source: source && image && { kind: 'generation', id: source.id, url: image.url, name: source.prompt },
+    source: source &&
+      image && {
+        kind: 'generation',
+        id: source.id,
+        url: image.url,
+        name: source.prompt,
+        pixels: pixelsOf(image),
+      },
   };
 }
 

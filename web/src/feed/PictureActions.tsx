@@ -1,12 +1,13 @@
 import type { Generation } from 'picture-queue';
 import { useState } from 'react';
+import { pixelsOf } from '../composer/draft.ts';
 import { Button, IconButton } from '../ui/Button.tsx';
 import type { IconName } from '../ui/Icon.tsx';
 import { useMessages } from '../ui/messages.tsx';
 import { useActions, useFeed } from './feed.ts';
 import { type FollowUp, modelFor } from './follow-ups.ts';
 import { nextAfter } from './places.ts';
-import { priceOf } from './wording.ts';
+import { priceOf, unknownSources } from './wording.ts';
 
 const FOLLOW_UPS: [FollowUp, IconName, string][] = [
   ['variation', 'variation', 'Variation'],
@@ -79,8 +80,8 @@ export function PictureActions({ one, words = false, onRemove, onLeave }: Pictur
         {
           icon: 'retry',
           label: 'Run again',
-          price: priceOf(own),
-          title: `Run again with ${own.name} and another seed (${priceOf(own)})`,
+          price: priceOf(own, unknownSources(one)),
+          title: `Run again with ${own.name} and another seed (${priceOf(own, unknownSources(one))})`,
           acts: true,
           act: actions.runAgain,
         },
@@ -89,7 +90,8 @@ export function PictureActions({ one, words = false, onRemove, onLeave }: Pictur
   const followUps = FOLLOW_UPS.flatMap(([operation, icon, label]): Action[] => {
     const model = modelFor(operation, models, operation === 'variation' ? one.model_id : undefined);
     if (!model) return [];
-    const price = priceOf(model);
+    const [image] = one.images;
+    const price = priceOf(model, [image && pixelsOf(image)]);
     const title = `${label} with ${model.name} (${price})`;
     return [{ icon, label, price, title, acts: true, act: () => actions.make(operation) }];
   });

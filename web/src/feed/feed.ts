@@ -7,7 +7,7 @@ import { download, fileName } from '../lib/files.ts';
 import { useMessages } from '../ui/messages.tsx';
 import { again, type FollowUp, followUp } from './follow-ups.ts';
 import type { Mark } from './marks.ts';
-import { priceOf } from './wording.ts';
+import { priceOf, unknownSources } from './wording.ts';
 
 /** What the cards need of the studio around them; it stays the same while pictures change. */
 export interface FeedContext {
@@ -117,7 +117,10 @@ export function useActions(one: Generation): Actions {
         }),
       retry: params && {
         act: () => guarded(() => start(params, `retry ${one.id}`), 'Trying again.'),
-        price: priceOf(models.find(({ id }) => id === params.model_id)),
+        price: priceOf(
+          models.find(({ id }) => id === params.model_id),
+          unknownSources(params),
+        ),
       },
       download: () =>
         guarded(async () => image && (await download(image.url, fileName(one.prompt, image.format)))),

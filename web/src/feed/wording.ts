@@ -1,4 +1,5 @@
 import type { Generation, Model, Operation, Status } from 'picture-queue';
+import { pricePerPicture } from '../composer/draft.ts';
 import { duration, money, ordinal } from '../lib/format.ts';
 
 const ENDED: Status[] = ['completed', 'failed', 'cancelled'];
@@ -63,7 +64,25 @@ export function modelName(models: Model[], id: string | null): string {
   return models.find((model) => model.id === id)?.name ?? id?.split('/').at(-1) ?? '';
 }
 
-/** What a picture costs: `$0.003`. */
-export function priceOf(model: Model | undefined): string {
-  return model?.price ? money(model.price.usd_per_image) : 'price not known';
+/**
+ * What a picture costs: `$0.003`.
+ *
+ * @param sources pixels of each picture that it starts from, where they are known
+ */
+export function priceOf(model: Model | undefined, sources: (number | undefined)[] = []): string {
+  const price = model && pricePerPicture(model, sources);
+  return price === undefined ? 'price not known' : money(price);
 }
+
+interface Sources {
+  source_id?: unknown;
+  source_generation_id?: unknown;
+  source_image_url?: unknown;
+  sources?: unknown[] | null | undefined;
+}
+
+/** The pictures that a request names to start from, as priceOf takes them: of none the size is known here. */
+export const unknownSources = (of: Sources): undefined[] =>
+  Array(of.source_id || of.source_generation_id || of.source_image_url ? 1 : (of.sources?.length ?? 0)).fill(
+    undefined,
+  );
