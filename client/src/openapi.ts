@@ -826,9 +826,13 @@ export interface Output {
  */
 export interface Price {
   /**
-   * The expected price of an image in the model's default size, in US dollars.
+   * The expected price of an image in the model's default size without a source image, in US dollars.
    */
   usd_per_image: number;
+  /**
+   * How many megapixels a source image counts at most, and as many where its size is not known, as of an upload.
+   */
+  max_source_megapixels?: number;
   /**
    * The price of a megapixel in US dollars, if the price depends on the size.
    */
@@ -837,6 +841,10 @@ export interface Price {
    * The price of a second that the model runs in US dollars, if the price depends on the time.
    */
   usd_per_second?: number;
+  /**
+   * The price of a megapixel of each source image in US dollars, rounded up, if source images cost something.
+   */
+  usd_per_source_megapixel?: number;
 }
 /**
  * The models that a request can name, in display order.

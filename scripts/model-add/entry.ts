@@ -35,7 +35,14 @@ export interface Entry {
   source_size?: string;
   size?: string;
   estimated_seconds: number;
-  price?: { image?: number; megapixel?: number; second?: number; seconds?: number };
+  price?: {
+    image?: number;
+    megapixel?: number;
+    source_megapixel?: number;
+    source_megapixels?: number;
+    second?: number;
+    seconds?: number;
+  };
   price_source?: string;
   active: boolean;
   default?: true;

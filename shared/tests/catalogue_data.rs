@@ -206,7 +206,7 @@ fn every_model_has_a_price_and_its_source() {
 
 #[test]
 fn a_price_adds_up_its_parts() {
-    let none = ModelPrice { image: None, megapixel: None, second: None, seconds: None };
+    let none = ModelPrice::default();
     let cases = [
         (ModelPrice { image: Some(0.04), ..none }, Some((4096, 4096)), Some(0.04)),
         (ModelPrice { megapixel: Some(0.01), ..none }, Some((1024, 1024)), Some(0.01)),

@@ -695,14 +695,21 @@ fn a_cancelling_is_done_or_refused() {
 #[test]
 fn prices_are_read_or_there_are_none() {
     let rows = json!([
-        { "id": "a/b", "usd_per_image": 0.01, "usd_per_second": 0.002, "is_available": true },
+        { "id": "a/b", "usd_per_image": 0.01, "usd_per_second": 0.002, "is_available": true,
+            "usd_per_source_megapixel": 0.015, "max_source_megapixels": 4 },
         { "id": "c/d", "usd_per_image": null, "is_available": false },
     ]);
     let charged = |body: &str| {
         let http = Recorder::default().answers(200, body);
         block_on(Prices::new(Rpc::new(&http, URL, "anon-key", None)).charged())
     };
-    let price = Price { usd_per_image: 0.01, usd_per_megapixel: None, usd_per_second: Some(0.002) };
+    let price = Price {
+        usd_per_image: 0.01,
+        usd_per_megapixel: None,
+        usd_per_second: Some(0.002),
+        usd_per_source_megapixel: Some(0.015),
+        max_source_megapixels: Some(4),
+    };
     let expected = vec![
         ChargedModel { id: "a/b".into(), price: Some(price), is_available: true },
         ChargedModel { id: "c/d".into(), price: None, is_available: false },

@@ -8,7 +8,8 @@
 --   not started   unstarted_generations
 --   who is next   user_slots, ready_queues, low_water
 --   counts        job_deltas, folded into job_counts and running_counts; last_cron_run, cron_runs
---   what ended    roll_up, ended_counts, ended_times, daily_totals, daily_users, user_totals
+--   what ended    roll_up, ended_counts, ended_times, daily_totals, daily_users, user_totals; what it needs beside the
+--                 jobs: bookings, gone_jobs, gone_generations, gone_users, prediction_owners
 --   limits        settings, plans and user_plans, usage, idempotency_keys
 --   the provider  predictions, budget_deltas, folded into budget; provider_pause, refused_models, model_times
 --   webhooks      webhook_secrets, webhook_deliveries
@@ -134,6 +135,10 @@ create table public.models (
   cost_per_generation numeric,
   -- For each megapixel of the image, 1048576 pixels, rounded up.
   cost_per_megapixel numeric,
+  -- For each megapixel of a source image, rounded up; null: none. It counts max_source_megapixels at most, and as many
+  -- where its size is not known here; null: 16.
+  cost_per_source_megapixel numeric,
+  max_source_megapixels int,
   -- For a second that the model runs.
   cost_per_second numeric,
   -- Seconds that it usually runs, until runs have been measured.
@@ -264,6 +269,8 @@ create table public.image_generations (
   model_version text,
   -- It was started with a source image, whether or not that is still there.
   has_source boolean not null default false,
+  -- What its source images are billed as; 0 where the model bills none.
+  source_megapixels int not null default 0,
   -- The generation that it came from: the one that it makes again, else the one whose image it starts from. No foreign
   -- key: a deletion would have to wait for those that came from it, and that it is gone changes nothing in them.
   parent_id uuid,
@@ -657,24 +664,26 @@ create table private.ended_times (
 )
 with (fillfactor = 50);
 
--- Generations that have ended, by days (UTC), kept for 400: of everybody, and of each user. Unknown is ''.
+-- Generations that have ended and what predictions have cost, by days (UTC), kept for 400: of everybody, and of each
+-- user. Unknown is ''. The roll-up alone writes these.
 create table private.daily_totals (
   day date not null,
   -- The model's name at the provider.
   model text not null,
-  -- completed, failed or cancelled.
+  -- completed, failed or cancelled: of a generation its end, of a cost the end of the prediction.
   status text not null,
   country text not null,
   error_code text not null,
   generations bigint not null,
   -- From the start of the run to the stored image, of completed ones.
   seconds numeric not null,
+  -- As the ledger (private.predictions) has it, on the day on which the prediction ended.
   cost_usd numeric not null,
   primary key (day, model, status, country, error_code)
 )
 with (fillfactor = 50);
 
--- No foreign key: an account's go with it (private.after_user_delete).
+-- No foreign key: an account's go with the next roll-up (private.gone_users).
 create table private.daily_users (
   user_id uuid not null,
   like private.daily_totals,
@@ -702,6 +711,77 @@ with (fillfactor = 50);
 -- The most first (private.admin_users).
 create index user_totals_cost on private.user_totals (period, since, cost_usd desc, user_id desc);
 create index user_totals_generations on private.user_totals (period, since, generations desc, user_id desc);
+
+-- What a roll-up cannot see in the jobs that have ended (*_bookings.sql). All of it is rare, so that no usual step
+-- writes here; a roll-up takes it in and deletes it.
+
+-- Changes of the daily roll-ups: what a prediction has cost where it has not completed its job, what puts a cost
+-- right, and ends that were taken back.
+create table private.bookings (
+  id bigint generated always as identity primary key,
+  -- When it happened: it is added with what ended by then.
+  at timestamptz not null,
+  user_id uuid,
+  day date not null,
+  model text not null,
+  status text not null,
+  country text not null,
+  error_code text not null,
+  generations int not null default 0,
+  cost_usd numeric not null default 0,
+  -- The prediction whose cost was changed after it had completed its job.
+  corrects text
+)
+with (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0);
+-- What a roll-up takes in.
+create index bookings_at on private.bookings (at);
+-- What has been put right of a cost that it takes in itself.
+create index bookings_corrects on private.bookings (corrects) where corrects is not null;
+
+-- Jobs that had ended and are no more, or have another end, since the last roll-up.
+create table private.gone_jobs (
+  id uuid not null,
+  completed_at timestamptz not null,
+  job_type text not null,
+  status text not null,
+  scheduled_at timestamptz not null,
+  started_at timestamptz,
+  prediction_id text,
+  primary key (id, completed_at)
+);
+create index gone_jobs_ended on private.gone_jobs (completed_at);
+
+-- The same of generations; and those that ended without a job.
+create table private.gone_generations (
+  id uuid not null,
+  completed_at timestamptz not null,
+  user_id uuid not null,
+  model text not null,
+  status text not null,
+  country text not null,
+  error_code text not null,
+  seconds numeric not null,
+  primary key (id, completed_at)
+);
+create index gone_generations_ended on private.gone_generations (completed_at);
+
+-- Accounts that were deleted, whose rows the next roll-up deletes.
+create table private.gone_users (
+  user_id uuid primary key,
+  deleted_at timestamptz not null default now()
+);
+-- The first ones.
+create index gone_users_age on private.gone_users (deleted_at);
+
+-- Whose the predictions of deleted generations were, as far as something is still to be booked of them. With an account
+-- its id goes, and the country stays.
+create table private.prediction_owners (
+  prediction_id text primary key,
+  user_id uuid,
+  country text not null
+);
+-- Those of an account (private.after_user_delete).
+create index prediction_owners_user on private.prediction_owners (user_id) where user_id is not null;
 
 -- Settings, plans and what is used of them ----------------------------------------------------------------------------
 
@@ -823,7 +903,9 @@ create table private.predictions (
   -- US dollars; null where it is not known.
   cost_usd numeric,
   -- We stop it: no job wants it.
-  is_unwanted boolean not null default false
+  is_unwanted boolean not null default false,
+  -- When it completed its job, in the step that told its end: the roll-up finds its cost by that job.
+  closed_at timestamptz
 );
 -- All attempts of one generation: what operators ask for (docs/operations/operate.md).
 create index predictions_generation on private.predictions (generation_id);

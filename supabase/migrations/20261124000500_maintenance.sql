@@ -736,7 +736,10 @@ begin
   perform private.prune_webhooks(v_limit);
   perform private.close_open_costs(v_limit);
   perform private.prune_predictions(v_limit);
-  delete from private.refused_models where until < now() - interval '1 day';
+  -- Waits for nobody: rows of what is used are locked by now.
+  delete from private.refused_models where model = any(array(
+    select model from private.refused_models where until < now() - interval '1 day' for update skip locked
+  ));
   perform private.prune_listeners(v_limit);
   perform private.prune_subscriptions();
   return jsonb_build_object('pruned', v_pruned);

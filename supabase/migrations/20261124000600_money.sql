@@ -26,9 +26,38 @@ return case when p_model.cost_per_generation is not null or p_model.cost_per_meg
     + coalesce(p_model.cost_per_megapixel, 0) * ceil(coalesce(p_width::numeric * p_height, 1048576) / 1048576)
 end;
 
+-- What so many megapixels of source images cost.
+create function private.source_price(p_model public.models, p_source_megapixels int) returns numeric
+language sql stable
+return coalesce(p_model.cost_per_source_megapixel * p_source_megapixels, 0);
+
+-- What the source images of a request, as its payload has them (private.take_sources), are billed as, in megapixels.
+-- The size of an image of the user's own is known; an upload and an address count as much as one may.
+create function private.source_megapixels(p_model public.models, p_source jsonb) returns int
+language plpgsql stable set search_path = ''
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+  v_most int := coalesce(p_model.max_source_megapixels, 16);
+begin
+  if p_model.cost_per_source_megapixel is null or p_source = '{}' then
+    return 0;
+  end if;
+  return (
+    select coalesce(sum(least(v_most, coalesce((
+      select greatest(ceil(i.width::numeric * i.height / 1048576), 1) from public.images as i
+      where i.generation_id = (s.one ->> 'source_generation_id')::uuid
+        and i.width is not null and i.height is not null
+    ), v_most))), 0)
+    from jsonb_array_elements(coalesce(p_source -> 'sources', jsonb_build_array(p_source))) as s (one)
+  );
+end
+$$;
+
 -- What an image is expected to cost: by the second where the model is priced so (for the seconds that its runs
--- take, measured or else as the catalogue has it), else by the image. Null: nobody knows.
-create function private.expected_cost(p_model public.models, p_width int, p_height int) returns numeric
+-- take, measured or else as the catalogue has it), else by the image and its source images. Null: nobody knows.
+create function private.expected_cost(
+  p_model public.models, p_width int, p_height int, p_source_megapixels int = 0
+) returns numeric
 language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
@@ -37,7 +66,7 @@ begin
       p_model.cost_per_second
         * private.model_seconds(p_model.id, coalesce(p_model.typical_seconds, p_model.estimated_time_seconds)), 6
     ) end,
-    private.image_price(p_model, p_width, p_height),
+    private.image_price(p_model, p_width, p_height) + private.source_price(p_model, p_source_megapixels),
     (select s.default_price_usd from private.settings as s)
   );
 end
@@ -101,10 +130,11 @@ end
 $$;
 
 -- What a prediction that has ended did cost: the time it ran where the model is priced so, else the image that
--- it made (p_price, where that is known without its size). What never started is free. Null: not known, as for what
--- failed at a price by the image.
+-- it made, with its source images (p_price, where that is known without its size). What never started is free. Null:
+-- not known, as for what failed at a price by the image.
 create function private.prediction_cost(
-  p_model text, p_status text, p_predict_time numeric, p_width int, p_height int, p_price numeric = null
+  p_model text, p_status text, p_predict_time numeric, p_width int, p_height int, p_source_megapixels int,
+  p_price numeric = null
 ) returns numeric
 language plpgsql stable set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -116,7 +146,8 @@ begin
     select coalesce(
       round(p_predict_time * m.cost_per_second, 6),
       case p_status when 'succeeded' then coalesce(
-        p_price, private.image_price(m, p_width, p_height), (select s.default_price_usd from private.settings as s)
+        p_price, private.image_price(m, p_width, p_height) + private.source_price(m, p_source_megapixels),
+        (select s.default_price_usd from private.settings as s)
       ) end
     )
     from (select p_model as name) as its left join public.models as m on m.replicate_id = its.name
@@ -125,8 +156,9 @@ end
 $$;
 
 -- Models that may be asked for and what they are charged at: [{id, is_available, usd_per_image, usd_per_megapixel,
--- usd_per_second}], usd_per_image being what is reserved for one of the model's default size; is_available is false
--- while a start would be refused because the provider refuses the model (private.check_model).
+-- usd_per_second, usd_per_source_megapixel, max_source_megapixels}], usd_per_image being what is reserved for one of
+-- the model's default size without a source image; is_available is false while a start would be refused because the
+-- provider refuses the model (private.check_model).
 create function private.model_prices() returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 begin
@@ -139,7 +171,10 @@ begin
       ),
       'usd_per_image', private.expected_cost(m, m.default_width, m.default_height),
       'usd_per_megapixel', m.cost_per_megapixel,
-      'usd_per_second', m.cost_per_second
+      'usd_per_second', m.cost_per_second,
+      'usd_per_source_megapixel', m.cost_per_source_megapixel,
+      'max_source_megapixels', case when m.cost_per_source_megapixel is not null
+        then coalesce(m.max_source_megapixels, 16) end
     ) order by m.sort_order, m.replicate_id), '[]')
     from public.models as m where m.is_active
   );
@@ -344,8 +379,9 @@ $$;
 -- The ledger of predictions -------------------------------------------------------------------------------------------
 
 -- Notes a prediction of a job and, with an outcome that is not 'running', how it ended. True: it was not known.
+-- p_closes: the caller has completed the job with it.
 create function private.note_prediction(
-  p_job public.job_queue, p_prediction_id text, p_source text, p_outcome jsonb
+  p_job public.job_queue, p_prediction_id text, p_source text, p_outcome jsonb, p_closes boolean = false
 ) returns boolean
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -354,19 +390,20 @@ declare
   v_predict_time numeric := (p_outcome ->> 'predict_time')::numeric;
   v_model text := p_job.payload ->> 'model_id';
 begin
-  if v_status is not null and private.note_end(p_prediction_id, v_status, v_predict_time) then
+  if v_status is not null and private.note_end(p_prediction_id, v_status, v_predict_time, p_closes) then
     return false;
   end if;
   insert into private.predictions (
-    id, job_id, generation_id, attempt, lease, model, source, ended_at, status, predict_time, cost_usd
+    id, job_id, generation_id, attempt, lease, model, source, ended_at, status, predict_time, cost_usd, closed_at
   )
   values (
     p_prediction_id, p_job.id, p_job.generation_id, coalesce(p_job.attempts, 0) + 1, coalesce(p_job.lease, 0),
     v_model, p_source, case when v_status is not null then now() end, v_status, v_predict_time,
     case when v_status is not null then (
-      select private.prediction_cost(v_model, v_status, v_predict_time, g.width, g.height)
+      select private.prediction_cost(v_model, v_status, v_predict_time, g.width, g.height, g.source_megapixels)
       from (select p_job.generation_id as id) as its left join public.image_generations as g on g.id = its.id
-    ) end
+    ) end,
+    case when p_closes and v_status is not null then now() end
   )
   on conflict (id) do nothing;
   return found;
@@ -375,15 +412,19 @@ $$;
 
 -- Notes how a known prediction ended. The first end counts; a guess of ours gives way to the provider's word. Where its
 -- generation was deleted, its price was noted with it (private.settle_deleted).
-create function private.note_end(p_prediction_id text, p_status text, p_predict_time numeric) returns boolean
+create function private.note_end(
+  p_prediction_id text, p_status text, p_predict_time numeric, p_closes boolean = false
+) returns boolean
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
   update private.predictions as p set
     ended_at = now(), status = p_status, predict_time = p_predict_time,
+    closed_at = case when p_closes then now() else p.closed_at end,
     cost_usd = (
       select private.prediction_cost(
-        p.model, p_status, p_predict_time, g.width, g.height, case when g.id is null then p.cost_usd end
+        p.model, p_status, p_predict_time, g.width, g.height, g.source_megapixels,
+        case when g.id is null then p.cost_usd end
       )
       from (select p.generation_id as id) as its left join public.image_generations as g on g.id = its.id
     )
@@ -399,7 +440,7 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 begin
   update private.predictions as p set
     cost_usd = private.prediction_cost(
-      p.model, p.status, p.predict_time, coalesce(p_width, g.width), coalesce(p_height, g.height)
+      p.model, p.status, p.predict_time, coalesce(p_width, g.width), coalesce(p_height, g.height), g.source_megapixels
     )
   from public.image_generations as g inner join public.models as m on m.id = g.model_id
   where g.id = p_generation_id and p.id = g.replicate_prediction_id and p.status = 'succeeded'
@@ -412,10 +453,14 @@ create function private.prune_predictions(p_limit int) returns void
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
-  delete from private.predictions where id = any(array(
-    select id from private.predictions where recorded_at < now() - interval '90 days'
-    order by recorded_at limit p_limit for update skip locked
-  ));
+  with gone as (
+    delete from private.predictions where id = any(array(
+      select id from private.predictions where recorded_at < now() - interval '90 days'
+      order by recorded_at limit p_limit for update skip locked
+    ))
+    returning id
+  )
+  delete from private.prediction_owners where prediction_id = any(array(select id from gone));
 end
 $$;
 
@@ -526,6 +571,12 @@ begin
       where coalesce(old.cost_usd, 0) <> 0 group by 1
     ) as change
     where budget_per_day_usd is not null or budget_per_month_usd is not null;
+  end if;
+  -- The usual end is booked by its job.
+  if coalesce(old.cost_usd, 0) <> 0
+    or (coalesce(new.cost_usd, 0) <> 0 and (new.closed_at is null or old.closed_at is not null))
+  then
+    perform private.book_prediction(old, new);
   end if;
   if old.ended_at is null and exists (
     select from public.image_generations where id = new.generation_id and cost_open

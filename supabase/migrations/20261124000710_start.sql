@@ -48,6 +48,7 @@ declare
   v_items jsonb;
   v_count int;
   v_price numeric;
+  v_source_megapixels int := 0;
   v_hash text;
   v_answer jsonb;
   v_generations jsonb;
@@ -143,6 +144,12 @@ begin
   if v_model.max_scale is not null then
     v_price := private.enlarged_cost(v_model, v_price, v_scale, v_source);
   end if;
+  if v_model.cost_per_source_megapixel is not null then
+    v_source_megapixels := private.source_megapixels(v_model, v_source);
+    if v_model.cost_per_second is null then
+      v_price := v_price + private.source_price(v_model, v_source_megapixels);
+    end if;
+  end if;
   if v_price is null then
     perform private.refuse_unpriced(v_model.replicate_id, v_plan);
   end if;
@@ -190,7 +197,8 @@ begin
   into v_generations, v_leased, v_has_budget, v_is_unswept from private.insert_generations(
     v_user, v_items, v_payload, v_model, v_price, v_width, v_height, private.read_adjustments(p_request),
     v_priority, v_batch, v_scheduled, v_expires, p_generation_id, p_next > 0, v_plan.running_jobs,
-    private.read_parent(p_request, v_user, p_generation_id), private.read_country(p_request, 'country')
+    private.read_parent(p_request, v_user, p_generation_id), private.read_country(p_request, 'country'),
+    v_source_megapixels
   ) as made;
   v_answer := private.start_answer(v_batch, v_generations, false);
   if p_idempotency_key is not null then
@@ -296,8 +304,8 @@ $$;
 create function private.insert_generations(
   p_user_id uuid, p_items jsonb, p_payload jsonb, p_model public.models, p_price numeric, p_width int, p_height int,
   p_adjustments jsonb, p_priority int, p_batch_id uuid, p_scheduled_at timestamptz, p_expires_at timestamptz,
-  p_generation_id uuid, p_lease boolean, p_most int, p_parent_id uuid, p_country text, out generations jsonb,
-  out leased jsonb, out has_budget boolean, out is_unswept boolean
+  p_generation_id uuid, p_lease boolean, p_most int, p_parent_id uuid, p_country text, p_source_megapixels int,
+  out generations jsonb, out leased jsonb, out has_budget boolean, out is_unswept boolean
 )
 language plpgsql set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -362,7 +370,7 @@ begin
         seed, source_image_url, generation_strength, status, priority, batch_id, batch_index, job_id,
         adjustments, operation, source_generation_id, source_id, requested_width, requested_height, aspect_ratio,
         output_format, scale, sources, mask, upload_ids, model_version, has_source, parent_id, reserved_usd,
-        reserved_on, webhook_url, budget_usd, seq, country
+        reserved_on, webhook_url, budget_usd, seq, country, source_megapixels
       )
       values (
         v_generation_id, p_user_id, v_item ->> 'prompt', v_payload ->> 'negative_prompt',
@@ -376,7 +384,8 @@ begin
         p_payload -> 'sources', p_payload -> 'mask', case when p_payload ? 'files' then private.uploads_among(p_payload) end, p_model.version,
         p_payload ?| '{source_image_url,source_path,files}', v_parent_id,
         coalesce(p_price, 0), case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
-        p_payload ->> 'webhook_url', case when v_reserves then p_price else 0 end, private.next_seq(0), p_country
+        p_payload ->> 'webhook_url', case when v_reserves then p_price else 0 end, private.next_seq(0), p_country,
+        p_source_megapixels
       );
     else
       update public.image_generations set
@@ -398,7 +407,8 @@ begin
         has_source = p_payload ?| '{source_image_url,source_path,files}', parent_id = v_parent_id,
         reserved_usd = coalesce(p_price, 0),
         reserved_on = case when p_scheduled_at is null then (clock_timestamp() at time zone 'UTC')::date end,
-        webhook_url = p_payload ->> 'webhook_url', seq = private.next_seq(seq), country = p_country
+        webhook_url = p_payload ->> 'webhook_url', seq = private.next_seq(seq), country = p_country,
+        source_megapixels = p_source_megapixels
       where id = p_generation_id and user_id = p_user_id and status = 'pending' and job_id is null;
       if not found then
         perform private.refuse(409, 'conflict', 'This generation was started already.');
@@ -476,7 +486,7 @@ begin
     select
       j as job, g.id, g.user_id,
       -- What it costs by now, if that is more. Null: nobody knows.
-      greatest(nullif(g.reserved_usd, 0), private.expected_cost(m, g.width, g.height)) as price,
+      greatest(nullif(g.reserved_usd, 0), private.expected_cost(m, g.width, g.height, g.source_megapixels)) as price,
       coalesce(m.replicate_id, g.model) as model
     from public.job_queue as j
     inner join public.image_generations as g on g.id = j.generation_id and g.job_id = j.id

@@ -216,10 +216,11 @@ begin
       v_ended.outcome_unknown := false;
       perform private.finish_running(v_ended, null);
       if not private.note_end(
-        p_prediction_id, coalesce(p_outcome ->> 'provider_status', 'succeeded'), (p_outcome ->> 'predict_time')::numeric
+        p_prediction_id, coalesce(p_outcome ->> 'provider_status', 'succeeded'),
+        (p_outcome ->> 'predict_time')::numeric, true
       ) then
         perform private.note_prediction(
-          private.as_job(v_ended), p_prediction_id, coalesce(p_outcome ->> 'source', 'webhook'), p_outcome);
+          private.as_job(v_ended), p_prediction_id, coalesce(p_outcome ->> 'source', 'webhook'), p_outcome, true);
       end if;
       return private.begin_download(
         v_ended.fair_key, v_ended.generation_id, v_ended.payload ->> 'user_id', v_ended.started_at, p_prediction_id,
@@ -324,6 +325,10 @@ declare
   v_generation record;
   v_download private.running_jobs;
 begin
+  if p_reopened then
+    perform private.take_back_end(g) from public.image_generations as g
+    where g.id = p_generation_id and g.status = 'failed';
+  end if;
   update public.image_generations set
     status = 'downloading', progress = greatest(progress, 90), replicate_prediction_id = p_prediction_id,
     started_at = coalesce(started_at, p_started_at, now()),
@@ -409,7 +414,10 @@ begin
     cost_usd = coalesce(
       (p_image ->> 'cost_usd')::numeric, g.cost_usd,
       (select p.cost_usd from private.predictions as p where p.id = g.replicate_prediction_id),
-      (select private.expected_cost(m, g.width, g.height) from public.models as m where m.id = g.model_id)
+      (
+        select private.expected_cost(m, g.width, g.height, g.source_megapixels)
+        from public.models as m where m.id = g.model_id
+      )
     )
   where g.id = v_job.generation_id and g.status not in ('completed', 'failed', 'cancelled')
   returning g.id, g.user_id, g.width, g.height, g.prompt, g.negative_prompt, g.model, g.style, g.generation_strength,

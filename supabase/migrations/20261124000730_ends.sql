@@ -20,7 +20,7 @@ begin
     reserved_usd = case when p_status = 'cancelled' and not p_cost_open then 0 else g.reserved_usd end
   from (select id, reserved_usd, status from public.image_generations where id = p_generation_id for update) as before
   where g.id = before.id and g.status not in ('completed', 'failed', 'cancelled')
-  returning g.user_id, g.batch_id, g.reserved_on, before.reserved_usd, before.status as was, g.webhook_url
+  returning g.user_id, g.batch_id, g.reserved_on, before.reserved_usd, before.status as was, g.webhook_url, g.job_id
   into v_ended;
   if not found then
     return;
@@ -41,6 +41,9 @@ begin
   end if;
   if v_ended.webhook_url is not null then
     perform private.announce_generation(p_generation_id);
+  end if;
+  if v_ended.job_id is null then
+    perform private.keep_end(g) from public.image_generations as g where g.id = p_generation_id;
   end if;
 end
 $$;
@@ -103,6 +106,8 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan 
 declare
   v_opened public.image_generations;
 begin
+  perform private.take_back_end(g) from public.image_generations as g
+  where g.id = p_generation_id and g.status = 'failed';
   update public.image_generations set
     reserved_on = private.today(),
     status = p_status, progress = case p_status when 'pending' then 0 else progress end,

@@ -6,6 +6,8 @@ create function private.after_generation_delete() returns trigger
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
+  perform private.keep_end(old);
+  perform private.keep_owner(old);
   perform private.settle_deleted(old);
   delete from public.job_queue where id in (old.job_id, old.download_job_id);
   delete from public.job_queue
@@ -82,15 +84,16 @@ create trigger profiles_before_delete before delete on public.profiles
 for each row execute function private.before_profile_delete();
 
 -- What it has used goes with the account, and not with a profile, which may come back. Triggers fire in the order of
--- their names: after the foreign keys', so that all its jobs are locked.
+-- their names: after the foreign keys', so that all its jobs are locked. Its rows in the roll-ups go with the next
+-- roll-up, which alone writes there: a deletion waits for none, and none brings them back.
 create function private.after_user_delete() returns trigger
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
   delete from private.usage where user_id = old.id;
   delete from private.idempotency_keys where user_id = old.id;
-  delete from private.daily_users where user_id = old.id;
-  delete from private.user_totals where user_id = old.id;
+  update private.prediction_owners set user_id = null where user_id = old.id;
+  insert into private.gone_users (user_id) values (old.id) on conflict (user_id) do nothing;
   return null;
 end
 $$;

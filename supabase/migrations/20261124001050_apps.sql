@@ -412,6 +412,9 @@ begin
     delete from private.unstarted_generations where generation_id = p_old.id;
   end if;
   v_new.seq := private.next_seq(p_old.seq);
+  if p_old.job_id is null then
+    perform private.keep_end(v_new);
+  end if;
   perform private.after_change_by_hand(p_old, v_new);
   if v_cancel_job_id is not null then
     perform private.stop_run(v_job, v_cancel_job_id);
@@ -440,6 +443,7 @@ begin
   perform private.check_account(p_old.user_id);
   perform private.check_prompts(jsonb_build_array(jsonb_build_object('prompt', p_old.prompt)), s.refused_prompts)
   from private.settings as s where s.refused_prompts is not null;
+  perform private.take_back_end(p_old);
   v_new.error_message := null;
   v_new.error_code := null;
   v_new.completed_at := null;
@@ -466,7 +470,8 @@ begin
   v_model := private.read_model(jsonb_build_object('model_id', p_old.model));
   perform private.check_model(v_model.replicate_id);
   v_price := greatest(
-    nullif(p_old.reserved_usd, 0), private.expected_cost(v_model, p_old.width, p_old.height)
+    nullif(p_old.reserved_usd, 0),
+    private.expected_cost(v_model, p_old.width, p_old.height, p_old.source_megapixels)
   );
   if v_price is null then
     perform private.refuse_unpriced(v_model.replicate_id, v_plan);

@@ -89,6 +89,12 @@ begin
       select jsonb_build_object('is_held', p_target = any(paused_types)) into v_state from private.provider_pause;
     when 'paused_model' then
       select jsonb_build_object('is_held', p_target = any(paused_models)) into v_state from private.provider_pause;
+    when 'resumed_model' then
+      -- With what the provider's refusal was, which resuming takes away.
+      select jsonb_build_object('is_held', p_target = any(p.paused_models)) || coalesce((
+        select jsonb_build_object('refused', to_jsonb(r)) from private.refused_models as r where r.model = p_target
+      ), '{}') into v_state
+      from private.provider_pause as p;
     when 'model' then
       select jsonb_build_object('is_active', m.is_active) into v_state from public.models as m
       where m.replicate_id = p_target;
@@ -137,6 +143,13 @@ begin
     when 'paused_model' then
       update private.provider_pause
       set paused_models = private.with_member(paused_models, p_target, (p_state ->> 'is_held')::boolean) where only_row;
+    when 'resumed_model' then
+      update private.provider_pause
+      set paused_models = private.with_member(paused_models, p_target, (p_state ->> 'is_held')::boolean) where only_row;
+      delete from private.refused_models where model = p_target;
+      insert into private.refused_models
+      select r.* from jsonb_populate_record(null::private.refused_models, p_state -> 'refused') as r
+      where r.model = p_target;
     when 'model' then
       update public.models set is_active = (p_state ->> 'is_active')::boolean where replicate_id = p_target;
     when 'user_plan' then

@@ -221,7 +221,8 @@ end
 $$;
 
 -- Rows of the daily roll-ups, with what is not told apart added up and null. A table, so that PostgREST writes it as
--- CSV for who asks so. Those of users are read where one user or one day is asked for.
+-- CSV for who asks so. Those of users are read where one user or one day is asked for. A row may have a cost and no
+-- generation: a prediction may end on another day, or in another way, than its generation.
 create function private.admin_analytics(
   p_from date, p_to date, p_by text[], p_user_id uuid, p_model text, p_country text
 ) returns table (
@@ -267,6 +268,8 @@ begin
   ) as d
   where (p_model is null or d.model = p_model) and (p_country is null or d.country = p_country)
   group by 1, 2, 3, 4, 5, 6
+  -- What was taken back, or put right to nothing.
+  having sum(d.generations) <> 0 or sum(d.seconds) <> 0 or sum(d.cost_usd) <> 0
   order by 1, 2, 3, 4, 5, 6
   limit 50001;
   get diagnostics v_rows = row_count;

@@ -225,11 +225,8 @@ begin
     return private.note_action('resume', null, 'provider', p_reason, v_before, '{"until": null}');
   end if;
   perform private.check_pause(p_what, p_name);
-  if p_what = 'model' then
-    delete from private.refused_models where model = p_name;
-  end if;
   return private.change(
-    'resume', case p_what when 'model' then 'paused_model' else p_what end, p_name, '{"is_held": false}', p_reason
+    'resume', case p_what when 'model' then 'resumed_model' else p_what end, p_name, '{"is_held": false}', p_reason
   );
 end
 $$;

@@ -812,6 +812,11 @@ alter table private.ended_times enable row level security;
 alter table private.daily_totals enable row level security;
 alter table private.daily_users enable row level security;
 alter table private.user_totals enable row level security;
+alter table private.bookings enable row level security;
+alter table private.gone_jobs enable row level security;
+alter table private.gone_generations enable row level security;
+alter table private.gone_users enable row level security;
+alter table private.prediction_owners enable row level security;
 alter table private.audit_log enable row level security;
 alter table private.settings enable row level security;
 alter table private.refused_words enable row level security;
@@ -1100,7 +1105,8 @@ comment on view public.tenant_usage is
 
 comment on function public.model_prices is
 'The active models and their prices:
-[{id, is_available, usd_per_image, usd_per_megapixel, usd_per_second}].';
+[{id, is_available, usd_per_image, usd_per_megapixel, usd_per_second,
+usd_per_source_megapixel, max_source_megapixels}].';
 
 comment on function public.start_generation is
 'Starts one generation or a batch, as POST /start-generation does: checks plan, quotas and budget, and enqueues.

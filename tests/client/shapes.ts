@@ -191,6 +191,8 @@ export const model: Guard<Model> = object<Model>({
       usd_per_image: number,
       usd_per_megapixel: optional(number),
       usd_per_second: optional(number),
+      usd_per_source_megapixel: optional(number),
+      max_source_megapixels: optional(number),
     }),
   ),
   is_active: bool,

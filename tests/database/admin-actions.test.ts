@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Calls, Done } from '../../web/dashboard/src/api/contract.ts';
 import { Admin } from './admin-support.ts';
+import { stopped } from './stopped.ts';
 import { Database, type Job, MODEL, refusal } from './support.ts';
 
 // What operators do from the dashboard: each action with its record, and back.
@@ -110,6 +111,88 @@ test('every action needs a reason', async () => {
       await refusal(admin.call('admin_pause', { p_what: 'queue', p_reason: reason })),
       `"${reason.slice(0, 5)}"`,
     ).toMatchObject({ sqlstate: 'PT422', field: 'p_reason' });
+});
+
+test('resuming a model ends the provider’s refusal, and undoing it brings that back', async () => {
+  await db.sql`insert into private.refused_models (model, since, until, status, refusals)
+    values (${MODEL}, now() - interval '1 hour', now() + interval '20 minutes', 404, 5)`;
+  const refused = () => db.sql`select * from private.refused_models where model = ${MODEL}`;
+  const before = [...(await refused())];
+  await admin.call('admin_pause', { p_what: 'model', p_name: MODEL, p_reason });
+  const done = await admin.call('admin_resume', { p_what: 'model', p_name: MODEL, p_reason });
+  expect([...(await refused())]).toEqual([]);
+  expect(done).toMatchObject({ is_undoable: true, before: { is_held: true, refused: { status: 404 } } });
+  const undone = await admin.call('admin_undo', { p_audit_id: done.audit_id, p_reason });
+  expect([...(await refused())], 'as it was').toEqual(before);
+  expect((await admin.call('admin_overview', {})).holds.models).toEqual([MODEL]);
+  // That is an action to be taken back as well.
+  const again = await admin.call('admin_undo', { p_audit_id: undone.audit_id, p_reason });
+  expect([...(await refused())]).toEqual([]);
+  // Refused anew since: it has changed.
+  await db.sql`insert into private.refused_models (model, since, until, status)
+    values (${MODEL}, now(), now() + interval '1 minute', 403)`;
+  expect(await refusal(admin.call('admin_undo', { p_audit_id: again.audit_id, p_reason }))).toMatchObject({
+    sqlstate: 'PT409',
+  });
+  await db.sql`delete from private.refused_models where true`;
+});
+
+describe('many that come back, and costs that are given up, over users in opposite orders', () => {
+  /** Of each user a job that has failed, and a cancelled run whose cost nobody will tell. */
+  async function prepared() {
+    await db.clear();
+    const users = (await Promise.all([0, 1].map(() => db.createUser({ running_jobs: null })))).sort();
+    for (const user of users) {
+      const { generation_id } = await db.start(user);
+      const [job] = (await db.claim(1, { types: ['generate-image'] })) as [Job];
+      await db.service('record_prediction', {
+        p_job_id: job.id,
+        p_lease: job.lease,
+        p_prediction_id: `p-${user}`,
+        p_wait_seconds: 60,
+      });
+      await db.callAs(user, 'cancel_generation', { p_generation_id: generation_id });
+    }
+    for (const user of users) {
+      await db.start(user);
+      const [job] = await db.claim(1, { types: ['generate-image'] });
+      await fail(job as Job);
+    }
+    await db.sql`update public.image_generations set completed_at = now() - interval '2 days' where cost_open`;
+    return users as [string, string];
+  }
+  const prune = () => db.service('prune_jobs', { p_completed_days: 7, p_failed_days: 30 });
+  const requeue = () => admin.call('admin_requeue_jobs', { p_reason });
+  const open = async () => (await db.sql`select from public.image_generations where cost_open`).length;
+
+  test.each([
+    ['what the first has used', (first: string) => `private.usage where user_id = '${first}'`],
+    ['what the last has used', (_: string, last: string) => `private.usage where user_id = '${last}'`],
+    ['the last prediction', (_: string, last: string) => `private.predictions where id = 'p-${last}'`],
+  ])('stopped by %s', async (_, held) => {
+    for (const calls of [
+      [prune, requeue],
+      [requeue, prune],
+    ]) {
+      const users = await prepared();
+      await stopped(db, (sql) => sql.unsafe(`select from ${held(...users)} for update`), calls);
+      await prune();
+      expect(await open(), 'each is given up once').toBe(0);
+    }
+  });
+
+  test('a pruning that has locked what users have used waits for nobody', async () => {
+    await prepared();
+    await db.sql`insert into private.refused_models (model, since, until, status)
+      values ('old/one', now() - interval '3 days', now() - interval '2 days', 404)`;
+    await db.sql.begin(async (sql) => {
+      // The provider refuses it again just now.
+      await sql`update private.refused_models set until = now() where model = 'old/one'`;
+      await prune();
+    });
+    expect(await open()).toBe(0);
+    await db.sql`delete from private.refused_models where true`;
+  });
 });
 
 describe('a pause', () => {

@@ -317,6 +317,7 @@ test('analytics: by model, user, status, country and error', async () => {
 
   // With an account goes what it has used; the sums of all stay.
   await db.sql`delete from auth.users where id = ${two}`;
+  await rollUp(db);
   expect(await ask({ p_by: ['day'], p_user_id: two })).toEqual([]);
   expect(await ask({ p_by: [] })).toMatchObject([{ generations: 5 }]);
 });

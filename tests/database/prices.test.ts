@@ -22,6 +22,9 @@ interface Price {
   default_scale?: number;
   max_scale?: number;
   supports_img2img?: boolean;
+  cost_per_source_megapixel?: number;
+  max_source_megapixels?: number;
+  max_source_images?: number;
 }
 const createModel = (price: Price) =>
   db.sql`insert into public.models ${db.sql({
@@ -152,6 +155,103 @@ describe('of an enlarged image', () => {
   });
 });
 
+describe('with source images that are billed by the megapixel', () => {
+  const BILLED = {
+    cost_per_generation: 0.015,
+    cost_per_megapixel: 0.015,
+    cost_per_source_megapixel: 0.02,
+    max_source_megapixels: 4,
+    supports_img2img: true,
+    max_source_images: 3,
+  };
+  const URL = 'https://example.com/a.png';
+  /** An image of the user's own, of this size. */
+  const made = async (user: string, width: number | null, height: number | null) => {
+    const { generation_id } = await db.start(user);
+    await make(SUCCEEDED, { width, height });
+    return generation_id;
+  };
+  const added = async (user: string, act: () => Promise<unknown>) => {
+    const before = (await used(user)) || 0;
+    await act();
+    return Number(((await used(user)) - before).toFixed(9));
+  };
+
+  test.each<[string, object, number]>([
+    ['none: nothing', {}, 0.03],
+    ['an address counts as much as a source may', { source_image_url: URL }, 0.03 + 4 * 0.02],
+    ['each of several', { sources: Array(3).fill({ source_image_url: URL }) }, 0.03 + 12 * 0.02],
+    ['for each item of a batch', { source_image_url: URL, items: Array(2).fill({ prompt: 'x' }) }, 0.22],
+  ])('%s', async (_, request, expected) => {
+    await createModel(BILLED);
+    const user = await limited();
+    expect(await added(user, () => start(user, request))).toBeCloseTo(expected, 9);
+  });
+
+  test.each<[string, [number | null, number | null], number]>([
+    ['a small one of one’s own as one', [512, 512], 1],
+    ['a larger one as it is, rounded up', [1500, 1000], 2],
+    ['a very large one as the most', [8000, 8000], 4],
+    ['one of unknown size as the most', [null, null], 4],
+  ])('%s', async (_, size, megapixels) => {
+    await createModel(BILLED);
+    const user = await limited();
+    const source_generation_id = await made(user, ...size);
+    await db.sql`update public.images set width = ${size[0]}, height = ${size[1]} where true`;
+    const reserved = 0.03 + megapixels * 0.02;
+    expect(await added(user, () => start(user, { source_generation_id }))).toBeCloseTo(reserved, 9);
+    // The end books the same, though the source image is gone meanwhile.
+    await db.callAs(user, 'delete_generation', { p_generation_id: source_generation_id });
+    await make(SUCCEEDED, { width: 1024, height: 1024 });
+    const costs = (await ledger()).map((usd) => usd.toFixed(9));
+    expect(costs).toContain(reserved.toFixed(9));
+    const [row] = await db.sql`select cost_usd::float8 as usd from public.image_generations`;
+    expect(row?.usd).toBeCloseTo(reserved, 9);
+  });
+
+  test('16 megapixels where the model does not say, which its price tells', async () => {
+    const { max_source_megapixels: _, ...open } = BILLED;
+    await createModel(open);
+    const user = await limited();
+    expect(await added(user, () => start(user, { source_image_url: URL }))).toBeCloseTo(0.03 + 16 * 0.02, 9);
+    const [row] = await db.sql`select public.model_prices() as all`;
+    expect(row?.all.find(({ id }: { id: string }) => id === 'test/priced')).toMatchObject({
+      usd_per_image: 0.03,
+      usd_per_source_megapixel: 0.02,
+      max_source_megapixels: 16,
+    });
+  });
+
+  test('for later: reserved when it is due, and by a retry again', async () => {
+    await createModel(BILLED);
+    const user = await limited();
+    const soon = { source_image_url: URL, scheduled_at: new Date(Date.now() + 3_600_000).toISOString() };
+    const { job_id, generation_id } = await start(user, soon);
+    expect(await used(user)).toBe(0);
+    await db.letTimePass(job_id);
+    const [job] = await db.claim(1);
+    expect(await used(user)).toBeCloseTo(0.11, 9);
+    await db.service('fail_job', { p_job_id: job?.id, p_lease: job?.lease, p_error_message: 'x' });
+    expect(await used(user)).toBe(0);
+    await db.callAs(user, 'retry_generation', { p_generation_id: generation_id });
+    expect(await used(user)).toBeCloseTo(0.11, 9);
+  });
+
+  test('the budget refuses what does not fit with them', async () => {
+    await createModel(BILLED);
+    const user = await db.createUser();
+    await db.sql`update private.settings set budget_per_day_usd = 0.1 where only_row`;
+    try {
+      expect(await refusal(start(user, { source_image_url: URL }))).toMatchObject({
+        code: 'budget_exhausted',
+      });
+      await start(user);
+    } finally {
+      await db.sql`update private.settings set budget_per_day_usd = null where only_row`;
+    }
+  });
+});
+
 describe('what it did cost', () => {
   test('by the megapixels of the image that came out, in the ledger and in the user’s money', async () => {
     await createModel({ cost_per_megapixel: 0.01 });
@@ -238,6 +338,8 @@ describe('model_prices', () => {
         usd_per_image: 0.75,
         usd_per_megapixel: 0.25,
         usd_per_second: null,
+        usd_per_source_megapixel: null,
+        max_source_megapixels: null,
       });
     }
     const user = await limited();

@@ -72,3 +72,26 @@ test('every job that waits is handed out after a restore, and no slot is lost', 
   const [next] = await other.service<string[]>('enqueue_jobs', { p_jobs: [{ job_type: 'mail' }] });
   expect(ids(await other.claim(10))).toEqual([next]);
 });
+
+test('on which something runs already is refused, unless that is wanted', async () => {
+  const db = await Database.open();
+  const ask = (dumped: string, more = '') =>
+    db.sql.unsafe(`select private.resume_after_restore(now() - interval '${dumped}'${more}) as jobs`);
+  const why = (promise: Promise<unknown>) =>
+    promise.then(
+      () => 'it was done',
+      (error) => error.message,
+    );
+  const { job_id } = await db.start(await db.createUser());
+  // As a dump has it: the cron ran before it, and nothing since.
+  await db.sql`insert into private.last_cron_run values (true, now() - interval '10 minutes', '{}')`;
+  expect(await why(ask('20 minutes'))).toContain('Workers run on this database: the cron ran at');
+  expect((await ask('9 minutes'))[0]?.jobs).toBe('1');
+  await db.sql`update private.running_jobs set started_at = now() where id = ${job_id}`;
+  expect(await why(ask('9 minutes'))).toContain('a run of a job began');
+  await db.sql`update private.running_jobs set started_at = now() - interval '1 hour' where true`;
+  await db.sql`insert into private.predictions (id, job_id, attempt, lease, source)
+    values ('p', ${job_id}, 1, 1, 'created')`;
+  expect(await why(ask('9 minutes'))).toContain('a prediction was recorded');
+  expect((await ask('9 minutes', ', p_force => true'))[0]?.jobs).toBe('1');
+});

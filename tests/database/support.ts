@@ -215,7 +215,8 @@ export class Database {
       .sql`truncate private.scheduled_jobs, private.blocked_jobs, private.ready_jobs, private.running_jobs,
       private.finished_jobs, private.user_slots, private.job_deltas, private.job_counts,
       private.running_counts, public.image_generations, public.images, public.batch_generations, private.usage,
-      private.idempotency_keys, private.predictions cascade`;
+      private.idempotency_keys, private.predictions, private.bookings, private.gone_jobs,
+      private.gone_generations, private.prediction_owners cascade`;
     await this
       .sql`update private.provider_pause set until = '-infinity', since = null, reason = null, code = null,
         probing = false, probe_until = '-infinity', failures = 0 where only_row`;

@@ -36,12 +36,25 @@ test.each([
 test('of a known size it costs what it gets; of an upload the server sets aside what it does not know', () => {
   const pixels = 1_000 * 800;
   const price = 0.08 + 7 * 0.004;
-  const own = priceFor(bySize, 3, { pixels, isOwn: true });
+  const own = priceFor(bySize, 3, [{ pixels, isOwn: true }]);
   expect(own?.expected).toBeCloseTo(price, 9);
   expect(own?.reserved).toBeCloseTo(price, 9);
-  const upload = priceFor(bySize, 3, { pixels });
+  const upload = priceFor(bySize, 3, [{ pixels }]);
   expect(upload?.expected).toBeCloseTo(price, 9);
   expect(upload?.reserved).toBeCloseTo(0.08 + 144 * 0.004, 9);
+});
+
+test('pictures to start from that are billed by the megapixel, each rounded up, up to what the model counts', () => {
+  const edits = model({
+    price: { usd_per_image: 0.03, usd_per_source_megapixel: 0.015, max_source_megapixels: 4 },
+  });
+  const million = 1_000_000;
+  expect(priceFor(edits)?.reserved).toBeCloseTo(0.03, 9);
+  const own = [million, 1.5 * million, 9 * million].map((pixels) => ({ pixels, isOwn: true }));
+  expect(priceFor(edits, undefined, own)?.reserved).toBeCloseTo(0.03 + (1 + 2 + 4) * 0.015, 9);
+  const others = priceFor(edits, undefined, [{ pixels: million }, {}]);
+  expect(others?.expected).toBeCloseTo(0.03 + (1 + 4) * 0.015, 9);
+  expect(others?.reserved).toBeCloseTo(0.03 + (4 + 4) * 0.015, 9);
 });
 
 test('by the image, and where no factor can be chosen, it is the same', () => {

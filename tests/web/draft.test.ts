@@ -77,6 +77,21 @@ test('several prompts are a batch, one prompt may be made several times', () => 
   expect(costOf(one, model({ price: null }))).toBeUndefined();
 });
 
+test('a source image that is billed by the megapixel is in the price, as the queue reserves it', () => {
+  const price = { usd_per_image: 0.03, usd_per_source_megapixel: 0.02, max_source_megapixels: 4 };
+  const billing = model({ price, supports: { source_image: true, max_source_images: 1 } });
+  const of = (...sources: Chosen[]) => costOf(draft({ sources, count: 2 }), billing)?.reserved;
+  expect(of()).toBeCloseTo(0.06);
+  const upload: Chosen = { id: 'x', kind: 'upload', name: 'n' };
+  expect(of(upload), 'of unknown size: the most').toBeCloseTo(0.22);
+  expect(of({ ...upload, kind: 'generation', width: 1500, height: 1000 })).toBeCloseTo(0.14);
+  expect(of({ ...upload, kind: 'generation', width: 9000, height: 9000 })).toBeCloseTo(0.22);
+  expect(
+    costOf(draft({ sources: [upload], count: 2 }), model({ price }))?.reserved,
+    'a model that takes none',
+  ).toBeCloseTo(0.06);
+});
+
 test('several prompts of which one is left are one prompt, made once', () => {
   const params = toParams(draft({ mode: 'several', prompts: ['a', ''], count: 4 }), model());
   expect(params).toEqual({ prompt: 'a', model_id: 'maker/model' });

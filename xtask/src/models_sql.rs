@@ -17,7 +17,7 @@ use crate::in_project;
 pub const FIRST: &str = "20261124000300_models.sql";
 
 /// Columns in the order of [`row`], and the place; the first one is the key.
-const COLUMNS: [&str; 35] = [
+const COLUMNS: [&str; 37] = [
     "replicate_id",
     "version",
     "name",
@@ -46,6 +46,8 @@ const COLUMNS: [&str; 35] = [
     "max_scale",
     "cost_per_generation",
     "cost_per_megapixel",
+    "cost_per_source_megapixel",
+    "max_source_megapixels",
     "cost_per_second",
     "typical_seconds",
     "price_source",
@@ -213,6 +215,8 @@ fn row(model: &Model) -> [String; COLUMNS.len() - 1] {
         at("/supports/scale/max"),
         number(model.price.and_then(|price| price.image)),
         number(model.price.and_then(|price| price.megapixel)),
+        number(model.price.and_then(|price| price.source_megapixel)),
+        number(model.price.and_then(|price| price.source_megapixels).map(f64::from)),
         number(model.price.and_then(|price| price.second)),
         number(model.price.and_then(|price| price.seconds)),
         literal(&Value::from(model.price_source.as_deref())),

@@ -196,7 +196,12 @@ export function head(request, env) {
   return text;
 }
 
-export const header = (request, name) => request.headers.get(name) ?? undefined;
+/**
+ * The country is what Cloudflare says beside the request: where a zone has turned the header off, a client could send
+ * one of its own. Outside Cloudflare there is nothing beside it.
+ */
+export const header = (request, name) =>
+  (name === 'cf-ipcountry' && request.cf ? request.cf.country : request.headers.get(name)) ?? undefined;
 
 /** Reads a request's body; `length` is the one that it declares, -1 where it declares none. */
 export function body(call, request, length, max) {

@@ -42,12 +42,16 @@ pub struct Model {
 
 /// What the provider asks, in US dollars: by the second where that is given, else for the image and its
 /// megapixels together.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ModelPrice {
     /// For an image, whatever its size.
     pub image: Option<f64>,
     /// For each megapixel (1,048,576 pixels) of the image, rounded up.
     pub megapixel: Option<f64>,
+    /// For each megapixel of a source image, rounded up.
+    pub source_megapixel: Option<f64>,
+    /// How many of them one source image counts at most.
+    pub source_megapixels: Option<u32>,
     /// For a second that the model runs.
     pub second: Option<f64>,
     /// Seconds that it usually runs.
@@ -55,8 +59,8 @@ pub struct ModelPrice {
 }
 
 impl ModelPrice {
-    /// What an image of this size is expected to cost, 1 megapixel where the size is not known; the same as
-    /// the SQL function `private.expected_cost`.
+    /// What an image of this size is expected to cost without a source image, 1 megapixel where the size is not known;
+    /// the same as the SQL function `private.expected_cost`.
     pub fn expected(&self, size: Option<(u32, u32)>) -> Option<f64> {
         if let (Some(second), Some(seconds)) = (self.second, self.seconds) {
             return Some(second * seconds);

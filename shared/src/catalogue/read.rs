@@ -89,6 +89,8 @@ fn price(entry: &Value) -> Read<ModelPrice> {
     let price = ModelPrice {
         image: members.may("image", Value::as_f64)?,
         megapixel: members.may("megapixel", Value::as_f64)?,
+        source_megapixel: members.may("source_megapixel", Value::as_f64)?,
+        source_megapixels: members.may("source_megapixels", whole)?,
         second: members.may("second", Value::as_f64)?,
         seconds: members.may("seconds", Value::as_f64)?,
     };

@@ -3,7 +3,7 @@ import { useId, useState } from 'react';
 import { money } from '../lib/format.ts';
 import { Choices, NumberInput } from '../ui/fields.tsx';
 import { scaleFor, sourcesFor } from './chosen.ts';
-import { priceFor, scalesOf } from './cost.ts';
+import { pixelsOf, priceFor, scalesOf } from './cost.ts';
 import type { Change, Draft } from './draft.ts';
 
 interface ScaleFieldProps {
@@ -29,7 +29,7 @@ export function ScaleField({ draft, model, change }: ScaleFieldProps) {
   const offered = scalesOf(model);
   const isOther = scales.length === 0 && (isTyped || !offered.includes(value));
   const size = source?.width && source.height ? { width: source.width, height: source.height } : undefined;
-  const from = { pixels: size && size.width * size.height, isOwn: source?.kind === 'generation' };
+  const from = source ? [{ pixels: pixelsOf(source), isOwn: source.kind === 'generation' }] : [];
   const priceAt = (one: number) => {
     const price = priceFor(model, one, from);
     return price ? ` · ${money(price.expected)}` : '';

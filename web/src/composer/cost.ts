@@ -1,13 +1,21 @@
 import type { Model } from 'picture-queue';
 
-/** What an enlarged picture costs: the same sum as the database's private.enlarged_cost. */
+/** What a picture costs: the same sums as the database's private.enlarged_cost and private.source_price. */
+
+/** Width times height, where both are known. */
+export function pixelsOf(image: {
+  width?: number | null | undefined;
+  height?: number | null | undefined;
+}): number | undefined {
+  return image.width && image.height ? image.width * image.height : undefined;
+}
 
 /** Pixels that a picture has whose size the server does not know. */
 const UNKNOWN_PIXELS = 16_777_216;
 const MEGAPIXEL = 1_048_576;
 
-/** The picture that is enlarged. */
-export interface Enlarged {
+/** A picture to start from. */
+export interface SourceSize {
   /** undefined: not known. */
   pixels?: number | undefined;
   /** The server knows them too: it is one of the user's own. */
@@ -25,8 +33,25 @@ export interface Price {
  * The price of one picture; undefined: it is not known.
  *
  * @param scale how many times as wide and as high; undefined: as the model does it
+ * @param sources the pictures that it starts from; the first is the one that is enlarged
  */
-export function priceFor(model: Model, scale?: number, { pixels, isOwn }: Enlarged = {}): Price | undefined {
+export function priceFor(model: Model, scale?: number, sources: SourceSize[] = []): Price | undefined {
+  const made = priceOfMaking(model, scale, sources[0]);
+  const each = model.price?.usd_per_source_megapixel ?? 0;
+  if (!made || each === 0) return made;
+  const most = model.price?.max_source_megapixels ?? 16;
+  const billed = (pixels: number | undefined) =>
+    pixels === undefined ? most : Math.min(most, Math.max(1, Math.ceil(pixels / MEGAPIXEL)));
+  const sum = (pixels: (source: SourceSize) => number | undefined) =>
+    sources.reduce((all, source) => all + billed(pixels(source)) * each, 0);
+  return {
+    expected: made.expected + sum(({ pixels }) => pixels),
+    reserved: made.reserved + sum(({ pixels, isOwn }) => (isOwn ? pixels : undefined)),
+  };
+}
+
+/** Without what is billed for the pictures that it starts from. */
+function priceOfMaking(model: Model, scale?: number, { pixels, isOwn }: SourceSize = {}): Price | undefined {
   if (!model.price) return undefined;
   const { usd_per_image, usd_per_megapixel, usd_per_second } = model.price;
   const range = model.supports.scale;

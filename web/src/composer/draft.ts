@@ -1,7 +1,7 @@
 import type { GenerateParams, Model, Priority, Range } from 'picture-queue';
 import type { OutputFormat } from '../../../client/src/openapi.ts';
 import { type Chosen, type ChosenMask, maskFor, named, scaleFor, sourcesFor } from './chosen.ts';
-import { type Price, priceFor } from './cost.ts';
+import { type Price, pixelsOf, priceFor } from './cost.ts';
 import { shapesOf, takesAnySize } from './shapes.ts';
 
 export const MOST_PICTURES = 10;
@@ -144,9 +144,11 @@ function sizeOf(draft: Draft, model: Model): { aspect_ratio?: string; width?: nu
 
 /** US dollars for all of it; undefined: the model has no known price. */
 export function costOf(draft: Draft, model: Model): Price | undefined {
-  const [source] = sourcesFor(draft, model);
-  const pixels = source?.width && source.height ? source.width * source.height : undefined;
-  const price = priceFor(model, scaleFor(draft, model), { pixels, isOwn: source?.kind === 'generation' });
+  const sources = sourcesFor(draft, model).map((source) => ({
+    pixels: pixelsOf(source),
+    isOwn: source.kind === 'generation',
+  }));
+  const price = priceFor(model, scaleFor(draft, model), sources);
   const pictures = picturesOf(draft, model);
   return price && { expected: price.expected * pictures, reserved: price.reserved * pictures };
 }

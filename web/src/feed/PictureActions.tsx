@@ -1,5 +1,6 @@
 import type { Generation } from 'picture-queue';
 import { useState } from 'react';
+import { pixelsOf } from '../composer/cost.ts';
 import { Button, IconButton } from '../ui/Button.tsx';
 import type { IconName } from '../ui/Icon.tsx';
 import { useMessages } from '../ui/messages.tsx';
@@ -89,7 +90,8 @@ export function PictureActions({ one, words = false, onRemove, onLeave }: Pictur
   const followUps = FOLLOW_UPS.flatMap(([operation, icon, label]): Action[] => {
     const model = modelFor(operation, models, operation === 'variation' ? one.model_id : undefined);
     if (!model) return [];
-    const price = priceOf(model);
+    const [image] = one.images;
+    const price = priceOf(model, undefined, [image && pixelsOf(image)]);
     const title = `${label} with ${model.name} (${price})`;
     return [{ icon, label, price, title, acts: true, act: () => actions.make(operation) }];
   });

@@ -7,7 +7,7 @@ import { download, fileName } from '../lib/files.ts';
 import { useMessages } from '../ui/messages.tsx';
 import { again, type FollowUp, followUp } from './follow-ups.ts';
 import type { Mark } from './marks.ts';
-import { priceOf } from './wording.ts';
+import { priceOf, unknownSources } from './wording.ts';
 
 /** What the cards need of the studio around them; it stays the same while pictures change. */
 export interface FeedContext {
@@ -120,6 +120,7 @@ export function useActions(one: Generation): Actions {
         price: priceOf(
           models.find(({ id }) => id === params.model_id),
           params.scale,
+          unknownSources(params),
         ),
       },
       download: () =>

@@ -64,12 +64,42 @@ export function modelName(models: Model[], id: string | null): string {
   return models.find((model) => model.id === id)?.name ?? id?.split('/').at(-1) ?? '';
 }
 
-/** What a picture costs: `$0.003`; enlarged by `scale`, of a size that is not known. */
-export function priceOf(model: Model | undefined, scale?: number | null): string {
-  const price = model && (scale ? priceFor(model, scale)?.expected : model.price?.usd_per_image);
-  return price === undefined ? 'price not known' : money(price);
+/**
+ * What a picture costs: `$0.003`.
+ *
+ * @param scale how many times as large it gets, where it is enlarged
+ * @param sources pixels of each picture that it starts from, where they are known
+ */
+export function priceOf(
+  model: Model | undefined,
+  scale?: number | null,
+  sources: (number | undefined)[] = [],
+): string {
+  const price =
+    model &&
+    priceFor(
+      model,
+      scale ?? undefined,
+      sources.map((pixels) => ({ pixels })),
+    );
+  return price === undefined ? 'price not known' : money(price.expected);
+}
+
+/** The pictures that a request names to start from, as `priceOf` takes them: their sizes are not known here. */
+export const unknownSources = (of: Sources): undefined[] =>
+  Array(of.source_id || of.source_generation_id || of.source_image_url ? 1 : (of.sources?.length ?? 0)).fill(
+    undefined,
+  );
+
+interface Sources {
+  source_id?: unknown;
+  source_generation_id?: unknown;
+  source_image_url?: unknown;
+  sources?: unknown[] | null | undefined;
 }
 
 /** What the same costs once more: of one that was enlarged what it did cost, since that depends on its size. */
-export const priceAgain = (model: Model, one: Pick<Generation, 'scale' | 'cost_usd'>): string =>
-  one.scale !== null && one.cost_usd !== null ? money(one.cost_usd) : priceOf(model, one.scale);
+export const priceAgain = (model: Model, one: Pick<Generation, 'scale' | 'cost_usd'> & Sources): string =>
+  one.scale !== null && one.cost_usd !== null
+    ? money(one.cost_usd)
+    : priceOf(model, one.scale, unknownSources(one));

@@ -200,6 +200,8 @@ fn charged(rows: &Value) -> Option<Charged> {
                 usd_per_image,
                 usd_per_megapixel: number("usd_per_megapixel"),
                 usd_per_second: number("usd_per_second"),
+                usd_per_source_megapixel: number("usd_per_source_megapixel"),
+                max_source_megapixels: number("max_source_megapixels").map(|most| most as u32),
             }),
             is_available: row.get("is_available") != Some(&Value::Bool(false)),
         })

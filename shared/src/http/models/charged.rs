@@ -74,7 +74,7 @@ mod tests {
     fn only_what_the_database_lets_start_is_listed_and_at_its_price() {
         let model = |id: &str, usd: Option<f64>, usd_per_second| ChargedModel {
             id: id.to_owned(),
-            price: usd.map(|usd_per_image| Price { usd_per_image, usd_per_megapixel: None, usd_per_second }),
+            price: usd.map(|usd_per_image| Price { usd_per_image, usd_per_second, ..Price::default() }),
             is_available: usd.is_some(),
         };
         let charged = Charged(vec![

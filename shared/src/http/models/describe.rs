@@ -13,6 +13,8 @@ impl Model {
             usd_per_image,
             usd_per_megapixel: price.megapixel,
             usd_per_second: price.second,
+            usd_per_source_megapixel: price.source_megapixel,
+            max_source_megapixels: price.source_megapixels,
         });
         self.describe_at(price, true)
     }

@@ -163,10 +163,10 @@ pub struct Output<'a> {
 }
 
 /// The price of an image, as users are charged.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema))]
 pub struct Price {
-    /// The expected price of an image in the model's default size, in US dollars.
+    /// The expected price of an image in the model's default size without a source image, in US dollars.
     pub usd_per_image: f64,
     /// The price of a megapixel in US dollars, if the price depends on the size.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -174,4 +174,10 @@ pub struct Price {
     /// The price of a second that the model runs in US dollars, if the price depends on the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usd_per_second: Option<f64>,
+    /// The price of a megapixel of each source image in US dollars, rounded up, if source images cost something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usd_per_source_megapixel: Option<f64>,
+    /// How many megapixels a source image counts at most, and as many where its size is not known, as of an upload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_source_megapixels: Option<u32>,
 }
