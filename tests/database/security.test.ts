@@ -256,7 +256,19 @@ const USERS = [
   ...USERS_WEBHOOKS,
 ];
 /** What a server of the app's calls for one of its users. */
-const SERVERS = ['start_generation', 'get_generation', 'cancel_generation', 'retry_generation'];
+const SERVERS = [
+  'start_generation',
+  'get_generation',
+  'list_generations',
+  'kept_request',
+  'cancel_generation',
+  'retry_generation',
+  'delete_generation',
+  'delete_image',
+  'mark_image',
+  'mark_images',
+  'user_usage',
+];
 const SERVICE = [
   ...PUBLIC,
   ...ADMINS,
@@ -329,6 +341,7 @@ const PRIVATE_SERVICE = [
   'alert_state',
   'act_as',
   'act_as_owner',
+  'act_as_owner_of_image',
   ...HEALTH,
   'complete_job_unfenced',
   'latencies',
