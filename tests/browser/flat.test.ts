@@ -8,8 +8,8 @@ import { isAtEnd, walk } from './support/walk.ts';
 
 const story = stories();
 
-const FEW = 300;
-const MANY = 900;
+const FEW = 200;
+const MANY = 600;
 
 /** What the page holds after a garbage collection. */
 async function held(page: Page, devtools: CDPSession) {
@@ -43,7 +43,7 @@ async function generationsIn(devtools: CDPSession): Promise<number> {
   return Number(counted.result.value);
 }
 
-story('of 900 pictures the page holds what it holds of 300, and loses none', async ({ member, stack }) => {
+story('of 600 pictures the page holds what it holds of 200, and loses none', async ({ member, stack }) => {
   const ada = await member();
   const { page } = ada;
   await ada.make('A harbour');
@@ -67,9 +67,9 @@ story('of 900 pictures the page holds what it holds of 300, and loses none', asy
   const end = page.getByText(`That is all: ${MANY} pictures.`);
   const all = ['A harbour', ...Array.from({ length: MANY - 1 }, (_, n) => `A harbour, number ${n + 1}`)];
   const bottom = async () => (await end.isVisible()) && isAtEnd(page);
-  expect(await walk(page, 700, bottom), 'on the way down').toEqual(all);
+  expect(await walk(page, 1_200, bottom), 'on the way down').toEqual(all);
   const top = () => page.evaluate(() => scrollY === 0);
-  expect(await walk(page, -700, top), 'on the way back up').toEqual(all);
+  expect(await walk(page, -1_200, top), 'on the way back up').toEqual(all);
   await ada.picture('A harbour').waitFor();
   const many = await held(page, devtools);
 

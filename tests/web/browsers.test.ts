@@ -20,8 +20,6 @@ const MAY_BE_MISSING = [
   '-webkit-font-smoothing',
   '-webkit-text-size-adjust',
   'accent-color',
-  'content-visibility',
-  'content-visibility: auto',
   'cursor: crosshair',
   'cursor: default',
   'cursor: grab',
@@ -46,7 +44,7 @@ const MAY_BE_MISSING = [
   'text-wrap: balance',
 ];
 /** Names of ours that some new interface of browsers has too. */
-const OURS = ['last', 'move', 'range', 'run', 'take'];
+const OURS = ['grow', 'last', 'move', 'range', 'run', 'take'];
 
 const lacks = (by: Versions, there: Versions) =>
   Object.entries(by).flatMap(([name, version]) => {

@@ -1,26 +1,25 @@
 import type { Locator, Page } from 'playwright-core';
 
-/** So many notches of the wheel are more than any list of a test takes. */
+/** So many steps are more than any list of a test takes. */
 const MOST = 600;
 
 /**
- * Scrolls through the list of pictures, as with a wheel.
+ * Scrolls through the list of pictures.
  *
  * @param by each time; CSS pixels
  * @param isOver whether it has come to the end
- * @returns the prompts that were seen, by their places in the list; throws where two were in one place
+ * @returns the prompts of all that were drawn, by their places in the list; throws where two were in one place
  */
 export async function walk(page: Page, by: number, isOver: () => Promise<boolean>): Promise<string[]> {
   const seen: string[] = [];
-  await page.mouse.move(900, 500);
   for (let turn = 0; turn < MOST; turn += 1) {
+    // Once what had been let go of is there again.
+    await page.waitForFunction(() => !document.querySelector('.feed > .grid .skeleton'));
     const cards = await page.evaluate(() =>
-      [...document.querySelectorAll('.feed > .grid > li[aria-posinset]')].flatMap((place) => {
-        const { top, bottom } = place.getBoundingClientRect();
-        const at = Number(place.getAttribute('aria-posinset'));
-        const prompt = place.querySelector('.card-prompt')?.textContent ?? '';
-        return bottom > 0 && top < innerHeight ? [{ at, prompt }] : [];
-      }),
+      [...document.querySelectorAll('.feed > .grid > li[aria-posinset]')].map((place) => ({
+        at: Number(place.getAttribute('aria-posinset')),
+        prompt: place.querySelector('.card-prompt')?.textContent ?? '',
+      })),
     );
     for (const { at, prompt } of cards) {
       const before = seen[at - 1] ?? prompt;
@@ -28,8 +27,10 @@ export async function walk(page: Page, by: number, isOver: () => Promise<boolean
       if (before !== prompt) throw new Error(`in place ${at} were “${before}” and “${prompt}”`);
     }
     if (await isOver()) return seen;
-    await page.mouse.wheel(0, by);
-    await page.evaluate(() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go))));
+    await page.evaluate(async (top) => {
+      scrollBy({ top, behavior: 'instant' });
+      for (let n = 0; n < 2; n += 1) await new Promise((go) => requestAnimationFrame(go));
+    }, by);
   }
   throw new Error(`not at the end after ${MOST} turns; seen: ${seen.filter(Boolean).length}`);
 }

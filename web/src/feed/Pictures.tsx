@@ -24,9 +24,8 @@ export const Pictures = memo(function Pictures({ blocks, hasMore, onOpen, onNear
   const [sight, look] = useSight(list);
   const sizes = useMemo(() => blocks.map((block) => block.sizes).join(''), [blocks]);
   const rows = useMemo(() => rowsOf(sizes, grid.columns), [sizes, grid.columns]);
-  const groups = useMemo(() => groupsOf(blocks), [blocks]);
   const tops = topsOf(sizes, rows, seen.heights, seen.row, grid);
-  const focused = sight.focused === undefined ? -1 : groups.findIndex(({ id }) => id === sight.focused);
+  const focused = indexOf(blocks, sight.focused);
   const parts = partsOf(rows, between(tops, sight.from, sight.to), focused);
 
   const setsize = hasMore ? -1 : sizes.length;
@@ -43,7 +42,7 @@ export const Pictures = memo(function Pictures({ blocks, hasMore, onOpen, onNear
     goOn(from);
     const end = rows[to] ?? sizes.length;
     for (let index = rows[from] ?? 0; index < end; index += 1) {
-      const { group, block } = groups[index] as Placed;
+      const [group, block] = groupAt(blocks, index);
       near.add(block);
       drawn.push(drawnOf(group, { posinset: index + 1, setsize }, onOpen) ?? <Missing key={`at ${index}`} />);
     }
@@ -58,13 +57,14 @@ export const Pictures = memo(function Pictures({ blocks, hasMore, onOpen, onNear
     const elements = new Map<string | undefined, HTMLElement>();
     for (const element of list.current?.children ?? [])
       if (element instanceof HTMLElement) elements.set(element.dataset.group, element);
-    for (const [row, first] of rows.entries()) {
-      const placed = groups[first];
-      const height = placed?.group && elements.get(placed.id)?.offsetHeight;
-      if (!height) continue;
-      seen.heights[row] = height;
-      if (placed.group?.all.length === 1) seen.row = height;
-    }
+    for (const [from, to] of parts)
+      for (let row = from; row < to; row += 1) {
+        const [group] = groupAt(blocks, rows[row] ?? 0);
+        const height = group && elements.get(group.id)?.offsetHeight;
+        if (!height) continue;
+        seen.heights[row] = height;
+        if (group.all.length === 1) seen.row = height;
+      }
   });
   return (
     <KeptPlace>
@@ -75,21 +75,26 @@ export const Pictures = memo(function Pictures({ blocks, hasMore, onOpen, onNear
   );
 });
 
-interface Placed {
-  /** By index. */
-  block: number;
-  /** undefined: let go of. */
-  group: Group | undefined;
-  id: string | undefined;
+/** A group by its index, undefined where it has been let go of, and the index of its block. */
+function groupAt(blocks: readonly Block[], index: number): [Group | undefined, number] {
+  let rest = index;
+  const at = blocks.findIndex(({ sizes }) => {
+    if (rest < sizes.length) return true;
+    rest -= sizes.length;
+    return false;
+  });
+  return [blocks[at]?.groups?.[rest], at];
 }
 
-function groupsOf(blocks: readonly Block[]): Placed[] {
-  return blocks.flatMap(({ sizes, groups }, block) =>
-    Array.from({ length: sizes.length }, (_, index) => {
-      const group = groups?.[index];
-      return { block, group, id: group?.id };
-    }),
-  );
+/** The index of a group by its id; -1: it is not there, or has been let go of. */
+function indexOf(blocks: readonly Block[], id: string | undefined): number {
+  let before = 0;
+  for (const { sizes, groups } of blocks) {
+    const at = id === undefined ? -1 : (groups?.findIndex((group) => group.id === id) ?? -1);
+    if (at >= 0) return before + at;
+    before += sizes.length;
+  }
+  return -1;
 }
 
 /** Where in the list something is, for who does not see it; -1: how long the list is is not known. */

@@ -13,11 +13,18 @@ const PATIENCE_MS = 3_000;
 /** On a phone what was started is out of sight: the page goes there. Gives what is called with the new ids. */
 export function useComingTo(): (ids: string[]) => void {
   const [target, setTarget] = useState<{ id: string; at: number }>();
+  const [, lookAgain] = useState({});
   const reached = useRef<typeof target>(undefined);
   useEffect(() => {
     if (!target || target === reached.current || Date.now() - target.at > PATIENCE_MS) return;
     const card = cardOf(target.id);
-    if (!card) return;
+    if (!card) {
+      // It is the newest: from far below the page goes up to where it is drawn.
+      if (!document.querySelector('.feed > .grid > .space:first-child')) return;
+      document.getElementById('feed-title')?.scrollIntoView({ behavior: 'instant' });
+      requestAnimationFrame(() => requestAnimationFrame(() => lookAgain({})));
+      return;
+    }
     reached.current = target;
     const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
     card.scrollIntoView({ block: 'start', behavior: calm ? 'auto' : 'smooth' });
