@@ -11,6 +11,7 @@ pub mod list_query;
 pub mod marks;
 pub mod models;
 pub mod problem;
+mod prompts;
 pub mod query;
 pub mod request;
 pub mod rerun;
