@@ -63,6 +63,7 @@ describe('bodies', () => {
   test.each<[string, Schema, object]>([
     ['null for what is left out', start, { ...one, style: null, operation: null, prompts: null }],
     ['several prompts', start, { prompts: ['a', 'b'], prompt: null, model_id: 'a/b' }],
+    ['neither, of a model that takes none', start, { ...one, prompt: null }],
     ['a row alone', inserted, { generation_id: '0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11' }],
     ['a row with a start', inserted, { generation_id: '0193f3a2-6c1e-7c40-9a55-2f6e0d1b7c11', ...one }],
     ['a batch of the original’s', batch, { ...many, batch_name: null }],
@@ -74,7 +75,6 @@ describe('bodies', () => {
     ['one that is null', start, { ...one, steps: null }],
     ['no model', start, { ...one, model_id: null }],
     ['both forms', start, { ...one, prompts: ['a'] }],
-    ['neither', start, { ...one, prompt: null }],
     [
       'an unknown field beside a row',
       inserted,

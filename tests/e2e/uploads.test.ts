@@ -62,7 +62,7 @@ describe('POST /sources', () => {
       bytes: bytes?.length,
       width: 640,
       height: 384,
-      expires_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      expires_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+\+00:00$/),
     });
     const life = Date.parse(uploaded.expires_at) - before;
     expect(life - DAY_MS, 'how far from a day').toBeLessThan(60_000);

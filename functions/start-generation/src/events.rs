@@ -3,6 +3,8 @@
 use edge::{Answer, EdgeRuntime, Environment, Incoming, listen, origin_is_allowed};
 use shared::auth::token::TokenError;
 use shared::http::problem::{Code, Problem};
+use shared::http::query;
+use shared::http::routes::Target;
 use shared::live::{Subscription, Transport, heard, protocol};
 use shared::ports::Clock;
 use uuid::Uuid;
@@ -27,6 +29,7 @@ async fn connect(
         return Err(Problem::new(Code::Forbidden, "This origin may not listen here."));
     }
     let (_, caller) = admit_user(incoming, env).await?;
+    query::check(Target::Events, incoming.search())?;
     let generation_id = generation_id()?;
     let header = |name: &str| incoming.header(name);
     let transport =

@@ -12,7 +12,9 @@ use shared::http::known_fields::refuse_fields;
 use shared::http::list_query::ListQuery;
 use shared::http::named_user::{USER_ID, user_in_query};
 use shared::http::problem::{Code, Problem};
+use shared::http::query;
 use shared::http::rerun::RerunChanges;
+use shared::http::routes::Target;
 use shared::http::traceparent::{self, TRACEPARENT};
 use shared::http::types::{Cancelled, Deleted, Status, Woken};
 use shared::pipeline::{HandedOver, StartPlan};
@@ -209,6 +211,7 @@ async fn nothing_said(incoming: &Incoming) -> Result<(), Problem> {
 
 pub(crate) async fn get(incoming: &Incoming, env: &Environment, id: &str) -> Result<Answer, Problem> {
     let access = admit_asker(incoming, env).await?;
+    query::check(Target::Get, incoming.search())?;
     let generation = generations(&access).get(generation_id(id)?).await;
     let generation = access.judged(generation)?;
     Ok(private(Answer::text("application/json", generation.into_string())))
@@ -216,6 +219,7 @@ pub(crate) async fn get(incoming: &Incoming, env: &Environment, id: &str) -> Res
 
 pub(crate) async fn list(incoming: &Incoming, env: &Environment) -> Result<Answer, Problem> {
     let access = admit_asker(incoming, env).await?;
+    query::check(Target::List, incoming.search())?;
     let query = ListQuery::parse(|name| incoming.query(name))?;
     access.named(query.user_id)?;
     let page = access.judged(generations(&access).list(&query).await)?;
@@ -274,6 +278,7 @@ pub(crate) async fn delete(
 
 pub(crate) async fn usage(incoming: &Incoming, env: &Environment) -> Result<Answer, Problem> {
     let access = admit_asker(incoming, env).await?;
+    query::check(Target::Usage, incoming.search())?;
     let named = access.named(user_in_query(incoming.query(USER_ID))?)?;
     let usage = access.judged(generations(&access).usage(named).await)?;
     Ok(private(Answer::text("application/json", usage.into_string())))

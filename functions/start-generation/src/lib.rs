@@ -11,7 +11,6 @@ mod sources;
 use edge::{Answer, Environment, Incoming, forward, misconfigured, serve, variables};
 use serde_json::json;
 use shared::http::problem::Problem;
-use shared::http::query;
 use shared::http::router::find;
 use shared::http::routes::{ROUTES, Target};
 use shared::http::types::{Config, DOCUMENT, Health};
@@ -31,7 +30,6 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
 async fn handle(incoming: &mut Incoming, env: &Environment, context: &Context) -> Result<Answer, Problem> {
     let path = incoming.path().to_owned();
     let found = find(ROUTES, incoming.method(), &path)?;
-    query::check(found.target, incoming.search())?;
     let id = found.parameters.first().copied().unwrap_or_default();
     match found.target {
         Target::Start => generations::start(incoming, env, context, found.prefix).await,
@@ -54,7 +52,7 @@ async fn handle(incoming: &mut Incoming, env: &Environment, context: &Context) -
         Target::Events => events::all(incoming, env).await,
         Target::UploadSource => sources::upload(incoming, env).await,
         Target::Usage => generations::usage(incoming, env).await,
-        Target::Models => models::list(env).await,
+        Target::Models => models::list(incoming, env).await,
         Target::Config => config(env),
         Target::OpenApi => Ok(public(Answer::text("application/json", DOCUMENT.to_owned()))),
         Target::Health => Ok(Answer::json(200, json!(Health { status: "ok" }))),

@@ -2,12 +2,14 @@
 
 use std::cell::RefCell;
 
-use edge::{Answer, EdgeRuntime, Environment, FetchClient, misconfigured, variables};
+use edge::{Answer, EdgeRuntime, Environment, FetchClient, Incoming, misconfigured, variables};
 use serde_json::{Value, json};
 use shared::adapters::supabase::{Prices, Rpc};
 use shared::catalogue::Catalogue;
 use shared::http::models::{Charged, ChargedCache};
 use shared::http::problem::Problem;
+use shared::http::query;
+use shared::http::routes::Target;
 use shared::ports::{Clock, PriceList};
 
 use crate::access::problem;
@@ -19,7 +21,8 @@ thread_local! {
 
 /// One round trip a minute in each isolate. While the database cannot be reached a copy of up to ten minutes
 /// serves, then 503: a price that nobody vouches for is none.
-pub(crate) async fn list(env: &Environment) -> Result<Answer, Problem> {
+pub(crate) async fn list(incoming: &Incoming, env: &Environment) -> Result<Answer, Problem> {
+    query::check(Target::Models, incoming.search())?;
     let now = EdgeRuntime.now_s();
     if let Some(models) = CHARGED.with_borrow(|held| held.fresh(now).map(described)) {
         return Ok(answer(models));

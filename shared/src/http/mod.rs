@@ -12,6 +12,7 @@ pub mod marks;
 pub mod models;
 pub mod named_user;
 pub mod problem;
+mod prompts;
 pub mod query;
 pub mod request;
 pub mod rerun;

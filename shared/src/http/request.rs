@@ -7,16 +7,17 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::catalogue::{
-    AspectRatio, Catalogue, GenerationParams, MAX_SOURCES, Mapped, Operation, OutputFormat, Role, SourceImage,
+    AspectRatio, Catalogue, GenerationParams, MAX_SOURCES, Mapped, Operation, OutputFormat, SourceImage,
 };
 use crate::http::fields::Fields;
 use crate::http::known_fields::refuse_unknown;
 use crate::http::problem::{Code, Problem};
+use crate::http::prompts::{needs_prompt, parse_prompt, parse_prompts};
 use crate::http::types::Priority;
 use crate::policy::bounds::{
-    EXPIRES_IN, GUIDANCE, MAX_BATCH, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_PROMPT_CHARS,
-    MAX_TIME_CHARS, NUM_IMAGES, OPERATIONS, OUTPUT_FORMATS, PRIORITIES, PROMPTS, SCALE, SEED, SERVERS,
-    SETTINGS, SIDE, SOURCE, STEPS, STRENGTH,
+    EXPIRES_IN, GUIDANCE, MAX_BODY_BYTES, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_PROMPT_CHARS, MAX_TIME_CHARS,
+    NUM_IMAGES, OPERATIONS, OUTPUT_FORMATS, PRIORITIES, PROMPTS, SCALE, SEED, SERVERS, SETTINGS, SIDE,
+    SOURCE, STEPS, STRENGTH,
 };
 use crate::policy::url_policy::{AllowedOrigins, check_public_https, check_webhook};
 
@@ -34,7 +35,7 @@ pub struct Item {
 /// A valid request for one image or a batch of them.
 #[derive(Debug, Clone)]
 pub struct StartRequest {
-    /// The images, 1 to [`MAX_BATCH`].
+    /// The images, 1 to [`crate::policy::bounds::MAX_BATCH`].
     pub items: Vec<Item>,
     /// What they have in common; its prompt and seed are the first item's.
     pub params: GenerationParams,
@@ -105,7 +106,7 @@ pub fn parse_params(body: &Value) -> Result<GenerationParams, Problem> {
 }
 
 /// The model as the catalogue names it, where it knows the name; `None` where there is none.
-fn model_id(fields: &Fields<'_>) -> Result<Option<String>, Problem> {
+pub(super) fn model_id(fields: &Fields<'_>) -> Result<Option<String>, Problem> {
     let Some(id) = fields.text("model_id", MAX_NAME_CHARS)?.filter(|id| !id.is_empty()) else {
         return Ok(None);
     };
@@ -249,53 +250,6 @@ fn aspect_ratio(fields: &Fields<'_>) -> Result<Option<AspectRatio>, Problem> {
 /// Width or height in pixels. The bounds keep nonsense out; the model's own limits come later.
 fn side(fields: &Fields<'_>, name: &str) -> Result<Option<u32>, Problem> {
     Ok(fields.integer(name, SIDE)?.and_then(|pixels| u32::try_from(pixels).ok()))
-}
-
-/// Whether a prompt has to be there: not where the model takes none, for which one is a title and no more.
-fn needs_prompt(fields: &Fields<'_>) -> Result<bool, Problem> {
-    let model = model_id(fields)?.as_deref().and_then(Catalogue::builtin_model);
-    Ok(model.is_none_or(|model| model.input.role(Role::Prompt).is_some()))
-}
-
-fn parse_prompts(fields: &Fields<'_>, needed: bool) -> Result<Vec<String>, Problem> {
-    let Some(value) = fields.get("prompts") else {
-        return Ok(vec![parse_prompt(fields.get("prompt"), "prompt", needed)?]);
-    };
-    if fields.get("prompt").is_some() {
-        return Err(Problem::invalid("prompts", "Give either prompt or prompts, not both."));
-    }
-    let list = value.as_array().filter(|list| (1..=MAX_BATCH).contains(&list.len())).ok_or_else(|| {
-        Problem::invalid("prompts", format!("prompts must be a list of 1 to {MAX_BATCH} prompts."))
-    })?;
-    list.iter().map(|prompt| parse_prompt(Some(prompt), "prompts", needed)).collect()
-}
-
-/// A prompt; empty only where it is not `needed`.
-fn parse_prompt(value: Option<&Value>, name: &str, needed: bool) -> Result<String, Problem> {
-    let text = match value {
-        None if !needed => return Ok(String::new()),
-        None => return Err(Problem::invalid(name, format!("{name} is required and must be text."))),
-        Some(value) => value.as_str().ok_or_else(|| {
-            let each = if name == "prompt" { "" } else { "Each of " };
-            Problem::invalid(name, format!("{each}{name} must be text."))
-        })?,
-    };
-    if text.trim().is_empty() {
-        if !needed {
-            return Ok(String::new());
-        }
-        return Err(Problem::invalid(name, "A prompt must not be empty, nor only white space."));
-    }
-    let length = text.chars().count();
-    if length > MAX_PROMPT_CHARS {
-        let detail =
-            format!("A prompt must have at most {MAX_PROMPT_CHARS} characters; this one has {length}.");
-        return Err(Problem::invalid(name, detail));
-    }
-    if text.contains('\0') {
-        return Err(Problem::invalid(name, "A prompt must not contain a NUL character."));
-    }
-    Ok(text.to_owned())
 }
 
 /// One item per prompt, or `count` of one prompt. With a fixed seed each further image takes the
