@@ -292,7 +292,7 @@ language sql stable set search_path = '' as $$
   )
 $$;
 
--- The generations that an id is of: one, that of a job, an image or a webhook, those of a batch or the newest of a user,
+-- The generations that an id is of: one, that of a job, an image or a webhook, those of a batch, the newest of a user;
 -- 200 at most. It looks no further than it must.
 create function private.generations_of(p_id uuid) returns uuid[]
 language plpgsql stable set search_path = ''
@@ -344,7 +344,7 @@ declare
 begin
   perform private.check_admin();
   if char_length(v_text) not between 1 and 300 then
-    perform private.refuse_field('p_search', 'p_search must be an id or an e-mail address, of at most 300 characters.');
+    perform private.refuse_field('p_search', 'p_search must be an id or an e-mail address of at most 300 characters.');
   end if;
   if v_search is null and v_text like '%@%' then
     select u.id into v_search from auth.users as u where u.email = lower(v_text) and not u.is_sso_user;
@@ -473,13 +473,13 @@ begin
       select d.job_id from private.webhook_deliveries as d where d.generation_id = p_generation_id limit 50
     )
     || array(select distinct p.job_id from unnest(v_predictions) as p)
-    -- What else has finished for it, such as a job from before a retry: among the first 200 of its user's from then on.
+    -- What else has finished for it, such as a job from before a retry: among the first 50 of its user's from then on.
     || array(
       select f.id from (
         select j.id, j.generation_id from private.finished_jobs as j
         where j.fair_key = v_generation.user_id and j.created_at >= v_generation.created_at - interval '1 second'
           and j.created_at <= coalesce(v_generation.completed_at, now()) + interval '1 hour'
-        order by j.created_at limit 200
+        order by j.created_at limit 50
       ) as f
       where f.generation_id = p_generation_id
     ),

@@ -97,6 +97,8 @@ function pagesOfRows(name: string): number {
   if (name.startsWith('admin_jobs ')) return 50;
   // The first 200 jobs that run, and the next 200.
   if (name === 'admin_users by slots') return 400;
+  // What else its user's jobs have finished from then on.
+  if (name === 'admin_generation') return 50;
   // The user of each, by an index that is two levels deeper.
   return name === 'admin_predictions' ? 100 : 0;
 }
