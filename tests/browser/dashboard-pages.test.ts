@@ -63,8 +63,9 @@ story('what has ended is drawn over time, told in numbers, and rolled up', async
   await stack.simulator.fault('refused', { error: 'NSFW' });
   for (const prompt of ['a', 'b', 'c', 'refused'])
     await bob.ended((await bob.start({ prompt })).generation_id);
-  // As the cron does ten seconds later.
-  await stack.sql`select private.roll_up_ended(20000, clock_timestamp())`;
+  // As if these jobs had ended some minutes ago, and the cron had run since.
+  await stack.sql`update private.finished_jobs set completed_at = completed_at - interval '5 minutes' where fair_key = ${bob.id}`;
+  await stack.sql`update private.roll_up set counted_until = now() - interval '10 minutes' where only_row`;
   await stack.sweep();
   const ada = await Operator.arrive(scene);
   const { page } = ada;
