@@ -14,8 +14,8 @@
 --   writes_by_hand  what an operator writes into the view
 --   maintenance     what claims and the cron do besides: stage, rescue, expire, prune, counts
 --   money           prices, users' quotas, the ledger of predictions, the installation's budget
---   bookings        what the roll-ups cannot see in the jobs that have ended
 --   usage           what a user has used of their plan
+--   bookings        what the roll-ups cannot see in the jobs that have ended
 --
 --   Generations: what makes images of a request
 --   requests        a request is read and bounded

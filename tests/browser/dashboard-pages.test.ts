@@ -63,7 +63,7 @@ story('what has ended is drawn over time, told in numbers, and rolled up', async
   await stack.simulator.fault('refused', { error: 'NSFW' });
   for (const prompt of ['a', 'b', 'c', 'refused'])
     await bob.ended((await bob.start({ prompt })).generation_id);
-  // As if they had ended some minutes ago, and the cron had run since.
+  // As if these jobs had ended some minutes ago, and the cron had run since.
   await stack.sql`update private.finished_jobs set completed_at = completed_at - interval '5 minutes' where fair_key = ${bob.id}`;
   await stack.sql`update private.roll_up set counted_until = now() - interval '10 minutes' where only_row`;
   await stack.sweep();
@@ -154,8 +154,8 @@ story('users, models and the ledger show what somebody has used; a file has the 
   const { stack } = scene;
   const bob = await TestUser.signUp(stack);
   for (const prompt of ['one', 'two']) await bob.completed((await bob.start({ prompt })).generation_id);
-  await stack.sql`update private.finished_jobs set completed_at = completed_at - interval '5 minutes' where fair_key = ${bob.id}`;
-  await stack.sql`update private.roll_up set counted_until = now() - interval '10 minutes' where only_row`;
+  // As the cron does ten seconds later.
+  await stack.sql`select private.roll_up_ended(20000, clock_timestamp())`;
   await stack.sweep();
   const ada = await Operator.arrive(scene);
   const { page } = ada;
