@@ -24,23 +24,27 @@ export const newestOf = (deployed: Deployed): Version => deployed.incoming ?? de
  * The last release while it is not up on all of its Workers, which is gone on with under its name; a new one otherwise.
  *
  * @param found what is deployed of each of the Workers
+ * @param cut those whose deployment from here is known not to have come to its end, though the version is there
  */
 export function releaseOf(
   workers: Prepared[],
   found: Map<Worker, Deployed | undefined>,
+  cut: Worker[] = [],
   now = new Date(),
 ): Release {
   const there = [...found].flatMap(([worker, deployed]) => (deployed ? [{ worker, deployed }] : []));
   const names = there.map(({ deployed }) => newestOf(deployed).release ?? '').sort();
   const last = names.at(-1) ?? '';
   const its = there.filter(({ deployed }) => last !== '' && newestOf(deployed).release === last);
-  const up = its.filter(({ deployed }) => !deployed.incoming).length;
+  const up = its.filter(({ worker, deployed }) => !deployed.incoming && !cut.includes(worker)).length;
   // The version that was uploaded last knows best what the release was to change.
   const [latest] = its
     .map(({ deployed }) => newestOf(deployed))
     .toSorted((a, b) => b.createdOn.localeCompare(a.createdOn));
   const goesOn = up < (latest?.of ?? 0);
-  const changing = workers.filter((each) => !isSame(each, found.get(each.worker)));
+  const changing = workers.filter(
+    (each) => !isSame(each, found.get(each.worker)) || cut.includes(each.worker),
+  );
   const own = new Set([
     ...(goesOn ? its.map(({ worker }) => worker) : []),
     ...changing.map(({ worker }) => worker),

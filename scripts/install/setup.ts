@@ -60,7 +60,8 @@ export async function setup(options: Options): Promise<void> {
     const workers = prepare(options, values);
     const prepared = workers.find((each) => each.worker === worker);
     if (!prepared) throw new UserError(`there is no Worker ${worker}.`);
-    release ??= releaseOf(workers, await lookAtAll(workers, cloudflare));
+    const cut = workers.filter((each) => cloudflare.wasCut(each)).map((each) => each.worker);
+    release ??= releaseOf(workers, await lookAtAll(workers, cloudflare), cut);
     const deployed = await cloudflare.deployed(prepared);
     const address = ADDRESS[worker];
     if (isSame(prepared, deployed) && values[address] && !cloudflare.wasCut(prepared))

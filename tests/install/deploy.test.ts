@@ -230,11 +230,16 @@ describe('npm run deploy', () => {
     // What the database lacks is found by its history: the last one counts as new again.
     const [last] = applied.slice(-1);
     await one.sql`delete from supabase_migrations.schema_migrations where version = ${last ?? ''}`;
+    const shown = await deploy('--dry-run');
     const { code, output } = await deploy();
     await one.sql`insert into supabase_migrations.schema_migrations (version) values (${last ?? ''})`;
     expect(code).toBe(1);
     expect(output).toContain('nothing was applied');
     expect(output).toContain("set local lock_timeout = '1s'");
+    expect(shown.code, shown.output).toBe(1);
+    expect(shown.output).toContain(`✔ the database lacks ${last}_`);
+    expect(shown.output).toContain('✖ ');
+    expect(shown.output).toContain('npm run deploy would refuse the migrations above');
     expect(await one.migrations()).toEqual(applied);
   });
 

@@ -25,9 +25,11 @@ const version = (release: string, of: number, more: Partial<Deployed> = {}): Dep
   ...more,
 });
 
+const mapOf = (deployed: (Deployed | undefined)[]) =>
+  new Map(WORKERS.map((worker, index) => [worker, deployed[index]]));
+
 /** @param deployed in the order of process-generation, process-jobs, start-generation */
-const next = (...deployed: (Deployed | undefined)[]) =>
-  releaseOf(workers, new Map(WORKERS.map((worker, index) => [worker, deployed[index]])), NOW);
+const next = (...deployed: (Deployed | undefined)[]) => releaseOf(workers, mapOf(deployed), [], NOW);
 
 describe('the release of a run', () => {
   test('is the last one while a Worker of it is missing, of which no machine keeps a note', () => {
@@ -41,6 +43,12 @@ describe('the release of a run', () => {
       name: LAST,
       of: 2,
     });
+  });
+
+  test('is the last one where a Worker’s version is there, and not its routes and triggers', () => {
+    const up = [version(LAST, 3), version(LAST, 3), version(LAST, 3)];
+    expect(releaseOf(workers, mapOf(up), ['process-jobs'], NOW)).toEqual({ name: LAST, of: 3 });
+    expect(releaseOf(workers, mapOf(up), [], NOW).name).toBe(TODAY);
   });
 
   test('is a new one when the last is up, whatever other Workers differ by', () => {
