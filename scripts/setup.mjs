@@ -50,8 +50,10 @@ async function oneAtATime(work) {
   const lock = path.join(TOOLS, 'setup.lock');
   let told = false;
   while (!(await take(lock))) {
-    if (!told) say(`Another set-up (process ${holderOf(lock)}) is running in this folder; waiting for it.`);
-    told = true;
+    const holder = holderOf(lock);
+    // None: it was given back since, and the next look takes it.
+    if (!told && holder) say(`Another set-up (process ${holder}) is running in this folder; waiting for it.`);
+    told ||= holder !== 0;
     await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
   }
   try {

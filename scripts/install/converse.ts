@@ -2,13 +2,13 @@
 import { say } from '../progress.mjs';
 import { UserError } from '../user-error.mjs';
 import { askSecret, choose } from './ask.ts';
-import type { Cloudflare } from './cloudflare.ts';
+import type { Cloudflare, Who } from './cloudflare.ts';
 import type { Values } from './env-file.ts';
 import type { Options } from './options.ts';
 import { accountOf, webhookSecretOf } from './replicate.ts';
 import { envFileOf, type Outcome } from './run.ts';
 import { complaint, requireAll, SETTING_NAMES, type SettingName } from './settings.ts';
-import type { Supabase } from './supabase.ts';
+import type { Project, Supabase } from './supabase.ts';
 
 interface Means {
   supabase: Supabase;
@@ -28,8 +28,9 @@ export const REQUIRED: SettingName[] = [
 
 export async function converse(options: Options, values: Values, means: Means): Promise<Outcome> {
   const before = envFileOf(options).read();
-  await cloudflareAccount(options, values, means);
-  await supabaseProject(options, values, means);
+  const { who, projects } = await logins(values, means);
+  if (who) await cloudflareAccount(options, values, who, means);
+  if (projects) await supabaseProject(options, values, projects, means);
   if (!values.REPLICATE_API_TOKEN && options.asks) {
     say('  A token of Replicate: https://replicate.com/account/api-tokens');
     means.learn({
@@ -56,16 +57,36 @@ export async function converse(options: Options, values: Values, means: Means): 
   };
 }
 
+interface Logins {
+  who?: Who;
+  /** Absent: nothing has to be asked of Supabase, which may be somebody's own. */
+  projects?: Project[];
+}
+
+/** @throws UserError that names every login that is missing */
+async function logins(values: Values, { supabase, cloudflare }: Means): Promise<Logins> {
+  const who = await cloudflare.whoami();
+  const { SUPABASE_DB_URL, SUPABASE_URL, SUPABASE_ANON_KEY, SUPABASE_SERVICE_ROLE_KEY } = values;
+  const isKnown = SUPABASE_DB_URL && SUPABASE_URL && SUPABASE_ANON_KEY && SUPABASE_SERVICE_ROLE_KEY;
+  const projects = isKnown ? undefined : await supabase.projects();
+  const missing = [
+    ...(who
+      ? []
+      : ['nobody is logged in at Cloudflare: run npx wrangler login, or set CLOUDFLARE_API_TOKEN.']),
+    ...(isKnown || projects
+      ? []
+      : ['nobody is logged in at Supabase: run npx supabase login, or set SUPABASE_ACCESS_TOKEN.']),
+  ];
+  if (missing.length > 0) throw new UserError(missing.join('\n  '));
+  return { ...(who ? { who } : {}), ...(projects ? { projects } : {}) };
+}
+
 async function cloudflareAccount(
   options: Options,
   values: Values,
-  { cloudflare, learn }: Means,
+  who: Who,
+  { learn }: Means,
 ): Promise<void> {
-  const who = await cloudflare.whoami();
-  if (!who)
-    throw new UserError(
-      'nobody is logged in at Cloudflare: run npx wrangler login, or set CLOUDFLARE_API_TOKEN.',
-    );
   if (values.CLOUDFLARE_ACCOUNT_ID || who.accounts.length < 2) return;
   if (!options.asks)
     throw new UserError(
@@ -75,19 +96,13 @@ async function cloudflareAccount(
   learn({ CLOUDFLARE_ACCOUNT_ID: id });
 }
 
-async function supabaseProject(options: Options, values: Values, { supabase, learn }: Means): Promise<void> {
-  const {
-    SUPABASE_DB_URL: address,
-    SUPABASE_ANON_KEY: publishable,
-    SUPABASE_SERVICE_ROLE_KEY: secret,
-  } = values;
-  // With an address and keys nothing has to be asked of Supabase, which may be somebody's own.
-  if (address && values.SUPABASE_URL && publishable && secret) return;
-  const projects = await supabase.projects();
-  if (!projects)
-    throw new UserError(
-      'nobody is logged in at Supabase: run npx supabase login, or set SUPABASE_ACCESS_TOKEN.',
-    );
+async function supabaseProject(
+  options: Options,
+  values: Values,
+  projects: Project[],
+  { supabase, learn }: Means,
+): Promise<void> {
+  const { SUPABASE_ANON_KEY: publishable, SUPABASE_SERVICE_ROLE_KEY: secret } = values;
   const known = projects.map(({ ref, name }) => `${ref} (${name})`).join(', ') || 'none';
   if (!values.SUPABASE_PROJECT_REF) {
     if (!options.asks) throw new UserError(`SUPABASE_PROJECT_REF is missing. The account has: ${known}.`);

@@ -18,13 +18,17 @@ const ADDRESS: Record<Worker, string> = {
   'start-generation': 'START_GENERATION_URL',
 };
 
+/** Where a Worker tells its health. */
+export const addressOf = (worker: Worker, values: Values): string =>
+  `${values[ADDRESS[worker]] ?? ADDRESS[worker]}/health`;
+
 /** @param meant the version that is to answer, where it has a share of the requests */
 export async function healthOf(
   worker: Worker,
   values: Values,
   meant?: { name: string; version: string },
 ): Promise<Health> {
-  const url = `${values[ADDRESS[worker]]}/health`;
+  const url = addressOf(worker, values);
   // https://developers.cloudflare.com/workers/configuration/versions-and-deployments/gradual-deployments/
   const headers: Record<string, string> = meant
     ? { 'cloudflare-workers-version-overrides': `${meant.name}="${meant.version}"` }

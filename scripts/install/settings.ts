@@ -62,7 +62,19 @@ export const SETTINGS = {
   PROCESS_GENERATION_URL: { check: origin },
   START_GENERATION_ROUTES: { check: routesAreWrong },
   PROCESS_GENERATION_ROUTES: { check: routesAreWrong },
+  RATE_LIMIT: {
+    check: matches(
+      /^[1-9]\d{0,5}(\/(10|60))?$/,
+      'is requests in a minute, such as 600, or 100/10 in ten seconds',
+    ),
+  },
   RATE_LIMIT_NAMESPACE_ID: { check: wholeNumber(1, 2 ** 31 - 1) },
+  ANALYTICS_DATASET: {
+    check: matches(
+      /^[A-Za-z_][A-Za-z0-9_]{0,63}$/,
+      'is letters, digits and underscores, such as picture_queue',
+    ),
+  },
 } satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -90,9 +102,46 @@ export function combine(file: Values, env: NodeJS.ProcessEnv): { values: Values;
   return { values, overruled };
 }
 
-/** A sentence for each setting that cannot be right. Values of secrets are not in it. */
+/** A sentence for each setting that cannot be right, by itself or beside the others. Values of secrets are not in it. */
 export function complaints(values: Values): string[] {
-  return SETTING_NAMES.flatMap((name) => complaint(name, values[name]) ?? []);
+  const wrong = SETTING_NAMES.flatMap((name) => complaint(name, values[name]) ?? []);
+  return wrong.length > 0 ? wrong : ofTwoProjects(values);
+}
+
+/** Migrations would reach one project, and the Workers another. What says nothing of a project is no part of it. */
+function ofTwoProjects(values: Values): string[] {
+  const known = Object.entries({
+    SUPABASE_PROJECT_REF: values.SUPABASE_PROJECT_REF,
+    SUPABASE_URL: /^https:\/\/([a-z]{20})\.supabase\.co\b/.exec(values.SUPABASE_URL ?? '')?.[1],
+    SUPABASE_DB_URL: projectOfDatabase(values.SUPABASE_DB_URL),
+    SUPABASE_ANON_KEY: projectOfKey(values.SUPABASE_ANON_KEY),
+    SUPABASE_SERVICE_ROLE_KEY: projectOfKey(values.SUPABASE_SERVICE_ROLE_KEY),
+  }).flatMap(([name, ref]) => (ref === undefined ? [] : [{ name, ref }]));
+  if (new Set(known.map(({ ref }) => ref)).size < 2) return [];
+  const all = known.map(({ name, ref }) => `${name} is of ${ref}`).join(', ');
+  return [
+    `${all}: set them to one project, or leave out SUPABASE_URL and the keys, which npm run setup reads.`,
+  ];
+}
+
+/** `db.REF.supabase.co`, or the user `postgres.REF` of a pooler. */
+function projectOfDatabase(address: string | undefined): string | undefined {
+  if (!address) return undefined;
+  const { hostname, username } = new URL(address);
+  if (/\.pooler\.supabase\.com$/.test(hostname)) return /^[^.]+\.([a-z]{20})$/.exec(username)?.[1];
+  return /^db\.([a-z]{20})\.supabase\.co$/.exec(hostname)?.[1];
+}
+
+/** Legacy keys are tokens that name theirs; those of today do not. */
+function projectOfKey(keys: string | undefined): string | undefined {
+  const [, payload] = keys?.split(/[\s,]+/)[0]?.split('.') ?? [];
+  if (!payload) return undefined;
+  try {
+    const { ref } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { ref?: unknown };
+    return typeof ref === 'string' && /^[a-z]{20}$/.test(ref) ? ref : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export function complaint(name: SettingName, value: string | undefined): string | undefined {

@@ -2,13 +2,14 @@
 import { say } from '../progress.mjs';
 import { setUp } from '../setup.mjs';
 import { UserError } from '../user-error.mjs';
-import { Cloudflare, newRelease } from './cloudflare.ts';
+import { Cloudflare, type Release } from './cloudflare.ts';
 import { converse } from './converse.ts';
 import { dryRun } from './dry-run.ts';
 import type { Values } from './env-file.ts';
 import { nextSteps } from './next-steps.ts';
 import type { Options } from './options.ts';
-import { envFileOf, type Outcome, readValues, runSteps, type Step } from './run.ts';
+import { isSame, lookAtAll, releaseOf } from './release.ts';
+import { commandOf, envFileOf, type Outcome, readValues, runSteps, type Step } from './run.ts';
 import type { Worker } from './settings.ts';
 import { smoke } from './smoke.ts';
 import { Supabase } from './supabase.ts';
@@ -33,22 +34,17 @@ export async function setup(options: Options): Promise<void> {
   };
   const supabase = new Supabase(tools, values);
   const cloudflare = new Cloudflare(tools, folderOf(options));
-  const release = newRelease();
-  let changed = false;
+  let release: Release | undefined;
   const steps: Step[] = [
     { title: 'settings and logins', run: () => converse(options, values, { supabase, cloudflare, learn }) },
     { title: 'database', run: () => migrate(options, supabase) },
     ...WORKERS.map((worker) => ({
       title: worker,
-      run: async () => {
-        const outcome = await deployWorker(worker);
-        changed ||= 'done' in outcome;
-        return outcome;
-      },
+      run: () => deployWorker(worker),
     })),
-    { title: 'smoke test', run: () => smoke(options, values, changed) },
+    { title: 'smoke test', run: () => smoke(options, values, prepare(options, values)) },
   ];
-  await runSteps(`npm run setup${options.name === 'production' ? '' : ` -- --name ${options.name}`}`, steps);
+  await runSteps(commandOf('setup', options.name), steps);
   say(nextSteps(options, values));
 
   /** The first deployment tells the address, which the Worker itself needs: then it is deployed once more. */
@@ -61,12 +57,14 @@ export async function setup(options: Options): Promise<void> {
   }
 
   async function deployOnce(worker: Worker): Promise<Outcome> {
-    const prepared = prepare(options, values).find((each) => each.worker === worker);
+    const workers = prepare(options, values);
+    const prepared = workers.find((each) => each.worker === worker);
     if (!prepared) throw new UserError(`there is no Worker ${worker}.`);
+    const cut = workers.filter((each) => cloudflare.wasCut(each)).map((each) => each.worker);
+    release ??= releaseOf(workers, await lookAtAll(workers, cloudflare), cut);
     const deployed = await cloudflare.deployed(prepared);
     const address = ADDRESS[worker];
-    const isSame = deployed?.fingerprint === prepared.fingerprint && !deployed.incoming;
-    if (isSame && values[address] && !cloudflare.wasCut(prepared))
+    if (isSame(prepared, deployed) && values[address] && !cloudflare.wasCut(prepared))
       return { unchanged: `unchanged, at ${values[address]}` };
     learnAddress(worker, await cloudflare.deploy(prepared, release, deployed));
     return { done: `deployed at ${values[address] ?? 'no address'}` };

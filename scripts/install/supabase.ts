@@ -59,11 +59,6 @@ export class Supabase {
     await this.#tools.supabase(args, { env });
   }
 
-  /** The command that is run, without what is secret. */
-  pushArguments(...more: string[]): string[] {
-    return this.#push(...more).args;
-  }
-
   /** A project is named each time, never linked: production and staging share this folder. */
   #push(...more: string[]): { args: string[]; env: Values } {
     const { SUPABASE_DB_URL: address, SUPABASE_PROJECT_REF: ref } = this.#values;

@@ -21,26 +21,31 @@ interface Config {
   durable_objects?: { bindings: { script_name?: string }[] };
   services?: { service: string }[];
   assets?: { directory: string };
-  ratelimits?: { namespace_id: string }[];
+  ratelimits?: { namespace_id: string; simple: { limit: number; period: number } }[];
+  analytics_engine_datasets?: { binding: string; dataset: string }[];
   placement?: Record<string, string>;
   [key: string]: unknown;
 }
 
 type RawConfig = { env: Record<string, Config>; main?: string; name?: string } & Record<string, unknown>;
 
-/** One Worker, ready for wrangler. */
-export interface Prepared {
+/** One Worker, for what asks about it or shares its requests out. */
+export interface Named {
   worker: Worker;
   /** Its name at Cloudflare. */
   name: string;
   /** Its configuration, for `--config`. */
   config: string;
+}
+
+/** One Worker, ready for wrangler. */
+export interface Prepared extends Named {
   secrets: Values;
   /** The same for the same code, variables, secrets and files. */
   fingerprint: string;
 }
 
-export const folderOf = ({ dir, name }: Options) => path.join(dir, '.local', name);
+export const folderOf = ({ dir, name }: Pick<Options, 'dir' | 'name'>) => path.join(dir, '.local', name);
 
 /** What hands a Worker's secrets to wrangler, for as long as the call lives. */
 export const secretsFileOf = (folder: string, worker: Worker) => path.join(folder, `${worker}.secrets.json`);
@@ -71,6 +76,18 @@ export function prepare(options: Options, values: Values): Prepared[] {
   });
 }
 
+/** The Workers by their names alone: a roll back brings nothing that would have to be built. */
+export function nameAll(options: Options): Named[] {
+  return WORKERS.map((worker) => {
+    const [name, config] = [
+      nameOf(worker, options.name),
+      path.join(folderOf(options), `${worker}.name.json`),
+    ];
+    writePrivately(config, `${JSON.stringify({ name })}\n`);
+    return { worker, name, config };
+  });
+}
+
 function configOf(worker: Worker, raw: RawConfig, options: Options, values: Values, studio: string): Config {
   const { env, main: _main, name: _name, ...top } = raw;
   const own = env[worker];
@@ -96,8 +113,14 @@ function configOf(worker: Worker, raw: RawConfig, options: Options, values: Valu
   if (own.placement && values.PLACEMENT_REGION) config.placement = { region: values.PLACEMENT_REGION };
   if (own.ratelimits) {
     const namespace_id = values.RATE_LIMIT_NAMESPACE_ID ?? namespaceOf(options.name);
-    if (namespace_id) config.ratelimits = own.ratelimits.map((each) => ({ ...each, namespace_id }));
+    config.ratelimits = own.ratelimits.map((each) => ({
+      ...each,
+      ...(namespace_id ? { namespace_id } : {}),
+      simple: limitOf(values.RATE_LIMIT) ?? each.simple,
+    }));
   }
+  if (values.ANALYTICS_DATASET)
+    config.analytics_engine_datasets = [{ binding: 'EVENTS', dataset: values.ANALYTICS_DATASET }];
   return config;
 }
 
@@ -111,6 +134,13 @@ function routesOf(worker: Worker, values: Values): Record<string, unknown> {
   );
   // Beside routes wrangler would turn the workers.dev address off, and running predictions call it.
   return routes.length > 0 ? { routes, workers_dev: true } : {};
+}
+
+/** `600`: requests in a minute; `100/10`: in ten seconds. */
+function limitOf(text: string | undefined): { limit: number; period: number } | undefined {
+  if (text === undefined) return undefined;
+  const [limit, period = '60'] = text.split('/');
+  return { limit: Number(limit), period: Number(period) };
 }
 
 /** Installations in one account would share their counters. */

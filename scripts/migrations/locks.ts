@@ -38,16 +38,21 @@ const LOCKING = new Set([
   'IndexStmt',
   'RenameStmt',
   'RuleStmt',
+  'AlterObjectSchemaStmt',
 ]);
 /** Statements that keep a lock for as long as they read or write. */
 const LONG: Record<string, string> = {
   UpdateStmt: 'update',
   DeleteStmt: 'delete',
+  InsertStmt: 'insert … select',
+  CreateTableAsStmt: 'create table … as select',
   MergeStmt: 'merge',
   SelectStmt: 'select',
   DoStmt: 'do',
   CallStmt: 'call',
 };
+/** `set_config('lock_timeout', …)`, wherever it stands in a statement that runs now. */
+const SETS_BY_CALL = /set_config.*(lock|statement)_timeout/;
 /** Statements that lock a whole table against everybody while they work. */
 const NEVER: Record<string, string> = {
   LockStmt: 'lock table',
@@ -77,29 +82,69 @@ export async function lockComplaints(files: string[], folder = FOLDER): Promise<
 function complaintsAbout(file: string, sql: string): string[] {
   const statements = read(sql);
   if (isLoneIndex(statements)) return [];
-  const made = new Set(
-    statements.flatMap(({ kind, node }) => (kind === 'CreateStmt' ? nameOf(node.relation) : [])),
-  );
-  const locks = statements.map((statement) => locked(statement, made));
-  const first = locks.findIndex((name) => name !== undefined);
-  const wrong: string[] = [];
-  if (first >= 0 || statements.some(({ kind }) => kind in LONG)) {
-    for (const name of TIMEOUTS) {
-      const before = first < 0 ? statements.length : first;
-      if (!statements.slice(0, before).some((statement) => isBounded(statement, name)))
-        wrong.push(`${file}: set local ${name} = '1s', or less, has to stand before its first statement.`);
-    }
-  }
-  for (const { kind } of statements) {
-    const what = NEVER[kind] ?? (first >= 0 ? LONG[kind] : undefined);
-    if (!what) continue;
+  const made = new Set(statements.flatMap(madeBy));
+  const locks = statements.map((statement) => locked(statement).filter((name) => !made.has(name)));
+  const first = locks.findIndex((names) => names.length > 0);
+  return [
+    ...unbounded(file, statements, first),
+    ...tooLong(file, statements, locks[first]?.join(' and ')),
+    ...tooMany(file, locks),
+  ];
+}
+
+/** Bounds that are missing, come too late, or do not hold to the end. */
+function unbounded(file: string, statements: Statement[], first: number): string[] {
+  if (first < 0 && !statements.some(isLong)) return [];
+  const before = first < 0 ? statements.findIndex(isLong) : first;
+  const missing = TIMEOUTS.filter(
+    (name) => !statements.slice(0, before).some((statement) => isBounded(statement, name)),
+  ).map((name) => `${file}: set local ${name} = '1s', or less, has to stand before its first statement.`);
+  const loosened = statements
+    .filter(loosens)
+    .map(
+      ({ kind }) =>
+        `${file}: ${kind === 'TransactionStmt' ? 'ending the transaction' : 'a later setting'} takes lock_timeout or statement_timeout back: they hold from the first statement to the last, locks do, too.`,
+    );
+  return missing.length > 0 ? missing : loosened;
+}
+
+function tooLong(file: string, statements: Statement[], lockedFirst: string | undefined): string[] {
+  return statements.flatMap((statement) => {
+    const { kind } = statement;
+    const what = NEVER[kind] ?? (lockedFirst !== undefined && isLong(statement) ? LONG[kind] : undefined);
+    if (!what) return [];
     const why =
       kind in NEVER
         ? 'locks a whole table while it works'
-        : `keeps the lock on ${locks[first]} while it works`;
-    wrong.push(`${file}: "${what}" ${why}: take it into a file of its own, in portions, or do without.`);
-  }
-  return wrong;
+        : `keeps the lock on ${lockedFirst} while it works`;
+    return [`${file}: "${what}" ${why}: take it into a file of its own, in portions, or do without.`];
+  });
+}
+
+/** The bound of time is each statement's, and a lock lasts to the end: one is kept while the next is waited for. */
+function tooMany(file: string, locks: string[][]): string[] {
+  const locking = locks.filter((names) => names.length > 0);
+  const tables = [...new Set(locking.flat())];
+  if (locking.length < 2 || tables.length < 2) return [];
+  return [
+    `${file}: it locks ${tables.join(', ')} one after the other, each to the end: a file for each table.`,
+  ];
+}
+
+/** Reads or writes as many rows as there are; of an insert, the one with a query. */
+function isLong({ kind, node }: Statement): boolean {
+  if (kind !== 'InsertStmt') return kind in LONG;
+  const { SelectStmt } = (node.selectStmt ?? {}) as { SelectStmt?: { valuesLists?: unknown[] } };
+  return SelectStmt !== undefined && !SelectStmt.valuesLists?.length;
+}
+
+function loosens(statement: Statement): boolean {
+  const { kind, node } = statement;
+  if (kind === 'TransactionStmt') return true;
+  if (kind === 'SelectStmt' || kind === 'DoStmt') return SETS_BY_CALL.test(JSON.stringify(node));
+  if (kind !== 'VariableSetStmt') return false;
+  if (node.kind === 'VAR_RESET_ALL') return true;
+  return TIMEOUTS.includes(String(node.name)) && !isBounded(statement, String(node.name));
 }
 
 function read(sql: string): Statement[] {
@@ -118,13 +163,42 @@ function isLoneIndex([only, ...more]: Statement[]): boolean {
   );
 }
 
-/** The table of others' that a statement locks. */
-function locked({ kind, node }: Statement, made: Set<string>): string | undefined {
-  if (!LOCKING.has(kind)) return undefined;
-  if (kind === 'DropStmt')
-    return /TABLE|TRIGGER|POLICY|INDEX|RULE/.test(String(node.removeType)) ? 'a table' : undefined;
-  const [name] = nameOf(node.relation ?? node.table);
-  return name === undefined || made.has(name) ? undefined : name;
+function madeBy({ kind, node }: Statement): string[] {
+  if (kind === 'CreateStmt') return nameOf(node.relation);
+  return kind === 'CreateTableAsStmt' ? nameOf((node.into as { rel?: unknown } | undefined)?.rel) : [];
+}
+
+/** The tables that a statement keeps others from writing, its own among them. */
+function locked({ kind, node }: Statement): string[] {
+  if (kind === 'DropStmt') return dropped(node);
+  // A new table locks those that it references, inherits from or is a part of.
+  if (kind === 'CreateStmt') return [...referenced(node), ...parents(node)];
+  if (!LOCKING.has(kind)) return [];
+  return [...nameOf(node.relation ?? node.table), ...(kind === 'AlterTableStmt' ? referenced(node) : [])];
+}
+
+/** Wherever a foreign key stands in a statement: behind a column, behind all, or in what ALTER TABLE adds. */
+function referenced(part: unknown): string[] {
+  if (typeof part !== 'object' || part === null) return [];
+  return Object.entries(part).flatMap(([name, value]) =>
+    name === 'pktable' ? nameOf(value) : referenced(value),
+  );
+}
+
+const parents = ({ inhRelations = [] }: { inhRelations?: { RangeVar?: unknown }[] }): string[] =>
+  inhRelations.flatMap(({ RangeVar }) => nameOf(RangeVar));
+
+function dropped({ removeType, objects }: Record<string, unknown>): string[] {
+  const [, what] = /OBJECT_(TABLE|TRIGGER|POLICY|INDEX|RULE)$/.exec(String(removeType)) ?? [];
+  if (!what) return [];
+  type Name = { List?: { items: { String?: { sval: string } }[] } };
+  return (objects as Name[]).map(({ List }) => {
+    const words = (List?.items ?? []).map(({ String: word }) => word?.sval ?? '');
+    // A trigger is named behind its table.
+    const own = what === 'TABLE' || what === 'INDEX' ? words : words.slice(0, -1);
+    const name = own.length > 1 ? own.join('.') : `public.${own.join('')}`;
+    return what === 'INDEX' ? `the table of ${name}` : name;
+  });
 }
 
 function isBounded({ kind, node }: Statement, name: string): boolean {

@@ -223,7 +223,10 @@ test('spending stop: no start, no create, nothing runs on; and all goes on', asy
       code: 'budget_exhausted',
     },
   );
-  await runbook.run('spending-stop', "interval '1 day'");
+  await runbook.run('spending-stop', 'admin_pause');
+  expect(await stack.sql`select action, reason from private.audit_log order by id desc limit 1`).toEqual([
+    { action: 'pause', reason: 'spending is stopped' },
+  ]);
   const before = (await stack.simulator.stats()).predictions;
   await runbook.run('spending-stop', 'cancel_generation');
   await runbook.run('spending-stop', 'X POST');

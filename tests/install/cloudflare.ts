@@ -20,6 +20,7 @@ export interface Binding {
 export interface Version {
   id: string;
   number: number;
+  created: string;
   annotations: Record<string, string>;
   bindings: Binding[];
   placement: unknown;
@@ -274,6 +275,7 @@ export class Cloudflare {
     const version = {
       id: randomUUID(),
       number: script.versions.length + 1,
+      created: new Date().toISOString(),
       annotations,
       bindings: [...given, ...inherited],
       placement: metadata.placement,
@@ -315,13 +317,13 @@ function find(script: Script, id: string): Version {
 }
 
 /** As Cloudflare shows it: secrets by their names only. */
-function versionView({ id, number, annotations, bindings }: Version) {
+function versionView({ id, number, created, annotations, bindings }: Version) {
   return {
     id,
     number,
     annotations,
     metadata: {
-      created_on: new Date().toISOString(),
+      created_on: created,
       author_email: 'operator@example.com',
       source: 'wrangler',
       has_preview: false,

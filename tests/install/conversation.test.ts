@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -9,6 +9,37 @@ import { Installation } from './installation.ts';
 import { REF } from './supabase-api.ts';
 
 const MINUTES = 60_000;
+
+/** Of one Worker; the order and the arguments are those of the code that runs them. */
+const CONFIG = '--config DIR/process-generation.json';
+const NOTED = (message: string) =>
+  `--secrets-file DIR/process-generation.secrets.json --tag RELEASE-FINGERPRINT --message '${message}'`;
+const LOOK = [
+  `npx wrangler deployments status ${CONFIG} --json`,
+  `npx wrangler versions view OLD ${CONFIG} --json`,
+];
+const REPLACES = NOTED('Release RELEASE of 3, replaces OLD');
+const DEPLOYED = [...LOOK, `npx wrangler deploy ${CONFIG} ${REPLACES}`];
+const share = (shares: string) =>
+  `npx wrangler versions deploy ${shares} ${CONFIG} --yes --message 'Release RELEASE'`;
+const SHOWN = {
+  // Looked at with the others first; twice, because the first deployment tells the address.
+  setup: [...LOOK, ...DEPLOYED, ...DEPLOYED],
+  deploy: [
+    ...LOOK,
+    ...LOOK,
+    `npx wrangler versions upload ${CONFIG} ${REPLACES}`,
+    share('NEW@10% OLD@90%'),
+    share('NEW@50% OLD@50%'),
+    `npx wrangler triggers deploy ${CONFIG}`,
+    share('NEW@100%'),
+  ],
+};
+
+const commands = (output: string, dir: string) =>
+  [...output.matchAll(/^ {2}\$ (npx wrangler .*process-generation.*)$/gm)].map(([, line = '']) =>
+    line.replaceAll(`${dir}/.local/production`, 'DIR').replace(/RELEASE-[0-9a-f]{12}/, 'RELEASE-FINGERPRINT'),
+  );
 
 describe('npm run setup -- --dry-run', () => {
   test('in a new clone, without accounts: every command, and a list of what could not be checked', {
@@ -32,10 +63,26 @@ describe('npm run setup -- --dry-run', () => {
         /Nothing was changed\. Not checked, because it needs your accounts:\n( {2}– .+\n)+$/,
       );
       expect(output).toContain('REPLICATE_API_TOKEN');
+      expect(commands(output, dir), command).toEqual(SHOWN[command as keyof typeof SHOWN]);
     }
     expect(fs.readdirSync(dir).filter((name) => name.startsWith('.env'))).toEqual([]);
     fs.rmSync(dir, { recursive: true });
   });
+});
+
+test('npm run setup without any login names both at once', { timeout: 5 * MINUTES }, () => {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'picture-queue-logins-'));
+  const variables = Object.entries(environment()).filter(
+    ([name]) => !/^(SUPABASE|REPLICATE|CLOUDFLARE)_/.test(name),
+  );
+  const env = { ...Object.fromEntries(variables), HOME: dir, SUPABASE_NO_KEYRING: '1' };
+  const args = ['scripts/install/main.ts', 'setup', '--yes', '--no-build', '--dir', dir];
+  const { status, stderr } = spawnSync('node', args, { cwd: ROOT, env, encoding: 'utf8' });
+  expect(status, stderr).toBe(1);
+  expect(stderr).toContain('1/6 settings and logins: nobody is logged in at Cloudflare');
+  expect(stderr).toContain('nobody is logged in at Supabase');
+  expect(stderr).toContain('Nothing was done before. npm run setup goes on from here');
+  fs.rmSync(dir, { recursive: true });
 });
 
 /** A terminal for a program, where Python is there to make one. */

@@ -56,6 +56,7 @@ describe('npm run deploy', () => {
   });
 
   const versions = () => Object.fromEntries(WORKERS.map((name) => [name, one.cloudflare.current(name).id]));
+  const releaseOf = (name: string) => one.cloudflare.current(name).annotations['workers/tag']?.split('-')[0];
   const deploy = (...args: string[]) => one.run('deploy', ['--no-smoke', '--pause', '0', ...args]);
 
   test('leaves alone what is the same', { timeout: 5 * MINUTES }, async () => {
@@ -136,6 +137,92 @@ describe('npm run deploy', () => {
     expect(versions()).toEqual(before);
   });
 
+  test('a release that never came up whole goes on under its name, and goes back whole', {
+    timeout: 15 * MINUTES,
+  }, async () => {
+    const before = versions();
+    one.file.write({ MAX_PARALLEL_JOBS: '7' });
+    const watched = one.cloudflare.onWrite;
+    one.cloudflare.onWrite = (what) => {
+      watched(what);
+      if (what.endsWith('process-jobs/versions')) one.kill();
+    };
+    await deploy('--steps', 'none');
+    one.cloudflare.onWrite = watched;
+    const cut = versions();
+    expect(cut['process-generation'], 'it was cut after the first Worker').not.toBe(
+      before['process-generation'],
+    );
+    expect(cut['process-jobs']).toBe(before['process-jobs']);
+    // A pipeline keeps nothing of the run before; and what goes on is a correction of the first Worker, too.
+    await fs.rm(path.join(one.dir, '.local'), { recursive: true, force: true });
+    one.file.write({ MAX_JOBS_PER_INVOCATION: '31' });
+    const { code, output } = await deploy('--steps', 'none');
+    expect(code, output).toBe(0);
+    for (const name of WORKERS) expect(versions()[name]).not.toBe(cut[name]);
+    expect(new Set(WORKERS.map(releaseOf)).size, 'all of one release').toBe(1);
+    const back = await deploy('--rollback');
+    expect(back.code, back.output).toBe(0);
+    expect(versions()).toEqual(before);
+  });
+
+  test('killed after its first change, its second and so on, it comes to its end as one release', {
+    timeout: 30 * MINUTES,
+  }, async () => {
+    const before = versions();
+    one.file.write({ MAX_PARALLEL_JOBS: '9' });
+    const watched = one.cloudflare.onWrite;
+    const killedAfter: string[] = [];
+    for (let survives = 1; ; survives++) {
+      let writes = 0;
+      one.cloudflare.onWrite = (what) => {
+        writes++;
+        if (writes !== survives) return;
+        killedAfter.push(what);
+        one.kill();
+      };
+      const { code, output } = await deploy('--steps', '50');
+      if (killedAfter.length === survives) continue;
+      expect(code, output).toBe(0);
+      break;
+    }
+    one.cloudflare.onWrite = watched;
+    const kinds = new Set(killedAfter.map((what) => what.split('/').at(-1)));
+    expect([...kinds], killedAfter.join(', ')).toEqual(expect.arrayContaining(['versions', 'deployments']));
+    expect(killedAfter.length).toBeGreaterThan(3);
+    expect(new Set(WORKERS.map(releaseOf)).size, 'all of one release').toBe(1);
+    for (const name of WORKERS)
+      expect(one.cloudflare.current(name).bindings).toContainEqual(
+        expect.objectContaining({ name: 'MAX_PARALLEL_JOBS', text: '9' }),
+      );
+    expect(one.cloudflare.scripts.get('process-jobs')?.crons).toEqual(['* * * * *']);
+    const back = await deploy('--rollback');
+    expect(back.code, back.output).toBe(0);
+    expect(versions()).toEqual(before);
+    shares.splice(0);
+  });
+
+  test('what is deployed after a smoke test that failed is a release of its own', {
+    timeout: 15 * MINUTES,
+  }, async () => {
+    one.file.write({ MAX_PARALLEL_JOBS: '8' });
+    const tried = await one.run('deploy', ['--pause', '0', '--steps', 'none', '--no-image']);
+    expect(tried.code, tried.output).toBe(1);
+    expect(tried.output).toContain('5/5 smoke test: the smoke test did not pass');
+    const bad = versions();
+    one.file.write({ WAKE: 'on' });
+    const { code, output } = await deploy('--steps', 'none');
+    expect(code, output).toBe(0);
+    const fixed = versions();
+    expect(fixed).toEqual({ ...bad, 'start-generation': expect.any(String) });
+    expect(fixed['start-generation']).not.toBe(bad['start-generation']);
+    // The correction goes back, to the release that it corrects; no mix of three.
+    const back = await deploy('--rollback');
+    expect(back.code, back.output).toBe(0);
+    expect(back.output.match(/back at/g)).toHaveLength(1);
+    expect(versions()).toEqual(bad);
+  });
+
   test('refuses a migration that could hold up the queue, and has applied nothing', {
     timeout: 5 * MINUTES,
   }, async () => {
@@ -143,11 +230,16 @@ describe('npm run deploy', () => {
     // What the database lacks is found by its history: the last one counts as new again.
     const [last] = applied.slice(-1);
     await one.sql`delete from supabase_migrations.schema_migrations where version = ${last ?? ''}`;
+    const shown = await deploy('--dry-run');
     const { code, output } = await deploy();
     await one.sql`insert into supabase_migrations.schema_migrations (version) values (${last ?? ''})`;
     expect(code).toBe(1);
     expect(output).toContain('nothing was applied');
     expect(output).toContain("set local lock_timeout = '1s'");
+    expect(shown.code, shown.output).toBe(1);
+    expect(shown.output).toContain(`✔ the database lacks ${last}_`);
+    expect(shown.output).toContain('✖ ');
+    expect(shown.output).toContain('npm run deploy would refuse the migrations above');
     expect(await one.migrations()).toEqual(applied);
   });
 

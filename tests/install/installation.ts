@@ -67,9 +67,19 @@ export class Installation {
     };
   }
 
-  /** Runs a command to its end, or until `kill()`. */
-  async run(command: 'setup' | 'deploy', args: string[], settings: Values = {}): Promise<Ended> {
-    const all = ['scripts/install/main.ts', command, '--dir', this.dir, '--no-build', ...args];
+  /**
+   * Runs a command to its end, or until `kill()`.
+   *
+   * @param clone a checkout that keeps its own settings, in place of this one with them elsewhere
+   */
+  async run(
+    command: 'setup' | 'deploy',
+    args: string[],
+    settings: Values = {},
+    clone?: string,
+  ): Promise<Ended> {
+    const where = clone === undefined ? ['--dir', this.dir] : [];
+    const all = ['scripts/install/main.ts', command, ...where, '--no-build', ...args];
     const env: NodeJS.ProcessEnv = environment({
       ...settings,
       HOME: this.dir,
@@ -81,7 +91,12 @@ export class Installation {
       SUPABASE_NO_KEYRING: '1',
     });
     // Of its own group: a kill takes what it has started with it.
-    const child = spawn('node', all, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn('node', all, {
+      cwd: clone ?? ROOT,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
     this.#child = child;
     let output = '';
     for (const stream of [child.stdout, child.stderr])

@@ -4,9 +4,10 @@ import path from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { EnvFile } from '../../scripts/install/env-file.ts';
 import { parseDeploy, parseSetup } from '../../scripts/install/options.ts';
-import { combine, complaints, valuesFor } from '../../scripts/install/settings.ts';
+import { combine, complaints, isSecret, SETTING_NAMES, valuesFor } from '../../scripts/install/settings.ts';
 import { jsonOf, Tools } from '../../scripts/install/tools.ts';
 import { prepare } from '../../scripts/install/workers.ts';
+import { ROOT } from '../../scripts/run.mjs';
 
 let dir: string;
 
@@ -69,6 +70,9 @@ describe('settings', () => {
     ['PUBLIC_URL', 'process-generation.example.workers.dev'],
     ['MAX_PARALLEL_JOBS', '41'],
     ['WAKE', 'yes'],
+    ['RATE_LIMIT', '0'],
+    ['RATE_LIMIT', '100/30'],
+    ['ANALYTICS_DATASET', 'my-data'],
     ['CLOUDFLARE_ACCOUNT_ID', 'mine'],
     ['START_GENERATION_ROUTES', 'https://images.example.com'],
     ['ALLOWED_ORIGINS', 'app.example.com'],
@@ -88,6 +92,33 @@ describe('settings', () => {
     const [sentence = ''] = complaints({ [name]: value });
     expect(sentence).toContain(name);
     expect(sentence).not.toContain(value);
+  });
+
+  const [OURS, THEIRS] = ['a'.repeat(20), 'b'.repeat(20)];
+  const legacy = (ref: string) => `e30.${Buffer.from(JSON.stringify({ ref })).toString('base64url')}.c2ln`;
+  test.each([
+    ['SUPABASE_URL', `https://${THEIRS}.supabase.co`],
+    ['SUPABASE_DB_URL', `postgres://postgres:x@db.${THEIRS}.supabase.co:5432/postgres`],
+    ['SUPABASE_DB_URL', `postgres://postgres.${THEIRS}:x@aws-0-eu-central-1.pooler.supabase.com/postgres`],
+    ['SUPABASE_SERVICE_ROLE_KEY', legacy(THEIRS)],
+  ])('%s of another project than SUPABASE_PROJECT_REF is refused, with both names', (name, value) => {
+    const said = complaints({ SUPABASE_PROJECT_REF: OURS, [name]: value });
+    expect(said).toEqual([
+      expect.stringContaining(`SUPABASE_PROJECT_REF is of ${OURS}, ${name} is of ${THEIRS}`),
+    ]);
+    expect(said[0]).not.toContain(name === 'SUPABASE_URL' ? 'https' : value);
+    expect(complaints({ SUPABASE_PROJECT_REF: THEIRS, [name]: value })).toEqual([]);
+  });
+
+  test('an address of one’s own says nothing of a project', () => {
+    expect(
+      complaints({
+        SUPABASE_PROJECT_REF: OURS,
+        SUPABASE_URL: 'https://images.example.com',
+        SUPABASE_DB_URL: 'postgres://postgres:x@127.0.0.1:5433/postgres',
+        SUPABASE_ANON_KEY: 'sb_publishable_a',
+      }),
+    ).toEqual([]);
   });
 
   test('each Worker gets its own: the public one no key of power', () => {
@@ -127,6 +158,21 @@ describe('settings', () => {
     );
   });
 });
+
+test.each(['rotate-secrets', 'key-leak'])(
+  'docs/operations/runbook/%s.md has a row for each secret',
+  (page) => {
+    const rows = fs
+      .readFileSync(path.join(ROOT, `docs/operations/runbook/${page}.md`), 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('|'))
+      .map((line) => line.split('|')[1] ?? '');
+    const missing = SETTING_NAMES.filter(isSecret).filter(
+      (name) => !rows.some((row) => row.includes(`\`${name}\``)),
+    );
+    expect(missing, 'say there how it is replaced, and what to do when it is known').toEqual([]);
+  },
+);
 
 describe('options', () => {
   test('of setup: it asks where somebody can answer', () => {
@@ -189,6 +235,22 @@ describe('the Workers of an installation', () => {
     const headers = fs.readFileSync(path.join(start.assets.directory, '_headers'), 'utf8');
     expect(headers).toContain('https://a.supabase.co');
     expect(headers).not.toContain('{SUPABASE_ORIGIN}');
+  });
+
+  test('count and tell what the settings say, and no tracked file does', () => {
+    const [generation, jobs, start] = configs('production', {
+      RATE_LIMIT: '100/10',
+      ANALYTICS_DATASET: 'picture_queue',
+    });
+    expect(start.ratelimits).toEqual([
+      { name: 'RATE_LIMIT', namespace_id: '4290', simple: { limit: 100, period: 10 } },
+    ]);
+    const datasets = [{ binding: 'EVENTS', dataset: 'picture_queue' }];
+    for (const config of [generation, jobs, start])
+      expect(config.analytics_engine_datasets).toEqual(datasets);
+    const [plain, , usual] = configs('production', { RATE_LIMIT: '600' });
+    expect(usual.ratelimits[0].simple).toEqual({ limit: 600, period: 60 });
+    expect(plain.analytics_engine_datasets).toBeUndefined();
   });
 
   test('are the same for the same settings, and others for another secret', () => {

@@ -1,5 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ROOT } from '../../scripts/run.mjs';
 import { MIGRATIONS } from '../stack/testing.ts';
 import { Installation } from './installation.ts';
 import { SECRET } from './supabase-api.ts';
@@ -68,6 +71,36 @@ describe('npm run setup', () => {
     expect(output.match(/: unchanged/g)).toHaveLength(5);
     expect(await one.state()).toEqual(wanted);
   });
+
+  test.runIf(fs.existsSync(path.join(ROOT, '.git')))(
+    'in a clone, it changes no file that git knows',
+    {
+      timeout: 10 * MINUTES,
+    },
+    async () => {
+      const clone = path.join(one.dir, 'clone');
+      const git = (...args: string[]) =>
+        execFileSync('git', args, { cwd: clone, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+      fs.mkdirSync(clone);
+      git('clone', '--quiet', '--depth', '1', `file://${ROOT}`, '.');
+      // What npm install and the build bring.
+      const builds = ['process-generation', 'process-jobs', 'start-generation'].map(
+        (each) => `functions/${each}/build`,
+      );
+      for (const made of ['node_modules', '.tools', 'web/dist', ...builds])
+        fs.symlinkSync(path.join(ROOT, made), path.join(clone, made));
+      const all = { ...one.settings(), WAKE: 'off', RATE_LIMIT: '600', ANALYTICS_DATASET: 'pictures' };
+      for (const command of ['setup', 'deploy'] as const) {
+        const args = command === 'setup' ? SETUP : [...SETUP, '--steps', 'none'];
+        const { code, output } = await one.run(command, args, all, clone);
+        expect(code, output).toBe(0);
+        expect(git('status', '--porcelain', '--untracked-files=no')).toBe('');
+      }
+      expect(git('check-ignore', '.env.production', '.local').trim().split('\n')).toHaveLength(2);
+      expect(bindings(one, 'start-generation')).toMatchObject({ WAKE: 'off' });
+      fs.rmSync(clone, { recursive: true });
+    },
+  );
 
   test('killed at each step, it goes on and ends in the same state', { timeout: 30 * MINUTES }, async () => {
     const cut = await Installation.start();

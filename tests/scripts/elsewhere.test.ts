@@ -1,3 +1,4 @@
+import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../dev/replicate/simulator.ts';
 import type { RunningSupabase } from '../../dev/stack/supabase/index.ts';
@@ -8,14 +9,25 @@ import { createSupabase, EMPTY } from '../stack/testing.ts';
 
 let supabase: RunningSupabase;
 let empty: RunningSupabase;
+/** Has a table of models, and nothing else of ours. */
+let half: RunningSupabase;
 let replicate: Simulator;
 
 beforeAll(async () => {
-  [supabase, empty] = await Promise.all([createSupabase(), createSupabase(EMPTY)]);
+  [supabase, empty, half] = await Promise.all([
+    createSupabase(),
+    createSupabase(EMPTY),
+    createSupabase(EMPTY),
+  ]);
+  const sql = postgres(half.databaseUrl, { max: 1, onnotice: () => {} });
+  await sql`create table public.models (id uuid primary key, replicate_id text)`;
+  await sql`grant select on public.models to service_role`;
+  await sql`notify pgrst, 'reload schema'`;
+  await sql.end();
   replicate = await startSimulator();
 });
 afterAll(async () => {
-  await Promise.all([supabase?.stop(), empty?.stop(), replicate?.close()]);
+  await Promise.all([supabase?.stop(), empty?.stop(), half?.stop(), replicate?.close()]);
 });
 
 const project = (from: RunningSupabase) => ({
@@ -47,6 +59,16 @@ test.each([
   ],
   ['one without migrations', () => project(empty), 'does not have our tables'],
   [
+    'one with the original’s table of models alone',
+    () => project(half),
+    'does not have all of our migrations, or has tables of another system',
+  ],
+  [
+    'an address without its keys',
+    () => ({ SUPABASE_URL: supabase.url, SUPABASE_SERVICE_ROLE_KEY: supabase.secretKey }),
+    'SUPABASE_URL is set without SUPABASE_ANON_KEY:',
+  ],
+  [
     'a secret key of another one',
     () => ({ ...project(supabase), SUPABASE_SERVICE_ROLE_KEY: 'sb_secret_of_another' }),
     'refuses SUPABASE_SERVICE_ROLE_KEY',
@@ -72,7 +94,12 @@ test.each([
 });
 
 test.each([
-  ['no address for webhooks', () => ({}), 'cloudflared tunnel'],
+  ['no address for webhooks', () => ({}), 'REPLICATE_WEBHOOK_SECRET=whsec_… npm start'],
+  [
+    'no address for webhooks: Cloudflare’s own tool',
+    () => ({}),
+    'github.com/cloudflare/cloudflared/releases',
+  ],
   [
     'no secret of webhooks',
     () => ({ PUBLIC_URL: 'https://tunnel.example.com' }),

@@ -41,6 +41,17 @@ test.each([
     `${BOUNDED}update public.images set note = '' where id in (select id from public.images limit 1000);`,
   ],
   [
+    'a table that references two, in one statement',
+    `${BOUNDED}create table private.note (a uuid references public.images, b uuid references auth.users);
+     create index on private.note (a); alter table private.note enable row level security;`,
+  ],
+  ['rows of its own', 'insert into private.note (a) values (1), (2);'],
+  [
+    'a trigger in place of another',
+    `${BOUNDED}drop trigger t on public.job_queue;
+     create trigger t before insert on public.job_queue execute function private.f();`,
+  ],
+  [
     'a check for later',
     `${BOUNDED}alter table public.images add constraint c check (id is not null) not valid;`,
   ],
@@ -87,6 +98,57 @@ test.each([
     'the lock on public.job_queue',
   ],
   ['a lock by name', `${BOUNDED}lock table public.job_queue;`, '"lock table"'],
+  [
+    'a new table that references one',
+    'create table private.note (a uuid references public.images);',
+    'lock_timeout',
+  ],
+  [
+    'a new table that references one below its columns',
+    'create table private.note (a uuid, foreign key (a) references auth.users (id));',
+    'statement_timeout',
+  ],
+  [
+    'a bound that is taken back',
+    `${BOUNDED}set local statement_timeout = 0; alter table public.job_queue add column note text;`,
+    'a later setting takes',
+  ],
+  [
+    'a bound that is reset',
+    `${BOUNDED}alter table public.job_queue add column note text; reset lock_timeout;`,
+    'a later setting takes',
+  ],
+  [
+    'a bound that a call takes back',
+    `${BOUNDED}select set_config('lock_timeout', '0', true); update public.images set note = '';`,
+    'a later setting takes',
+  ],
+  [
+    'a bound that ends with the transaction',
+    `${BOUNDED}commit; alter table public.job_queue add column note text;`,
+    'ending the transaction takes',
+  ],
+  [
+    'several tables',
+    `${BOUNDED}alter table public.images add column a text; alter table public.models add column a text;
+     create trigger t before insert on public.job_queue execute function private.f();`,
+    'it locks public.images, public.models, public.job_queue one after the other',
+  ],
+  [
+    'rows that are copied under a lock',
+    `${BOUNDED}alter table public.images add column note text; insert into private.note select 1 from public.images;`,
+    '"insert … select" keeps the lock on public.images',
+  ],
+  [
+    'rows that become a table under a lock',
+    `${BOUNDED}alter table public.images add column note text; create table private.note as select 1 from public.images;`,
+    '"create table … as select" keeps the lock',
+  ],
+  [
+    'rows that are copied without a bound',
+    'insert into private.ready_jobs select * from private.note;',
+    'statement_timeout',
+  ],
   ['rows without a bound', "update public.images set note = '' where note is null;", 'statement_timeout'],
 ])('%s is refused', async (_what, sql, expected) => {
   expect(await said(sql)).toContain(expected);

@@ -23,14 +23,15 @@ interface Step {
 interface Workflow {
   on: Record<string, unknown>;
   permissions: Record<string, string>;
-  jobs: Record<string, { steps: Step[]; environment?: string; 'timeout-minutes'?: number }>;
+  concurrency: unknown;
+  jobs: Record<string, { steps: Step[]; if?: string; environment?: string; 'timeout-minutes'?: number }>;
 }
 
 const workflow = (name: string) => load(read(`${FOLDER}/${name}`)) as Workflow;
 const steps = ({ jobs }: Workflow) => Object.values(jobs).flatMap((job) => job.steps);
 const runs = (name: string) => steps(workflow(name)).flatMap(({ run }) => run ?? []);
 
-describe.each(['deploy.yml', 'pull-request.yml'])('%s', (name) => {
+describe.each(['deploy.yml', 'main.yml', 'pull-request.yml'])('%s', (name) => {
   test('takes each action at one commit, and says which release it is', () => {
     const lines = read(`${FOLDER}/${name}`)
       .split('\n')
@@ -87,16 +88,52 @@ test('pull-request.yml runs every check', () => {
   expect(runs('pull-request.yml').at(-1)).toBe('npm test');
 });
 
-test('deploy.yml hands on every setting, and calls the command with options that it has', () => {
-  const last = steps(workflow('deploy.yml')).at(-1);
-  const { INSTALLATION, ROLLBACK, ...settings } = last?.env ?? {};
-  expect(Object.keys(settings).sort()).toEqual([...SETTING_NAMES].sort());
-  for (const name of SETTING_NAMES) expect(settings[name]).toBe(`\${{ secrets.${name} }}`);
-  expect(last?.run).toBe('npm run deploy -- --name "$INSTALLATION" $ROLLBACK');
-  expect(INSTALLATION).toContain('inputs.installation');
-  const [, rollback = ''] = /'(--\w+)'/.exec(ROLLBACK ?? '') ?? [];
-  expect(parseDeploy(['--name', 'production', rollback])).toMatchObject({
-    name: 'production',
-    rollback: true,
+/** What a step runs, as `npm run deploy` reads it. */
+function optionsOf(run = ''): ReturnType<typeof parseDeploy> {
+  const [command, args = ''] = run.split(' -- ');
+  expect(command).toBe('npm run deploy');
+  return parseDeploy(args.replace('"$INSTALLATION"', 'production').split(' '));
+}
+
+const secretsOf = (step: Step | undefined) =>
+  Object.entries(step?.env ?? {}).map(([name, value]) => {
+    expect(value).toBe(`\${{ secrets.${name} }}`);
+    return name;
   });
+
+test('deploy.yml builds without a secret, then hands every setting to a run that builds nothing', () => {
+  const { steps: all } = workflow('deploy.yml').jobs.deploy ?? { steps: [] };
+  const [build, last] = all.slice(-2);
+  expect(secretsOf(last).sort()).toEqual([...SETTING_NAMES].sort());
+  expect(optionsOf(last?.run)).toMatchObject({ build: false, dryRun: false, rollback: false, smoke: true });
+  expect(optionsOf(build?.run)).toMatchObject({ build: true, dryRun: true });
+  for (const step of all.slice(0, -1)) expect(JSON.stringify(step)).not.toContain('secrets.');
+});
+
+test('deploy.yml rolls back without a build, beside nothing: it ends the deployment that runs', () => {
+  const { concurrency, jobs } = workflow('deploy.yml');
+  const { steps: all = [] } = jobs['roll-back'] ?? {};
+  const [shown, last] = all.slice(-2);
+  expect(optionsOf(shown?.run)).toMatchObject({ rollback: true, dryRun: true });
+  expect(optionsOf(last?.run)).toMatchObject({ rollback: true, dryRun: false });
+  expect(secretsOf(last)).toEqual(['CLOUDFLARE_API_TOKEN', 'CLOUDFLARE_ACCOUNT_ID']);
+  expect(JSON.stringify(all)).not.toMatch(/rustup|\.tools/);
+  expect(concurrency).toEqual({
+    group: expect.stringContaining('inputs.installation'),
+    'cancel-in-progress': `\${{ inputs.rollback || false }}`,
+  });
+  expect([jobs.deploy?.if, jobs['roll-back']?.if]).toEqual([
+    `\${{ !inputs.rollback }}`,
+    `\${{ inputs.rollback }}`,
+  ]);
+});
+
+test('main.yml keeps the caches that deploy.yml reads, on the branch from which a tag may read them', () => {
+  expect(workflow('main.yml').on).toEqual({ push: { branches: ['main'] } });
+  const caches = (name: string) =>
+    steps(workflow(name))
+      .filter(({ uses }) => uses?.startsWith('actions/cache@'))
+      .map((step) => step.with);
+  expect(caches('main.yml')).toEqual(caches('deploy.yml'));
+  expect(caches('main.yml').map((each) => each?.path)).toEqual(['.tools', 'target']);
 });

@@ -1,0 +1,38 @@
+/** `npm run deploy -- --rollback`: the Workers of the last release go back to what was there before it. */
+import { say } from '../progress.mjs';
+import { UserError } from '../user-error.mjs';
+import { type Cloudflare, type Deployed, whyBack } from './cloudflare.ts';
+import { lookAtAll, newestOf } from './release.ts';
+import type { Named } from './workers.ts';
+
+/** The one that callers see first goes first. Needs nothing that is built. */
+export async function rollBack(workers: Named[], cloudflare: Cloudflare): Promise<void> {
+  const all = await lookAtAll(workers, cloudflare);
+  const found = workers.toReversed().flatMap((named) => {
+    const deployed = all.get(named.worker);
+    return deployed ? [{ named, deployed, from: newestOf(deployed) }] : [];
+  });
+  const newest = lastOf(found.map(({ from }) => from.release));
+  if (!newest) throw new UserError('nothing that npm run setup or npm run deploy has brought is deployed.');
+  const takenBack = lastOf(found.map(({ deployed }: { deployed: Deployed }) => deployed.rolledBackFrom));
+  // A second call would go back one more, which nobody asked for.
+  if (takenBack > newest)
+    throw new UserError(
+      `release ${takenBack} is rolled back already; ${newest} runs. Further back: npx wrangler versions deploy VERSION_ID --name WORKER`,
+    );
+  const going = found.filter(({ from }) => from.release === newest);
+  const first = going.filter(({ from }) => from.before === undefined).map(({ named }) => named.name);
+  if (first.length > 0)
+    throw new UserError(`nothing was changed: ${first.join(', ')} had no version before release ${newest}.`);
+  for (const { named, from } of going) {
+    await cloudflare.share(named, [[from.before ?? '', 100]], whyBack(newest, from.versionId));
+    say(`✔ ${named.name}: back at ${from.before}`);
+  }
+  say('The database stays as it is: the Workers of before go on with it.');
+}
+
+const lastOf = (names: (string | undefined)[]): string =>
+  names
+    .map((name) => name ?? '')
+    .sort()
+    .at(-1) ?? '';
