@@ -99,7 +99,7 @@ fn an_image_is_stored_with_exactly_this_request() {
         serde_json::to_value(uploaded).unwrap(),
         serde_json::json!({
             "source_id": ID, "format": "png", "bytes": PNG.len(), "width": 3, "height": 2,
-            "expires_at": "2026-11-25T00:00:00.000Z",
+            "expires_at": "2026-11-25T00:00:00+00:00",
         })
     );
 }

@@ -21,7 +21,7 @@ pub use greeting::{Greeting, greet};
 pub use listener::{Ending, Listener};
 pub use memory::{Memory, News};
 pub use outgoing::Outgoing;
-pub use subscription::{MAX_SEQ, Subscription, Transport, heard};
+pub use subscription::{MAX_SEQ, NoSeq, Subscription, Transport, heard};
 
 use std::time::Duration;
 

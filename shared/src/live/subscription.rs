@@ -3,8 +3,6 @@
 
 use uuid::Uuid;
 
-use crate::http::problem::Problem;
-
 /// How messages reach a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -83,26 +81,29 @@ impl Subscription {
     }
 }
 
+/// The parameter `since` is none of our numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("since must be the greatest seq that you have seen, a whole number.")]
+pub struct NoSeq;
+
 /// The greatest number that a client has heard before: by the header `Last-Event-ID`, else by the parameter `since` of
 /// the URL. A header that holds none of our numbers does not hide the parameter: readers that have heard nothing send it
 /// empty. Without a parameter any other such header counts as 0, with which the client is told more than it lacks: an
 /// `EventSource` sends on its own what another server has given it, and gives up for ever where it is refused.
 ///
 /// # Errors
-/// A parameter that is none of our numbers.
+/// [`NoSeq`].
 pub fn heard(
     last_event_id: Option<&str>,
     parameter: impl FnOnce() -> Option<String>,
-) -> Result<Option<i64>, Problem> {
+) -> Result<Option<i64>, NoSeq> {
     let header = last_event_id.filter(|id| !id.trim().is_empty());
     if let Some(number) = header.and_then(since) {
         return Ok(Some(number));
     }
     match parameter().filter(|text| !text.is_empty()) {
         None => Ok(header.map(|_| 0)),
-        Some(text) => since(&text).map(Some).ok_or_else(|| {
-            Problem::invalid("since", "since must be the greatest seq that you have seen, a whole number.")
-        }),
+        Some(text) => since(&text).map(Some).ok_or(NoSeq),
     }
 }
 
@@ -181,8 +182,8 @@ mod tests {
     fn a_parameter_that_is_none_of_our_numbers_is_refused() {
         for parameter in ["abc", "-1", "99999999999999999999", " ", "1.5", "1795529400123000"] {
             for header in [None, Some(""), Some("x")] {
-                let problem = heard(header, || Some(parameter.to_owned())).unwrap_err();
-                assert_eq!(problem.field.as_deref(), Some("since"), "{header:?} {parameter}");
+                let heard = heard(header, || Some(parameter.to_owned()));
+                assert_eq!(heard, Err(NoSeq), "{header:?} {parameter}");
             }
         }
     }

@@ -162,7 +162,7 @@ pub fn deleted() -> Value {
 pub fn source() -> Value {
     json!({
         "source_id": SOURCE, "format": "png", "bytes": 1_204_518, "width": 1024, "height": 1024,
-        "expires_at": "2026-11-25T12:00:00Z",
+        "expires_at": "2026-11-25T12:00:00+00:00",
     })
 }
 
