@@ -1,4 +1,5 @@
 import {
+  ConflictError,
   ConnectionError,
   ForbiddenError,
   InternalError,
@@ -57,6 +58,34 @@ test('a refusal names the field', () => {
     field: 'width',
   });
   expect(explain(error, NOW)).toMatchObject({ text: 'Bad width.', field: 'width' });
+});
+
+test.each([
+  [
+    'conflict',
+    'source_generation_id',
+    'Give another one, or null as source_generation_id.',
+    /has been deleted/,
+  ],
+  ['conflict', 'mask', 'Give another one, or null to do without.', /mask it was made with has been deleted/],
+  ['conflict', undefined, 'The image of the source generation was deleted.', /has been deleted/],
+  [
+    'unsupported',
+    'source_image_url',
+    'A source image is needed: source_image_url, …',
+    /picture to start from/,
+  ],
+  ['unsupported', 'mask', 'mask has a meaning only with a source image.', /^The mask cannot be used/],
+  ['unsupported', 'operation', 'This model cannot do that; it can: upscale.', /Choose another model\.$/],
+  ['unknown_model', 'model_id', 'GET /models lists the models.', /not there any more/],
+  ['invalid_request', 'prompt', 'prompt is required.', /^The prompt is empty/],
+  ['invalid_request', 'num_images', 'num_images works with a single prompt only.', /cannot be used together/],
+  ['not_found', undefined, 'There is no such source generation.', /picture to start from/],
+])('%s of %s is said in the studio’s own words', (code, field, detail, text) => {
+  const options = { status: 400, code, ...(field ? { field } : {}) };
+  const error =
+    code === 'conflict' ? new ConflictError(detail, options) : new InvalidRequestError(detail, options);
+  expect(explain(error, NOW).text).toMatch(text);
 });
 
 test('how it stands, in words', () => {
