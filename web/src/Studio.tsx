@@ -125,16 +125,30 @@ const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskPro
     [generations],
   );
 
+  const isNarrowed = useRef(false);
+  useEffect(() => {
+    isNarrowed.current = filter !== 'all' || search !== '';
+  }, [filter, search]);
+  /** Shows what was started, which a filter or a search would hide: one would start it once more. */
+  const show = useCallback(
+    async (ids: string[]) => {
+      const wasNarrowed = isNarrowed.current;
+      setFilter('all');
+      setSearch('');
+      await refresh();
+      comeTo(ids, wasNarrowed);
+    },
+    [refresh, comeTo],
+  );
   const start = useMemo(
     () =>
       once(async (params: GenerateParams, idempotencyKey) => {
         const started = await client.start(params, { idempotencyKey }).finally(renewUsage);
         const ids = (started.generations ?? [started]).map(({ generation_id }) => generation_id);
         remember(ids, params);
-        await refresh();
-        comeTo(ids);
+        await show(ids);
       }),
-    [client, refresh, renewUsage, comeTo],
+    [client, renewUsage, show],
   );
   const runAgain = useMemo(
     () =>
@@ -142,18 +156,9 @@ const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskPro
         // Its own seed would give the same picture.
         const rerun = library.rerun(id, { seed: null }, { idempotencyKey });
         const { generation_id } = await rerun.finally(renewUsage);
-        await refresh();
-        comeTo([generation_id]);
+        await show([generation_id]);
       }),
-    [library, refresh, renewUsage, comeTo],
-  );
-  const startNew = useCallback(
-    (params: GenerateParams) => {
-      setFilter('all');
-      setSearch('');
-      return start(params);
-    },
-    [start],
+    [library, renewUsage, show],
   );
   const toComposer = useCallback(() => {
     // After a dialog that closes has given the focus back.
@@ -229,7 +234,7 @@ const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskPro
         <h1 className="hidden">Studio</h1>
         <div className="desk-composer" ref={composer}>
           {model ? (
-            <Composer {...{ models, model, draft, change, own, start: startNew, online, usage }} />
+            <Composer {...{ models, model, draft, change, own, start, online, usage }} />
           ) : (
             <div className="composer skeleton" aria-hidden="true" />
           )}
