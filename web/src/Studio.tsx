@@ -7,8 +7,8 @@ import type { Account, Auth } from './auth/session.ts';
 import { Banners } from './Banners.tsx';
 import { Composer } from './composer/Composer.tsx';
 import { imagesOf, keyOf, ownPicture, stillThere } from './composer/chosen.ts';
-import { type Change, type Draft, EMPTY_DRAFT } from './composer/draft.ts';
-import { draftOf, lacksSource } from './composer/redraft.ts';
+import { type Change, changed, type Draft, EMPTY_DRAFT } from './composer/draft.ts';
+import { draftOf } from './composer/redraft.ts';
 import { chosenOf } from './composer/resolve.ts';
 import { ToComposer } from './composer/ToComposer.tsx';
 import { useArchive } from './feed/archive.ts';
@@ -204,7 +204,7 @@ const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskPro
       );
       change(again);
       toComposer();
-      say(lacksSource(asked, again) ? CHOOSE_AGAIN : 'The prompt and its settings are back in the form.');
+      say(again.lacks ? CHOOSE_AGAIN : 'The prompt and its settings are back in the form.');
     },
     [client, uploads, models, change, toComposer, say],
   );
@@ -259,7 +259,7 @@ function useDraft(): [Draft, Change] {
   useEffect(() => keep('draft', draft), [draft]);
   const change = useCallback<Change>(
     (changes) =>
-      setDraft((before) => ({ ...before, ...(typeof changes === 'function' ? changes(before) : changes) })),
+      setDraft((before) => changed(before, typeof changes === 'function' ? changes(before) : changes)),
     [],
   );
   return [draft, change];

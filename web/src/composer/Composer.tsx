@@ -142,6 +142,16 @@ export function Composer({ models, model, draft, change, own, start, online, usa
               onUploading={(is) => upload((now) => ({ ...now, mask: is }))}
             />
           )}
+          {draft.lacks && (
+            <div className="aside">
+              <p className="hint">
+                {`Not all that it was made from is still there. Choose another ${draft.lacks}, or do without it.`}
+              </p>
+              <button type="button" className="text-button" onClick={() => update({ lacks: undefined })}>
+                Do without it
+              </button>
+            </div>
+          )}
           <ScaleField draft={draft} model={model} change={update} />
           {aside && (
             <div className="aside" role="status">
