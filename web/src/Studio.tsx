@@ -64,7 +64,7 @@ export function Studio({ config, account, auth }: StudioProps) {
       <a className="skip" href="#feed-title">
         Skip to your pictures
       </a>
-      <Header email={account.email} onAccount={() => openAccount(true)} onSignOut={leave} />
+      <Header {...{ usage }} email={account.email} onAccount={() => openAccount(true)} onSignOut={leave} />
       <Boundary>
         <UploadsProvider value={uploads}>
           <Desk {...{ library, removes, usage, renewUsage }} />
