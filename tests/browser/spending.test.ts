@@ -92,3 +92,13 @@ story('a second press on Cancel is not one on Retry', async ({ member, stack }) 
   await ada.picture('A plate').waitFor();
   expect(await spent(ada)).toBe(2);
 });
+
+story('several prompts that are all empty have no price', async ({ member }) => {
+  const { page } = await member();
+  const form = page.getByRole('form', { name: 'New picture' });
+  await form.getByText('$0.003 in total').waitFor();
+  await form.getByRole('radio', { name: 'Several prompts' }).check();
+  await form.getByText(/in total/).waitFor({ state: 'detached' });
+  await form.getByRole('textbox', { name: 'Prompt 1' }).fill('A cup');
+  await form.getByText('$0.003 in total').waitFor();
+});

@@ -118,6 +118,7 @@ test('only a new stage of a known generation is read out', () => {
 });
 
 test('numbers and times', () => {
+  expect([0, 0.000_04, 0.000_1].map(money)).toEqual(['$0.00', 'under $0.0001', '$0.0001']);
   expect([0.003, 0.04, 0.25, 1.2, 12].map(money)).toEqual(['$0.003', '$0.04', '$0.25', '$1.20', '$12.00']);
   expect([0.2, 59, 100, 5_400, 9_000].map(duration)).toEqual(['1 s', '59 s', '2 min', '2 h', '3 h']);
   expect([1, 2, 3, 4, 11, 12, 21, 102].map(ordinal)).toEqual([
