@@ -211,5 +211,6 @@ story('what is left of the plan is in sight among the pictures too', async ({ me
     const [left, tools] = [header.locator('.left'), header.locator('.header-tools')];
     const [one, other] = [await left.boundingBox(), await tools.boundingBox()];
     expect((one?.x ?? 0) + (one?.width ?? 0), 'beside the buttons').toBeLessThanOrEqual(other?.x ?? 0);
+    expect((other?.x ?? 0) + (other?.width ?? 0), 'the edge of the page').toBeLessThanOrEqual(width - 12);
   }
 });

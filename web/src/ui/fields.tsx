@@ -98,10 +98,12 @@ export function Stepper({ label, value, min, max, onChange }: StepperProps) {
   const [limit, setLimit] = useState<string>();
   return (
     <div className="field row">
-      <label htmlFor={id}>{label}</label>
-      <p className="hint limit" id={`${id}limit`} role="status">
-        {limit}
-      </p>
+      <div>
+        <label htmlFor={id}>{label}</label>
+        <p className="hint limit" id={`${id}limit`} role="status">
+          {limit}
+        </p>
+      </div>
       <div className="stepper">
         <IconButton
           icon="minus"
