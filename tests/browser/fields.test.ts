@@ -25,8 +25,13 @@ story('a number can be typed: an empty field is empty until it is left', async (
   await page.keyboard.press('Tab');
   expect(await number.inputValue(), 'left empty it is what it was').toBe('5');
   await number.fill('50');
+  await form.getByText('At most 10', { exact: true }).waitFor();
+  await number.fill('0');
+  await form.getByText('At least 1', { exact: true }).waitFor();
+  await number.fill('50');
   await number.blur();
   expect(await number.inputValue()).toBe('10');
+  await form.getByText('At most 10', { exact: true }).waitFor({ state: 'detached' });
 
   await ada.choose('FLUX 1.1 pro');
   await form.getByRole('radio', { name: 'Custom' }).check();

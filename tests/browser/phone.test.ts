@@ -168,3 +168,49 @@ story('a finger to the side goes from picture to picture, up and down it does no
   await expect.poll(isMoved, { message: 'the page under the finger' }).toBe(true);
   expect(await older.count()).toBe(1);
 });
+
+story('the button to the form covers nothing that can be pressed', async ({ member }) => {
+  const ada = await member(LOW);
+  const { page } = ada;
+  await ada.make('A jetty');
+  await ada.picture('A jetty').waitFor();
+  const bar = page.locator('.to-composer');
+  const card = ada.card('A jetty');
+  // The one above the others on the card stands where the bar begins.
+  await card.getByRole('button', { name: 'Download' }).evaluate((element) => {
+    const { bottom } = element.getBoundingClientRect();
+    scrollBy({ top: bottom - innerHeight + 20, behavior: 'instant' });
+  });
+  await bar.waitFor();
+  const over = await bar.boundingBox();
+  expect([over?.x, over?.width], 'it is a bar, from edge to edge').toEqual([0, LOW.viewport.width]);
+  expect((over?.y ?? 0) + (over?.height ?? 0), 'at the lower end').toBe(LOW.viewport.height);
+  const ground = await bar.evaluate((element) => getComputedStyle(element).backgroundColor);
+  expect(ground, 'nothing shows through').toMatch(/^rgb\(/);
+  await page.evaluate(() => scrollTo({ top: document.body.scrollHeight, behavior: 'instant' }));
+  for (const button of await card.getByRole('group').getByRole('button').all())
+    expect(await inSight(page, button), `free at the end of the page: ${button}`).toBeDefined();
+});
+
+story('what is left of the plan is in sight among the pictures too', async ({ member, stack }) => {
+  const ada = await member(LOW);
+  const { page } = ada;
+  const plan = { name: 'seven pictures', images_per_day: 7, money_per_day: 5 };
+  await stack.sql`insert into private.plans ${stack.sql(plan)}`;
+  await stack.sql`insert into private.user_plans (user_id, plan) values (${await ada.userId()}, ${plan.name})`;
+  await page.reload();
+  await ada.make('A pier');
+  await ada.picture('A pier').waitFor();
+  const header = page.getByRole('banner').first();
+  await comesInSight(page, header.getByText('6 left today', { exact: true }), 'the pictures that are left');
+  await comesInSight(page, header.getByText('$0.003 of $5.00', { exact: true }), 'the money');
+  for (const width of [390, 320]) {
+    await page.setViewportSize({ ...LOW.viewport, width });
+    const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+    expect(isWide, `nothing beyond the edge at ${width} pixels`).toBe(false);
+    const [left, tools] = [header.locator('.left'), header.locator('.header-tools')];
+    const [one, other] = [await left.boundingBox(), await tools.boundingBox()];
+    expect((one?.x ?? 0) + (one?.width ?? 0), 'beside the buttons').toBeLessThanOrEqual(other?.x ?? 0);
+    expect((other?.x ?? 0) + (other?.width ?? 0), 'the edge of the page').toBeLessThanOrEqual(width - 12);
+  }
+});

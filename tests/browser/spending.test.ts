@@ -30,9 +30,10 @@ story('with a finger too, everything that spends shows its price', async ({ memb
   const onCard = ['Variation', 'Upscale', 'Remove background'].map((name) =>
     ada.card('A cup').getByRole('button', { name }),
   );
-  for (const button of [failed.getByRole('button', { name: 'Retry' }), ...onCard]) {
-    await button.getByText(/\$\d/).waitFor();
-  }
+  await failed.getByRole('button', { name: 'Retry' }).getByText(/\$\d/).waitFor();
+  // The card below that one is drawn as soon as it is near the screen.
+  await page.evaluate(() => scrollTo({ top: document.body.scrollHeight, behavior: 'instant' }));
+  for (const button of onCard) await button.getByText(/\$\d/).waitFor();
   await ada.picture('A cup').tap();
   const dialog = page.getByRole('dialog');
   for (const name of ['Variation', 'Upscale', 'Remove background'])
@@ -91,4 +92,14 @@ story('a second press on Cancel is not one on Retry', async ({ member, stack }) 
   await retry.click();
   await ada.picture('A plate').waitFor();
   expect(await spent(ada)).toBe(2);
+});
+
+story('several prompts that are all empty have no price', async ({ member }) => {
+  const { page } = await member();
+  const form = page.getByRole('form', { name: 'New picture' });
+  await form.getByText('$0.003 in total').waitFor();
+  await form.getByRole('radio', { name: 'Several prompts' }).check();
+  await form.getByText(/in total/).waitFor({ state: 'detached' });
+  await form.getByRole('textbox', { name: 'Prompt 1' }).fill('A cup');
+  await form.getByText('$0.003 in total').waitFor();
 });

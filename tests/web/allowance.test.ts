@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Usage } from '../../client/src/openapi.ts';
-import { excessOf, usedLine } from '../../web/src/composer/allowance.ts';
+import { excessOf, leftParts, usedLine } from '../../web/src/composer/allowance.ts';
 
 const RESET = '2026-11-25T00:00:00+00:00';
 
@@ -16,6 +16,11 @@ const usage = (images: number | null, money: number | null) =>
 test('what is used, of a plan with a limit and of one without', () => {
   expect(usedLine(usage(488, 4.96))).toBe('12 of 500 pictures today · $0.04');
   expect(usedLine(usage(null, 4.96))).toBe('12 pictures today · $0.04');
+});
+
+test('what is left, in few words', () => {
+  expect(leftParts(usage(488, 4.96))).toEqual(['488 left today', '$0.04 of $5.00']);
+  expect(leftParts(usage(null, null))).toEqual(['12 made today', '$0.04 spent']);
 });
 
 test('too many pictures, and pictures that are too dear', () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Chosen } from '../../web/src/composer/chosen.ts';
 import {
+  changed,
   costOf,
   type Draft,
   EMPTY_DRAFT,
@@ -139,4 +140,18 @@ test('a file format is asked for where the model makes it', () => {
   const many = model({ output: { format: 'webp', formats: ['webp', 'png'] } });
   expect(toParams(draft({ format: 'png' }), many)).toMatchObject({ output_format: 'png' });
   expect(toParams(draft({ format: 'jpg' }), many)).not.toHaveProperty('output_format');
+});
+
+test('what is gone is asked for until another picture is chosen, or it is waived', () => {
+  const lacking = draft({ lacks: 'picture', sources: [OWN] });
+  expect(whatIsMissing(lacking, ABLE)).toMatch(/is gone/);
+  expect(changed(lacking, { prompts: ['x'], sources: [OWN] }).lacks).toBe('picture');
+  expect(changed(lacking, { sources: [] }).lacks, 'removing is not choosing').toBe('picture');
+  const other = changed(lacking, { sources: [OWN, { ...OWN, id: 'h' }] });
+  expect(whatIsMissing(other, ABLE)).toBeUndefined();
+  expect(changed(lacking, { lacks: undefined }).lacks).toBeUndefined();
+  expect(changed(draft(), { ...lacking }).lacks, 'taken over').toBe('picture');
+  const mask = { ...OWN, of: 'generation g', paints: 'white' as const };
+  expect(changed(draft({ lacks: 'mask' }), { mask }).lacks).toBeUndefined();
+  expect(changed(lacking, { mask }).lacks, 'a mask is no picture').toBe('picture');
 });

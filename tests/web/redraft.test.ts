@@ -2,7 +2,7 @@ import type { GenerateParams } from 'picture-queue';
 import { expect, test } from 'vitest';
 import type { Chosen } from '../../web/src/composer/chosen.ts';
 import { type Draft, EMPTY_DRAFT, toParams } from '../../web/src/composer/draft.ts';
-import { draftOf, lacksSource } from '../../web/src/composer/redraft.ts';
+import { draftOf } from '../../web/src/composer/redraft.ts';
 import { asCurl, asTypeScript } from '../../web/src/feed/snippets.ts';
 import { ABLE, model } from './models.ts';
 
@@ -29,7 +29,7 @@ test('a request comes back as the draft that it was made of', () => {
   };
   const back = draftOf(toParams(draft, ABLE), ABLE, { sources: [SOURCE] });
   expect(back).toEqual(draft);
-  expect(lacksSource(toParams(draft, ABLE), back)).toBe(false);
+  expect(back.lacks).toBeUndefined();
 });
 
 test('a size that is not the model’s is its nearest ratio, or none', () => {
@@ -47,8 +47,8 @@ test('a size that is not the model’s is its nearest ratio, or none', () => {
 
 test('a picture to start from that cannot be brought back is said', () => {
   const upload = { prompt: 'x', source_id: 's', operation: 'variation' } as GenerateParams;
-  expect(lacksSource(upload, draftOf(upload, ABLE, NONE))).toBe(true);
-  expect(lacksSource(PLAIN, draftOf(PLAIN, ABLE, NONE))).toBe(false);
+  expect(draftOf(upload, ABLE, NONE).lacks).toBe('picture');
+  expect(draftOf(PLAIN, ABLE, NONE).lacks).toBeUndefined();
 });
 
 test('several pictures, a mask and a factor come back too', () => {
@@ -82,9 +82,9 @@ test('several pictures, a mask and a factor come back too', () => {
   });
   const back = draftOf(asked, able, { sources: [SOURCE, second], mask });
   expect(back).toEqual(draft);
-  expect(lacksSource(asked, back)).toBe(false);
-  expect(lacksSource(asked, draftOf(asked, able, { sources: [SOURCE], mask })), 'one is gone').toBe(true);
-  expect(lacksSource(asked, draftOf(asked, able, { sources: [SOURCE, second] })), 'the mask').toBe(true);
+  expect(back.lacks).toBeUndefined();
+  expect(draftOf(asked, able, { sources: [SOURCE], mask }).lacks, 'one is gone').toBe('picture');
+  expect(draftOf(asked, able, { sources: [SOURCE, second] }).lacks, 'the mask').toBe('mask');
   for (const code of [asCurl('https://pq.example', asked), asTypeScript('https://pq.example', asked)]) {
     for (const part of ['source_generation_id', 'mask', 'scale']) expect(code).toContain(part);
   }

@@ -1,4 +1,5 @@
 import {
+  ConflictError,
   ConnectionError,
   ForbiddenError,
   InternalError,
@@ -59,6 +60,34 @@ test('a refusal names the field', () => {
   expect(explain(error, NOW)).toMatchObject({ text: 'Bad width.', field: 'width' });
 });
 
+test.each([
+  [
+    'conflict',
+    'source_generation_id',
+    'Give another one, or null as source_generation_id.',
+    /has been deleted/,
+  ],
+  ['conflict', 'mask', 'Give another one, or null to do without.', /mask it was made with has been deleted/],
+  ['conflict', undefined, 'The image of the source generation was deleted.', /has been deleted/],
+  [
+    'unsupported',
+    'source_image_url',
+    'A source image is needed: source_image_url, …',
+    /picture to start from/,
+  ],
+  ['unsupported', 'mask', 'mask has a meaning only with a source image.', /^The mask cannot be used/],
+  ['unsupported', 'operation', 'This model cannot do that; it can: upscale.', /Choose another model\.$/],
+  ['unknown_model', 'model_id', 'GET /models lists the models.', /not there any more/],
+  ['invalid_request', 'prompt', 'prompt is required.', /^The prompt is empty/],
+  ['invalid_request', 'num_images', 'num_images works with a single prompt only.', /cannot be used together/],
+  ['not_found', undefined, 'There is no such source generation.', /picture to start from/],
+])('%s of %s is said in the studio’s own words', (code, field, detail, text) => {
+  const options = { status: 400, code, ...(field ? { field } : {}) };
+  const error =
+    code === 'conflict' ? new ConflictError(detail, options) : new InvalidRequestError(detail, options);
+  expect(explain(error, NOW).text).toMatch(text);
+});
+
 test('how it stands, in words', () => {
   const queued = { status: 'queued', queue_position: 1, estimated_seconds: 12 } as const;
   expect(outlook(queued)).toBe('Next in line · about 12 s left');
@@ -89,6 +118,7 @@ test('only a new stage of a known generation is read out', () => {
 });
 
 test('numbers and times', () => {
+  expect([0, 0.000_04, 0.000_1].map(money)).toEqual(['$0.00', 'under $0.0001', '$0.0001']);
   expect([0.003, 0.04, 0.25, 1.2, 12].map(money)).toEqual(['$0.003', '$0.04', '$0.25', '$1.20', '$12.00']);
   expect([0.2, 59, 100, 5_400, 9_000].map(duration)).toEqual(['1 s', '59 s', '2 min', '2 h', '3 h']);
   expect([1, 2, 3, 4, 11, 12, 21, 102].map(ordinal)).toEqual([

@@ -7,8 +7,8 @@ import type { Account, Auth } from './auth/session.ts';
 import { Banners } from './Banners.tsx';
 import { Composer } from './composer/Composer.tsx';
 import { imagesOf, keyOf, ownPicture, stillThere } from './composer/chosen.ts';
-import { type Change, type Draft, EMPTY_DRAFT } from './composer/draft.ts';
-import { draftOf, lacksSource } from './composer/redraft.ts';
+import { type Change, changed, type Draft, EMPTY_DRAFT } from './composer/draft.ts';
+import { draftOf } from './composer/redraft.ts';
 import { chosenOf } from './composer/resolve.ts';
 import { ToComposer } from './composer/ToComposer.tsx';
 import { useArchive } from './feed/archive.ts';
@@ -64,7 +64,7 @@ export function Studio({ config, account, auth }: StudioProps) {
       <a className="skip" href="#feed-title">
         Skip to your pictures
       </a>
-      <Header email={account.email} onAccount={() => openAccount(true)} onSignOut={leave} />
+      <Header {...{ usage }} email={account.email} onAccount={() => openAccount(true)} onSignOut={leave} />
       <Boundary>
         <UploadsProvider value={uploads}>
           <Desk {...{ library, removes, usage, renewUsage }} />
@@ -125,16 +125,30 @@ const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskPro
     [generations],
   );
 
+  const isNarrowed = useRef(false);
+  useEffect(() => {
+    isNarrowed.current = filter !== 'all' || search !== '';
+  }, [filter, search]);
+  /** Shows what was started, which a filter or a search would hide: one would start it once more. */
+  const show = useCallback(
+    async (ids: string[]) => {
+      const wasNarrowed = isNarrowed.current;
+      setFilter('all');
+      setSearch('');
+      await refresh();
+      comeTo(ids, wasNarrowed);
+    },
+    [refresh, comeTo],
+  );
   const start = useMemo(
     () =>
       once(async (params: GenerateParams, idempotencyKey) => {
         const started = await client.start(params, { idempotencyKey }).finally(renewUsage);
         const ids = (started.generations ?? [started]).map(({ generation_id }) => generation_id);
         remember(ids, params);
-        await refresh();
-        comeTo(ids);
+        await show(ids);
       }),
-    [client, refresh, renewUsage, comeTo],
+    [client, renewUsage, show],
   );
   const runAgain = useMemo(
     () =>
@@ -142,18 +156,9 @@ const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskPro
         // Its own seed would give the same picture.
         const rerun = library.rerun(id, { seed: null }, { idempotencyKey });
         const { generation_id } = await rerun.finally(renewUsage);
-        await refresh();
-        comeTo([generation_id]);
+        await show([generation_id]);
       }),
-    [library, refresh, renewUsage, comeTo],
-  );
-  const startNew = useCallback(
-    (params: GenerateParams) => {
-      setFilter('all');
-      setSearch('');
-      return start(params);
-    },
-    [start],
+    [library, renewUsage, show],
   );
   const toComposer = useCallback(() => {
     // After a dialog that closes has given the focus back.
@@ -199,7 +204,7 @@ const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskPro
       );
       change(again);
       toComposer();
-      say(lacksSource(asked, again) ? CHOOSE_AGAIN : 'The prompt and its settings are back in the form.');
+      say(again.lacks ? CHOOSE_AGAIN : 'The prompt and its settings are back in the form.');
     },
     [client, uploads, models, change, toComposer, say],
   );
@@ -229,7 +234,7 @@ const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskPro
         <h1 className="hidden">Studio</h1>
         <div className="desk-composer" ref={composer}>
           {model ? (
-            <Composer {...{ models, model, draft, change, own, start: startNew, online, usage }} />
+            <Composer {...{ models, model, draft, change, own, start, online, usage }} />
           ) : (
             <div className="composer skeleton" aria-hidden="true" />
           )}
@@ -254,7 +259,7 @@ function useDraft(): [Draft, Change] {
   useEffect(() => keep('draft', draft), [draft]);
   const change = useCallback<Change>(
     (changes) =>
-      setDraft((before) => ({ ...before, ...(typeof changes === 'function' ? changes(before) : changes) })),
+      setDraft((before) => changed(before, typeof changes === 'function' ? changes(before) : changes)),
     [],
   );
   return [draft, change];

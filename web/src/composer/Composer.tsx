@@ -142,6 +142,16 @@ export function Composer({ models, model, draft, change, own, start, online, usa
               onUploading={(is) => upload((now) => ({ ...now, mask: is }))}
             />
           )}
+          {draft.lacks && (
+            <div className="aside">
+              <p className="hint">
+                {`Not all that it was made from is still there. Choose another ${draft.lacks}, or do without it.`}
+              </p>
+              <button type="button" className="text-button" onClick={() => update({ lacks: undefined })}>
+                Do without it
+              </button>
+            </div>
+          )}
           <ScaleField draft={draft} model={model} change={update} />
           {aside && (
             <div className="aside" role="status">
@@ -174,7 +184,7 @@ export function Composer({ models, model, draft, change, own, start, online, usa
             {doing({ busy, uploading: isUploading, pictures })}
           </Button>
           <p className="hint cost">
-            <span>{priceLine(online, cost?.expected)}</span>
+            <span>{priceLine(online, pictures, cost?.expected)}</span>
             {cost && cost.reserved > cost.expected * 1.01 && (
               <span>{`${money(cost.reserved)} is set aside until it is done`}</span>
             )}
@@ -209,7 +219,8 @@ function doing({ busy, uploading, pictures }: { busy: boolean; uploading: boolea
   return `Make ${pictures > 1 ? count(pictures, 'picture') : 'picture'}`;
 }
 
-function priceLine(online: boolean, cost: number | undefined) {
+function priceLine(online: boolean, pictures: number, cost: number | undefined) {
   if (!online) return 'Waiting for the network';
+  if (pictures === 0) return '';
   return cost === undefined ? 'Price not known' : `${money(cost)} in total`;
 }

@@ -9,6 +9,13 @@ export function usedLine({ plan, images, spent_usd }: Usage): string {
   return `${pictures} today · ${money(spent_usd.today)}`;
 }
 
+/** In few words: `488 left today`, `$0.04 of $5.00`; without a limit what is used, `12 made today`, `$0.04 spent`. */
+export function leftParts({ images, money: spent }: Usage): [pictures: string, spent: string] {
+  const made = images.left === null ? `${images.used} made today` : `${images.left} left today`;
+  if (spent.left === null) return [made, `${money(spent.used)} spent`];
+  return [made, `${money(spent.used)} of ${money(spent.used + spent.left)}`];
+}
+
 /** Why what is in the form is more than the plan still allows, and from when on it is not; undefined: it is not. */
 export interface Excess {
   text: string;

@@ -1,6 +1,6 @@
 import type { GenerateParams, Model, Priority, Range } from 'picture-queue';
 import type { OutputFormat } from '../../../client/src/openapi.ts';
-import { type Chosen, type ChosenMask, maskFor, named, scaleFor, sourcesFor } from './chosen.ts';
+import { type Chosen, type ChosenMask, keyOf, maskFor, named, scaleFor, sourcesFor } from './chosen.ts';
 import { type Price, pixelsOf, priceFor } from './cost.ts';
 import { shapesOf, takesAnySize } from './shapes.ts';
 
@@ -33,6 +33,18 @@ export interface Draft {
   mask?: ChosenMask | undefined;
   /** How many times as wide and as high; absent: as the model does it. */
   scale?: number | undefined;
+  /** Taken over from a picture of which this is gone: nothing is made until another is chosen, or it is waived. */
+  lacks?: 'picture' | 'mask' | undefined;
+}
+
+/** The draft after a change: what was missing is chosen with another picture, or another mask. */
+export function changed(before: Draft, changes: Partial<Draft>): Draft {
+  const after = { ...before, ...changes };
+  const had = new Set(before.sources.map(keyOf));
+  const isChosen = after.sources.some((one) => !had.has(keyOf(one)));
+  const isMasked = after.mask !== undefined && after.mask !== before.mask;
+  if (!('lacks' in changes) && (isChosen || (before.lacks === 'mask' && isMasked))) after.lacks = undefined;
+  return after;
 }
 
 /** Puts something into the composer: some fields, or what follows from those that stand there by then. */
@@ -70,6 +82,8 @@ export function picturesOf(draft: Draft, model: Model): number {
 export function whatIsMissing(draft: Draft, model: Model): string | undefined {
   const { supports } = model;
   const [source] = sourcesFor(draft, model);
+  if (draft.lacks)
+    return `The ${draft.lacks} that it was made from is gone. Choose another one, or press Do without it.`;
   if (supports.source_image_required && !source) return 'This model needs a picture to start from.';
   const mask = maskFor(draft, model);
   if (source && !mask && needsMask(model))

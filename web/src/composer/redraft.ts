@@ -38,6 +38,7 @@ export function draftOf(asked: GenerateParams, model: Model | undefined, found: 
     sources,
     mask: found.mask && first && paints ? { ...found.mask, of: keyOf(first), paints } : undefined,
     scale: asked.scale ?? undefined,
+    lacks: lackOf(asked, sources.length, found.mask !== undefined),
   };
 }
 
@@ -47,12 +48,12 @@ function withName(sources: Chosen[], { prompt }: GenerateParams, model: Model | 
   return sources.map((one, index) => (index === 0 && one.kind === 'upload' ? { ...one, name: prompt } : one));
 }
 
-/** Whether something was started from that is not in the draft: it is gone, or not known here. */
-export function lacksSource(asked: GenerateParams, draft: Draft): boolean {
+/** What it was started from and is not found: it is gone, or not known here. */
+function lackOf(asked: GenerateParams, found: number, hasMask: boolean): Draft['lacks'] {
   const { sources, mask } = imagesOf(asked);
-  if (draft.sources.length < sources.length || (mask && !draft.mask)) return true;
   const startsFromOne = asked.operation !== undefined && asked.operation !== 'generate';
-  return startsFromOne && draft.sources.length === 0;
+  if (found < Math.max(sources.length, startsFromOne ? 1 : 0)) return 'picture';
+  return mask && !hasMask ? 'mask' : undefined;
 }
 
 function shapeOf(asked: GenerateParams, model: Model | undefined): Partial<Draft> {

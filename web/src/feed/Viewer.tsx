@@ -1,8 +1,9 @@
 import type { Generation } from 'picture-queue';
 import { type KeyboardEvent, useEffect, useLayoutEffect, useRef } from 'react';
-import { ago, duration, money, size } from '../lib/format.ts';
 import { Dialog } from '../ui/Dialog.tsx';
+import { Adjustments } from './Adjustments.tsx';
 import { CopyCode } from './CopyCode.tsx';
+import { factsOf } from './facts.ts';
 import { useFeed } from './feed.ts';
 import { Heart } from './Heart.tsx';
 import { Lineage } from './Lineage.tsx';
@@ -76,16 +77,7 @@ export function Viewer({ list, one, gone, onEnd, onMove, onClose }: ViewerProps)
               </div>
             ))}
           </dl>
-          {one.adjustments.length > 0 && (
-            <div className="adjustments">
-              <h3>Adjusted for this model</h3>
-              <ul>
-                {one.adjustments.map(({ field, reason }) => (
-                  <li key={field}>{reason || field}</li>
-                ))}
-              </ul>
-            </div>
-          )}
+          <Adjustments one={one} model={models.find(({ id }) => id === one.model_id)} />
           <Heart one={one} words />
           <PictureActions one={one} words onRemove={leave} onLeave={onClose} />
           <MadeFrom one={one} onOpen={onMove} />
@@ -95,23 +87,4 @@ export function Viewer({ list, one, gone, onEnd, onMove, onClose }: ViewerProps)
       </div>
     </Dialog>
   );
-}
-
-function factsOf(one: Generation, model: string): [string, string][] {
-  const [image] = one.images;
-  const took =
-    one.started_at && one.completed_at
-      ? (Date.parse(one.completed_at) - Date.parse(one.started_at)) / 1_000
-      : undefined;
-  return [
-    ['Model', model],
-    ['Size', image ? `${image.width} × ${image.height}` : ''],
-    ['Enlarged', one.scale === null ? '' : `${one.scale}×`],
-    ['File', image ? `${image.format.toUpperCase()}, ${size(image.bytes)}` : ''],
-    ['Negative prompt', one.negative_prompt ?? ''],
-    ['Seed', one.seed === null ? '' : String(one.seed)],
-    ['Time', took === undefined ? '' : duration(took)],
-    ['Cost', one.cost_usd === null ? '' : money(one.cost_usd)],
-    ['Created', ago(one.created_at)],
-  ].filter((fact): fact is [string, string] => fact[1] !== '');
 }

@@ -111,7 +111,7 @@ export function useActions(one: Generation): Actions {
             await client.cancel(one.id);
           } catch (error) {
             if (!(error instanceof ConflictError)) throw error;
-            say(error.message); // it is made, or was faster
+            say('Too late to cancel: it is made already, or has ended.');
           }
           await refresh();
         }),

@@ -1,5 +1,5 @@
 import type { Generation } from 'picture-queue';
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import { cardId } from './feed.ts';
 
 /** Where the composer stands above the pictures instead of beside them: as layout.css has it. */
@@ -10,29 +10,42 @@ const cardOf = (id: string) => document.getElementById(cardId(id));
 /** For so long it is worth going there: a filter may keep the card away. Milliseconds. */
 const PATIENCE_MS = 3_000;
 
-/** On a phone what was started is out of sight: the page goes there. Gives what is called with the new ids. */
-export function useComingTo(): (ids: string[]) => void {
-  const [target, setTarget] = useState<{ id: string; at: number }>();
-  const [, lookAgain] = useState({});
-  const reached = useRef<typeof target>(undefined);
+/**
+ * Where what was started is out of sight, as it is on a phone, the page goes there.
+ *
+ * @returns what is called with the new ids; `isSure`: wherever the page is, since it has shown other pictures
+ */
+export function useComingTo(): (ids: string[], isSure?: boolean) => void {
+  const [target, setTarget] = useState<{ id: string }>();
   useEffect(() => {
-    if (!target || target === reached.current || Date.now() - target.at > PATIENCE_MS) return;
-    const card = cardOf(target.id);
-    if (!card) {
-      // It is the newest: from far below the page goes up to where it is drawn.
-      if (!document.querySelector('.feed > .grid > .space:first-child')) return;
-      document.getElementById('feed-title')?.scrollIntoView({ behavior: 'instant' });
-      requestAnimationFrame(() => requestAnimationFrame(() => lookAgain({})));
-      return;
-    }
-    reached.current = target;
-    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-    card.scrollIntoView({ block: 'start', behavior: calm ? 'auto' : 'smooth' });
-    // The keyboard on the screen goes with the focus.
-    card.focus({ preventScroll: true });
-  });
-  return useCallback(([id]) => {
-    if (id && matchMedia(ONE_COLUMN).matches) setTarget({ id, at: Date.now() });
+    if (!target) return;
+    const go = () => {
+      const card = cardOf(target.id);
+      if (!card) {
+        // It is the newest: from far below the page goes up to where it is drawn.
+        const isFarBelow = document.querySelector('.feed > .grid > .space:first-child');
+        if (isFarBelow) document.getElementById('feed-title')?.scrollIntoView({ behavior: 'instant' });
+        return false;
+      }
+      const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+      card.scrollIntoView({ block: 'start', behavior: calm ? 'auto' : 'smooth' });
+      // The keyboard on the screen goes with the focus.
+      card.focus({ preventScroll: true });
+      return true;
+    };
+    if (go()) return;
+    // It is drawn when the list has it, and the filter and the search are over.
+    const observer = new MutationObserver(() => go() && over());
+    const timer = setTimeout(() => over(), PATIENCE_MS);
+    const over = () => {
+      observer.disconnect();
+      clearTimeout(timer);
+    };
+    observer.observe(document.body, { childList: true, subtree: true });
+    return over;
+  }, [target]);
+  return useCallback(([id], isSure = false) => {
+    if (id && (isSure || matchMedia(ONE_COLUMN).matches)) setTarget({ id });
   }, []);
 }
 

@@ -26,6 +26,39 @@ const QUOTAS: Record<string, string> = {
   requests_per_minute: 'You have started pictures as often as your plan allows in a minute.',
 };
 
+/** The refusals that speak of a request's fields: to a caller of the API, who has given them. */
+const ABOUT_FIELDS = ['invalid_request', 'unsupported', 'unknown_model', 'not_found', 'conflict'];
+
+const FIELDS: [RegExp, string][] = [
+  [
+    /^source/,
+    'The picture to start from cannot be used with this model. Choose another picture, or another model.',
+  ],
+  [/^mask$/, 'The mask cannot be used. Paint or choose another one.'],
+  [/^operation$/, 'This model cannot do that. Choose another model.'],
+  [/^model_id$/, 'This model is not there any more. Choose another one.'],
+  [/^prompts?$/, 'The prompt is empty, too long, or has a character that cannot be sent.'],
+];
+
+/** What a generation was made with is gone. */
+const GONE: [RegExp, string][] = [
+  [/^source/, 'The picture it was made from has been deleted. Use Reuse settings and choose another.'],
+  [/^mask$/, 'The mask it was made with has been deleted. Use Reuse settings and make another.'],
+];
+
+/** What the API says, or the studio's own sentence where that is in the API's words. */
+function wordsOf({ code, field, message }: ApiError): string {
+  if (!ABOUT_FIELDS.includes(code)) return message;
+  const known = code === 'conflict' ? GONE : FIELDS;
+  const named = field ?? (/\bsource\b/.test(message) ? 'source' : '');
+  const sentence = known.find(([name]) => name.test(named))?.[1];
+  if (sentence) return sentence;
+  // The name of a field, such as num_images, says nothing here.
+  return /[a-z]_[a-z]/.test(message)
+    ? 'These settings cannot be used together. Change them and try again.'
+    : message;
+}
+
 export function explain(error: unknown, now = Date.now()): Notice {
   const retryAt =
     error instanceof ApiError && error.retryAfter !== undefined
@@ -49,7 +82,7 @@ export function explain(error: unknown, now = Date.now()): Notice {
   }
   if (error instanceof ApiError) {
     const title = error.status >= 500 ? 'The server has a problem' : 'That did not work';
-    return { title, text: error.message, ...retryAt, ...(error.field ? { field: error.field } : {}) };
+    return { title, text: wordsOf(error), ...retryAt, ...(error.field ? { field: error.field } : {}) };
   }
   if (error instanceof TimeoutError) {
     return { title: 'No answer', text: 'The server took too long to answer. Please try again.' };

@@ -5,8 +5,12 @@ const usd = (digits: number) =>
 const CENTS = usd(2);
 const PARTS_OF_CENTS = usd(4);
 
-/** US dollars: `$0.003`, `$0.04`, `$1.20`. */
+/** Less than that would be shown as nothing, which it is not. US dollars. */
+const LEAST_SHOWN = 0.0001;
+
+/** US dollars: `$0.003`, `$0.04`, `$1.20`, `under $0.0001`. */
 export function money(amount: number): string {
+  if (amount > 0 && amount < LEAST_SHOWN) return `under ${PARTS_OF_CENTS.format(LEAST_SHOWN)}`;
   return (amount < 0.1 ? PARTS_OF_CENTS : CENTS).format(amount);
 }
 

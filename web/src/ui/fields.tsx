@@ -43,6 +43,8 @@ interface NumberInputProps {
   max: number;
   step?: number;
   describedBy?: string;
+  /** What is typed goes beyond a limit: which one; undefined: it does not. */
+  onBeyond?: (limit: string | undefined) => void;
   onChange: (value: number) => void;
 }
 
@@ -50,12 +52,15 @@ interface NumberInputProps {
  * A number that is typed, whole where `step` is: what stands in the field is the user's until it is left, what it is taken for is
  * always within the limits. Empty it is taken for nothing, so that the number stays what it was.
  */
-export function NumberInput({ id, value, min, max, step = 1, describedBy, onChange }: NumberInputProps) {
+export function NumberInput(props: NumberInputProps) {
+  const { id, value, min, max, step = 1, describedBy, onBeyond, onChange } = props;
   const [text, setText] = useState<string>();
   const type = (typed: string) => {
     setText(typed);
     const number = Number(typed);
-    if (typed.trim() === '' || !Number.isFinite(number)) return;
+    const isNone = typed.trim() === '' || !Number.isFinite(number);
+    onBeyond?.(isNone ? undefined : limitOf(number, min, max));
+    if (isNone) return;
     onChange(Math.min(max, Math.max(min, Math.round(number / step) * step)));
   };
   return (
@@ -67,9 +72,17 @@ export function NumberInput({ id, value, min, max, step = 1, describedBy, onChan
       value={text ?? value}
       aria-describedby={describedBy}
       onChange={(event) => type(event.target.value)}
-      onBlur={() => setText(undefined)}
+      onBlur={() => {
+        setText(undefined);
+        onBeyond?.(undefined);
+      }}
     />
   );
+}
+
+function limitOf(number: number, min: number, max: number): string | undefined {
+  if (number > max) return `At most ${max}`;
+  return number < min ? `At least ${min}` : undefined;
 }
 
 interface StepperProps {
@@ -82,9 +95,15 @@ interface StepperProps {
 
 export function Stepper({ label, value, min, max, onChange }: StepperProps) {
   const id = useId();
+  const [limit, setLimit] = useState<string>();
   return (
     <div className="field row">
-      <label htmlFor={id}>{label}</label>
+      <div>
+        <label htmlFor={id}>{label}</label>
+        <p className="hint limit" id={`${id}limit`} role="status">
+          {limit}
+        </p>
+      </div>
       <div className="stepper">
         <IconButton
           icon="minus"
@@ -92,7 +111,7 @@ export function Stepper({ label, value, min, max, onChange }: StepperProps) {
           onClick={() => onChange(value - 1)}
           disabled={value <= min}
         />
-        <NumberInput {...{ id, value, min, max, onChange }} />
+        <NumberInput {...{ id, value, min, max, onChange }} describedBy={`${id}limit`} onBeyond={setLimit} />
         <IconButton icon="add" label="One more" onClick={() => onChange(value + 1)} disabled={value >= max} />
       </div>
     </div>
