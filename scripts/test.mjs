@@ -69,6 +69,11 @@ const PARTS = {
     if (needs(NEED_RUNTIMES)) for (const name of ['deno', 'bun']) await ensureRuntime(name);
     await tests('database, simulator, stack and end-to-end tests', files, browser);
   },
+  examples: async () => {
+    ensureSpace(os.tmpdir(), EXAMPLES_GIGABYTES, 'Building the examples');
+    const env = { BUILD_EXAMPLES: '1', CHROMIUM_PATH: await ensureBrowser() };
+    await tests('the apps of examples/, built by their frameworks', ['tests/examples/builds.test.ts'], env);
+  },
   postgres15: async () => {
     const { bin, missing } = await ensurePostgres15();
     if (!bin) return say(`– database tests on PostgreSQL 15: skipped, ${missing}`);
@@ -93,6 +98,7 @@ Sets up what is missing and runs every check, or some parts of them:
   lint         formats, lints and types of Rust, TypeScript and SQL, and GitHub's workflows
   unit         the tests of Rust
   system       the tests of the database, the stand-ins, the clients, the studio and the whole system
+  examples     the apps of examples/, built by Next.js, SvelteKit and Expo from the packages of npm
   postgres15   the tests of the database and of the move on Debian 12's PostgreSQL 15, where it is or may be installed
   deploy       what wrangler would upload
 
@@ -104,6 +110,8 @@ It ends with the times, or with the check that failed and the command that runs 
 
 /** Their Postgres' data takes 3 at its peak, beside what is built: some tests play a million jobs. */
 const TESTS_GIGABYTES = 4;
+/** Packages of three frameworks, and what they build. */
+const EXAMPLES_GIGABYTES = 3;
 const times = [];
 /** Tests that start WebKitGTK; Deno and Bun; Chromium. */
 const NEED_WEBKIT = /^tests\/engines\//;

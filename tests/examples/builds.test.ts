@@ -14,7 +14,7 @@ import { type App, EXPO, NEXTJS, SVELTEKIT } from './builds.ts';
 
 /**
  * The apps of examples/ are built by their own frameworks, with the packed package, and used. It fetches a gigabyte of
- * packages: `npm run test:examples` alone does it.
+ * packages: `npm test -- examples` does it, and `npm run test:examples` it alone.
  */
 const isAsked = process.env.BUILD_EXAMPLES === '1';
 
