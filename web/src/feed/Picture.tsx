@@ -1,5 +1,6 @@
 import type { Generation } from 'picture-queue';
 import { useLayoutEffect, useRef, useState } from 'react';
+import { afterPaint } from '../lib/after-paint.ts';
 import { Button } from '../ui/Button.tsx';
 import { Icon } from '../ui/Icon.tsx';
 import { Thumbnail } from '../ui/Thumbnail.tsx';
@@ -35,7 +36,13 @@ export function Picture({ one, onOpen }: { one: Generation; onOpen: () => void }
       type="button"
       className={`picture ${state}${cutOut ? ' cut-out' : ''}`}
       aria-haspopup="dialog"
-      onClick={onOpen}
+      onClick={({ currentTarget }) => {
+        currentTarget.classList.add('opening');
+        afterPaint(() => {
+          currentTarget.classList.remove('opening');
+          onOpen();
+        });
+      }}
     >
       {!cutOut && <Thumbnail className="behind" image={image} alt="" decoding="async" aria-hidden="true" />}
       <Thumbnail

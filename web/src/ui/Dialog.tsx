@@ -1,4 +1,5 @@
 import { type KeyboardEvent, type ReactNode, useEffect, useId, useLayoutEffect, useRef } from 'react';
+import { afterPaint } from '../lib/after-paint.ts';
 import { IconButton } from './Button.tsx';
 import { MessagesOutlet } from './messages.tsx';
 
@@ -13,6 +14,12 @@ interface DialogProps {
 
 const FOCUSABLE =
   'a[href], button:not(:disabled), input:not(:disabled), select:not(:disabled), textarea:not(:disabled), [tabindex="0"]';
+
+/** It is out of sight at once, and closed a frame later: the page behind it is styled anew then. */
+function leave(dialog: HTMLDialogElement): void {
+  dialog.classList.add('leaving');
+  afterPaint(() => dialog.close());
+}
 
 /** A modal dialog while it is rendered: holds the focus, gives it back, closes with Escape or beside it. */
 export function Dialog({ title, onClose, size = 'small', onKeyDown, children }: DialogProps) {
@@ -35,7 +42,7 @@ export function Dialog({ title, onClose, size = 'small', onKeyDown, children }: 
       const dialog = ref.current;
       if (event.key !== 'Escape' || event.isComposing || !dialog?.open) return;
       event.preventDefault();
-      dialog.close();
+      leave(dialog);
     };
     document.addEventListener('keydown', onEscape);
     return () => document.removeEventListener('keydown', onEscape);
@@ -59,16 +66,22 @@ export function Dialog({ title, onClose, size = 'small', onKeyDown, children }: 
       className={`dialog ${size}`}
       aria-labelledby={heading}
       onClose={onClose}
+      onCancel={(event) => {
+        // A picker of files within it has a cancel of its own.
+        if (event.target !== event.currentTarget) return;
+        event.preventDefault();
+        leave(event.currentTarget);
+      }}
       onKeyDown={(event) => {
         goRound(event);
         onKeyDown?.(event);
       }}
-      onClick={(event) => event.target === event.currentTarget && event.currentTarget.close()}
+      onClick={(event) => event.target === event.currentTarget && leave(event.currentTarget)}
     >
       <div className="dialog-inside">
         <header className="dialog-head">
           <h2 id={heading}>{title}</h2>
-          <IconButton icon="close" label="Close" onClick={() => ref.current?.close()} />
+          <IconButton icon="close" label="Close" onClick={() => ref.current && leave(ref.current)} />
         </header>
         {children}
       </div>
