@@ -95,6 +95,8 @@ story('from a picture to the one that it came from, not on the page any more, an
   await dialog.waitFor({ state: 'detached' });
 
   await scene.stack.sql`delete from public.image_generations where id = ${first?.id ?? ''}`;
+  // Looking at it has brought the older ones onto the page.
+  await page.reload();
   await ada.card('A mill').getByRole('button', { name: 'From an earlier picture' }).click();
   ada.forgive(/404/);
   await page.getByText('That picture has been deleted.').waitFor();
