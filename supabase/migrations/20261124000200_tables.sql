@@ -633,7 +633,9 @@ with (fillfactor = 50);
 create table private.roll_up (
   only_row boolean primary key default true check (only_row),
   -- What has ended until then has been added.
-  counted_until timestamptz not null default now()
+  counted_until timestamptz not null default now(),
+  -- And from then on: what was moved here had ended before.
+  since timestamptz not null default now()
 );
 insert into private.roll_up default values;
 

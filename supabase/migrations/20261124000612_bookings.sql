@@ -48,7 +48,8 @@ $$;
 create function private.take_back_end(p_generation public.image_generations) returns void
 language plpgsql set search_path = '' as $$
 begin
-  if p_generation.completed_at is null then
+  -- What ended before there was a roll-up is in none.
+  if p_generation.completed_at is null or p_generation.completed_at <= (select r.since from private.roll_up as r) then
     return;
   end if;
   perform private.keep_end(p_generation);
@@ -137,7 +138,8 @@ create trigger finished_jobs_after_delete after delete on private.finished_jobs
 referencing old table as gone
 for each statement execute function private.after_finished_delete();
 
--- One that had failed, and is completed by a prediction that ended later than was thought; or by hand.
+-- One that had failed, and is completed by a prediction that ended later than was thought. One whose status alone is
+-- changed by hand is counted once, as it stands when the roll-up comes by.
 create function private.after_finished_change() returns trigger
 language plpgsql security definer set search_path = ''
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
@@ -155,4 +157,5 @@ end
 $$;
 
 create trigger finished_jobs_after_change after update on private.finished_jobs
-for each row when (old.status <> new.status) execute function private.after_finished_change();
+for each row when (old.status <> new.status and old.completed_at <> new.completed_at)
+execute function private.after_finished_change();

@@ -226,3 +226,38 @@ test('costs what is new, however much has ended before', async () => {
   const after = await cost();
   expect(after, `a roll-up of ten looked at ${before} pages before`).toBeLessThanOrEqual(before * 1.3 + 40);
 }, 120_000);
+
+describe('an end that is not as usual', () => {
+  const users = () => db.sql`select status, generations::int as n from private.daily_users`;
+
+  test('from before there was a roll-up is not taken back: it was never counted', async () => {
+    const user = await db.createUser(limits);
+    const [{ id } = { id: '' }] = await db.sql<{ id: string }[]>`
+      insert into public.image_generations
+        (user_id, prompt, model, model_id, status, progress, error_message, error_code, created_at, completed_at)
+      select ${user}, 'moved', ${MODEL}, id, 'failed', 0, 'x', 'failed', now() - interval '3 days',
+        now() - interval '3 days'
+      from public.models where replicate_id = ${MODEL}
+      returning id`;
+    await rollUp(db);
+    await db.as(
+      'authenticated',
+      user,
+      (sql) => sql`update public.image_generations set status = 'pending' where id = ${id}`,
+    );
+    await rollUp(db);
+    expect(await users()).toEqual([]);
+  });
+
+  test('whose job is given another status by hand is counted once', async () => {
+    const user = await db.createUser(limits);
+    const { job_id } = await db.generation(await start(user));
+    await fail(await db.claimOne());
+    await db.sql`update public.job_queue set status = 'cancelled' where id = ${String(job_id)}`;
+    await rollUp(db);
+    expect((await users()).reduce((sum, { n }) => sum + n, 0)).toBe(1);
+    const [jobs] = await db.sql`select completed + failed + cancelled as n from private.ended_counts
+      where seconds = 60`;
+    expect(jobs).toEqual({ n: 1 });
+  });
+});

@@ -41,7 +41,8 @@ async fn connect(
              text/event-stream).",
         ));
     };
-    let since = heard(header("last-event-id").as_deref(), || incoming.query("since"))
+    let last = header("last-event-id").or_else(|| incoming.query(query::LAST_EVENT_ID));
+    let since = heard(last.as_deref(), || incoming.query("since"))
         .map_err(|error| Problem::invalid("since", error.to_string()))?;
     // Verification grants a token some seconds more; a connection ends on time.
     if EdgeRuntime.now_s() >= caller.expires_at {

@@ -10,8 +10,12 @@ use crate::http::named_user::USER_ID;
 use crate::http::problem::Problem;
 use crate::http::routes::Target;
 
-/// What Supabase's clients put into any query: the first for its gateway, the second `functions.invoke` with a region.
-const PASSED_OVER: [&str; 2] = ["apikey", "forceFunctionRegion"];
+/// What clients put into any query: Supabase's for its gateway, and `functions.invoke` with a region; jQuery to get past
+/// a cache; readers of events that send a token, such as `event-source-polyfill`, when they come back.
+const PASSED_OVER: [&str; 4] = ["apikey", "forceFunctionRegion", "_", LAST_EVENT_ID];
+
+/// What such a reader has heard last, in place of the header `Last-Event-ID`, which counts before.
+pub const LAST_EVENT_ID: &str = "lastEventId";
 
 /// The parameters that a path has; `None`: others do no harm there, as those do that get past a cache.
 fn parameters(target: Target) -> Option<&'static [&'static str]> {
@@ -75,14 +79,17 @@ mod tests {
     }
 
     #[test]
-    fn what_a_path_has_is_taken_and_what_supabase_adds_passed_over() {
+    fn what_a_path_has_is_taken_and_what_clients_add_passed_over() {
         for known in list_query::PARAMETERS {
             check(Target::List, &format!("{known}=x")).unwrap();
         }
         check(Target::List, "").unwrap();
         check(Target::List, "apikey=sb_publishable_x&forceFunctionRegion=eu-west-1").unwrap();
         check(Target::GenerationEvents, "since=1").unwrap();
-        check(Target::OpenApi, "_=1795513424").unwrap();
+        check(Target::Events, "lastEventId=1795529400123").unwrap();
+        for target in [Target::OpenApi, Target::Models] {
+            check(target, "_=1795513424").unwrap();
+        }
     }
 
     #[test]
