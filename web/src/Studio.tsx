@@ -15,7 +15,7 @@ import { useArchive } from './feed/archive.ts';
 import { useArrivals } from './feed/arrivals.ts';
 import { useDeletions } from './feed/deletions.ts';
 import { Feed } from './feed/Feed.tsx';
-import { FeedProvider } from './feed/feed.ts';
+import { FeedProvider, useGuarded } from './feed/feed.ts';
 import type { Filter } from './feed/filter.ts';
 import { askedFor, remember } from './feed/follow-ups.ts';
 import { useMarks } from './feed/marks.ts';
@@ -186,27 +186,34 @@ const Desk = memo(function Desk({ library, removes, usage, renewUsage }: DeskPro
     },
     [model, models, change, toComposer],
   );
+  const guarded = useGuarded();
+  const edits = useRef(0);
   const edit = useCallback(
-    async (one: Generation) => {
-      const asked = askedFor(one);
-      const { sources, mask } = imagesOf(asked);
-      const named = mask ? [...sources, mask] : sources;
-      const found = await Promise.all(named.map((image) => chosenOf(image, client, uploads)));
-      const isFirstThere = found[0] !== undefined;
-      const again = draftOf(
-        asked,
-        models.find((each) => each.id === asked.model_id),
-        {
-          sources: found.slice(0, sources.length).filter((each) => each !== undefined),
-          // Of another picture it would be no mask.
-          mask: isFirstThere ? found[sources.length] : undefined,
-        },
-      );
-      change(again);
-      toComposer();
-      say(again.lacks ? CHOOSE_AGAIN : 'The prompt and its settings are back in the form.');
-    },
-    [client, uploads, models, change, toComposer, say],
+    (one: Generation) =>
+      guarded(async () => {
+        edits.current += 1;
+        const own = edits.current;
+        const asked = askedFor(one);
+        const { sources, mask } = imagesOf(asked);
+        const named = mask ? [...sources, mask] : sources;
+        const found = await Promise.all(named.map((image) => chosenOf(image, client, uploads)));
+        // Another one's settings are wanted by now.
+        if (own !== edits.current) return;
+        const isFirstThere = found[0] !== undefined;
+        const again = draftOf(
+          asked,
+          models.find((each) => each.id === asked.model_id),
+          {
+            sources: found.slice(0, sources.length).filter((each) => each !== undefined),
+            // Of another picture it would be no mask.
+            mask: isFirstThere ? found[sources.length] : undefined,
+          },
+        );
+        change(again);
+        toComposer();
+        say(again.lacks ? CHOOSE_AGAIN : 'The prompt and its settings are back in the form.');
+      }),
+    [guarded, client, uploads, models, change, toComposer, say],
   );
   const onTryExample = useCallback(
     (prompt: string) => {

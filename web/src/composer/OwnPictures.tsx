@@ -5,6 +5,7 @@ import { Button } from '../ui/Button.tsx';
 import { Dialog } from '../ui/Dialog.tsx';
 import { Icon } from '../ui/Icon.tsx';
 import { Thumbnail } from '../ui/Thumbnail.tsx';
+import { useOlder } from './own-older.ts';
 
 interface OwnPicturesProps {
   own: Generation[];
@@ -20,7 +21,8 @@ interface OwnPicturesProps {
 export function OwnPictures({ own, room, taken, onPick, onClose }: OwnPicturesProps) {
   const [chosen, setChosen] = useState<string[]>([]);
   const isMany = room > 1;
-  const offered = isMany ? own.filter(({ id }) => !taken.has(id)) : own;
+  const { all, hasMore, isLoading, failed, more } = useOlder(own);
+  const offered = isMany ? all.filter(({ id }) => !taken.has(id)) : all;
   const press = (one: Generation) => {
     if (!isMany) return onPick([one]);
     setChosen((before) => {
@@ -28,7 +30,7 @@ export function OwnPictures({ own, room, taken, onPick, onClose }: OwnPicturesPr
       return before.length < room ? [...before, one.id] : before;
     });
   };
-  const use = () => onPick(chosen.flatMap((id) => own.find((one) => one.id === id) ?? []));
+  const use = () => onPick(chosen.flatMap((id) => all.find((one) => one.id === id) ?? []));
   return (
     <Dialog
       title={isMany ? 'Choose from your pictures' : 'Choose one of your pictures'}
@@ -55,6 +57,13 @@ export function OwnPictures({ own, room, taken, onPick, onClose }: OwnPicturesPr
           );
         })}
       </ul>
+      {hasMore && (
+        <div className="own-foot">
+          <Button busy={isLoading} onClick={() => void more()}>
+            {failed ? 'That did not work: try again' : 'Show older pictures'}
+          </Button>
+        </div>
+      )}
       {isMany && (
         <div className="own-foot">
           <p className="hint" role="status">

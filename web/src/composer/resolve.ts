@@ -1,8 +1,12 @@
-import type { Client, SourceImage } from 'picture-queue';
+import { type Client, NotFoundError, type SourceImage } from 'picture-queue';
 import type { Uploads } from '../lib/uploads.ts';
 import { type Chosen, ownPicture } from './chosen.ts';
 
-/** What is known of an image that a request names; undefined: it is gone. */
+/**
+ * What is known of an image that a request names; undefined: it is gone.
+ *
+ * @throws what the client throws where one of the user's own pictures cannot be had now
+ */
 export async function chosenOf(
   image: SourceImage,
   client: Client,
@@ -13,7 +17,10 @@ export async function chosenOf(
     return { kind: 'address', id: address, name: address.replace(/^https:\/\/([^/?#]+).*$/s, '$1') };
   }
   if ('source_generation_id' in image) {
-    const one = await client.get(image.source_generation_id).catch(() => undefined);
+    const one = await client.get(image.source_generation_id).catch((error: unknown) => {
+      if (error instanceof NotFoundError) return undefined;
+      throw error;
+    });
     return one && ownPicture(one);
   }
   const { source_id: id } = image;

@@ -67,7 +67,9 @@ function useChosen(image: SourceImage): Chosen | undefined {
   useEffect(() => {
     let isWanted = true;
     const named = JSON.parse(key) as SourceImage;
-    chosenOf(named, client, uploads).then((chosen) => isWanted && setFound({ key, chosen }));
+    chosenOf(named, client, uploads)
+      .catch(() => undefined)
+      .then((chosen) => isWanted && setFound({ key, chosen }));
     return () => {
       isWanted = false;
     };

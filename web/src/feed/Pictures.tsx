@@ -1,4 +1,4 @@
-import { memo, type ReactNode, useEffect, useLayoutEffect, useMemo, useRef } from 'react';
+import { memo, type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { Batch } from './Batch.tsx';
 import { Card } from './Card.tsx';
 import type { Block, Group } from './groups.ts';
@@ -14,6 +14,9 @@ interface PicturesProps {
   onNear: (blocks: readonly number[]) => void;
 }
 
+/** By so much a row may be higher or lower than it was taken for. CSS pixels. */
+const TOLERANCE = 64;
+
 /**
  * The cards in their rows. Those near the screen are in the document; empty places keep the height of the others: many
  * pictures make the page longer, and not heavier.
@@ -22,6 +25,7 @@ export const Pictures = memo(function Pictures({ blocks, hasMore, onOpen, onNear
   const list = useRef<HTMLUListElement>(null);
   const [grid, seen] = useGrid(list);
   const [sight, look] = useSight(list);
+  const [, drawAgain] = useState({});
   const sizes = useMemo(() => blocks.map((block) => block.sizes).join(''), [blocks]);
   const rows = useMemo(() => rowsOf(sizes, grid.columns), [sizes, grid.columns]);
   const tops = topsOf(sizes, rows, seen.heights, seen.row, grid);
@@ -57,14 +61,19 @@ export const Pictures = memo(function Pictures({ blocks, hasMore, onOpen, onNear
     const elements = new Map<string | undefined, HTMLElement>();
     for (const element of list.current?.children ?? [])
       if (element instanceof HTMLElement) elements.set(element.dataset.group, element);
+    let isWrong = false;
     for (const [from, to] of parts)
       for (let row = from; row < to; row += 1) {
         const [group] = groupAt(blocks, rows[row] ?? 0);
         const height = group && elements.get(group.id)?.offsetHeight;
         if (!height) continue;
+        const taken = (tops[row + 1] ?? 0) - (tops[row] ?? 0) - grid.gap;
+        isWrong ||= Math.abs(height - taken) > TOLERANCE;
         seen.heights[row] = height;
         if (group.all.length === 1) seen.row = height;
       }
+    // Another row stood there before, under another filter for one: more or fewer of them fill the screen.
+    if (isWrong) drawAgain({});
   });
   return (
     <KeptPlace>

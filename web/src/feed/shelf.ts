@@ -79,7 +79,7 @@ export class Shelf {
       );
     const missing = this.stretches.filter(({ found }, index) => !found && wish(index) === 'wanted');
     if (missing.length === 0) return undefined;
-    return Promise.all(missing.map((one) => this.#again(one))).then(() => undefined);
+    return this.#readAll(missing);
   }
 
   set(one: Generation): void {
@@ -89,6 +89,13 @@ export class Shelf {
         ? { ...stretch, found: stretch.found.map((each) => (isIt(each) ? one : each)) }
         : stretch,
     );
+  }
+
+  /** All that can be read is, before one that cannot is told of. */
+  async #readAll(missing: Stretch[]): Promise<void> {
+    const all = await Promise.allSettled(missing.map((one) => this.#again(one)));
+    const failed = all.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   readonly #reading = new Map<string, Promise<void>>();

@@ -1,4 +1,4 @@
-import { ConnectionError, type Generation, PictureQueueError } from 'picture-queue';
+import { ApiError, ConnectionError, type Generation, PictureQueueError } from 'picture-queue';
 import { type Generations, usePictureQueue } from 'picture-queue/react';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { type Filter, isAlwaysAsked, letsThrough, merged, type Part, queriesOf } from './filter.ts';
@@ -111,12 +111,16 @@ export function useShown(
     void grow(begin('part', filter, search));
   }, [filter, search, isAsked, begin, grow]);
 
-  const top = latest.whole?.top;
-  // So many are new since the server was asked that some are in neither.
-  const hasGap = list.hasMore && top !== undefined && oldest && keyOf(oldest) > top;
+  // So many are new since the server was asked that some are in neither its answer nor the list.
+  const isPast = (one: Asked | undefined) =>
+    list.hasMore && one !== undefined && oldest !== undefined && keyOf(oldest) > one.top;
+  const [isWholePast, isPartPast] = [isPast(latest.whole), !isWhole && isPast(asked)];
   useEffect(() => {
-    if (hasGap) setLatest(({ part }) => (part ? { part } : {}));
-  }, [hasGap]);
+    if (isWholePast) setLatest(({ part }) => (part ? { part } : {}));
+  }, [isWholePast]);
+  useEffect(() => {
+    if (isPartPast) void grow(begin('part', filter, search));
+  }, [isPartPast, begin, grow, filter, search]);
 
   const shelf = asked?.shelf;
   const isOpen = asked?.stretches.some(({ found: some }) => some?.some(({ status }) => !hasEnded(status)));
@@ -172,7 +176,14 @@ export function useShown(
 
   const holding = useRef<Wish>(undefined);
   const again = useRef<ReturnType<typeof setTimeout>>(undefined);
-  useEffect(() => () => clearTimeout(again.current), []);
+  const isGone = useRef(false);
+  useEffect(() => {
+    isGone.current = false;
+    return () => {
+      isGone.current = true;
+      clearTimeout(again.current);
+    };
+  }, []);
   const sizes = useRef<readonly Block[]>(blocks);
   useEffect(() => {
     sizes.current = blocks;
@@ -186,8 +197,13 @@ export function useShown(
       if (shelf.stretches !== before) change(shelf);
       read?.then(
         () => change(shelf),
-        () => {
+        (cause: unknown) => {
+          const error = ours(cause);
+          // What could be read beside it is there. A refusal would come again.
+          if (isFinal(error)) return change(shelf, { error });
+          change(shelf);
           clearTimeout(again.current);
+          if (isGone.current) return;
           again.current = setTimeout(() => holding.current && hold(holding.current), AGAIN_MS);
         },
       );
@@ -210,6 +226,9 @@ export function useShown(
     };
   }, [blocks, list, asked, isAsked, isAlways, isWhole, filter, search, grow, begin, hold]);
 }
+
+const isFinal = (error: PictureQueueError): boolean =>
+  error instanceof ApiError && error.status < 500 && error.status !== 429;
 
 function ours(error: unknown): PictureQueueError {
   if (error instanceof PictureQueueError) return error;

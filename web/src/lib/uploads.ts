@@ -17,6 +17,8 @@ export interface Uploads {
 }
 
 const BUCKET = 'source-images';
+/** So many files are held, of up to 10 MB each: those that were used last. */
+const MOST = 30;
 
 export function createUploads(
   client: Pick<Client, 'uploadSource'>,
@@ -26,6 +28,15 @@ export function createUploads(
 ): Uploads {
   const files = new Map<string, Blob>();
   const shown = new Map<string, string>();
+  const keep = (id: string, file: Blob) => {
+    files.delete(id);
+    files.set(id, file);
+    for (const old of [...files.keys()].slice(0, -MOST)) {
+      files.delete(old);
+      URL.revokeObjectURL(shown.get(old) ?? '');
+      shown.delete(old);
+    }
+  };
   const storage = async (path: string, init: RequestInit = {}) => {
     const headers = { apikey: config.anon_key, authorization: `Bearer ${await getToken()}` };
     const answer = await fetch(`${config.supabase_url}/storage/v1/object/${path}`, {
@@ -52,16 +63,15 @@ export function createUploads(
   };
   const read = async (id: string) => {
     const known = files.get(id);
-    if (known) return known;
-    const file = await fetched(id).catch(() => undefined);
-    if (file) files.set(id, file);
+    const file = known ?? (await fetched(id).catch(() => undefined));
+    if (file) keep(id, file);
     return file;
   };
   return {
     async send(file, name, signal) {
       const made = await client.uploadSource(file, signal ? { signal } : {});
       const { source_id: id, width, height, expires_at: until } = made;
-      files.set(id, file);
+      keep(id, file);
       addressOf(id, file);
       return { kind: 'upload', id, name, width, height, until };
     },

@@ -30,7 +30,7 @@ interface Size {
 }
 
 /** What was painted when the dialog was closed without using it: nobody loses it by a press of Escape. */
-let unfinished: { url: string; bitmap: Bitmap } | undefined;
+let unfinished: { url: string; file: Blob | undefined; bitmap: Bitmap } | undefined;
 
 /** A dialog in which what is to be made anew is painted over the picture. */
 export function MaskPainter({ picture, paints, before, onDone, onClose }: MaskPainterProps) {
@@ -46,12 +46,14 @@ export function MaskPainter({ picture, paints, before, onDone, onClose }: MaskPa
     let isWanted = true;
     const fresh = bitmapFor(size.width, size.height);
     const start = async () => {
-      if (unfinished?.url === picture.url) return setBitmap(unfinished.bitmap);
+      // Another mask may have been chosen since.
+      if (unfinished?.url === picture.url && unfinished.file === before?.file)
+        return setBitmap(unfinished.bitmap);
       const old = before && (await bitmapOf(before.file, before.paints).catch(() => undefined));
       const fits = old?.width === fresh.width && old.height === fresh.height;
       const first = fits ? old : fresh;
       if (!isWanted) return;
-      unfinished = { url: picture.url, bitmap: first };
+      unfinished = { url: picture.url, file: before?.file, bitmap: first };
       setBitmap(first);
     };
     void start();

@@ -24,11 +24,16 @@ export function Export({ args, by }: ExportProps) {
   const [running, setRunning] = useState<Progress & { of: ExportProps['args'] }>();
   const control = useRef<AbortController>(undefined);
   const cancel = useRef<HTMLDivElement>(null);
+  const download = useRef<HTMLDivElement>(null);
+  const hasRun = useRef(false);
   const isRunning = running !== undefined;
   useEffect(() => () => control.current?.abort(), []);
   // The button that was pressed is gone: the focus goes to what has come in its place.
   useEffect(() => {
+    const isLost = document.activeElement === document.body;
     if (isRunning) cancel.current?.querySelector('button')?.focus();
+    else if (hasRun.current && isLost) download.current?.querySelector('button')?.focus();
+    hasRun.current = isRunning;
   }, [isRunning]);
 
   const begin = async () => {
@@ -54,9 +59,11 @@ export function Export({ args, by }: ExportProps) {
 
   if (!running)
     return (
-      <Button icon="download" onClick={() => void begin()}>
-        Download as CSV
-      </Button>
+      <div ref={download}>
+        <Button icon="download" onClick={() => void begin()}>
+          Download as CSV
+        </Button>
+      </div>
     );
   const all = days(running.of.p_from, running.of.p_to);
   const done = running.day ? days(running.of.p_from, running.day) : 0;
