@@ -12,6 +12,15 @@ export async function rollBack(workers: Named[], cloudflare: Cloudflare): Promis
     const deployed = all.get(named.worker);
     return deployed ? [{ named, deployed, from: newestOf(deployed) }] : [];
   });
+  // What we did not bring notes no way back; the others alone would look like all of them.
+  const strangers = found.filter(({ from, deployed }) => !from.release && !deployed.rolledBackFrom);
+  if (strangers.length > 0) {
+    const each = strangers.map(
+      ({ named: { name }, from }) =>
+        `${name} runs ${from.versionId}, which neither npm run setup nor npm run deploy has brought. Give the requests to one that they have: npx wrangler versions deploy VERSION_ID --name ${name} (npx wrangler deployments list --name ${name} has those of before).`,
+    );
+    throw new UserError(`nothing was changed: ${each.join('\n  ')}`);
+  }
   const newest = lastOf(found.map(({ from }) => from.release));
   if (!newest) throw new UserError('nothing that npm run setup or npm run deploy has brought is deployed.');
   const takenBack = lastOf(found.map(({ deployed }: { deployed: Deployed }) => deployed.rolledBackFrom));

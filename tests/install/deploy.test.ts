@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import http from 'node:http';
 import path from 'node:path';
@@ -122,6 +123,34 @@ describe('npm run deploy', () => {
     );
     shares.splice(0);
   });
+
+  test.each([100, 50])(
+    'goes back with nothing while a version that it did not bring has %i percent of a Worker, and says how',
+    { timeout: 5 * MINUTES },
+    async (percentage) => {
+      const script = one.cloudflare.scripts.get('process-jobs');
+      const [ours, deployment] = [script?.versions.at(-1), script?.deployments[0]];
+      if (!script || !ours || !deployment) throw new Error('process-jobs is not deployed');
+      const before = versions();
+      const theirs = { ...ours, id: randomUUID(), annotations: {} };
+      const rest = percentage < 100 ? [{ version_id: ours.id, percentage: 100 - percentage }] : [];
+      script.versions.push(theirs);
+      script.deployments.unshift({
+        ...deployment,
+        annotations: {},
+        versions: [...rest, { version_id: theirs.id, percentage }],
+      });
+      const { code, output } = await deploy('--rollback');
+      const traffic = one.cloudflare.traffic('process-jobs').map(({ version }) => version.id);
+      script.deployments.shift();
+      script.versions.pop();
+      expect(code, output).toBe(1);
+      expect(output).toContain(`nothing was changed: process-jobs runs ${theirs.id}`);
+      expect(output).toContain('npx wrangler versions deploy VERSION_ID --name process-jobs');
+      expect(traffic).toContain(theirs.id);
+      expect(versions(), 'the good ones stay').toEqual(before);
+    },
+  );
 
   test('rolls the last release back, all of it, and not twice', { timeout: 5 * MINUTES }, async () => {
     const before = versions();
