@@ -169,8 +169,9 @@ export class Cloudflare {
   }
 
   /** Routes and cron triggers do not come with a version. */
-  async triggers({ config }: Prepared): Promise<void> {
-    await this.#tools.wrangler(['triggers', 'deploy', '--config', config]);
+  async triggers(prepared: Prepared): Promise<void> {
+    await this.#tools.wrangler(['triggers', 'deploy', '--config', prepared.config]);
+    fs.rmSync(this.#mark(prepared), { force: true });
   }
 
   /** Bundles and checks, uploads nothing; needs no account. */

@@ -67,6 +67,20 @@ describe('npm run deploy', () => {
     expect(versions()).toEqual(first);
   });
 
+  test('sets the cron trigger of a version that was cut before it had one, though its mark is lost', {
+    timeout: 5 * MINUTES,
+  }, async () => {
+    const jobs = one.cloudflare.scripts.get('process-jobs');
+    if (jobs) jobs.crons = [];
+    const marked = path.join(one.dir, '.local/production/process-generation.under-way');
+    await fs.writeFile(marked, 'a release\n');
+    const { code, output } = await deploy();
+    expect(code, output).toBe(0);
+    expect(versions()).toEqual(first);
+    expect(jobs?.crons, 'npm run deploy has to call triggers for what is unchanged').toEqual(['* * * * *']);
+    await expect(fs.access(marked), 'the mark of what is made up for goes').rejects.toThrow();
+  });
+
   test('gives the requests to the new version step by step, and keeps what only the old one was told', {
     timeout: 5 * MINUTES,
   }, async () => {
