@@ -5,8 +5,13 @@ import { type Cloudflare, type Deployed, whyBack } from './cloudflare.ts';
 import { lookAtAll, newestOf } from './release.ts';
 import type { Named } from './workers.ts';
 
-/** The one that callers see first goes first. Needs nothing that is built. */
-export async function rollBack(workers: Named[], cloudflare: Cloudflare): Promise<void> {
+/**
+ * The one that callers see first goes first. Needs nothing that is built.
+ *
+ * @param expected the release that it is meant for; absent: the newest one that is deployed
+ * @throws UserError before anything is changed, where a Worker runs what we did not bring or the newest is another
+ */
+export async function rollBack(workers: Named[], cloudflare: Cloudflare, expected?: string): Promise<void> {
   const all = await lookAtAll(workers, cloudflare);
   const found = workers.toReversed().flatMap((named) => {
     const deployed = all.get(named.worker);
@@ -28,6 +33,10 @@ export async function rollBack(workers: Named[], cloudflare: Cloudflare): Promis
   if (takenBack > newest)
     throw new UserError(
       `release ${takenBack} is rolled back already; ${newest} runs. Further back: npx wrangler versions deploy VERSION_ID --name WORKER`,
+    );
+  if (expected !== undefined && expected !== newest)
+    throw new UserError(
+      `nothing was changed: the newest release is ${newest}, not ${expected}. A run that has not reached a Worker has nothing to go back from.`,
     );
   const going = found.filter(({ from }) => from.release === newest);
   const first = going.filter(({ from }) => from.before === undefined).map(({ named }) => named.name);

@@ -60,10 +60,13 @@ describe('npm run deploy', () => {
   const releaseOf = (name: string) => one.cloudflare.current(name).annotations['workers/tag']?.split('-')[0];
   const deploy = (...args: string[]) => one.run('deploy', ['--no-smoke', '--pause', '0', ...args]);
 
-  test('leaves alone what is the same', { timeout: 5 * MINUTES }, async () => {
+  test('leaves alone what is the same, and has nothing to go back from', {
+    timeout: 5 * MINUTES,
+  }, async () => {
     const { code, output } = await deploy();
     expect(code, output).toBe(0);
     expect(output.match(/: unchanged/g)).toHaveLength(4);
+    expect(output, 'the release before is a good one').not.toContain('--rollback');
     expect(versions()).toEqual(first);
   });
 
@@ -166,12 +169,20 @@ describe('npm run deploy', () => {
     },
   );
 
-  test('rolls the last release back, all of it, and not twice', { timeout: 5 * MINUTES }, async () => {
+  test('rolls the last release back, all of it, and not twice', { timeout: 10 * MINUTES }, async () => {
     const before = versions();
+    const good = releaseOf('process-jobs') ?? '';
     one.file.write({ MAX_PARALLEL_JOBS: '5' });
-    expect(await deploy('--steps', 'none')).toMatchObject({ code: 0 });
-    for (const name of WORKERS) expect(versions()[name]).not.toBe(before[name]);
-    const { code, output } = await deploy('--rollback');
+    const { output: told } = await deploy('--steps', 'none');
+    const after = versions();
+    for (const name of WORKERS) expect(after[name]).not.toBe(before[name]);
+    const release = releaseOf('process-jobs') ?? '';
+    expect(told).toContain(`Go back with npm run deploy -- --rollback ${release}.`);
+    const other = await deploy('--rollback', good);
+    expect(other.code, other.output).toBe(1);
+    expect(other.output).toContain(`nothing was changed: the newest release is ${release}, not ${good}`);
+    expect(versions()).toEqual(after);
+    const { code, output } = await deploy('--rollback', release);
     expect(code, output).toBe(0);
     expect(versions()).toEqual(before);
     const again = await deploy('--rollback');
@@ -252,6 +263,8 @@ describe('npm run deploy', () => {
     const tried = await one.run('deploy', ['--pause', '0', '--steps', 'none', '--no-image']);
     expect(tried.code, tried.output).toBe(1);
     expect(tried.output).toContain('5/5 smoke test: the smoke test did not pass');
+    const release = releaseOf('process-jobs');
+    expect(tried.output).toContain(`To go back: npm run deploy -- --rollback ${release}`);
     const bad = versions();
     one.file.write({ WAKE: 'on' });
     const { code, output } = await deploy('--steps', 'none');
