@@ -47,6 +47,7 @@ export async function rollBack(workers: Named[], cloudflare: Cloudflare, expecte
     say(`✔ ${named.name}: back at ${from.before}`);
   }
   say('The database stays as it is: the Workers of before go on with it.');
+  say('Routes and the cron trigger stay as they are, too: docs/operations/runbook/roll-back.md');
 }
 
 const lastOf = (names: (string | undefined)[]): string =>

@@ -185,6 +185,7 @@ describe('npm run deploy', () => {
     const { code, output } = await deploy('--rollback', release);
     expect(code, output).toBe(0);
     expect(versions()).toEqual(before);
+    expect(output).toContain('Routes and the cron trigger stay as they are');
     const again = await deploy('--rollback');
     expect(again.code).toBe(1);
     expect(again.output).toContain('is rolled back already');
