@@ -100,7 +100,11 @@ export class Cloudflare {
     );
     const isIn = (id: string | undefined) => versions.some(({ versionId }) => versionId === id);
     const incoming = versions.find(({ replaced }) => isIn(replaced));
-    const current = versions.find(({ versionId }) => versionId === incoming?.replaced) ?? versions[0];
+    // Of two that share the requests by hand, the one that is not of ours: whoever asks has to hear of it.
+    const current =
+      versions.find(({ versionId }) => versionId === incoming?.replaced) ??
+      versions.find(({ release }) => !release) ??
+      versions[0];
     if (!current) return undefined;
     const message = deployment.annotations?.['workers/message'] ?? '';
     const rolledBackFrom = /^Rolled back (\d+)/.exec(message)?.[1];
@@ -165,8 +169,9 @@ export class Cloudflare {
   }
 
   /** Routes and cron triggers do not come with a version. */
-  async triggers({ config }: Prepared): Promise<void> {
-    await this.#tools.wrangler(['triggers', 'deploy', '--config', config]);
+  async triggers(prepared: Prepared): Promise<void> {
+    await this.#tools.wrangler(['triggers', 'deploy', '--config', prepared.config]);
+    fs.rmSync(this.#mark(prepared), { force: true });
   }
 
   /** Bundles and checks, uploads nothing; needs no account. */

@@ -24,7 +24,9 @@ export async function deploy(options: DeployOptions): Promise<void> {
   const tools = new Tools(values);
   const cloudflare = new Cloudflare(tools, folderOf(options));
   if (options.rollback)
-    return options.dryRun ? dryRollback(options, values) : rollBack(nameAll(options), cloudflare);
+    return options.dryRun
+      ? dryRollback(options, values)
+      : rollBack(nameAll(options), cloudflare, options.release);
   if (options.build) await setUp();
   if (options.dryRun) return dryRun(options, values, options);
   const where = envFileOf(options).file;
@@ -35,7 +37,9 @@ export async function deploy(options: DeployOptions): Promise<void> {
   );
   if (!values.SUPABASE_DB_URL) requireAll(['SUPABASE_PROJECT_REF'], values, where);
   const workers = prepare(options, values);
-  const back = commandOf('deploy', options.name, '--rollback');
+  /** The release, once a Worker of it is brought: before that, going back would take the one before it away. */
+  const brought = new Set<string>();
+  const back = () => [...brought].map((release) => commandOf('deploy', options.name, '--rollback', release));
   const supabase = new Supabase(tools, values);
   const means: Means = {
     cloudflare,
@@ -59,18 +63,22 @@ export async function deploy(options: DeployOptions): Promise<void> {
         const seen = found.get(prepared.worker);
         // The Workers before it have taken minutes.
         const before = isSame(prepared, seen) ? seen : await cloudflare.deployed(prepared);
-        return upgrade(prepared, before, release, means);
+        // Said before anything is brought, so that a run that is cut has said it.
+        if (!isSame(prepared, before)) say(`  … ${prepared.name} comes with release ${release.name}`);
+        const outcome = await upgrade(prepared, before, release, means);
+        if ('done' in outcome) brought.add(release.name);
+        return outcome;
       },
     })),
     {
       title: 'smoke test',
       run: () =>
         smoke(options, values, workers).catch((error) => {
-          throw new UserError(`${error.message} To go back: ${back}`);
+          throw new UserError([error.message, ...back().map((one) => `To go back: ${one}`)].join(' '));
         }),
     },
   ]);
-  say(`\nGo back with ${back}.`);
+  for (const one of back()) say(`\nGo back with ${one}.`);
 }
 
 function once<T>(work: () => Promise<T>): () => Promise<T> {

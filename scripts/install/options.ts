@@ -23,6 +23,8 @@ export interface Options {
 
 export interface DeployOptions extends Options {
   rollback: boolean;
+  /** The release that a roll back is meant for, which has to be the newest one; absent: whichever that is. */
+  release: string | undefined;
   /** Shares of the requests that the new version gets before all of them, in percent. */
   steps: number[];
   /** Between two shares. */
@@ -62,7 +64,10 @@ look at its health, then the smoke test. What is the same stays as it is.
 
   --steps 10,50      the new version's shares of the requests, in percent, before all; none: all at once
   --pause SECONDS    between two shares (default: 30)
-  --rollback         give the requests back to the versions from before the last deployment. The database stays
+  --rollback [RELEASE]
+                     give the requests back to the versions from before the last release: RELEASE, as npm run deploy
+                     has named it; where the newest one is another, nothing is done. The database stays, and so do
+                     routes and the cron trigger
 
 ${COMMON}
 Environment: as npm run setup takes it. Where it is described: docs/operations/deploy.md#upgrade
@@ -95,9 +100,9 @@ export function parseDeploy(argv: string[]): DeployOptions | undefined {
     ...FLAGS,
     steps: { type: 'string', default: '10,50' },
     pause: { type: 'string', default: '30' },
-    rollback: { type: 'boolean', default: false },
+    rollback: { type: 'string' },
   } as const;
-  const values = parse('deploy', () => parseArgs({ args: argv, options: flags }).values);
+  const values = parse('deploy', () => parseArgs({ args: joinRollback(argv), options: flags }).values);
   if (values.help) return undefined;
   const steps = values.steps === 'none' ? [] : values.steps.split(',').map(Number);
   const rises = steps.every((step, index) => step > (steps[index - 1] ?? 0) && step < 100);
@@ -105,7 +110,28 @@ export function parseDeploy(argv: string[]): DeployOptions | undefined {
   const pause = values.pause === '' ? Number.NaN : Number(values.pause);
   if (!(pause >= 0 && pause <= LONGEST_PAUSE_S))
     throw new UserError(`--pause takes a number of seconds from 0 to ${LONGEST_PAUSE_S}.`);
-  return { ...common(values), asks: false, rollback: values.rollback, steps, pauseMs: pause * 1000 };
+  const { rollback } = values;
+  if (rollback && !/^\d{12}$/.test(rollback))
+    throw new UserError(
+      '--rollback takes the twelve digits of a release, as npm run deploy names it, or nothing: the newest one.',
+    );
+  return {
+    ...common(values),
+    asks: false,
+    rollback: rollback !== undefined,
+    release: rollback || undefined,
+    steps,
+    pauseMs: pause * 1000,
+  };
+}
+
+/** parseArgs has no option whose value may be left out: `--rollback NAME` becomes `--rollback=NAME`. */
+function joinRollback(argv: string[]): string[] {
+  const isValue = (arg = '-') => !arg.startsWith('-');
+  return argv.flatMap((arg, index) => {
+    if (arg === '--rollback') return `--rollback=${isValue(argv[index + 1]) ? argv[index + 1] : ''}`;
+    return argv[index - 1] === '--rollback' && isValue(arg) ? [] : arg;
+  });
 }
 
 function common(values: {

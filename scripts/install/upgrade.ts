@@ -25,7 +25,11 @@ export async function upgrade(
 ): Promise<Outcome> {
   if (!before)
     throw new UserError(`${prepared.name} is not there yet: npm run setup deploys it for the first time.`);
-  if (isSame(prepared, before)) return { unchanged: 'unchanged' };
+  if (isSame(prepared, before)) {
+    // A deployment may have been cut before they were there, on a machine whose mark is lost.
+    await cloudflare.triggers(prepared);
+    return { unchanged: 'unchanged' };
+  }
   const usual = await health(prepared);
   // A deployment that was cut has uploaded it already.
   const again = before.incoming?.fingerprint === prepared.fingerprint ? before.incoming : undefined;

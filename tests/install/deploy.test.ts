@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import fs from 'node:fs/promises';
 import http from 'node:http';
 import path from 'node:path';
@@ -59,11 +60,28 @@ describe('npm run deploy', () => {
   const releaseOf = (name: string) => one.cloudflare.current(name).annotations['workers/tag']?.split('-')[0];
   const deploy = (...args: string[]) => one.run('deploy', ['--no-smoke', '--pause', '0', ...args]);
 
-  test('leaves alone what is the same', { timeout: 5 * MINUTES }, async () => {
+  test('leaves alone what is the same, and has nothing to go back from', {
+    timeout: 5 * MINUTES,
+  }, async () => {
     const { code, output } = await deploy();
     expect(code, output).toBe(0);
     expect(output.match(/: unchanged/g)).toHaveLength(4);
+    expect(output, 'the release before is a good one').not.toContain('--rollback');
     expect(versions()).toEqual(first);
+  });
+
+  test('sets the cron trigger of a version that was cut before it had one, though its mark is lost', {
+    timeout: 5 * MINUTES,
+  }, async () => {
+    const jobs = one.cloudflare.scripts.get('process-jobs');
+    if (jobs) jobs.crons = [];
+    const marked = path.join(one.dir, '.local/production/process-generation.under-way');
+    await fs.writeFile(marked, 'a release\n');
+    const { code, output } = await deploy();
+    expect(code, output).toBe(0);
+    expect(versions()).toEqual(first);
+    expect(jobs?.crons, 'npm run deploy has to call triggers for what is unchanged').toEqual(['* * * * *']);
+    await expect(fs.access(marked), 'the mark of what is made up for goes').rejects.toThrow();
   });
 
   test('gives the requests to the new version step by step, and keeps what only the old one was told', {
@@ -123,14 +141,51 @@ describe('npm run deploy', () => {
     shares.splice(0);
   });
 
-  test('rolls the last release back, all of it, and not twice', { timeout: 5 * MINUTES }, async () => {
+  test.each([100, 50])(
+    'goes back with nothing while a version that it did not bring has %i percent of a Worker, and says how',
+    { timeout: 5 * MINUTES },
+    async (percentage) => {
+      const script = one.cloudflare.scripts.get('process-jobs');
+      const [ours, deployment] = [script?.versions.at(-1), script?.deployments[0]];
+      if (!script || !ours || !deployment) throw new Error('process-jobs is not deployed');
+      const before = versions();
+      const theirs = { ...ours, id: randomUUID(), annotations: {} };
+      const rest = percentage < 100 ? [{ version_id: ours.id, percentage: 100 - percentage }] : [];
+      script.versions.push(theirs);
+      script.deployments.unshift({
+        ...deployment,
+        annotations: {},
+        versions: [...rest, { version_id: theirs.id, percentage }],
+      });
+      const { code, output } = await deploy('--rollback');
+      const traffic = one.cloudflare.traffic('process-jobs').map(({ version }) => version.id);
+      script.deployments.shift();
+      script.versions.pop();
+      expect(code, output).toBe(1);
+      expect(output).toContain(`nothing was changed: process-jobs runs ${theirs.id}`);
+      expect(output).toContain('npx wrangler versions deploy VERSION_ID --name process-jobs');
+      expect(traffic).toContain(theirs.id);
+      expect(versions(), 'the good ones stay').toEqual(before);
+    },
+  );
+
+  test('rolls the last release back, all of it, and not twice', { timeout: 10 * MINUTES }, async () => {
     const before = versions();
+    const good = releaseOf('process-jobs') ?? '';
     one.file.write({ MAX_PARALLEL_JOBS: '5' });
-    expect(await deploy('--steps', 'none')).toMatchObject({ code: 0 });
-    for (const name of WORKERS) expect(versions()[name]).not.toBe(before[name]);
-    const { code, output } = await deploy('--rollback');
+    const { output: told } = await deploy('--steps', 'none');
+    const after = versions();
+    for (const name of WORKERS) expect(after[name]).not.toBe(before[name]);
+    const release = releaseOf('process-jobs') ?? '';
+    expect(told).toContain(`Go back with npm run deploy -- --rollback ${release}.`);
+    const other = await deploy('--rollback', good);
+    expect(other.code, other.output).toBe(1);
+    expect(other.output).toContain(`nothing was changed: the newest release is ${release}, not ${good}`);
+    expect(versions()).toEqual(after);
+    const { code, output } = await deploy('--rollback', release);
     expect(code, output).toBe(0);
     expect(versions()).toEqual(before);
+    expect(output).toContain('Routes and the cron trigger stay as they are');
     const again = await deploy('--rollback');
     expect(again.code).toBe(1);
     expect(again.output).toContain('is rolled back already');
@@ -209,6 +264,8 @@ describe('npm run deploy', () => {
     const tried = await one.run('deploy', ['--pause', '0', '--steps', 'none', '--no-image']);
     expect(tried.code, tried.output).toBe(1);
     expect(tried.output).toContain('5/5 smoke test: the smoke test did not pass');
+    const release = releaseOf('process-jobs');
+    expect(tried.output).toContain(`To go back: npm run deploy -- --rollback ${release}`);
     const bad = versions();
     one.file.write({ WAKE: 'on' });
     const { code, output } = await deploy('--steps', 'none');

@@ -183,6 +183,19 @@ describe('options', () => {
   });
 
   test.each([
+    [['--rollback'], {}],
+    [['--rollback', '--dry-run'], { dryRun: true }],
+    [['--rollback', '', '--dry-run'], { dryRun: true }],
+    [['--rollback', '261129180000', '--dry-run'], { dryRun: true, release: '261129180000' }],
+    [['--rollback=261129180000'], { release: '261129180000' }],
+    [['--rollback=', '--name', 'staging'], { name: 'staging' }],
+  ])('%j of deploy is a roll back', (args, more) => {
+    expect(parseDeploy(args)).toMatchObject({ rollback: true, release: undefined, dryRun: false, ...more });
+    expect(parseDeploy([])).toMatchObject({ rollback: false, release: undefined });
+  });
+
+  test.each([
+    [['--rollback', 'v1.2.0'], '--rollback takes the twelve digits of a release'],
     [['--steps', '50,10'], '--steps takes rising shares'],
     [['--steps', 'some'], '--steps takes rising shares'],
     [['--steps', '10,100'], '--steps takes rising shares'],

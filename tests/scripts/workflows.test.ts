@@ -24,6 +24,7 @@ interface Workflow {
   on: Record<string, unknown>;
   permissions: Record<string, string>;
   concurrency: unknown;
+  env: Record<string, string>;
   jobs: Record<string, { steps: Step[]; if?: string; environment?: string; 'timeout-minutes'?: number }>;
 }
 
@@ -92,7 +93,8 @@ test('pull-request.yml runs every check', () => {
 function optionsOf(run = ''): ReturnType<typeof parseDeploy> {
   const [command, args = ''] = run.split(' -- ');
   expect(command).toBe('npm run deploy');
-  return parseDeploy(args.replace('"$INSTALLATION"', 'production').split(' '));
+  const given = args.replace('"$INSTALLATION"', 'production').replace('"$RELEASE"', '261129180000');
+  return parseDeploy(given.split(' '));
 }
 
 const secretsOf = (step: Step | undefined) =>
@@ -111,11 +113,12 @@ test('deploy.yml builds without a secret, then hands every setting to a run that
 });
 
 test('deploy.yml rolls back without a build, beside nothing: it ends the deployment that runs', () => {
-  const { concurrency, jobs } = workflow('deploy.yml');
+  const { concurrency, env, jobs } = workflow('deploy.yml');
   const { steps: all = [] } = jobs['roll-back'] ?? {};
   const [shown, last] = all.slice(-2);
   expect(optionsOf(shown?.run)).toMatchObject({ rollback: true, dryRun: true });
-  expect(optionsOf(last?.run)).toMatchObject({ rollback: true, dryRun: false });
+  expect(optionsOf(last?.run)).toMatchObject({ rollback: true, dryRun: false, release: '261129180000' });
+  expect(env).toMatchObject({ RELEASE: `\${{ inputs.release }}` });
   expect(secretsOf(last)).toEqual(['CLOUDFLARE_API_TOKEN', 'CLOUDFLARE_ACCOUNT_ID']);
   expect(JSON.stringify(all)).not.toMatch(/rustup|\.tools/);
   expect(concurrency).toEqual({
@@ -123,7 +126,7 @@ test('deploy.yml rolls back without a build, beside nothing: it ends the deploym
     'cancel-in-progress': `\${{ inputs.rollback || false }}`,
   });
   expect([jobs.deploy?.if, jobs['roll-back']?.if]).toEqual([
-    `\${{ !inputs.rollback }}`,
+    `\${{ !inputs.rollback && !inputs.release }}`,
     `\${{ inputs.rollback }}`,
   ]);
 });
