@@ -376,6 +376,7 @@ declare
   v_source jsonb;
 begin
   if jsonb_typeof(p_value) = 'string' then
+    perform private.take_id(p_value, p_place);
     return private.take_source(jsonb_build_object('source_id', p_value), p_user_id, p_place || '.');
   end if;
   if jsonb_typeof(p_value) = 'object'

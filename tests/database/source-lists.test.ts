@@ -102,7 +102,7 @@ describe('several source images', () => {
     [{ sources: { source_image_url: URL } }, 'sources'],
     [{ sources: [{ source_image_url: URL }, {}] }, 'sources[1]'],
     [{ sources: [7] }, 'sources[0]'],
-    [{ sources: ['https://example.com/a.png'] }, 'sources[0].source_id'],
+    [{ sources: ['https://example.com/a.png'] }, 'sources[0]'],
     [{ sources: [{ source_image_url: 'http://localhost' }] }, 'sources[0].source_image_url'],
     [{ sources: [{ url: URL }] }, 'sources[0]'],
     [{ sources: [{ source_image_url: URL, source_bucket: 'x' }] }, 'sources[0]'],

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { signJwt } from '../../dev/stack/supabase/jwt.ts';
+import { CF_HEADER } from '../../dev/stack/workers/capnp.ts';
 import { type CountedStack, startCounted } from './support/counted.ts';
 import { expectProblem } from './support/problem.ts';
 import { TestStack } from './support/stack.ts';
@@ -308,13 +309,14 @@ test('a project with keys of today, which are no tokens', async () => {
 });
 
 test('the country of a user’s start is kept for the analytics; a server’s is not', async () => {
-  const from = { 'cf-ipcountry': 'CH' };
+  const from = { [CF_HEADER]: JSON.stringify({ country: 'CH' }), 'cf-ipcountry': 'US' };
   const theirs = await user.start({ prompt: 'from somewhere' }, from);
   const nightly = await start({}, { ...key, ...from });
   const rerun = await user.call<Started>('POST', `/generations/${theirs.generation_id}/rerun`, {}, from);
-  const ids = [theirs.generation_id, nightly.body.generation_id, rerun.body.generation_id];
+  const claimed = await user.start({ prompt: 'who says so' }, { [CF_HEADER]: '{}', 'cf-ipcountry': 'US' });
+  const ids = [theirs, nightly.body, rerun.body, claimed].map((one) => one.generation_id);
   const rows = await stack.sql<{ id: string; country: string | null }[]>`
     select id, country from public.image_generations where id in ${stack.sql(ids)}`;
-  expect(ids.map((id) => rows.find((row) => row.id === id)?.country)).toEqual(['CH', null, 'CH']);
+  expect(ids.map((id) => rows.find((row) => row.id === id)?.country)).toEqual(['CH', null, 'CH', null]);
   for (const id of ids) await user.completed(id);
 });

@@ -186,7 +186,7 @@ describe('a scale', () => {
 test.each([
   ['sources', 400, { sources: [] }],
   ['sources', 400, { sources: Array(11).fill(URL_OF_ONE) }],
-  ['sources[0].source_id', 400, { sources: [URL_OF_ONE] }],
+  ['sources[0]', 400, { sources: [URL_OF_ONE] }],
   ['sources[1]', 400, { sources: [{ source_image_url: URL_OF_ONE }, { image: URL_OF_ONE }] }],
   ['mask', 400, { mask: { source_image_url: URL_OF_ONE } }],
   ['mask', 400, { source_image_url: URL_OF_ONE, mask: {} }],

@@ -34,6 +34,9 @@ export default {
 const text = (value: string) => JSON.stringify(value);
 const list = (entries: string[]) => `[\n${entries.map((entry) => `  ${entry},\n`).join('')}]`;
 
+/** What Cloudflare tells beside a request, such as its country, as JSON: its clients cannot say it, and tests can. */
+export const CF_HEADER = 'x-stack-cf';
+
 /** The configuration of workerd (https://github.com/cloudflare/workerd, workerd.capnp) for the three workers. */
 export async function workerdConfig(plan: RunningPlan, dir: string): Promise<string> {
   const services = [
@@ -49,7 +52,7 @@ export async function workerdConfig(plan: RunningPlan, dir: string): Promise<str
     `(name = "cron", address = "127.0.0.1:${plan.cronPort}", http = (), service = "cron")`,
     ...plan.workers.map(({ name, assets }) => {
       const service = text(assets ? `${name}:front` : name);
-      return `(name = ${text(name)}, address = "127.0.0.1:${plan.ports[name]}", http = (), service = ${service})`;
+      return `(name = ${text(name)}, address = "127.0.0.1:${plan.ports[name]}", http = (cfBlobHeader = ${text(CF_HEADER)}), service = ${service})`;
     }),
   ];
   return `using Workerd = import "/workerd/workerd.capnp";
