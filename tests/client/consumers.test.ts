@@ -39,7 +39,6 @@ const SOURCE = `
     .then(({ images }) => images);
   // @ts-expect-error a server says for whom
   onServer.submit({ prompt: 'a', model_id: 'o/m' }, {});
-  // @ts-expect-error an upload is a user's
   onServer.submit({ prompt: 'a', model_id: 'o/m', source_id: new Uint8Array() }, { userId: 'u' });
   client.start({ prompt: 'a', model_id: 'o/m', sources: ['s', { uri: '' }, { source_image_url: '' }], mask: { uri: '' } });
   // @ts-expect-error an image is named in one way

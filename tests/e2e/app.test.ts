@@ -193,5 +193,5 @@ test('a refusal reaches the app as supabase-js reports it, with a sentence for t
   expect(error).toBeInstanceOf(FunctionsHttpError);
   const problem = await (error as FunctionsHttpError).context.json();
   expect(problem).toMatchObject({ status: 400, code: 'invalid_request', field: 'prompt' });
-  expect(problem.error).toMatch(/prompt must have 1 to 4000 characters/);
+  expect(problem.error).toMatch(/prompt must not be empty/);
 });

@@ -44,7 +44,7 @@ const MAY_BE_MISSING = [
   'text-wrap: balance',
 ];
 /** Names of ours that some new interface of browsers has too. */
-const OURS = ['grow', 'last', 'move', 'range', 'run', 'take'];
+const OURS = ['grow', 'last', 'move', 'range', 'retry', 'run', 'take', 'usage'];
 
 const lacks = (by: Versions, there: Versions) =>
   Object.entries(by).flatMap(([name, version]) => {

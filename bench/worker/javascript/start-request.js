@@ -69,7 +69,8 @@ function publicUrl(body, name, allowed = []) {
 
 function prompt(value, name) {
   if (typeof value !== 'string') throw invalid(name, `${name} is required and must be text.`);
-  if (value.trim() === '' || isLonger(value, 4000)) {
+  if (value.trim() === '') throw invalid(name, 'A prompt must not be empty, nor only white space.');
+  if (isLonger(value, 4000)) {
     const length = [...value].length;
     throw invalid(name, `A prompt must have 1 to 4000 characters; this one has ${length}.`);
   }
