@@ -84,7 +84,7 @@ test('on which something runs already is refused, unless that is wanted', async 
     );
   const { job_id } = await db.start(await db.createUser());
   // As a dump has it: the cron ran before it, and nothing since.
-  await db.sql`insert into private.last_cron_run values (true, now() - interval '10 minutes', '{}')`;
+  await db.sql`update private.last_cron_run set ran_at = now() - interval '10 minutes', stats = '{}' where only_row`;
   expect(await why(ask('20 minutes'))).toContain('Workers run on this database: the cron ran at');
   expect((await ask('9 minutes'))[0]?.jobs).toBe('1');
   await db.sql`update private.running_jobs set started_at = now() where id = ${job_id}`;
