@@ -18,7 +18,7 @@ story('rows that take the place of higher ones fill the screen', async ({ member
   await count.blur();
   await page.getByRole('button', { name: 'Make 8 pictures' }).click();
   const batch = page.getByRole('region', { name: '8 pictures, started together' });
-  await batch.getByText('8 of 8 done').waitFor();
+  await batch.getByRole('img', { name: 'A quay' }).nth(7).waitFor();
   // Without the batch, whose row was much higher.
   await page.getByRole('radio', { name: 'Finished' }).check();
   await batch.waitFor({ state: 'detached' });
