@@ -30,12 +30,19 @@ test('pauses by operators cost a claim no page', async () => {
   const own = await Database.open();
   const meter = await Meter.open(own);
   afterAll(() => meter.close());
-  const steps = async () => {
+  const once = async () => {
     await meter.enqueue(1_000);
     await meter.settle();
     const costs = await meter.steps(null);
     await own.clear();
     return costs;
+  };
+  // The least of two: a run that goes on into another minute writes two counts more.
+  const steps = async (): Promise<Record<string, number>> => {
+    const [first, second] = [await once(), await once()];
+    return Object.fromEntries(
+      Object.entries(first).map(([step, pages]) => [step, Math.min(pages, second[step] ?? pages)]),
+    );
   };
   const before = await steps();
   await own.sql`update private.provider_pause set paused_types = '{other,another}', paused_models = '{a/b}' where only_row`;
